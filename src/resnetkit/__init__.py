@@ -1,0 +1,1 @@
+"""resnetkit: define, inspect, train, evaluate and use residual networks."""

@@ -1,0 +1,160 @@
+"""Trees of frozen dataclasses: JSON both ways and dotted overrides.
+
+A description (network, data, recipe) is a :func:`frozen` dataclass whose fields are plain values, tuples
+and other such dataclasses. Alternatives are unions of dataclasses told apart by a ``kind`` field.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any, TypeVar, dataclass_transform
+
+from resnetkit.errors import Code, ResnetkitError, did_you_mean
+
+T = TypeVar("T")
+_adapters: dict[Any, Any] = {}
+
+
+@dataclass_transform(frozen_default=True)
+def frozen(cls: type[T]) -> type[T]:
+    """Class decorator: a frozen dataclass with slots that reads from JSON and refuses unknown fields."""
+    cls = dataclasses.dataclass(frozen=True, slots=True)(cls)
+    cls.__pydantic_config__ = {"extra": "forbid"}  # type: ignore[attr-defined]
+    return cls
+
+
+def _adapter(cls: Any) -> Any:
+    if cls not in _adapters:
+        _adapters[cls] = _new_adapter(cls)
+    return _adapters[cls]
+
+
+def _new_adapter(cls: Any) -> Any:
+    from pydantic import TypeAdapter  # loaded on first use, so that importing a description stays instant
+
+    return TypeAdapter(cls)
+
+
+def to_dict(value: Any) -> Any:
+    """JSON-ready values of a description.
+
+    >>> @frozen
+    ... class Crop:
+    ...     size_px: tuple[int, int] = (8, 8)
+    >>> to_dict(Crop())
+    {'size_px': [8, 8]}
+    """
+    return _adapter(type(value)).dump_python(value, mode="json")
+
+
+def from_dict(cls: type[T], data: Any, *, where: str = "") -> T:
+    """A description of type ``cls`` from JSON-ready values.
+
+    Raises:
+        ResnetkitError: naming the first field that is unknown or has a wrong value.
+    """
+    from pydantic import ValidationError
+
+    try:
+        value: T = _adapter(cls).validate_python(data)
+        return value
+    except ValidationError as error:
+        first = error.errors()[0]
+        location = [str(part) for part in first["loc"]]
+        path = ".".join(location)
+        prefix = f"{where}: " if where else ""
+        if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+            known = _field_names(data, cls, location[:-1])
+            raise ResnetkitError(
+                Code.USAGE, f"{prefix}unknown field '{path}'", fix=did_you_mean(location[-1], known)
+            ) from None
+        raise ResnetkitError(
+            Code.USAGE, f"{prefix}'{path or cls.__name__}' is not valid: {first['msg']}, got {first['input']!r}"
+        ) from None
+
+
+def _field_names(data: Any, cls: Any, path: list[str]) -> list[str]:
+    """Field names of the dataclass at ``path`` (its class known from a value of the same shape)."""
+    schema = _adapter(cls).json_schema()
+    definitions = schema.get("$defs", {})
+    node: Any = schema
+    for part in path:
+        node = _resolve(node, definitions, data)
+        data = data.get(part) if isinstance(data, Mapping) else None
+        node = node.get("properties", {}).get(part, {})
+    return list(_resolve(node, definitions, data).get("properties", {}))
+
+
+def _resolve(node: Any, definitions: Any, data: Any) -> Any:
+    while True:
+        if "$ref" in node:
+            node = definitions[node["$ref"].rsplit("/", 1)[-1]]
+        elif "oneOf" in node or "anyOf" in node:
+            options = [_resolve(option, definitions, data) for option in node.get("oneOf", node.get("anyOf"))]
+            kind = data.get("kind") if isinstance(data, Mapping) else None
+            same = [o for o in options if o.get("properties", {}).get("kind", {}).get("const") == kind]
+            return (same or [o for o in options if "properties" in o] or options)[0]
+        else:
+            return node
+
+
+def override(value: T, settings: Mapping[str, Any]) -> T:
+    """A copy of a description with dotted fields replaced.
+
+    Strings are read as JSON where they are JSON, else as they stand. Setting a ``kind`` starts that
+    alternative afresh, with its own defaults.
+
+    >>> @frozen
+    ... class Crop:
+    ...     size_px: int = 8
+    ...     pad: bool = False
+    >>> @frozen
+    ... class Recipe:
+    ...     crop: Crop = Crop()
+    >>> override(Recipe(), {"crop.size_px": "32"})
+    Recipe(crop=Crop(size_px=32, pad=False))
+    >>> override(Recipe(), {"crop.size": "32"})
+    Traceback (most recent call last):
+    ...
+    resnetkit.errors.ResnetkitError: unknown field 'crop.size'
+      fix: did you mean 'size_px'?
+    """
+    tree = to_dict(value)
+    for path, raw in settings.items():
+        *parents, leaf = path.split(".")
+        node = tree
+        for depth, parent in enumerate(parents):
+            if not isinstance(node, dict) or parent not in node or not isinstance(node[parent], dict):
+                at = ".".join(parents[: depth + 1])
+                known = list(node) if isinstance(node, dict) else []
+                fix = did_you_mean(parent, known) if parent not in known else f"set '{at}' as a whole, as JSON"
+                raise ResnetkitError(Code.USAGE, f"no field '{path}': '{at}' holds no fields", fix=fix)
+            node = node[parent]
+        if leaf == "kind" and _parse(raw) != node.get("kind"):
+            node.clear()
+        node[leaf] = _parse(raw)
+    return from_dict(type(value), tree)
+
+
+def _parse(raw: Any) -> Any:
+    if not isinstance(raw, str):
+        return raw
+    try:
+        return json.loads(raw)
+    except json.JSONDecodeError:
+        return raw
+
+
+def parse_settings(assignments: list[str]) -> dict[str, str]:
+    """``["a.b=1", …]`` as a mapping, the form of the command line's ``--set``."""
+    settings = {}
+    for assignment in assignments:
+        path, equals, raw = assignment.partition("=")
+        if not equals or not path:
+            raise ResnetkitError(
+                Code.USAGE, f"--set needs path.to.field=value, got '{assignment}'", fix="e.g. --set epochs=20"
+            )
+        settings[path.strip()] = raw.strip()
+    return settings

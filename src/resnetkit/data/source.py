@@ -1,0 +1,86 @@
+"""What every kind of data looks like to the rest of the project."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+UInt8Images = npt.NDArray[np.uint8]
+Indices = npt.NDArray[np.int64]
+
+
+class Images(Protocol):
+    """N images of one shape, read by index; the same index gives the same pixels, always."""
+
+    def __len__(self) -> int: ...
+
+    def read(self, indices: Indices) -> UInt8Images:
+        """The images at ``indices``, uint8 ``(n, C, H, W)``."""
+        ...
+
+
+@dataclass(frozen=True)
+class ArrayImages:
+    """Images that fit in memory: one uint8 array ``(N, C, H, W)``."""
+
+    pixels: UInt8Images
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def read(self, indices: Indices) -> UInt8Images:
+        """The images at ``indices``, uint8 ``(n, C, H, W)``."""
+        return self.pixels[indices]
+
+
+@dataclass(frozen=True)
+class BadImage:
+    """A file that cannot be used, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Split:
+    """The images of one purpose (train, val or test) with their labels.
+
+    Attributes:
+        name: ``train``, ``val`` or ``test``.
+        images: evaluation splits are preprocessed, ``(C, S, S)``; a training split is kept whole, see
+            :func:`resnetkit.data.preprocessing.stage_for_training`.
+        labels: int64 ``(N,)``, positions in the data's class names.
+        identifiers: one per image: its path, or ``name/split/number`` in a named data set.
+        aspect_ratios: float32 ``(N,)``, width / height of each original image.
+    """
+
+    name: str
+    images: Images
+    labels: Indices
+    identifiers: Sequence[str]
+    aspect_ratios: npt.NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class LoadedData:
+    """Splits ready for use.
+
+    Attributes:
+        splits: by name, only those that were asked for and exist.
+        fingerprint: SHA-256 over identifiers, labels and pixels (or file contents) of all loaded splits.
+        bad_images: files that were left out because they cannot be read.
+        warnings: sentences the user should read, e.g. about the same image in two splits.
+    """
+
+    class_names: tuple[str, ...]
+    splits: dict[str, Split]
+    fingerprint: str
+    bad_images: tuple[BadImage, ...] = ()
+    warnings: tuple[str, ...] = field(default=())

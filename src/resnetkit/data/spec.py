@@ -1,0 +1,118 @@
+"""What the data are and how images become network input, as plain data (no torch here)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from resnetkit.config import frozen
+from resnetkit.errors import require
+
+Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
+
+
+@frozen
+class Preprocessing:
+    """From a decoded image to the network's input; part of every classifier.
+
+    The image is converted to ``channels`` (1: grey, 3: RGB), its shorter side resized to ``resize_px``,
+    a square of ``image_size_px`` cut from its centre, and each channel mapped to ``(value / 255 - mean) / std``.
+    """
+
+    image_size_px: int
+    resize_px: int
+    channels: int = 3
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    std: tuple[float, ...] = (0.229, 0.224, 0.225)
+    interpolation: Interpolation = "bilinear"
+
+    def __post_init__(self) -> None:
+        require(self.image_size_px >= 1, f"image_size_px must be at least 1, got {self.image_size_px}")
+        require(
+            self.resize_px >= self.image_size_px,
+            f"resize_px must be at least image_size_px ({self.image_size_px}), got {self.resize_px}",
+        )
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            require(
+                len(values) == self.channels,
+                f"preprocessing.{name} must have one value per channel ({self.channels}), got {len(values)}",
+            )
+        require(all(value > 0 for value in self.std), f"std must be positive, got {self.std}")
+
+
+@frozen
+class Limits:
+    """Files beyond these are refused before they are decoded (decompression bombs)."""
+
+    max_pixels: int = 64_000_000
+    max_file_bytes: int = 256 * 2**20
+
+
+@frozen
+class DataSpec:
+    """Which images, how they are split, and where they are kept while training.
+
+    ``source`` is the name of a data set or the path of an image folder. A missing validation split is carved
+    out of the training images, stratified by class and decided by each image's name and ``split_seed``.
+    """
+
+    source: str
+    data_dir: str | None = None
+    validation_fraction: float = 0.1
+    test_fraction: float = 0.15
+    split_seed: int = 0
+    on_bad_image: Literal["stop", "skip"] = "stop"
+    limits: Limits = Limits()
+    max_memory_bytes: int = 4 * 2**30
+    num_workers: int = 2
+
+    def __post_init__(self) -> None:
+        for name in ("validation_fraction", "test_fraction"):
+            value = getattr(self, name)
+            require(0 <= value < 0.9, f"data.{name} must be in [0, 0.9), got {value}")
+        require(self.num_workers >= 0, f"data.num_workers must be 0 or more, got {self.num_workers}")
+
+
+@frozen
+class Augmentation:
+    """Random changes to training images; a value of 0 (or None) turns one off.
+
+    Attributes:
+        pad_px: pad by this many zero pixels and crop back at a random place (arXiv:1512.03385, Sec. 4.2).
+        crop_area: range of the crop's share of the image area, resized back (arXiv:1409.4842); None: no such crop.
+        crop_aspect: range of the crop's width / height.
+        flip_rate: probability of a left-right flip.
+        brightness, contrast: largest relative change, drawn evenly from [1 - v, 1 + v].
+        erase_rate: probability of a rectangle painted over (arXiv:1708.04896).
+        erase_area: range of that rectangle's share of the image area.
+        mixup_alpha: Beta parameter of mixup (arXiv:1710.09412).
+        cutmix_alpha: Beta parameter of CutMix (arXiv:1905.04899); with both on, each batch draws one evenly.
+    """
+
+    pad_px: int = 0
+    crop_area: tuple[float, float] | None = None
+    crop_aspect: tuple[float, float] = (3 / 4, 4 / 3)
+    flip_rate: float = 0.0
+    brightness: float = 0.0
+    contrast: float = 0.0
+    erase_rate: float = 0.0
+    erase_area: tuple[float, float] = (0.02, 0.33)
+    mixup_alpha: float = 0.0
+    cutmix_alpha: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("flip_rate", "brightness", "contrast", "erase_rate"):
+            value = getattr(self, name)
+            require(0 <= value <= 1, f"augmentation.{name} must be in [0, 1], got {value}")
+        for name in ("pad_px", "mixup_alpha", "cutmix_alpha"):
+            value = getattr(self, name)
+            require(value >= 0, f"augmentation.{name} must be 0 or more, got {value}")
+        for name in ("crop_area", "erase_area"):
+            value = getattr(self, name)
+            require(
+                value is None or 0 < value[0] <= value[1] <= 1,
+                f"augmentation.{name} must be (low, high) with 0 < low <= high <= 1, got {value}",
+            )
+        require(
+            0 < self.crop_aspect[0] <= self.crop_aspect[1],
+            f"augmentation.crop_aspect must be (low, high) with 0 < low <= high, got {self.crop_aspect}",
+        )

@@ -1,0 +1,80 @@
+"""The one error of the project: what happened, why, and how to fix it.
+
+The command line, JSON output and Python callers all render the same object.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from enum import IntEnum
+
+
+class Code(IntEnum):
+    """Kinds of failure; the value is the process exit code of the command line."""
+
+    CHECK_FAILED = 1
+    USAGE = 2
+    DATA = 3
+    WEIGHTS = 4
+    DIVERGED = 5
+    IO = 7
+    BUG = 70
+
+
+class ResnetkitError(Exception):
+    """A failure the caller can act on.
+
+    >>> error = ResnetkitError(Code.USAGE, "unknown network 'resnet51'", fix="did you mean 'resnet50'?")
+    >>> print(error)
+    unknown network 'resnet51'
+      fix: did you mean 'resnet50'?
+    """
+
+    def __init__(self, code: Code, what: str, *, why: str = "", fix: str = "") -> None:
+        super().__init__(code, what, why, fix)
+        self.code, self.what, self.why, self.fix = code, what, why, fix
+
+    def __str__(self) -> str:
+        lines = [self.what]
+        lines += [f"  why: {self.why}"] if self.why else []
+        lines += [f"  fix: {self.fix}"] if self.fix else []
+        return "\n".join(lines)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (self.code, self.what, self.why, self.fix))
+
+    def as_dict(self) -> dict[str, str | int]:
+        """The error as JSON-ready values."""
+        return {
+            "code": int(self.code),
+            "kind": self.code.name.lower(),
+            "what": self.what,
+            "why": self.why,
+            "fix": self.fix,
+        }
+
+
+def _rebuild(code: Code, what: str, why: str, fix: str) -> ResnetkitError:
+    return ResnetkitError(code, what, why=why, fix=fix)
+
+
+def require(condition: bool, what: str, *, why: str = "", fix: str = "", code: Code = Code.USAGE) -> None:
+    """Raise :class:`ResnetkitError` unless ``condition`` holds."""
+    if not condition:
+        raise ResnetkitError(code, what, why=why, fix=fix)
+
+
+def did_you_mean(name: str, choices: Iterable[str]) -> str:
+    """A suggestion for a mistyped name, or the list of what there is.
+
+    >>> did_you_mean("resnet51", ["resnet50", "resnet101", "plain20"])
+    "did you mean 'resnet50'?"
+    >>> did_you_mean("vgg", ["resnet50", "plain20"])
+    'choose one of: resnet50, plain20'
+    """
+    names = list(choices)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    if near:
+        return f"did you mean '{near[0]}'?"
+    return "choose one of: " + ", ".join(names)

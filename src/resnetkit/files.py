@@ -1,0 +1,106 @@
+"""Durable writes: after a call returns, the bytes survive a crash; before that, nothing is half there."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from resnetkit.errors import Code, ResnetkitError
+
+
+def sync_file(path: Path) -> None:
+    """Force one file's or folder's bytes to the disk. An error is final: it is never retried on the same file."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def io_errors(doing: str) -> Iterator[None]:
+    """Turn operating-system errors inside the block into one clear error."""
+    try:
+        yield
+    except OSError as error:
+        fix = {
+            errno.ENOSPC: "free some disk space or choose another folder",
+            errno.EACCES: "choose a folder you may write to",
+            errno.EROFS: "choose a folder on a writable disk",
+        }.get(error.errno or 0, "")
+        raise ResnetkitError(Code.IO, f"cannot {doing}", why=str(error), fix=fix) from error
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Replace a file's content in one step: temporary file, fsync, rename, fsync of the folder."""
+    with io_errors(f"write {path}"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o666 & ~_umask())
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+        sync_file(path.parent)
+
+
+@contextmanager
+def durable_folder(path: Path) -> Iterator[Path]:
+    """A temporary folder to fill; on success it is fsynced and renamed to ``path``, on failure it is removed."""
+    with io_errors(f"write {path}"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        try:
+            yield temporary
+            os.chmod(temporary, 0o777 & ~_umask())
+            for file in temporary.iterdir():
+                sync_file(file)
+            sync_file(temporary)
+            os.rename(temporary, path)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+        sync_file(path.parent)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file's content."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def create_numbered_folder(parent: Path, name: str) -> Path:
+    """Create and return ``parent/NNNN-name`` with the next free number; never an existing folder."""
+    slug = re.sub(r"[^A-Za-z0-9_.]+", "-", name).strip("-")
+    with io_errors(f"create a folder in {parent}"):
+        parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            numbers = [int(m[1]) for p in parent.iterdir() if (m := re.match(r"(\d{4,})-", p.name))]
+            number = max(numbers, default=0) + 1
+            folder = parent / f"{number:04d}-{slug}"
+            try:
+                # The bare number is claimed first, so that two runs started together get two numbers.
+                claim = parent / f"{number:04d}-"
+                claim.mkdir()
+                claim.rename(folder)
+                return folder
+            except FileExistsError:
+                continue
