@@ -40,11 +40,9 @@ def _new_adapter(cls: Any) -> Any:
 def to_dict(value: Any) -> Any:
     """JSON-ready values of a description.
 
-    >>> @frozen
-    ... class Crop:
-    ...     size_px: tuple[int, int] = (8, 8)
-    >>> to_dict(Crop())
-    {'size_px': [8, 8]}
+    >>> from resnetkit.data.spec import Limits
+    >>> to_dict(Limits(max_pixels=100))
+    {'max_pixels': 100, 'max_file_bytes': 268435456}
     """
     return _adapter(type(value)).dump_python(value, mode="json")
 
@@ -62,7 +60,7 @@ def from_dict(cls: type[T], data: Any, *, where: str = "") -> T:
         return value
     except ValidationError as error:
         first = error.errors()[0]
-        location = [str(part) for part in first["loc"]]
+        location = _location(data, first["loc"])
         path = ".".join(location)
         prefix = f"{where}: " if where else ""
         if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
@@ -73,6 +71,18 @@ def from_dict(cls: type[T], data: Any, *, where: str = "") -> T:
         raise ResnetkitError(
             Code.USAGE, f"{prefix}'{path or cls.__name__}' is not valid: {first['msg']}, got {first['input']!r}"
         ) from None
+
+
+def _location(data: Any, parts: tuple[Any, ...]) -> list[str]:
+    """The path of an error in the data, without the names pydantic adds for the alternative it tried."""
+    path = []
+    for i, part in enumerate(parts):
+        is_key = isinstance(data, Mapping) and part in data
+        is_position = isinstance(data, list | tuple) and isinstance(part, int) and part < len(data)
+        if is_key or is_position or i == len(parts) - 1:
+            path.append(str(part))
+            data = data[part] if is_key or is_position else None
+    return path
 
 
 def _field_names(data: Any, cls: Any, path: list[str]) -> list[str]:
@@ -106,20 +116,14 @@ def override(value: T, settings: Mapping[str, Any]) -> T:
     Strings are read as JSON where they are JSON, else as they stand. Setting a ``kind`` starts that
     alternative afresh, with its own defaults.
 
-    >>> @frozen
-    ... class Crop:
-    ...     size_px: int = 8
-    ...     pad: bool = False
-    >>> @frozen
-    ... class Recipe:
-    ...     crop: Crop = Crop()
-    >>> override(Recipe(), {"crop.size_px": "32"})
-    Recipe(crop=Crop(size_px=32, pad=False))
-    >>> override(Recipe(), {"crop.size": "32"})
+    >>> from resnetkit.data.spec import DataSpec
+    >>> override(DataSpec("digits"), {"limits.max_pixels": "100"}).limits.max_pixels
+    100
+    >>> override(DataSpec("digits"), {"limits.pixels": "100"})
     Traceback (most recent call last):
     ...
-    resnetkit.errors.ResnetkitError: unknown field 'crop.size'
-      fix: did you mean 'size_px'?
+    resnetkit.errors.ResnetkitError: unknown field 'limits.pixels'
+      fix: did you mean 'max_pixels'?
     """
     tree = to_dict(value)
     for path, raw in settings.items():

@@ -1,0 +1,42 @@
+"""Channel attention at the end of a branch."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class SqueezeExcite(nn.Module):
+    """``x * sigmoid(fc2(relu(fc1(mean(x)))))``, a gate per channel (arXiv:1709.01507)."""
+
+    def __init__(self, channels: int, reduction: int = 16) -> None:
+        super().__init__()
+        hidden = max(8, 8 * math.floor(channels / reduction / 8 + 0.5))  # a multiple of 8, as in timm
+        self.fc1 = nn.Conv2d(channels, hidden, 1)
+        self.fc2 = nn.Conv2d(hidden, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Gate ``x`` ``(N, C, H, W)``."""
+        pooled = x.mean((2, 3), keepdim=True)
+        gate: Tensor = self.fc2(F.relu(self.fc1(pooled)))
+        return x * gate.sigmoid()
+
+
+class EfficientChannelAttention(nn.Module):
+    """``x * sigmoid(conv1d(mean(x)))`` across neighbouring channels (arXiv:1910.03151)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        size = int(abs(math.log2(channels) + 1) / 2)
+        size = max(size if size % 2 else size + 1, 3)
+        self.conv = nn.Conv1d(1, 1, size, padding=size // 2, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Gate ``x`` ``(N, C, H, W)``."""
+        gate: Tensor = self.conv(x.mean((2, 3)).unsqueeze(1)).sigmoid()
+        return x * gate.view(x.shape[0], -1, 1, 1)
+
+
+ATTENTION = {"se": SqueezeExcite, "eca": EfficientChannelAttention}

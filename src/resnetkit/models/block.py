@@ -1,0 +1,166 @@
+"""The one residual block; every variant is a :class:`~resnetkit.models.spec.Block` value."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from resnetkit.errors import require
+from resnetkit.models.attention import ATTENTION
+from resnetkit.models.layers import Padding, Subsample, ZeroPad, make_conv, make_norm
+from resnetkit.models.spec import (
+    Add,
+    BatchNorm,
+    Block,
+    DropoutAdd,
+    GatedAdd,
+    Join,
+    NoSkip,
+    Projection,
+    ScaledAdd,
+)
+
+
+def make_projection(
+    projection: Projection, in_channels: int, out_channels: int, stride: int, *, bias: bool, norm: BatchNorm
+) -> nn.Sequential:
+    """The projection's steps as layers, ``(N, in, H, W)`` to ``(N, out, H / stride, W / stride)``."""
+    layers: list[nn.Module] = []
+    channels = in_channels
+    for step in projection.steps:
+        match step:
+            case "conv":
+                layers.append(make_conv(channels, out_channels, 1, stride=stride, bias=bias))
+                channels, stride = out_channels, 1
+            case "bn":
+                layers.append(make_norm(norm, channels))
+            case "act":
+                # In place unless it would overwrite what the branch reads too.
+                layers.append(nn.ReLU(inplace=bool(layers)))
+            case "avgpool":
+                pool = nn.AvgPool2d(stride, stride, ceil_mode=True, count_include_pad=False)
+                layers.append(pool if stride > 1 else nn.Identity())
+                stride = 1
+            case "subsample":
+                layers.append(Subsample(stride))
+                stride = 1
+            case "pad":
+                require(
+                    out_channels >= channels,
+                    f"zero padding cannot reduce {channels} channels to {out_channels}",
+                    fix="use a projection with a conv",
+                )
+                layers.append(ZeroPad(out_channels - channels))
+                channels = out_channels
+    require(
+        channels == out_channels,
+        f"the projection {projection.steps} gives {channels} channels, the branch {out_channels}",
+        fix="add a conv or pad step",
+    )
+    return nn.Sequential(*layers)
+
+
+class Joiner(nn.Module):
+    """Merges skip and branch as a :data:`~resnetkit.models.spec.Join` says; ``fork`` is what a gate reads."""
+
+    def __init__(self, join: Join, in_channels: int, out_channels: int, stride: int) -> None:
+        super().__init__()
+        self.join = join
+        if isinstance(join, GatedAdd):
+            self.gate = nn.Conv2d(in_channels, out_channels, 1, stride)
+
+    def forward(self, skip: Tensor, branch: Tensor, fork: Tensor) -> Tensor:
+        """Merge two maps of one shape ``(N, C, H, W)``."""
+        match self.join:
+            case Add():
+                return skip + branch
+            case ScaledAdd(skip_scale=skip_scale, branch_scale=branch_scale):
+                return skip_scale * skip + branch_scale * branch
+            case DropoutAdd(drop_rate=drop_rate):
+                return F.dropout(skip, drop_rate, self.training) + branch
+            case GatedAdd(exclusive=exclusive):
+                gate: Tensor = self.gate(fork).sigmoid()
+                return (1 - gate) * skip + (gate * branch if exclusive else branch)
+            case NoSkip():
+                return branch
+
+
+class ResidualBlock(nn.Module):
+    """``after_add(join(skip(x), branch(x)))``, wired from a spec; ``(N, in, H, W)`` to ``(N, out, H', W')``.
+
+    Children carry the stream's own numbers (``conv1 bn1 act1 conv2 … downsample.0``), which are torchvision's
+    and timm's names, so their weights load without renaming.
+    """
+
+    def __init__(
+        self, block: Block, in_channels: int, width: int, stride: int, *, norm: BatchNorm, padding: Padding
+    ) -> None:
+        super().__init__()
+        self.block = block
+        self.in_channels, self.stride = in_channels, stride
+        self.out_channels = width * block.expansion
+        self.preact, self.branch, self.after_add = block.order.layer_names(len(block.kernel_sizes))
+        self._add_stream(width, norm, padding)
+        self.drop = nn.Dropout(block.drop_rate) if block.drop_rate else None
+        self.se = ATTENTION[block.attention](self.out_channels) if block.attention != "none" else None
+        self.downsample = self._make_downsample(norm)
+        self.joiner = Joiner(block.join, in_channels, self.out_channels, stride)
+
+    def _add_stream(self, width: int, norm: BatchNorm, padding: Padding) -> None:
+        block, num_convs = self.block, len(self.block.kernel_sizes)
+        inner = width * block.group_width // 64 * block.groups
+        channels = [self.in_channels, *[inner] * (num_convs - 1), self.out_channels]
+        convs = 0
+        for position, name in enumerate(self.preact + self.branch + self.after_add):
+            if name.startswith("conv"):
+                kernel_size = block.kernel_sizes[convs]
+                layer: nn.Module = make_conv(
+                    channels[convs],
+                    channels[convs + 1],
+                    kernel_size,
+                    stride=self.stride if convs == block.strided_conv else 1,
+                    groups=block.groups if kernel_size > 1 else 1,
+                    bias=("last" if convs == num_convs - 1 else "inner") in block.conv_bias,
+                    padding=padding,
+                )
+                convs += 1
+            elif name.startswith("bn"):
+                layer = make_norm(norm, channels[convs])
+            else:
+                # In place, but for an act that reads the block's own input: the skip still needs that.
+                layer = nn.ReLU(inplace=position > 0)
+            self.add_module(name, layer)
+
+    def _make_downsample(self, norm: BatchNorm) -> nn.Sequential | None:
+        block = self.block
+        widens = self.in_channels != self.out_channels
+        if isinstance(block.join, NoSkip) or not (widens or self.stride != 1 or block.project_always):
+            return None
+        return make_projection(
+            self._projection(), self.in_channels, self.out_channels, self.stride,
+            bias="projection" in block.conv_bias, norm=norm,
+        )  # fmt: skip
+
+    def _projection(self) -> Projection:
+        only_shrinks = self.in_channels == self.out_channels and self.stride != 1 and not self.block.project_always
+        return self.block.shrink if only_shrinks and self.block.shrink is not None else self.block.projection
+
+    def _run(self, names: tuple[str, ...], x: Tensor) -> Tensor:
+        for name in names:
+            x = getattr(self, name)(x)
+        return x
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Run the block on ``x`` ``(N, in, H, W)``."""
+        preact = self._run(self.preact, x)
+        branch = preact
+        for name in self.branch:
+            if self.drop is not None and name == f"conv{len(self.block.kernel_sizes)}":
+                branch = self.drop(branch)
+            branch = getattr(self, name)(branch)
+        if self.se is not None:
+            branch = self.se(branch)
+        reads = self.block.identity_reads if self.downsample is None else self._projection().reads
+        fork = x if reads == "input" else preact
+        skip = fork if self.downsample is None else self.downsample(fork)
+        return self._run(self.after_add, self.joiner(skip, branch, fork))

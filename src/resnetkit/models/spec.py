@@ -1,0 +1,370 @@
+"""What a residual network is made of, as plain data (no torch here).
+
+A ResNet is one stream ``conv -> bn -> act -> conv -> bn -> act …``. An activation order only says where in that
+stream a block starts and where its addition falls; a variant is another value, never another class.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from resnetkit.config import frozen
+from resnetkit.errors import require
+
+Step = Literal["conv", "bn", "act"]
+
+
+@frozen
+class ActivationOrder:
+    """Where a block starts and where its addition falls (arXiv:1603.05027, Figure 4).
+
+    Attributes:
+        unit: the three steps repeated once per conv of the branch.
+        after_add: the tail of the last unit, moved behind the addition.
+    """
+
+    unit: tuple[Step, Step, Step]
+    after_add: tuple[Step, ...] = ()
+
+    def __post_init__(self) -> None:
+        require(sorted(self.unit) == ["act", "bn", "conv"], f"order.unit must hold conv, bn and act, got {self.unit}")
+        tail = self.unit[3 - len(self.after_add) :]
+        require(
+            self.after_add == tail and "conv" not in tail,
+            f"order.after_add must be the last steps of the unit without its conv, got {self.after_add}",
+        )
+
+    @property
+    def preact(self) -> tuple[Step, ...]:
+        """What a block does before its first conv; empty unless pre-activated."""
+        return self.unit[: self.unit.index("conv")]
+
+    def layer_names(self, num_convs: int) -> tuple[tuple[str, ...], ...]:
+        """Names of the (pre-activation, branch, after-addition) layers, in call order.
+
+        >>> ORIGINAL.layer_names(2)
+        ((), ('conv1', 'bn1', 'act1', 'conv2', 'bn2'), ('act2',))
+        >>> FULL_PREACT.layer_names(2)
+        (('bn1', 'act1'), ('conv1', 'bn2', 'act2', 'conv2'), ())
+        """
+        names = [f"{step}{i}" for i in range(1, num_convs + 1) for step in self.unit]
+        start, end = len(self.preact), len(names) - len(self.after_add)
+        return tuple(names[:start]), tuple(names[start:end]), tuple(names[end:])
+
+
+ORIGINAL = ActivationOrder(("conv", "bn", "act"), after_add=("act",))  # Figure 4 (a), v1
+NORM_AFTER_ADD = ActivationOrder(("conv", "bn", "act"), after_add=("bn", "act"))  # (b)
+ACT_BEFORE_ADD = ActivationOrder(("conv", "bn", "act"))  # (c)
+ACT_ONLY_PREACT = ActivationOrder(("act", "conv", "bn"))  # (d)
+FULL_PREACT = ActivationOrder(("bn", "act", "conv"))  # (e), v2
+
+
+# --- how the skip meets the branch (arXiv:1603.05027, Section 3 and Table 1) ---
+
+
+@frozen
+class Add:
+    """``skip + branch``."""
+
+    kind: Literal["add"] = "add"
+
+
+@frozen
+class ScaledAdd:
+    """``skip_scale * skip + branch_scale * branch``."""
+
+    skip_scale: float = 0.5
+    branch_scale: float = 0.5
+    kind: Literal["scaled_add"] = "scaled_add"
+
+
+@frozen
+class GatedAdd:
+    """``(1 - g) * skip + branch`` with a learned gate ``g``; ``g * branch`` too where the gate is exclusive.
+
+    Attributes:
+        gate_bias: initial bias of the gate; below 0 the skip starts nearly open.
+    """
+
+    exclusive: bool = False
+    gate_bias: float = -6.0
+    kind: Literal["gated_add"] = "gated_add"
+
+
+@frozen
+class DropoutAdd:
+    """``dropout(skip) + branch``."""
+
+    drop_rate: float = 0.5
+    kind: Literal["dropout_add"] = "dropout_add"
+
+    def __post_init__(self) -> None:
+        require(0 <= self.drop_rate < 1, f"join.drop_rate must be in [0, 1), got {self.drop_rate}")
+
+
+@frozen
+class NoSkip:
+    """``branch`` alone: a plain, non-residual network."""
+
+    kind: Literal["no_skip"] = "no_skip"
+
+
+Join = Annotated[Add | ScaledAdd | GatedAdd | DropoutAdd | NoSkip, Field(discriminator="kind")]
+
+
+# --- the skip where the shape changes ---
+
+ProjectionStep = Literal["conv", "bn", "act", "avgpool", "subsample", "pad"]
+Fork = Literal["input", "preact"]
+
+
+@frozen
+class Projection:
+    """What the skip does to reach the branch's shape; its first ``conv``, ``avgpool`` or ``subsample`` strides.
+
+    Attributes:
+        steps: ``conv`` is 1×1, ``pad`` appends zero channels, ``subsample`` keeps every stride-th pixel
+            (a max-pool of kernel 1).
+        reads: the block's input, or what its pre-activation made of it (the same thing without pre-activation).
+    """
+
+    steps: tuple[ProjectionStep, ...] = ("conv", "bn")
+    reads: Fork = "preact"
+
+    def __post_init__(self) -> None:
+        require(
+            bool({"conv", "avgpool", "subsample"} & set(self.steps)),
+            f"projection.steps must hold conv, avgpool or subsample to change the size, got {self.steps}",
+        )
+        require(
+            not {"conv", "pad"} <= set(self.steps),
+            f"projection.steps must hold at most one of conv and pad, got {self.steps}",
+        )
+
+
+CONV_BN = Projection(("conv", "bn"))  # option B, arXiv:1512.03385
+ZERO_PAD = Projection(("subsample", "pad"), reads="input")  # option A
+AVGPOOL_CONV_BN = Projection(("avgpool", "conv", "bn"))  # ResNet-D, arXiv:1812.01187
+CONV_OF_PREACT = Projection(("conv",))  # v2: its input is already normalised
+OWN_BN_ACT_CONV = Projection(("bn", "act", "conv"), reads="input")
+SUBSAMPLE = Projection(("subsample",), reads="input")
+
+ConvRole = Literal["inner", "last", "projection"]
+
+
+@frozen
+class Block:
+    """One residual block: ``after_add(join(skip(x), branch(x)))``.
+
+    Attributes:
+        kernel_sizes: one conv of the branch each; (1, 3, 1) is the bottleneck.
+        strided_conv: index of the conv that carries the stride (v1: 0, v1.5: 1).
+        expansion: output channels = expansion × stage width.
+        groups, group_width: cardinality (arXiv:1611.05431) and channels per group where the stage width is 64.
+        projection: the skip where the number of channels changes.
+        project_always: option C: project every skip, also where the shape stays.
+        shrink: the skip where only the size changes; None: as ``projection``.
+        identity_reads: where an identity skip forks off.
+        conv_bias: which convs have a bias.
+        attention: channel gate at the end of the branch (arXiv:1709.01507, arXiv:1910.03151).
+        drop_rate: dropout before the branch's last conv (wide networks, arXiv:1605.07146).
+    """
+
+    kernel_sizes: tuple[int, ...] = (3, 3)
+    strided_conv: int = 0
+    expansion: int = 1
+    groups: int = 1
+    group_width: int = 64
+    order: ActivationOrder = ORIGINAL
+    join: Join = Add()
+    projection: Projection = CONV_BN
+    project_always: bool = False
+    shrink: Projection | None = None
+    identity_reads: Fork = "input"
+    conv_bias: tuple[ConvRole, ...] = ()
+    attention: Literal["none", "se", "eca"] = "none"
+    drop_rate: float = 0.0
+
+    def __post_init__(self) -> None:
+        require(bool(self.kernel_sizes), "block.kernel_sizes must name at least one conv")
+        require(
+            all(size > 0 and size % 2 for size in self.kernel_sizes),
+            f"block.kernel_sizes must be odd, got {self.kernel_sizes}",
+        )
+        require(
+            0 <= self.strided_conv < len(self.kernel_sizes),
+            f"block.strided_conv must index kernel_sizes {self.kernel_sizes}, got {self.strided_conv}",
+        )
+        for name in ("expansion", "groups", "group_width"):
+            require(getattr(self, name) >= 1, f"block.{name} must be at least 1, got {getattr(self, name)}")
+        require(0 <= self.drop_rate < 1, f"block.drop_rate must be in [0, 1), got {self.drop_rate}")
+        require(
+            self.shrink is None or not {"conv", "pad"} & set(self.shrink.steps),
+            "block.shrink changes only the size, so it holds no conv and no pad",
+        )
+
+
+BASIC = Block()
+BOTTLENECK_V1 = Block(kernel_sizes=(1, 3, 1), expansion=4)
+BOTTLENECK = replace(BOTTLENECK_V1, strided_conv=1)  # v1.5
+BASIC_PREACT = replace(BASIC, order=FULL_PREACT, projection=CONV_OF_PREACT)  # v2
+BOTTLENECK_PREACT = replace(BOTTLENECK, order=FULL_PREACT, projection=CONV_OF_PREACT)  # v2
+
+
+@frozen
+class Stem:
+    """What stands before the first block: convs, then what the blocks do not start with, then a pool.
+
+    Attributes:
+        kernel_sizes, widths: one conv each; between two convs stand bn and act.
+        stride: of the first conv.
+        steps: after the last conv; None: those of (bn, act) that the blocks do not start with.
+        pool: 3×3 max-pool of stride 2; Keras pads it with zeros, everyone else with -inf.
+    """
+
+    kernel_sizes: tuple[int, ...] = (7,)
+    widths: tuple[int, ...] = (64,)
+    stride: int = 2
+    bias: bool = False
+    steps: tuple[Literal["bn", "act"], ...] | None = None
+    pool: Literal["none", "max", "zero_padded_max"] = "max"
+
+    def __post_init__(self) -> None:
+        require(
+            len(self.kernel_sizes) == len(self.widths) >= 1,
+            f"stem needs one width per conv, got kernels {self.kernel_sizes} and widths {self.widths}",
+        )
+        require(self.stride >= 1, f"stem.stride must be at least 1, got {self.stride}")
+        require(all(width >= 1 for width in self.widths), f"stem.widths must be at least 1, got {self.widths}")
+
+
+STEM_7X7 = Stem()
+STEM_3X3 = Stem(kernel_sizes=(3,), widths=(16,), stride=1, pool="none")
+
+
+@frozen
+class BatchNorm:
+    """Batch normalisation (arXiv:1502.03167); ``momentum`` is the weight of the newest batch in the running mean."""
+
+    eps: float = 1e-5
+    momentum: float = 0.1
+
+
+@frozen
+class HeNormal:
+    """Normal with variance 2 / fan (arXiv:1502.01852)."""
+
+    fan: Literal["in", "out"] = "out"
+    kind: Literal["he_normal"] = "he_normal"
+
+
+@frozen
+class Normal:
+    """Normal with a fixed standard deviation."""
+
+    std: float = 0.05
+    kind: Literal["normal"] = "normal"
+
+
+@frozen
+class GlorotUniform:
+    """Uniform with variance 2 / (fan in + fan out), Keras' default."""
+
+    kind: Literal["glorot_uniform"] = "glorot_uniform"
+
+
+@frozen
+class FanInUniform:
+    """Uniform in ±1 / sqrt(fan in), for the bias too: torch's default for a linear layer."""
+
+    kind: Literal["fan_in_uniform"] = "fan_in_uniform"
+
+
+Distribution = Annotated[HeNormal | Normal | GlorotUniform | FanInUniform, Field(discriminator="kind")]
+
+
+@frozen
+class Initialization:
+    """How weights start; biases start at 0 unless the distribution says otherwise.
+
+    Attributes:
+        zero_last: the last layer with weights of every branch starts at 0, so that every block starts as
+            its skip (arXiv:1706.02677); that is bn3 in v1 and conv3 in v2.
+    """
+
+    conv: Distribution = HeNormal()
+    head: Distribution = FanInUniform()
+    zero_last: bool = False
+
+
+@frozen
+class ResNetSpec:
+    """A whole network: stem, stages of blocks, tail, pooling and head.
+
+    Attributes:
+        depths, widths, strides: blocks per stage, channels per stage before expansion, size reduction per stage.
+        strided_block: which block of a stage carries its stride (Keras' v2: the last).
+        first_block: the network's very first block where it differs from the others.
+        tail: after the last block; None: what the blocks start with.
+        num_classes: None leaves the head away: the network returns pooled features.
+        padding: ``symmetric``, or TensorFlow's ``same``, which pads one more at the end where the stride needs it.
+    """
+
+    block: Block
+    depths: tuple[int, ...]
+    widths: tuple[int, ...] = (64, 128, 256, 512)
+    strides: tuple[int, ...] = (1, 2, 2, 2)
+    strided_block: Literal["first", "last"] = "first"
+    first_block: Block | None = None
+    stem: Stem = STEM_7X7
+    tail: tuple[Literal["bn", "act"], ...] | None = None
+    pooling: Literal["avg", "max", "none"] = "avg"
+    num_classes: int | None = 1000
+    in_channels: int = 3
+    norm: BatchNorm = BatchNorm()
+    padding: Literal["symmetric", "same"] = "symmetric"
+    initialization: Initialization = Initialization()
+
+    def __post_init__(self) -> None:
+        require(
+            len(self.depths) == len(self.widths) == len(self.strides) >= 1,
+            f"depths, widths and strides must have one value per stage, got {self.depths}, {self.widths}, "
+            f"{self.strides}",
+        )
+        for name in ("depths", "widths", "strides"):
+            require(all(v >= 1 for v in getattr(self, name)), f"{name} must be at least 1, got {getattr(self, name)}")
+        require(self.in_channels >= 1, f"in_channels must be at least 1, got {self.in_channels}")
+        require(
+            self.num_classes is None or self.num_classes >= 1,
+            f"num_classes must be at least 1, or null for no head, got {self.num_classes}",
+        )
+        require(
+            self.pooling != "none" or self.num_classes is None,
+            "pooling 'none' returns a feature map, which a head cannot read",
+            fix="set num_classes to null (no head), or pooling to avg or max",
+        )
+
+
+def cifar_resnet(depth: int, block: Block = BASIC, *, first_block: Block | None = None) -> ResNetSpec:
+    """Three-stage network for small images (arXiv:1512.03385, Section 4.2).
+
+    ``depth`` counts layers with weights: 6n+2 for two convs a block, 9n+2 for bottlenecks.
+
+    >>> cifar_resnet(20).depths
+    (3, 3, 3)
+    """
+    convs = 3 * len(block.kernel_sizes)
+    n, rest = divmod(depth - 2, convs)
+    require(n >= 1 and rest == 0, f"depth must be {convs}n+2 for this block, got {depth}")
+    return ResNetSpec(
+        block,
+        (n, n, n),
+        widths=(16, 32, 64),
+        strides=(1, 2, 2),
+        stem=STEM_3X3,
+        num_classes=10,
+        first_block=first_block,
+    )
