@@ -1,1 +1,60 @@
-"""resnetkit: define, inspect, train, evaluate and use residual networks."""
+"""resnetkit: define, inspect, train, evaluate and use residual networks.
+
+>>> import resnetkit
+>>> resnetkit.create_model("resnet20").num_features
+64
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from resnetkit.classifier import Classifier, Prediction, load_classifier
+    from resnetkit.data.spec import DataSpec
+    from resnetkit.errors import ResnetkitError
+    from resnetkit.evaluation.scoring import evaluate
+    from resnetkit.models.describe import describe
+    from resnetkit.models.resnet import ResNet, create_model
+    from resnetkit.models.spec import ResNetSpec
+    from resnetkit.training.runs import resume, train
+
+_HOMES = {
+    "Classifier": "resnetkit.classifier",
+    "DataSpec": "resnetkit.data.spec",
+    "Prediction": "resnetkit.classifier",
+    "ResNet": "resnetkit.models.resnet",
+    "ResNetSpec": "resnetkit.models.spec",
+    "ResnetkitError": "resnetkit.errors",
+    "create_model": "resnetkit.models.resnet",
+    "describe": "resnetkit.models.describe",
+    "evaluate": "resnetkit.evaluation.scoring",
+    "load_classifier": "resnetkit.classifier",
+    "resume": "resnetkit.training.runs",
+    "train": "resnetkit.training.runs",
+}
+
+__all__ = [
+    "Classifier",
+    "DataSpec",
+    "Prediction",
+    "ResNet",
+    "ResNetSpec",
+    "ResnetkitError",
+    "create_model",
+    "describe",
+    "evaluate",
+    "load_classifier",
+    "resume",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used (PEP 562), so that importing the package is instant."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'resnetkit' has no attribute '{name}'")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,87 @@
+"""The command line: parse, one library call, print. Nothing heavy is imported before a command runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+
+import typer
+
+from resnetkit.cli import demo, describe, evaluate, models, predict, train
+from resnetkit.errors import Code, ResnetkitError
+
+# Idle OpenMP threads sleep instead of spinning: on a machine that does anything else, spinning costs most of the
+# speed (benchmarks/foundation.md). Read when torch is loaded, so they are set before.
+OPENMP_SETTINGS = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0"}
+
+EXIT_CODES = (
+    "Exit codes: 0 ok, 1 check failed, 2 usage, 3 data, 4 weights or checkpoint, 5 training diverged, "
+    "7 input/output, 70 bug, 130 and 143 stopped by SIGINT and SIGTERM."
+)
+
+app = typer.Typer(
+    name="resnetkit",
+    help="Residual networks: define, inspect, train, evaluate and use them.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(version("resnetkit"))
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(False, "--version", help="Print the version.", callback=_print_version, is_eager=True),
+    debug: bool = typer.Option(False, "--debug", help="Show tracebacks; works after any command too."),
+) -> None:
+    """Residual networks: define, inspect, train, evaluate and use them."""
+
+
+app.command("demo")(demo.demo)
+app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
+app.command("predict")(predict.predict)
+app.command("models")(models.models)
+app.command("describe")(describe.describe)
+
+
+def main() -> None:
+    """Run the command line and exit with the code of what happened."""
+    for name, value in OPENMP_SETTINGS.items():
+        os.environ.setdefault(name, value)
+    debug = "--debug" in sys.argv
+    sys.argv = [argument for argument in sys.argv if argument != "--debug"]
+    try:
+        app()
+    except ResnetkitError as error:
+        if debug:
+            traceback.print_exc()
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(int(error.code))
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our output has gone, as `| head` does; there is nobody left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        print(
+            f"bug: {type(error).__name__}: {error}\n  fix: please report this, with the output of the same command "
+            "and --debug",
+            file=sys.stderr,
+        )
+        sys.exit(int(Code.BUG))

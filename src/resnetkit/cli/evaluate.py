@@ -1,0 +1,116 @@
+"""``resnetkit evaluate``."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from resnetkit.cli.options import BadImageOption, DataDirOption, DeviceOption, JsonOption
+
+if TYPE_CHECKING:
+    from resnetkit.evaluation.metrics import Scores
+
+
+def evaluate(
+    classifier: Annotated[str, typer.Argument(help="A run folder or a classifier file.")],
+    data: Annotated[
+        str | None, typer.Argument(help="A data set or folder; left out: the run's own.", show_default=False)
+    ] = None,
+    split: Annotated[str, typer.Option("--split", help="train, val, test or all.")] = "test",
+    min_top1: Annotated[
+        float | None, typer.Option("--min-top1", help="Exit with 1 if top-1 is below this share (0 to 1).")
+    ] = None,
+    on_bad_image: BadImageOption = "stop",
+    data_dir: DataDirOption = None,
+    device: DeviceOption = "auto",
+    json: JsonOption = False,
+) -> None:
+    """Score a classifier: top-1, top-5, log loss, calibration, per class, with 95 % intervals.
+
+    \b
+    Examples:
+      resnetkit evaluate runs/0001-resnet20-digits
+      resnetkit evaluate runs/0001-resnet18-photos new_photos --split all
+      resnetkit evaluate classifier.safetensors cifar10 --json --min-top1 0.9
+    """
+    from resnetkit import runtime
+    from resnetkit.classifier import load_classifier
+    from resnetkit.errors import require
+    from resnetkit.evaluation import scoring
+
+    require(min_top1 is None or 0 <= min_top1 <= 1, f"--min-top1 must be in [0, 1], got {min_top1}")
+    spec = _data_spec(classifier, data)
+    spec = replace(spec, on_bad_image=on_bad_image, data_dir=data_dir or spec.data_dir)
+    loaded = load_classifier(classifier, device=runtime.find_device(device))
+    evaluation = scoring.evaluate(loaded, spec, split=split, progress=True)
+    for bad in evaluation.bad_images:
+        print(f"left out: {bad.path} {bad.reason}", file=sys.stderr)
+    scores = evaluation.scores
+    if json:
+        import json as json_module
+
+        from resnetkit.config import to_dict
+
+        left_out = [{"path": bad.path, "reason": bad.reason} for bad in evaluation.bad_images]
+        content = {"classifier": classifier, "data": spec.source, "split": split, "left_out": left_out}
+        typer.echo(json_module.dumps({**content, **to_dict(scores)}))
+    else:
+        _print_scores(scores, f"{classifier} on {spec.source}, split {split}")
+    if min_top1 is not None and scores.top1.value < min_top1:
+        print(f"check failed: top-1 {scores.top1.value:.4f} is below {min_top1}", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+def _data_spec(classifier: str, data: str | None):  # type: ignore[no-untyped-def]
+    from pathlib import Path
+
+    from resnetkit.data.spec import DataSpec
+    from resnetkit.errors import require
+    from resnetkit.training.run_folder import RunFolder
+
+    folder = RunFolder(Path(classifier))
+    if folder.recipe_file.is_file():
+        recipe, _ = folder.read_record()
+        # The same split seed and shares as in training: what was held back then is held back now.
+        return recipe.data if data is None else replace(recipe.data, source=data)
+    require(data is not None, "which data? A classifier file does not say", fix="give DATA, or the run folder")
+    assert data is not None
+    return DataSpec(data)
+
+
+def _print_scores(scores: Scores, title: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    typer.echo(title)
+    typer.echo(f"top-1             {scores.top1}")
+    if scores.top5 is not None:
+        typer.echo(f"top-5             {scores.top5}")
+    typer.echo(f"log loss          {scores.log_loss:.4f} nats")
+    typer.echo(f"calibration error {100 * scores.expected_calibration_error:.2f} %  (15 bins)")
+    typer.echo(f"macro F1          {scores.macro_f1:.4f}")
+    table = Table("class", box=None)
+    for column in ("images", "precision", "recall", "95 % interval", "F1", "mostly taken for"):
+        table.add_column(column, justify="left" if column.startswith("mostly") else "right")
+    names = [entry.name for entry in scores.classes]
+    for entry, row in zip(scores.classes, scores.confusion, strict=True):
+        others = [(count, name) for count, name in zip(row, names, strict=True) if name != entry.name and count]
+        worst = max(others, default=None)
+        table.add_row(
+            entry.name,
+            f"{entry.num_images:,}",
+            _share(entry.precision),
+            _share(entry.recall),
+            f"{100 * entry.recall_low:.1f} to {100 * entry.recall_high:.1f}",
+            "–" if entry.f1 is None else f"{entry.f1:.3f}",
+            f"{worst[1]} ({worst[0]})" if worst else "",
+        )
+    console.print(table)
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f} %"

@@ -1,0 +1,64 @@
+"""``resnetkit models``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from resnetkit.cli.options import JsonOption
+
+
+def models(
+    pattern: Annotated[str, typer.Argument(help="Part of a name or summary, or a shell pattern.")] = "*",
+    json: JsonOption = False,
+) -> None:
+    """List the named networks with their parameters and multiply-adds.
+
+    \b
+    Examples:
+      resnetkit models
+      resnetkit models 'resnet5*'
+      resnetkit models tutorial
+    """
+    from resnetkit.errors import Code, ResnetkitError, did_you_mean
+    from resnetkit.models.catalog import CATALOG, find_names
+
+    names = find_names(pattern)
+    if not names:
+        raise ResnetkitError(Code.USAGE, f"no network matches '{pattern}'", fix=did_you_mean(pattern, CATALOG))
+
+    from resnetkit.models.describe import describe
+
+    costs = {name: describe(CATALOG[name].spec, CATALOG[name].image_size_px) for name in names}
+    if json:
+        import json as json_module
+
+        rows = [
+            {
+                "name": name,
+                "parameters": cost.parameters,
+                "multiply_adds": cost.multiply_adds,
+                "input_shape": cost.input_shape,
+                "classes": CATALOG[name].spec.num_classes,
+                "summary": CATALOG[name].summary,
+            }
+            for name, cost in costs.items()
+        ]
+        typer.echo(json_module.dumps(rows))
+        return
+
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("network", box=None)
+    for column in ("parameters", "multiply-adds", "at"):
+        table.add_column(column, justify="right")
+    table.add_column("what it is")
+    for name, cost in costs.items():
+        shape = "×".join(map(str, cost.input_shape))
+        table.add_row(name, f"{cost.parameters:,}", f"{cost.multiply_adds / 1e6:,.1f} M", shape, CATALOG[name].summary)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 160
+    console.print(table)

@@ -1,0 +1,129 @@
+"""``resnetkit predict``."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from resnetkit.cli.options import DeviceOption
+
+if TYPE_CHECKING:
+    from resnetkit.classifier import Prediction
+
+Format = Literal["table", "csv", "jsonl"]
+
+
+def predict(
+    classifier: Annotated[str, typer.Argument(help="A run folder or a classifier file.")],
+    paths: Annotated[list[str], typer.Argument(help="Files, folders, patterns, or - for paths on stdin.")],
+    top: Annotated[int, typer.Option("--top", help="How many classes to give per image.")] = 5,
+    format: Annotated[Format, typer.Option("--format", "-f", help="How to print the rows.")] = "table",
+    device: DeviceOption = "auto",
+) -> None:
+    """Classify images: a row per file with its status; a file that cannot be read has no class.
+
+    Exits with 1 if any file could not be read.
+
+    \b
+    Examples:
+      resnetkit predict runs/0001-resnet20-digits photo.jpg
+      resnetkit predict runs/0001-resnet18-photos new_photos 'more/**/*.png' --format csv > answers.csv
+      find . -name '*.jpg' | resnetkit predict classifier.safetensors - --format jsonl --top 1
+    """
+    from resnetkit import runtime
+    from resnetkit.classifier import load_classifier
+    from resnetkit.errors import require
+
+    require(top >= 1, f"--top must be at least 1, got {top}")
+    loaded = load_classifier(classifier, device=runtime.find_device(device))
+    files = list(find_files(paths))
+    require(bool(files), f"no image files in {', '.join(paths)}", fix="give image files, or a folder that holds some")
+    top = min(top, len(loaded.class_names))
+    num_errors = 0
+    writer = {"table": _write_table, "csv": _write_csv, "jsonl": _write_jsonl}[format]
+
+    def counted() -> Iterator[Prediction]:
+        nonlocal num_errors
+        for prediction in loaded.iter_predictions(files, top=top):
+            num_errors += prediction.status != "ok"
+            yield prediction
+
+    writer(counted(), top)
+    if num_errors:
+        print(f"{num_errors} of {len(files)} files could not be read", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+def find_files(paths: Iterable[str]) -> Iterator[str]:
+    """The files that paths, folders, patterns and ``-`` stand for; what is not there is passed on, to get its row."""
+    from resnetkit.data.image_folder import EXTENSIONS
+
+    for path in paths:
+        if path == "-":
+            yield from (line.rstrip("\n") for line in sys.stdin if line.strip())
+        elif Path(path).is_dir():
+            found = sorted(file for file in Path(path).rglob("*") if file.is_file())
+            images = [str(file) for file in found if file.suffix.lower() in EXTENSIONS]
+            if len(images) < len(found):
+                print(f"{path}: {len(found) - len(images)} files that are no images ignored", file=sys.stderr)
+            yield from images
+        elif any(sign in path for sign in "*?[") and not Path(path).exists():
+            import glob
+
+            matches = sorted(glob.glob(path, recursive=True))
+            yield from find_files(matches) if matches else [path]
+        else:
+            yield path
+
+
+def _write_table(predictions: Iterable[Prediction], top: int) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("file", "status", "class", box=None)
+    table.add_column("probability", justify="right")
+    if top > 1:
+        table.add_column("then")
+    for prediction in predictions:
+        if prediction.status == "ok":
+            then = ", ".join(f"{name} {100 * share:.1f} %" for name, share in prediction.top[1:])
+            cells = ["ok", str(prediction.class_name), f"{100 * (prediction.probability or 0):.1f} %", then]
+        else:
+            cells = ["error", prediction.reason, "", ""]
+        table.add_row(*(Text(cell) for cell in [prediction.source, *cells][: 4 + (top > 1)]))
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 10_000  # a file or a pipe has no width to fit into
+        table.padding = (0, 2, 0, 0)
+    console.print(table)
+
+
+def _write_csv(predictions: Iterable[Prediction], top: int) -> None:
+    writer = csv.writer(sys.stdout)
+    ranks = range(1, top + 1)
+    writer.writerow(
+        ["path", "status", "reason", *(f"{what}_{rank}" for rank in ranks for what in ("class", "probability"))]
+    )
+    for prediction in predictions:
+        answers = [cell for name, share in prediction.top for cell in (name, f"{share:.6f}")]
+        writer.writerow([prediction.source, prediction.status, prediction.reason, *answers])
+
+
+def _write_jsonl(predictions: Iterable[Prediction], top: int) -> None:
+    for prediction in predictions:
+        row = {
+            "path": prediction.source,
+            "status": prediction.status,
+            "reason": prediction.reason,
+            "class": prediction.class_name,
+            "probability": prediction.probability,
+            "top": [{"class": name, "probability": share} for name, share in prediction.top],
+        }
+        print(json.dumps(row, ensure_ascii=False), flush=True)

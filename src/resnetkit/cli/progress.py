@@ -1,0 +1,75 @@
+"""What a training run shows: one live line on a terminal, plain lines elsewhere; all on stderr."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+from rich.console import Console
+
+from resnetkit.training.listener import Listener, StepReport
+
+LIVE_SECONDS = 0.2
+PLAIN_SECONDS = 30.0
+
+
+class ConsoleListener(Listener):
+    """Prints messages, one permanent line per epoch, and in between the state of the epoch."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True, highlight=False)
+        self.is_live = self.console.is_terminal
+        self.last_shown = time.monotonic()
+        self.line_open = False
+        self.num_epochs = 0
+
+    def message(self, text: str) -> None:
+        """A plain line."""
+        self._print(text)
+
+    def warning(self, text: str) -> None:
+        """A line that stands out."""
+        self._print(f"warning: {text}", style="yellow")
+
+    def step_ended(self, report: StepReport) -> None:
+        """The live line, or now and then a plain one."""
+        self.num_epochs = report.num_epochs
+        now = time.monotonic()
+        if now - self.last_shown < (LIVE_SECONDS if self.is_live else PLAIN_SECONDS):
+            return
+        self.last_shown = now
+        text = (
+            f"epoch {report.epoch}/{report.num_epochs}  step {report.step}/{report.num_steps}  "
+            f"loss {report.loss:.4f}  top-1 {100 * report.top1:.1f} %  lr {report.learning_rate:.4g}  "
+            f"{report.images_per_second:,.0f} images/s  ETA {_duration(report.eta_seconds)}"
+        )
+        if self.is_live:
+            sys.stderr.write(f"\r\x1b[2K{text[: self.console.width - 1]}")
+            sys.stderr.flush()
+            self.line_open = True
+        else:
+            self._print(text)
+
+    def epoch_ended(self, row: dict[str, Any]) -> None:
+        """The permanent line."""
+        text = f"epoch {row['epoch']}/{self.num_epochs}" if self.num_epochs else f"epoch {row['epoch']}"
+        text += f"  train loss {row['train_loss']:.4f}, top-1 {100 * row['train_top1']:.2f} %"
+        if "val_top1" in row:
+            text += f"  val loss {row['val_loss']:.4f}, top-1 {100 * row['val_top1']:.2f} %"
+        if row["images_per_second"]:
+            text += f"  {row['images_per_second']:,.0f} images/s"
+        self._print(f"{text}  {_duration(row['seconds'])}")
+        self.last_shown = time.monotonic()
+
+    def _print(self, text: str, style: str = "") -> None:
+        if self.line_open:
+            sys.stderr.write("\r\x1b[2K")
+            self.line_open = False
+        self.console.print(text, style=style, markup=False, soft_wrap=True)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

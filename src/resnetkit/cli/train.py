@@ -1,0 +1,119 @@
+"""``resnetkit train``."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from resnetkit.cli.options import BadImageOption, DataDirOption, DeviceOption, JsonOption
+
+if TYPE_CHECKING:
+    from resnetkit.evaluation.metrics import Scores
+    from resnetkit.training.finishing import Result
+
+
+def train(
+    data: Annotated[
+        str | None, typer.Argument(help="A named data set (digits, fashion_mnist, …) or a folder.", show_default=False)
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="A network's name; chosen for the data if left out.")
+    ] = None,
+    recipe: Annotated[str | None, typer.Option("--recipe", "-r", help="A recipe's name; chosen if left out.")] = None,
+    epochs: Annotated[int | None, typer.Option("--epochs", "-e", help="Passes over the training images.")] = None,
+    out: Annotated[str, typer.Option("--out", "-o", help="Folder for run folders.")] = "runs",
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", "-s", help="A field of the recipe: path.to.field=value; repeatable.")
+    ] = None,
+    resume: Annotated[str | None, typer.Option("--resume", help="Go on with the run in this folder.")] = None,
+    weights: Annotated[str | None, typer.Option("--weights", "-w", help="Weight file to start from.")] = None,
+    reset_head: Annotated[bool, typer.Option("--reset-head", help="With --weights: a new head.")] = False,
+    seed: Annotated[int | None, typer.Option("--seed", help="Another seed, another run.")] = None,
+    on_bad_image: BadImageOption = "stop",
+    data_dir: DataDirOption = None,
+    device: DeviceOption = "auto",
+    json: JsonOption = False,
+) -> None:
+    """Train a classifier on DATA: network and recipe are chosen for it, scores come with intervals.
+
+    \b
+    Examples:
+      resnetkit train digits
+      resnetkit train path/to/photos --epochs 30
+      resnetkit train fashion_mnist --model tutorial_preact --recipe tutorial_adam
+      resnetkit train cifar10 --set optimizer.learning_rate=0.05 --set augmentation.mixup_alpha=0.2
+      resnetkit train --resume runs/0001-resnet20-digits
+      torchrun --nproc-per-node 2 -m resnetkit train digits
+    """
+    from resnetkit.cli.progress import ConsoleListener
+    from resnetkit.data.spec import DataSpec
+    from resnetkit.errors import require
+    from resnetkit.training import runs
+    from resnetkit.training.interruption import Interrupted
+
+    require((data is None) != (resume is None), "give either DATA or --resume RUN", fix="resnetkit train digits")
+    listener = ConsoleListener()
+    try:
+        if resume is not None:
+            given = [model, recipe, epochs, set_, weights, seed, data_dir]
+            require(
+                not any(given) and not reset_head and on_bad_image == "stop" and device == "auto",
+                "--resume goes on with the run as it was started and takes no other options but --json",
+                fix="start a new run to change something",
+            )
+            result = runs.resume(resume, listener=listener)
+        else:
+            assert data is not None
+            settings = _settings(set_ or [], epochs, weights, reset_head, seed, device)
+            spec = DataSpec(data, data_dir=data_dir, on_bad_image=on_bad_image)
+            result = runs.train(spec, model=model, recipe=recipe, settings=settings, out=out, listener=listener)
+    except Interrupted as interruption:
+        print(f"{interruption}, after writing a checkpoint", file=sys.stderr)
+        raise typer.Exit(128 + interruption.signal_number) from None
+    if result is not None:  # only the first of several processes has it to tell
+        print_result(result, as_json=json)
+
+
+def _settings(
+    assignments: list[str], epochs: int | None, weights: str | None, reset_head: bool, seed: int | None, device: str
+) -> dict[str, Any]:
+    from resnetkit.config import parse_settings
+
+    settings: dict[str, Any] = {}
+    if epochs is not None:
+        settings["epochs"] = epochs
+    if weights is not None:
+        settings["weights"] = weights
+    if reset_head:
+        settings["reset_head"] = True
+    if seed is not None:
+        settings["seed"] = seed
+    if device != "auto":
+        settings["runtime.device"] = device
+    return settings | parse_settings(assignments)
+
+
+def print_result(result: Result, *, as_json: bool) -> None:
+    """The end of a run: scores with intervals, where everything is, what to type next."""
+    if as_json:
+        import json
+
+        from resnetkit.config import to_dict
+
+        scores = {name: to_dict(value) for name, value in result.scores.items()}
+        typer.echo(json.dumps({"run": str(result.run), "seconds": result.seconds, "scores": scores}))
+        return
+    for name in ("val", "test"):
+        if name in result.scores:
+            typer.echo(f"{name:<5} top-1 {result.scores[name].top1}{_remark(name, result.scores)}")
+    typer.echo(f"time  {result.seconds:,.1f} s of training and validation")
+    typer.echo(f"run   {result.run}  (report: {result.run / 'report.html'})")
+    typer.echo(f"next  resnetkit predict {result.run} IMAGE…")
+
+
+def _remark(name: str, scores: dict[str, Scores]) -> str:
+    if name == "val":
+        return "  chose the epoch, so a little optimistic"
+    return "  read once, after training"

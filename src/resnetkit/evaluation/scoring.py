@@ -1,0 +1,136 @@
+"""A classifier's scores on data, with classes matched by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from resnetkit.classifier import Classifier
+from resnetkit.data.batches import evaluation_order, read_batches
+from resnetkit.data.loading import open_data
+from resnetkit.data.preprocessing import normalize
+from resnetkit.data.source import BadImage, Indices, Split
+from resnetkit.data.spec import DataSpec, Preprocessing
+from resnetkit.errors import Code, ResnetkitError, did_you_mean
+from resnetkit.evaluation.metrics import Scores, score
+from resnetkit.evaluation.report import Mistake
+
+BATCH_SIZE = 256
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores on one split, and what they were computed from.
+
+    Attributes:
+        probabilities: ``(N, K)``.
+        labels: positions in the classifier's class names, ``(N,)``.
+        bad_images: files that could not be read and were left out.
+    """
+
+    split: Split
+    scores: Scores
+    probabilities: npt.NDArray[np.float32]
+    labels: Indices
+    bad_images: tuple[BadImage, ...] = ()
+
+
+def evaluate(
+    classifier: Classifier, data: str | DataSpec, *, split: str = "test", progress: bool = False
+) -> Evaluation:
+    """Score a classifier on a data set or image folder.
+
+    Args:
+        split: ``train``, ``val``, ``test``, or ``all`` of them together.
+
+    Raises:
+        ResnetkitError: where the split is missing, images cannot be read, or the classes are not the classifier's.
+    """
+    source = open_data(DataSpec(data) if isinstance(data, str) else data)
+    names = list(source.split_sizes) if split == "all" else [split]
+    if not set(names) <= set(source.split_sizes):
+        raise ResnetkitError(
+            Code.DATA,
+            f"{source.name} has no {split} split",
+            fix=did_you_mean(split, [*source.split_sizes, "all"]),
+        )
+    match_classes(source.class_names, classifier.class_names)  # before any image is read
+    loaded = source.load(names, classifier.preprocessing, whole=(), progress=progress)
+    parts = [evaluate_split(classifier, part, source.class_names) for part in loaded.splits.values()]
+    probabilities = np.concatenate([part.probabilities for part in parts])
+    labels = np.concatenate([part.labels for part in parts])
+    scores = score(probabilities, labels, classifier.class_names)
+    return Evaluation(parts[0].split, scores, probabilities, labels, loaded.bad_images)
+
+
+def evaluate_split(classifier: Classifier, split: Split, class_names: Sequence[str]) -> Evaluation:
+    """Score a classifier on a loaded split whose labels are positions in ``class_names``."""
+    labels = match_classes(class_names, classifier.class_names)[split.labels]
+    batches = read_batches(split, evaluation_order(len(split), BATCH_SIZE))
+    probabilities = np.concatenate([classifier.probabilities(batch.images).cpu().numpy() for batch in batches])
+    return Evaluation(split, score(probabilities, labels, classifier.class_names), probabilities, labels)
+
+
+def match_classes(names: Sequence[str], known: Sequence[str]) -> Indices:
+    """For each class name of some data, its position among the classifier's.
+
+    Raises:
+        ResnetkitError: for a class that one side has and the other lacks.
+    """
+    unknown = [name for name in names if name not in known]
+    absent = [name for name in known if name not in names]
+    if unknown or absent:
+        parts = [f"the classifier does not know {_listed(unknown)}"] if unknown else []
+        parts += [f"the data lack {_listed(absent)}"] if absent else []
+        raise ResnetkitError(
+            Code.DATA,
+            "the classes of the data are not the classifier's",
+            why="; ".join(parts),
+            fix="use data with the same class names; names are compared exactly",
+        )
+    return np.array([known.index(name) for name in names], dtype=np.int64)
+
+
+def _listed(names: list[str], limit: int = 5) -> str:
+    shown = ", ".join(f"'{name}'" for name in names[:limit])
+    return shown + (f" and {len(names) - limit} more" if len(names) > limit else "")
+
+
+def quick_scores(network: nn.Module, preprocessing: Preprocessing, split: Split) -> dict[str, float]:
+    """``val_loss`` (nats) and ``val_top1`` of a network, as training watches them."""
+    network.eval()
+    device = next(network.parameters()).device
+    loss_sum, num_correct = 0.0, 0
+    with torch.inference_mode():
+        for batch in read_batches(split, evaluation_order(len(split), BATCH_SIZE)):
+            labels = batch.labels.to(device)
+            logits = network(normalize(batch.images.to(device), preprocessing)).float()
+            loss_sum += float(nn.functional.cross_entropy(logits, labels, reduction="sum"))
+            num_correct += int((logits.argmax(1) == labels).sum())
+    return {"val_loss": loss_sum / len(split), "val_top1": num_correct / len(split)}
+
+
+def worst_mistakes(classifier: Classifier, evaluation: Evaluation, *, limit: int = 24) -> list[Mistake]:
+    """The wrong answers given with the most confidence, worst first."""
+    predicted = evaluation.probabilities.argmax(1)
+    confidence = evaluation.probabilities.max(1)
+    wrong = np.flatnonzero(predicted != evaluation.labels)
+    worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:limit]
+    pixels = evaluation.split.images.read(worst)
+    names = classifier.class_names
+    return [
+        Mistake(
+            identifier=evaluation.split.identifiers[i],
+            pixels=image,
+            true_name=names[evaluation.labels[i]],
+            predicted_name=names[predicted[i]],
+            probability=float(confidence[i]),
+            true_probability=float(evaluation.probabilities[i, evaluation.labels[i]]),
+        )
+        for i, image in zip(worst, pixels, strict=True)
+    ]

@@ -1,0 +1,42 @@
+"""Exponential moving average of the weights (Polyak averaging; as in arXiv:1905.11946)."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+
+class WeightAverage:
+    """Averaged copy of a network; with decay 0 it *is* the network, and updating does nothing.
+
+    The decay starts low, ``min(decay, (1 + step) / (10 + step))``, so that the random start is soon forgotten.
+    Batch-norm statistics are averaged like weights.
+    """
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.source = network
+        self.network = copy.deepcopy(network).requires_grad_(False) if decay else network
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Take in the weights after update number ``step`` (from 1)."""
+        if self.network is self.source:
+            return
+        decay = min(self.decay, (1 + step) / (10 + step))
+        averaged, newest = self.network.state_dict(), self.source.state_dict()
+        floats = [name for name, tensor in averaged.items() if tensor.is_floating_point()]
+        torch._foreach_lerp_([averaged[n] for n in floats], [newest[n] for n in floats], 1 - decay)
+        for name in averaged.keys() - set(floats):
+            averaged[name].copy_(newest[name])
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The averaged weights; empty where averaging is off."""
+        return {} if self.network is self.source else dict(self.network.state_dict())
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Put back what :meth:`tensors` gave."""
+        if tensors:
+            self.network.load_state_dict(tensors)

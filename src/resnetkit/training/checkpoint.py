@@ -1,0 +1,94 @@
+"""Checkpoints: all that resuming needs, durable, self-checking, without pickle.
+
+A checkpoint is a folder ``step-NNNNNNNN-epoch-NNNN`` of safetensors files, ``state.json`` and ``manifest.json`` with
+the SHA-256 of each. It appears by one rename, so it is whole or absent; a damaged one is found out by its manifest
+and passed over.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from resnetkit.files import durable_folder, sha256_of
+
+MANIFEST = "manifest.json"
+STATE = "state.json"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Tensors in named groups and JSON-ready state, after ``step`` updates and ``epoch`` whole epochs."""
+
+    step: int
+    epoch: int
+    tensors: Mapping[str, Mapping[str, Tensor]]
+    state: dict[str, Any]
+
+
+def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep: int = 2) -> Path:
+    """Write ``folder/step-NNNNNNNN-epoch-NNNN`` durably, then remove all but the newest ``keep``."""
+    path = folder / f"step-{checkpoint.step:08d}-epoch-{checkpoint.epoch:04d}"
+    if path.exists():  # a damaged one that resuming passed over
+        shutil.rmtree(path)
+    with durable_folder(path) as temporary:
+        for group, tensors in checkpoint.tensors.items():
+            cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+            save_file(cpu, temporary / f"{group}.safetensors")
+        (temporary / STATE).write_text(json.dumps(checkpoint.state))
+        files = {file.name: sha256_of(file) for file in sorted(temporary.iterdir())}
+        (temporary / MANIFEST).write_text(json.dumps({**_position(checkpoint), "sha256": files}))
+    for old in _paths(folder)[keep:]:
+        shutil.rmtree(old, ignore_errors=True)
+    return path
+
+
+def _position(checkpoint: Checkpoint) -> dict[str, int]:
+    return {"step": checkpoint.step, "epoch": checkpoint.epoch}
+
+
+def newest_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
+    """The newest checkpoint whose files are all whole, and the reasons why newer ones were passed over."""
+    damaged: list[str] = []
+    for path in _paths(folder):
+        reason = _damage(path)
+        if not reason:
+            return _load(path), damaged
+        damaged.append(f"{path.name}: {reason}")
+    return None, damaged
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove temporary folders that a killed process left behind."""
+    for path in folder.glob(".step-*"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _paths(folder: Path) -> list[Path]:
+    """Checkpoint folders, newest first."""
+    if not folder.is_dir():
+        return []
+    return sorted((p for p in folder.iterdir() if re.fullmatch(r"step-\d+-epoch-\d+", p.name)), reverse=True)
+
+
+def _damage(path: Path) -> str:
+    try:
+        manifest = json.loads((path / MANIFEST).read_text())
+        wrong = [name for name, digest in manifest["sha256"].items() if sha256_of(path / name) != digest]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return repr(error)
+    return f"{', '.join(wrong)} changed since it was written" if wrong else ""
+
+
+def _load(path: Path) -> Checkpoint:
+    manifest = json.loads((path / MANIFEST).read_text())
+    tensors = {file.stem: load_file(file) for file in path.glob("*.safetensors")}
+    return Checkpoint(manifest["step"], manifest["epoch"], tensors, json.loads((path / STATE).read_text()))

@@ -1,0 +1,124 @@
+"""Data-parallel training in several processes that gives what one process gives, up to summation order.
+
+Every process (rank) works on its slice of the same batches; gradients are averaged, and batch norm uses the statistics
+of the whole batch. Started by ``torchrun``; without it there is one rank and nothing here costs anything.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from resnetkit.data.batches import Shard
+
+
+@contextmanager
+def process_group(device: torch.device) -> Iterator[Shard]:
+    """Join the other processes that torchrun started, if any, for the duration of the block."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield Shard()
+        return
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield Shard(dist.get_rank(), dist.get_world_size())
+    finally:
+        dist.destroy_process_group()
+
+
+def local_device_name(name: str) -> str:
+    """This process's device: with several GPU processes, each takes the GPU of its local rank."""
+    local_rank = os.environ.get("LOCAL_RANK")
+    return f"cuda:{local_rank}" if name == "cuda" and local_rank is not None else name
+
+
+def make_parallel(network: nn.Module, shard: Shard) -> nn.Module:
+    """The network, made to agree with its copies in the other processes."""
+    if shard.num_ranks == 1:
+        return network
+    for module in network.modules():
+        if type(module) is nn.BatchNorm2d:
+            # The same weights and keys, another forward: the network itself stays what it is.
+            module.__class__ = SynchronizedBatchNorm2d
+    device = next(network.parameters()).device
+    return DistributedDataParallel(
+        network, device_ids=[device.index] if device.type == "cuda" else None, broadcast_buffers=False
+    )
+
+
+def unsynchronized(network: nn.Module) -> AbstractContextManager[Any]:
+    """Within the block, gradients add up in each process without being averaged."""
+    return network.no_sync() if isinstance(network, DistributedDataParallel) else nullcontext()
+
+
+def sum_over_ranks(values: Tensor, shard: Shard) -> Tensor:
+    """The sum of a tensor over all processes, in each of them."""
+    if shard.num_ranks > 1:
+        dist.all_reduce(values)
+    return values
+
+
+def from_first_rank(value: Any, shard: Shard) -> Any:
+    """The first process's value, in each of them."""
+    if shard.num_ranks == 1:
+        return value
+    holder = [value]
+    dist.broadcast_object_list(holder)
+    return holder[0]
+
+
+class SynchronizedBatchNorm2d(nn.BatchNorm2d):
+    """Batch norm over the whole batch, which lies in equal slices in several processes; works on CPUs too."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise ``x`` ``(N, C, H, W)``."""
+        if not self.training or self.running_mean is None or self.running_var is None:
+            return super().forward(x)
+        output, mean, variance = _SynchronizedNorm.apply(x, self.weight, self.bias, self.eps)  # type: ignore[no-untyped-call]
+        assert self.num_batches_tracked is not None
+        self.num_batches_tracked.add_(1)
+        assert self.momentum is not None
+        count = dist.get_world_size() * x.numel() / x.shape[1]
+        with torch.no_grad():
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance * (count / (count - 1)), self.momentum)
+        return output  # type: ignore[no-any-return]
+
+
+class _SynchronizedNorm(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+        ranks = dist.get_world_size()
+        x32 = x.float()
+        mean = x32.mean((0, 2, 3))
+        dist.all_reduce(mean)
+        mean /= ranks
+        # The variance in a second pass: mean(x²) - mean(x)² would lose digits.
+        variance = (x32 - mean[:, None, None]).square().mean((0, 2, 3))
+        dist.all_reduce(variance)
+        variance /= ranks
+        scale = (variance + eps).rsqrt()
+        normalized = (x32 - mean[:, None, None]) * scale[:, None, None]
+        ctx.save_for_backward(normalized, scale, weight)
+        ctx.mark_non_differentiable(mean, variance)
+        output = normalized * weight[:, None, None] + bias[:, None, None]
+        return output.to(x.dtype), mean, variance
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        normalized, scale, weight = ctx.saved_tensors
+        gradient32 = gradient.float()
+        of_bias = gradient32.sum((0, 2, 3))
+        of_weight = (gradient32 * normalized).sum((0, 2, 3))
+        sums = torch.stack([of_bias, of_weight])
+        dist.all_reduce(sums)
+        count = dist.get_world_size() * normalized.numel() / normalized.shape[1]
+        mean_gradient, mean_product = (sums / count)[:, :, None, None]
+        centered = gradient32 - mean_gradient - normalized * mean_product
+        return (centered * (scale * weight)[:, None, None]).to(gradient.dtype), of_weight, of_bias, None

@@ -1,0 +1,118 @@
+"""The end of a run: final scores, the classifier file, the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from resnetkit.classifier import Classifier
+from resnetkit.config import from_dict, to_dict
+from resnetkit.data.source import LoadedData
+from resnetkit.evaluation.metrics import Scores
+from resnetkit.evaluation.report import Report, write_report
+from resnetkit.evaluation.scoring import Evaluation, evaluate_split, worst_mistakes
+from resnetkit.models.describe import Description, describe
+from resnetkit.training.recipe import Recipe
+from resnetkit.training.run_folder import RunFolder
+from resnetkit.training.state import Progress
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished run.
+
+    Attributes:
+        scores: of the classifier, by split; ``test`` was read once, after training.
+        seconds: of training and validation.
+    """
+
+    run: Path
+    scores: dict[str, Scores]
+    seconds: float
+
+
+def finish(folder: RunFolder, recipe: Recipe, classifier: Classifier, loaded: LoadedData, progress: Progress) -> Result:
+    """Score the classifier on val and test, then write it, the report and the last event."""
+    evaluations: dict[str, Evaluation] = {
+        name: evaluate_split(classifier, loaded.splits[name], loaded.class_names)
+        for name in ("val", "test")
+        if name in loaded.splits
+    }
+    classifier.save(folder.classifier_file)
+    scores = {name: evaluation.scores for name, evaluation in evaluations.items()}
+    result = Result(folder.path, scores, progress.seconds)
+    write_report(folder.report_file, _report(folder, recipe, classifier, evaluations, result))
+    folder.record(
+        "end",
+        step=progress.step,
+        seconds=progress.seconds,
+        scores={name: to_dict(value) for name, value in scores.items()},
+    )
+    return result
+
+
+def finished_result(folder: RunFolder) -> Result | None:
+    """The result of a run that has ended; None while it has not."""
+    ends = folder.events("end")
+    if not ends:
+        return None
+    scores = {name: from_dict(Scores, value) for name, value in ends[-1]["scores"].items()}
+    return Result(folder.path, scores, ends[-1]["seconds"])
+
+
+def _report(
+    folder: RunFolder, recipe: Recipe, classifier: Classifier, evaluations: Mapping[str, Evaluation], result: Result
+) -> Report:
+    _, record = folder.read_record()
+    description = describe(recipe.model, recipe.preprocessing.image_size_px)
+    judged = evaluations.get("test") or evaluations.get("val")
+    return Report(
+        title=f"{recipe.model_name} on {Path(recipe.data.source).name or recipe.data.source}",
+        command=record["command"],
+        summary=_summary(recipe, record, description, result),
+        history=folder.events("epoch"),
+        scores=result.scores,
+        mistakes=worst_mistakes(classifier, judged) if judged else (),
+        stages=[
+            {
+                "name": row.name,
+                "output_shape": " × ".join(map(str, row.output_shape)),
+                "blocks": row.blocks,
+                "kernel_stride": row.layers,
+                "parameters": row.parameters,
+                "multiply_adds": row.multiply_adds,
+            }
+            for row in description.rows
+        ],
+        recipe=to_dict(recipe),
+        environment=record["environment"],
+        notes=_notes(recipe, record),
+    )
+
+
+def _summary(
+    recipe: Recipe, record: Mapping[str, Any], description: Description, result: Result
+) -> list[tuple[str, str]]:
+    sizes = ", ".join(f"{count:,} {name}" for name, count in record["data"]["num_images"].items())
+    return [
+        ("Network", f"{recipe.model_name}, {description.parameters:,} parameters"),
+        ("Cost", f"{description.multiply_adds / 1e6:,.1f} M multiply-adds an image"),
+        ("Images", sizes),
+        ("Training", f"{result.seconds:,.0f} s"),
+    ]
+
+
+def _notes(recipe: Recipe, record: Mapping[str, Any]) -> list[str]:
+    notes = list(record["warnings"])
+    bad = record["data"]["bad_images"]
+    if bad:
+        listed = "; ".join(f"{entry['path']}: {entry['reason']}" for entry in bad[:10])
+        notes.append(f"{len(bad)} images could not be read and were left out: {listed}")
+    if record["data"]["ignored_files"]:
+        notes.append(f"{record['data']['ignored_files']} files in the folder are hidden or no images, and were ignored")
+    augmentation = recipe.augmentation
+    if augmentation != type(augmentation)():
+        notes.append("Training scores are means over each epoch on augmented images, so they can lie below validation.")
+    return notes

@@ -1,0 +1,42 @@
+"""What a run tells while it runs; the command line prints it, Python callers may do what they like."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """The state after one update; losses and accuracies are means over this epoch so far.
+
+    Attributes:
+        epoch, step: from 1; ``step`` counts within the epoch of ``num_steps``.
+        eta_seconds: until the end of the last epoch, validation not counted.
+    """
+
+    epoch: int
+    num_epochs: int
+    step: int
+    num_steps: int
+    loss: float
+    top1: float
+    learning_rate: float
+    images_per_second: float
+    eta_seconds: float
+
+
+class Listener:
+    """Hears of everything and does nothing; override what you want to know."""
+
+    def message(self, text: str) -> None:
+        """Something worth knowing."""
+
+    def warning(self, text: str) -> None:
+        """Something the user should look at."""
+
+    def step_ended(self, report: StepReport) -> None:
+        """An update was made."""
+
+    def epoch_ended(self, row: dict[str, Any]) -> None:
+        """An epoch was trained and validated; ``row`` is its line in metrics.jsonl."""

@@ -1,0 +1,176 @@
+"""Everything that decides a training run, as one frozen value that reads from and writes to JSON (no torch here)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from resnetkit.config import frozen
+from resnetkit.data.spec import Augmentation, DataSpec, Preprocessing
+from resnetkit.errors import require
+from resnetkit.models.spec import ResNetSpec
+
+Switch = Literal["auto", "on", "off"]
+
+
+@frozen
+class RuntimeSpec:
+    """How to compute; ``auto`` is decided for the device.
+
+    Attributes:
+        device: ``auto`` (a CUDA GPU where there is one, else the CPU), ``cpu``, ``cuda`` or ``cuda:N``.
+        precision: ``bf16`` computes convs and matrix products in bfloat16; auto: on CUDA devices that have it.
+        compile: run the network through torch.compile; auto: on CUDA.
+        threads: CPU threads; None: as many as torch chooses.
+        deterministic: only algorithms that give the same bits each time; bit-exact resume needs it.
+    """
+
+    device: str = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    compile: Switch = "auto"
+    threads: int | None = None
+    deterministic: bool = True
+
+    def __post_init__(self) -> None:
+        require(self.threads is None or self.threads >= 1, f"runtime.threads must be at least 1, got {self.threads}")
+
+
+@frozen
+class Sgd:
+    """Stochastic gradient descent with (Nesterov) momentum."""
+
+    learning_rate: float = 0.1
+    momentum: float = 0.9
+    nesterov: bool = True
+    weight_decay: float = 5e-4
+    kind: Literal["sgd"] = "sgd"
+
+    def __post_init__(self) -> None:
+        require(self.learning_rate > 0, f"optimizer.learning_rate must be above 0, got {self.learning_rate}")
+        require(0 <= self.momentum < 1, f"optimizer.momentum must be in [0, 1), got {self.momentum}")
+        require(
+            not self.nesterov or self.momentum > 0,
+            "Nesterov momentum needs a momentum above 0",
+            fix="set optimizer.nesterov=false",
+        )
+        require(self.weight_decay >= 0, f"optimizer.weight_decay must be 0 or more, got {self.weight_decay}")
+
+
+@frozen
+class AdamW:
+    """Adam with decoupled weight decay (arXiv:1711.05101); without decay it is Adam (arXiv:1412.6980)."""
+
+    learning_rate: float = 1e-3
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
+    weight_decay: float = 0.05
+    kind: Literal["adamw"] = "adamw"
+
+    def __post_init__(self) -> None:
+        require(self.learning_rate > 0, f"optimizer.learning_rate must be above 0, got {self.learning_rate}")
+        require(all(0 <= b < 1 for b in self.betas), f"optimizer.betas must be in [0, 1), got {self.betas}")
+        require(self.weight_decay >= 0, f"optimizer.weight_decay must be 0 or more, got {self.weight_decay}")
+
+
+Optimizer = Annotated[Sgd | AdamW, Field(discriminator="kind")]
+
+
+@frozen
+class Schedule:
+    """The learning rate over a run, as a share of the optimizer's ``learning_rate``.
+
+    Attributes:
+        shape: after the warm-up; ``step`` multiplies by ``step_factor`` at each of ``milestones``.
+        warmup_epochs: the rate grows evenly from near 0 over these.
+        final_share: where cosine and linear end.
+        milestones: shares of the whole run, in [0, 1].
+    """
+
+    shape: Literal["cosine", "linear", "step", "constant"] = "cosine"
+    warmup_epochs: float = 0.0
+    final_share: float = 0.0
+    milestones: tuple[float, ...] = (0.5, 0.75)
+    step_factor: float = 0.1
+
+    def __post_init__(self) -> None:
+        require(self.warmup_epochs >= 0, f"schedule.warmup_epochs must be 0 or more, got {self.warmup_epochs}")
+        require(0 <= self.final_share <= 1, f"schedule.final_share must be in [0, 1], got {self.final_share}")
+
+
+@frozen
+class Recipe:
+    """A whole training run.
+
+    Attributes:
+        name, model_name: what the recipe and the network are called; the values below decide.
+        batch_size: images per update, over all processes.
+        accumulate_steps: each update adds up the gradients of this many parts of its batch, to save memory.
+        ema_decay: decay per step of the averaged weights that are evaluated and kept; 0: no averaging.
+        max_gradient_norm: longer gradients are shortened to this; None: never.
+        class_weights: weight of each class in the loss; ``balanced``: inverse to its number of images.
+        early_stopping_epochs: stop after this many epochs without a better validation score; 0: never.
+        keep: the classifier is that of the epoch with the best validation score, or of the last epoch.
+        weights: file to start from; reset_head: but with a fresh head.
+        checkpoint_seconds: time between two checkpoints within an epoch; one is written after every epoch too.
+    """
+
+    name: str
+    model_name: str
+    model: ResNetSpec
+    data: DataSpec
+    preprocessing: Preprocessing
+    augmentation: Augmentation = Augmentation()
+    optimizer: Optimizer = Sgd()
+    schedule: Schedule = Schedule()
+    epochs: int = 10
+    batch_size: int = 128
+    accumulate_steps: int = 1
+    label_smoothing: float = 0.0
+    ema_decay: float = 0.0
+    max_gradient_norm: float | None = None
+    class_weights: Literal["none", "balanced"] | tuple[float, ...] = "none"
+    early_stopping_epochs: int = 0
+    keep: Literal["best", "last"] = "best"
+    weights: str | None = None
+    reset_head: bool = False
+    seed: int = 0
+    checkpoint_seconds: float = 60.0
+    runtime: RuntimeSpec = RuntimeSpec()
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "accumulate_steps"):
+            require(getattr(self, name) >= 1, f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("early_stopping_epochs", "seed", "checkpoint_seconds"):
+            require(getattr(self, name) >= 0, f"{name} must be 0 or more, got {getattr(self, name)}")
+        for name in ("label_smoothing", "ema_decay"):
+            require(0 <= getattr(self, name) < 1, f"{name} must be in [0, 1), got {getattr(self, name)}")
+        require(
+            self.max_gradient_norm is None or self.max_gradient_norm > 0,
+            f"max_gradient_norm must be above 0, or null for none, got {self.max_gradient_norm}",
+        )
+        require(
+            self.batch_size % self.accumulate_steps == 0,
+            f"batch_size ({self.batch_size}) must be a multiple of accumulate_steps ({self.accumulate_steps})",
+        )
+        require(
+            self.schedule.warmup_epochs < self.epochs or self.epochs == 1,
+            f"schedule.warmup_epochs ({self.schedule.warmup_epochs}) must be below epochs ({self.epochs})",
+            fix="shorten the warm-up, e.g. --set schedule.warmup_epochs=1",
+        )
+        require(
+            self.model.in_channels == self.preprocessing.channels,
+            f"the network reads {self.model.in_channels} channels, the preprocessing gives "
+            f"{self.preprocessing.channels}",
+            fix="set model.in_channels and preprocessing.channels (with its mean and std) alike",
+        )
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A recipe and, in sentences, why it is what it is and what to be wary of."""
+
+    recipe: Recipe
+    reasons: tuple[str, ...]
+    warnings: tuple[str, ...]

@@ -1,0 +1,132 @@
+"""The folder of one run: recipe.json, metrics.jsonl, log.txt, checkpoints/, classifier.safetensors, report.html."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from resnetkit.classifier import FILE_NAME
+from resnetkit.config import from_dict, to_dict
+from resnetkit.errors import Code, ResnetkitError, require
+from resnetkit.files import create_numbered_folder, io_errors, write_durably
+from resnetkit.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths and records of one run."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, parent: Path, recipe: Recipe) -> RunFolder:
+        """A new folder ``parent/NNNN-model-data``; nothing is ever overwritten."""
+        data = Path(recipe.data.source).name or "data"
+        return cls(create_numbered_folder(parent, f"{recipe.model_name}-{data}"))
+
+    @property
+    def recipe_file(self) -> Path:
+        """Every value that ran, versions, machine, data fingerprint."""
+        return self.path / "recipe.json"
+
+    @property
+    def metrics_file(self) -> Path:
+        """One line per event."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        """What resuming needs."""
+        return self.path / "checkpoints"
+
+    @property
+    def classifier_file(self) -> Path:
+        """What is used."""
+        return self.path / FILE_NAME
+
+    @property
+    def report_file(self) -> Path:
+        """What is read."""
+        return self.path / "report.html"
+
+    @property
+    def log_file(self) -> Path:
+        """What was said."""
+        return self.path / "log.txt"
+
+    def write_record(self, recipe: Recipe, record: dict[str, Any]) -> None:
+        """Write recipe.json: the recipe and what else is known at the start."""
+        content = {"recipe": to_dict(recipe), **record}
+        write_durably(self.recipe_file, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
+
+    def read_record(self) -> tuple[Recipe, dict[str, Any]]:
+        """The recipe and the rest of recipe.json.
+
+        Raises:
+            ResnetkitError: where this is no run folder.
+        """
+        require(
+            self.recipe_file.is_file(),
+            f"{self.path} is no run folder: it has no recipe.json",
+            fix="give the folder that train printed, e.g. runs/0001-…",
+            code=Code.WEIGHTS,
+        )
+        try:
+            content = json.loads(self.recipe_file.read_text())
+            recipe = from_dict(Recipe, content.pop("recipe"), where=str(self.recipe_file))
+        except (ValueError, KeyError, AttributeError) as error:
+            raise ResnetkitError(Code.WEIGHTS, f"{self.recipe_file} is damaged", why=repr(error)) from None
+        return recipe, content
+
+    def record(self, event: str, **values: Any) -> None:
+        """Append one line to metrics.jsonl."""
+        line = json.dumps({"event": event, "time": datetime.now(UTC).isoformat(timespec="seconds"), **values})
+        with io_errors(f"write {self.metrics_file}"), open(self.metrics_file, "a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+    def log(self, message: str) -> None:
+        """Append to log.txt."""
+        time = datetime.now().astimezone().isoformat(timespec="seconds")
+        with io_errors(f"write {self.log_file}"), open(self.log_file, "a", encoding="utf-8") as file:
+            file.write(f"{time} {message}\n")
+
+    def events(self, kind: str | None = None) -> list[dict[str, Any]]:
+        """The lines of metrics.jsonl; a line cut short by a kill is left out."""
+        if not self.metrics_file.exists():
+            return []
+        events = []
+        for line in self.metrics_file.read_text(encoding="utf-8").splitlines():
+            try:
+                events.append(json.loads(line))
+            except json.JSONDecodeError:
+                continue
+        return [event for event in events if kind is None or event["event"] == kind]
+
+    def forget_after(self, step: int) -> None:
+        """Drop events of updates that are about to be done again."""
+        kept = [event for event in self.events() if event.get("step", 0) <= step]
+        write_durably(self.metrics_file, "".join(json.dumps(event) + "\n" for event in kept).encode())
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep a second process from training in this folder; the lock ends with the process, however it ends."""
+        with io_errors(f"use {self.path}"):
+            descriptor = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise ResnetkitError(
+                Code.USAGE, f"another process is training in {self.path}", fix="wait for it, or stop it first"
+            ) from None
+        try:
+            yield
+        finally:
+            os.close(descriptor)

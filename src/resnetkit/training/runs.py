@@ -1,0 +1,313 @@
+"""A whole run, from data to a finished run folder: the verbs ``train`` and ``resume``."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from resnetkit import runtime
+from resnetkit.classifier import Classifier
+from resnetkit.config import to_dict
+from resnetkit.data.batches import Shard
+from resnetkit.data.datasets import DATASETS
+from resnetkit.data.loading import DataSource, open_data
+from resnetkit.data.randomness import Purpose, derive_seed
+from resnetkit.data.source import LoadedData
+from resnetkit.data.spec import DataSpec
+from resnetkit.errors import Code, require
+from resnetkit.evaluation.scoring import quick_scores
+from resnetkit.models.resnet import ResNet
+from resnetkit.models.spec import ResNetSpec
+from resnetkit.models.weights import load_weights, read_weights
+from resnetkit.training.averaging import WeightAverage
+from resnetkit.training.checkpoint import newest_checkpoint, remove_leftovers
+from resnetkit.training.distributed import from_first_rank, local_device_name, process_group
+from resnetkit.training.finishing import Result, finish, finished_result
+from resnetkit.training.interruption import listen_for_stop
+from resnetkit.training.listener import Listener
+from resnetkit.training.loop import Loop
+from resnetkit.training.optimizer import make_optimizer
+from resnetkit.training.recipe import Chosen, Recipe
+from resnetkit.training.recipes import DataFacts, choose
+from resnetkit.training.run_folder import RunFolder
+from resnetkit.training.state import TrainingState
+
+SPLITS = ("train", "val", "test")
+
+
+def facts_about(source: DataSource, spec: DataSpec) -> DataFacts:
+    """What the choice of network and recipe depends on."""
+    return DataFacts(
+        name=source.name,
+        image_size_px=source.image_size,
+        channels=source.channels,
+        num_train=source.split_sizes["train"],
+        num_classes=len(source.class_names),
+        is_folder=spec.source not in DATASETS,
+    )
+
+
+def plan(
+    data: str | DataSpec,
+    *,
+    model: str | ResNetSpec | None = None,
+    recipe: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> tuple[DataSource, Chosen]:
+    """The data, and the recipe that :func:`train` would run on them."""
+    spec = DataSpec(data) if isinstance(data, str) else data
+    source = open_data(spec)
+    require(
+        "train" in source.split_sizes,
+        f"{source.name} has no training images",
+        fix="put them into a folder train/CLASS/",
+        code=Code.DATA,
+    )
+    return source, choose(facts_about(source, spec), spec, model=model, recipe=recipe, settings=settings)
+
+
+def train(
+    data: str | DataSpec,
+    *,
+    model: str | ResNetSpec | None = None,
+    recipe: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    out: str | Path = "runs",
+    listener: Listener | None = None,
+) -> Result:
+    """Train a classifier; network and recipe are chosen for the data where they are left open.
+
+    Args:
+        data: name of a data set, or path of an image folder.
+        settings: fields of the :class:`Recipe` to replace, e.g. ``{"epochs": 5, "optimizer.learning_rate": 0.05}``.
+        out: folder in which a new run folder is made.
+
+    Raises:
+        ResnetkitError: for unusable data, names or settings, and when training diverges.
+        Interrupted: on SIGINT or SIGTERM, after writing a checkpoint.
+    """
+    listener = listener or Listener()
+    source, chosen = plan(data, model=model, recipe=recipe, settings=settings)
+    command = command_line(source.spec.source, model, recipe, settings or {})
+    return _run(source, chosen, RunStart(Path(out), None, command), listener)
+
+
+def resume(run: str | Path, *, listener: Listener | None = None) -> Result:
+    """Go on with a run that was interrupted; it ends in the same bytes as if it had not been.
+
+    Raises:
+        ResnetkitError: where this is no run folder, its data have changed, or another process is training in it.
+        Interrupted: on SIGINT or SIGTERM, after writing a checkpoint.
+    """
+    folder = RunFolder(Path(run))
+    recipe, _ = folder.read_record()
+    done = finished_result(folder)
+    if done is not None:
+        (listener or Listener()).message(f"{folder.path} is finished; nothing to resume")
+        return done
+    chosen = Chosen(recipe, (), ())
+    return _run(open_data(recipe.data), chosen, RunStart(folder.path.parent, folder), listener or Listener())
+
+
+def command_line(data: str, model: str | ResNetSpec | None, recipe: str | None, settings: Mapping[str, Any]) -> str:
+    """The shell command that does what :func:`train` does with these arguments.
+
+    >>> command_line("digits", "resnet20", None, {"epochs": 3})
+    'resnetkit train digits --model resnet20 --set epochs=3'
+    """
+    words = ["resnetkit", "train", data]
+    words += ["--model", model] if isinstance(model, str) else []
+    words += ["--recipe", recipe] if recipe else []
+    if isinstance(model, ResNetSpec):
+        settings = {"model": json.dumps(to_dict(model)), **settings}
+    for path, value in settings.items():
+        words += ["--set", f"{path}={value if isinstance(value, str) else json.dumps(value)}"]
+    return shlex.join(words)
+
+
+@dataclass(frozen=True)
+class RunStart:
+    """Where a run lives: a new folder in ``out``, or the folder to go on in; and the command that repeats it."""
+
+    out: Path
+    folder: RunFolder | None
+    command: str = ""
+
+
+def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener) -> Result:
+    recipe = chosen.recipe
+    spec = recipe.runtime
+    computing = runtime.start(
+        local_device_name(spec.device),
+        precision=spec.precision,
+        compile_network=spec.compile,
+        threads=spec.threads,
+        deterministic=spec.deterministic,
+    )
+    with process_group(computing.device) as shard:
+        if shard.rank > 0:
+            listener = Listener()
+        _check_batches(recipe, source, shard)
+        for text in chosen.reasons:
+            listener.message(text)
+        for text in chosen.warnings:
+            listener.warning(text)
+        loaded = source.load(SPLITS, recipe.preprocessing, progress=shard.rank == 0)
+        for text in loaded.warnings:
+            listener.warning(text)
+        folder = start.folder
+        if folder is None:
+            folder = _create_folder(start, chosen, source, loaded, shard)
+        else:
+            _check_same_data(folder, loaded)
+        with folder.locked() if shard.rank == 0 else nullcontext():
+            listener.message(f"run folder {folder.path}")
+            state = _new_state(recipe, computing)
+            facts = _computing_facts(recipe)
+            _restore(state, folder, facts, listener, is_first=shard.rank == 0)
+            with listen_for_stop() as stop:
+                loop = Loop(
+                    recipe=recipe,
+                    run=folder,
+                    state=state,
+                    train_split=loaded.splits["train"],
+                    num_classes=len(loaded.class_names),
+                    validate=lambda network: (
+                        quick_scores(network, recipe.preprocessing, loaded.splits["val"])
+                        if "val" in loaded.splits
+                        else {}
+                    ),
+                    runtime=computing,
+                    shard=shard,
+                    listener=listener,
+                    stop=stop,
+                    facts=facts,
+                )
+                loop.run_all()
+            if shard.rank > 0:
+                return from_first_rank(None, shard)  # type: ignore[no-any-return]
+            result = finish(folder, recipe, _best_classifier(state, recipe, loaded), loaded, state.progress)
+            from_first_rank(result, shard)
+            return result
+
+
+def _check_batches(recipe: Recipe, source: DataSource, shard: Shard) -> None:
+    num_train = source.split_sizes["train"]
+    require(
+        recipe.batch_size <= num_train,
+        f"batch_size {recipe.batch_size} is more than the {num_train:,} training images",
+        fix=f"--set batch_size={max(2, num_train // 4)}",
+    )
+    parts = shard.num_ranks * recipe.accumulate_steps
+    require(
+        recipe.batch_size % parts == 0 and recipe.batch_size // parts >= 2,
+        f"batch_size {recipe.batch_size} cannot be cut into {parts} equal parts of at least 2 images "
+        f"({shard.num_ranks} processes × {recipe.accumulate_steps} accumulate_steps)",
+        fix=f"--set batch_size={max(2, round(recipe.batch_size / parts)) * parts}",
+    )
+    mixes = recipe.augmentation.mixup_alpha or recipe.augmentation.cutmix_alpha
+    require(
+        not mixes or shard.num_ranks == 1 or recipe.batch_size // shard.num_ranks % 2 == 0,
+        f"mixing pairs images, so each process needs an even share of batch_size {recipe.batch_size}",
+        fix=f"--set batch_size={2 * shard.num_ranks * max(1, recipe.batch_size // (2 * shard.num_ranks))}",
+    )
+
+
+def _create_folder(start: RunStart, chosen: Chosen, source: DataSource, loaded: LoadedData, shard: Shard) -> RunFolder:
+    """The new run's folder with its record, made by the first process and known to all."""
+    if shard.rank > 0:
+        return from_first_rank(None, shard)  # type: ignore[no-any-return]
+    folder = RunFolder.create(start.out, chosen.recipe)
+    record = {
+        "command": start.command,
+        "reasons": list(chosen.reasons),
+        "warnings": [*chosen.warnings, *loaded.warnings],
+        "data": {
+            "fingerprint": loaded.fingerprint,
+            "class_names": list(loaded.class_names),
+            "num_images": {name: len(split) for name, split in loaded.splits.items()},
+            "ignored_files": source.ignored_files,
+            "bad_images": [{"path": bad.path, "reason": bad.reason} for bad in loaded.bad_images],
+        },
+        "environment": runtime.environment(),
+    }
+    folder.write_record(chosen.recipe, record)
+    folder.record("start", step=0)
+    from_first_rank(folder, shard)
+    return folder
+
+
+def _check_same_data(folder: RunFolder, loaded: LoadedData) -> None:
+    _, record = folder.read_record()
+    require(
+        record["data"]["fingerprint"] == loaded.fingerprint,
+        f"the data have changed since {folder.path} was started",
+        why="their fingerprint differs",
+        fix="put the images back as they were, or start a new run",
+        code=Code.DATA,
+    )
+
+
+def _new_state(recipe: Recipe, computing: runtime.Runtime) -> TrainingState:
+    torch.manual_seed(derive_seed(recipe.seed, 0, Purpose.INITIAL_WEIGHTS))
+    network = ResNet(recipe.model)
+    if recipe.weights is not None:
+        load_weights(network, read_weights(recipe.weights), source=recipe.weights, reset_head=recipe.reset_head)
+    network = network.to(device=computing.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    average = WeightAverage(network, recipe.ema_decay)
+    return TrainingState(network, make_optimizer(recipe.optimizer, network), average)
+
+
+def _computing_facts(recipe: Recipe) -> dict[str, Any]:
+    """What bit-exact resume needs to be the same."""
+    facts = runtime.environment()
+    return {key: facts[key] for key in ("torch", "processor", "cpu_capability", "threads", "gpu")}
+
+
+def _restore(
+    state: TrainingState, folder: RunFolder, facts: dict[str, Any], listener: Listener, *, is_first: bool
+) -> None:
+    checkpoint, damaged = newest_checkpoint(folder.checkpoints)
+    for text in damaged:
+        listener.warning(f"passed over a damaged checkpoint, {text}")
+    if is_first:
+        remove_leftovers(folder.checkpoints)
+    if checkpoint is None:
+        return
+    state.restore(checkpoint)
+    for key, value in checkpoint.state["facts"].items():
+        if facts[key] != value:
+            listener.warning(
+                f"{key} was {value!r} and is {facts[key]!r} now: the run goes on, but no longer bit for bit as before"
+            )
+    if is_first:
+        folder.forget_after(checkpoint.step)
+        folder.record("resume", step=checkpoint.step)
+    listener.message(f"resuming after step {checkpoint.step:,}")
+
+
+def _best_classifier(state: TrainingState, recipe: Recipe, loaded: LoadedData) -> Classifier:
+    network = ResNet(recipe.model)
+    network.load_state_dict(state.best_weights)
+    progress = state.progress
+    provenance = {
+        "data": recipe.data.source,
+        "data_fingerprint": loaded.fingerprint,
+        "recipe": recipe.name,
+        "model": recipe.model_name,
+        "seed": recipe.seed,
+        "epochs": progress.epoch,
+        "best_epoch": progress.best_epoch or progress.epoch,
+        "val_top1": progress.best_top1 if progress.best_epoch else None,
+        "recipe_values": to_dict(recipe),
+    }
+    device = next(state.network.parameters()).device
+    network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return Classifier(network, recipe.preprocessing, loaded.class_names, provenance, recipe.data.limits)

@@ -1,0 +1,85 @@
+"""The whole state of a run between two steps, and its way into a checkpoint and back."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from resnetkit.training.averaging import WeightAverage
+from resnetkit.training.checkpoint import Checkpoint
+from resnetkit.training.optimizer import optimizer_tensors, restore_optimizer
+
+
+@dataclass
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        epoch, step_in_epoch: where it goes on, from 0.
+        step: updates done.
+        loss_sum, num_correct, num_images: over this epoch's steps so far.
+        seconds: spent in steps and validation, over all sessions.
+        best_epoch, best_top1, best_loss: the epoch (from 1) with the best validation score, and that score.
+    """
+
+    epoch: int = 0
+    step_in_epoch: int = 0
+    step: int = 0
+    loss_sum: float = 0.0
+    num_correct: int = 0
+    num_images: int = 0
+    seconds: float = 0.0
+    best_epoch: int = 0
+    best_top1: float = 0.0
+    best_loss: float = 0.0
+    stopped_early: bool = False
+
+    def is_better(self, top1: float, loss: float) -> bool:
+        """Whether a validation score beats the best so far; the loss decides between equal accuracies."""
+        return self.best_epoch == 0 or (top1, -loss) > (self.best_top1, -self.best_loss)
+
+    def start_next_epoch(self) -> None:
+        """Reset what belongs to one epoch."""
+        self.epoch, self.step_in_epoch = self.epoch + 1, 0
+        self.loss_sum, self.num_correct, self.num_images = 0.0, 0, 0
+
+
+@dataclass
+class TrainingState:
+    """Network, optimizer, average, best weights and progress."""
+
+    network: nn.Module
+    optimizer: torch.optim.Optimizer
+    average: WeightAverage
+    progress: Progress = field(default_factory=Progress)
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
+
+    def keep_as_best(self) -> None:
+        """Remember the weights that were just evaluated."""
+        self.best_weights = {
+            name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+            for name, tensor in self.average.network.state_dict().items()
+        }
+
+    def to_checkpoint(self, facts: dict[str, Any]) -> Checkpoint:
+        """All of it; ``facts`` about the machine are kept beside it."""
+        tensors = {
+            "weights": self.network.state_dict(),
+            "optimizer": optimizer_tensors(self.optimizer, self.network),
+            "average": self.average.tensors(),
+            "best": self.best_weights,
+        }
+        return Checkpoint(
+            self.progress.step, self.progress.epoch, tensors, {"progress": asdict(self.progress), "facts": facts}
+        )
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go on where the checkpoint was written."""
+        self.network.load_state_dict(checkpoint.tensors["weights"])
+        restore_optimizer(self.optimizer, self.network, dict(checkpoint.tensors["optimizer"]))
+        self.average.restore(dict(checkpoint.tensors["average"]))
+        self.best_weights = dict(checkpoint.tensors["best"])
+        self.progress = Progress(**checkpoint.state["progress"])
