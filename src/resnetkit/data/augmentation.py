@@ -90,10 +90,11 @@ def resized_crop(images: Tensor, boxes: Draws, flip: npt.NDArray[np.bool_], size
 
 
 def change_colors(images: Tensor, augmentation: Augmentation, seed: int, epoch: int, indices: Indices) -> Tensor:
-    """Brightness, then contrast around each image's mean; float ``(N, C, H, W)`` in [0, 255], kept there."""
+    """Brightness, then contrast around each image's mean: uint8 ``(N, C, H, W)`` to float in the same range."""
     if not (augmentation.brightness or augmentation.contrast):
         return images
     draws = 2 * uniform(seed, epoch, indices, Purpose.COLOR, 2) - 1
+    images = images.float()
     images = images * _column(1 + augmentation.brightness * draws[:, 0], images)
     mean = images.mean((1, 2, 3), keepdim=True)
     images = (images - mean) * _column(1 + augmentation.contrast * draws[:, 1], images) + mean

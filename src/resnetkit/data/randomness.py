@@ -74,7 +74,7 @@ def uniform(seed: int, epoch: int, indices: npt.NDArray[np.int64], purpose: Purp
     words = philox(counter, (seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF))
     high, low = words[..., 0::2] >> np.uint64(5), words[..., 1::2] >> np.uint64(6)
     draws = (high * np.uint64(2**26) + low) / 2.0**53
-    return draws.reshape(len(indices), -1)[:, :num_draws]
+    return draws.reshape(len(indices), 2 * num_blocks)[:, :num_draws]
 
 
 def permutation(seed: int, epoch: int, num_images: int) -> npt.NDArray[np.int64]:

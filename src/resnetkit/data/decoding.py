@@ -1,0 +1,195 @@
+"""From the bytes of a file to a grey or RGB image, or a plain reason why not.
+
+What an image file means is decided here once: EXIF orientation is honoured, transparency is laid on white,
+16-bit grey is scaled (not clipped) to 8 bits, and colour profiles are ignored.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import threading
+from collections.abc import Iterator
+from io import BytesIO
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageCms, UnidentifiedImageError
+
+from resnetkit.data.spec import Limits
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
+SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"BM", b"GIF8")
+ORIENTATION_TAG = 0x0112
+TRANSPOSE = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+_bomb_check = threading.Lock()
+
+
+class UnreadableImage(Exception):  # noqa: N818 - it names a state of the file
+    """An image that cannot be used; the text completes the sentence "this file …"."""
+
+
+class Header(NamedTuple):
+    """What an image's header tells, as seen after the EXIF orientation."""
+
+    width: int
+    height: int
+    is_grey: bool
+
+
+def read_content(path: str | os.PathLike[str], limits: Limits) -> bytes:
+    """The bytes of an image file.
+
+    Raises:
+        UnreadableImage: if it is missing, empty, not a file, or larger than ``limits.max_file_bytes``.
+    """
+    try:
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):
+            raise UnreadableImage("is not a file")
+        _check_file_size(status.st_size, limits)
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        raise UnreadableImage("does not exist") from None
+    except (OSError, ValueError) as error:
+        raise UnreadableImage(f"cannot be opened ({getattr(error, 'strerror', None) or error})") from error
+
+
+def read_header(path: str | os.PathLike[str], limits: Limits) -> Header:
+    """Size and kind of an image without decoding its pixels.
+
+    Raises:
+        UnreadableImage: as :func:`decode`, for what a header can tell.
+    """
+    with _opened(read_content(path, limits), limits) as image:
+        width, height = image.size
+        if _orientation(image) >= 5:
+            width, height = height, width
+        return Header(width, height, image.mode in ("1", "L", "LA", "I;16", "I"))
+
+
+def decode(source: str | os.PathLike[str] | bytes, limits: Limits, channels: int) -> Image.Image:
+    """The image in a file (or its bytes), upright, in mode ``L`` (``channels=1``) or ``RGB`` (``channels=3``).
+
+    Of an animation, the first frame. Both limits are checked before any pixel is decoded.
+
+    Raises:
+        UnreadableImage: with the reason.
+    """
+    content = source if isinstance(source, bytes) else read_content(source, limits)
+    with _opened(content, limits) as image:
+        try:
+            image.load()
+            upright = TRANSPOSE.get(_orientation(image))
+            return convert(image if upright is None else image.transpose(upright), channels)
+        except UnreadableImage:
+            raise
+        except Exception as error:  # a damaged file makes the decoders raise almost anything
+            raise UnreadableImage(_reason(error)) from error
+
+
+def convert(image: Image.Image, channels: int) -> Image.Image:
+    """Any image in mode ``L`` (``channels=1``) or ``RGB`` (``channels=3``); transparency is laid on white.
+
+    Raises:
+        UnreadableImage: if the values have no known range (float pixels, integers beyond 16 bits).
+    """
+    mode = {1: "L", 3: "RGB"}[channels]
+    if image.mode == "F":
+        raise UnreadableImage("has float pixels, whose range is not known")
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        image = _eight_bit(image)
+    elif image.mode == "LAB":
+        image = _from_lab(image)
+    elif image.has_transparency_data:
+        image = _on_white(image)
+    return image if image.mode == mode else image.convert(mode)
+
+
+def _check_file_size(size: int, limits: Limits) -> None:
+    if size == 0:
+        raise UnreadableImage("is empty (0 bytes)")
+    if size > limits.max_file_bytes:
+        raise UnreadableImage(f"has {size:,} bytes, more than the limit of {limits.max_file_bytes:,}")
+
+
+@contextlib.contextmanager
+def _opened(content: bytes, limits: Limits) -> Iterator[Image.Image]:
+    """The image with its header read and its size within the limits."""
+    _check_file_size(len(content), limits)
+    try:
+        # Pillow's own limit is a module variable; ours decides, and says so in our words.
+        with _bomb_check:
+            pillow_limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+            try:
+                image = Image.open(BytesIO(content), formats=FORMATS)
+            finally:
+                Image.MAX_IMAGE_PIXELS = pillow_limit
+    except UnidentifiedImageError:
+        raise UnreadableImage(_why_unknown(content)) from None
+    except Exception as error:
+        raise UnreadableImage(_reason(error)) from error
+    with image:
+        num_pixels = image.width * image.height
+        if num_pixels > limits.max_pixels:
+            raise UnreadableImage(f"has {num_pixels:,} pixels, more than the limit of {limits.max_pixels:,}")
+        yield image
+
+
+def _why_unknown(content: bytes) -> str:
+    if content.startswith(SIGNATURES):
+        return "is truncated or damaged: its header cannot be read"
+    return f"is not a JPEG, PNG, WebP, BMP or GIF image (its first bytes are {content[:8]!r})"
+
+
+def _reason(error: Exception) -> str:
+    text = str(error)
+    if "truncated" in text.lower():
+        return "is truncated"
+    if isinstance(error, MemoryError):
+        return "does not fit in memory"
+    return f"is damaged ({text or type(error).__name__})"
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF orientation 1 to 8; a missing, damaged or nonsensical one means upright, as every viewer takes it."""
+    try:
+        # The base class, because PNG's own getexif decodes all pixels to look for a late EXIF chunk.
+        orientation = int(Image.Image.getexif(image).get(ORIENTATION_TAG, 1))
+    except Exception:  # EXIF is a small file format of its own, with as many ways to be damaged
+        return 1
+    return orientation if orientation in TRANSPOSE else 1
+
+
+def _eight_bit(image: Image.Image) -> Image.Image:
+    """16-bit grey divided by 257, so that 65535 becomes 255; a transparent value becomes white."""
+    values = np.asarray(image).astype(np.int64)
+    if values.size and not 0 <= values.min() <= values.max() <= 0xFFFF:
+        raise UnreadableImage(f"has grey values from {values.min()} to {values.max()}, beyond 16 bits")
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int):
+        values[values == transparent] = 0xFFFF
+    return Image.fromarray(((values + 128) // 257).astype(np.uint8))
+
+
+def _from_lab(image: Image.Image) -> Image.Image:
+    lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+    converted = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
+    assert converted is not None  # it is None only for in-place conversion
+    return converted
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    rgba = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")

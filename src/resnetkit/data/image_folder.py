@@ -1,0 +1,163 @@
+"""Image folders: one folder per class, with or without train, val and test above them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from resnetkit.data.splitting import SPLITS
+from resnetkit.errors import Code, ResnetkitError, require
+
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")
+SPLIT_FOLDERS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+UNSPLIT = "all"
+LAYOUT = "put the images in FOLDER/train/CLASS/ (and FOLDER/val/CLASS/, FOLDER/test/CLASS/), or in FOLDER/CLASS/"
+
+
+@dataclass
+class Listing:
+    """The image files of one split: paths relative to the root, with ``/``, and their class names."""
+
+    paths: list[str] = field(default_factory=list)
+    classes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class ImageFolder:
+    """What a scan found.
+
+    Attributes:
+        splits: ``train`` and those of ``val`` and ``test`` that exist, or only ``all`` for classes without a split.
+        ignored_files: hidden files and folders, and files that are no images or lie outside a class folder.
+    """
+
+    root: Path
+    class_names: tuple[str, ...]
+    splits: dict[str, Listing]
+    ignored_files: int
+
+
+def natural_key(name: str) -> tuple[object, ...]:
+    """Sort key that reads numbers as numbers.
+
+    >>> sorted(["img10", "img2", "Img1"], key=natural_key)
+    ['Img1', 'img2', 'img10']
+    """
+    parts = re.split(r"(\d+)", name.casefold())
+    return (*(int(part) if position % 2 else part for position, part in enumerate(parts)), name)
+
+
+def scan(root: Path) -> ImageFolder:
+    """The images below ``root`` by split and class, without opening any of them.
+
+    Raises:
+        ResnetkitError: if there are fewer than two classes, or if the splits do not have the same classes.
+    """
+    require(root.is_dir(), f"there is no folder {root}", code=Code.DATA, fix="check the path")
+    split_roots, ignored = _split_roots(root)
+    splits = {}
+    for name, folder in split_roots.items():
+        splits[name], num_ignored = _scan_classes(root, folder)
+        ignored += num_ignored
+    first = splits[next(iter(splits))]
+    class_names = tuple(sorted(set(first.classes), key=natural_key))
+    _check_classes(root, class_names, splits)
+    return ImageFolder(root, class_names, splits, ignored)
+
+
+def _split_roots(root: Path) -> tuple[dict[str, Path], int]:
+    """The folder of each split, and how many entries beside them are ignored."""
+    entries = sorted(_visible(root), key=lambda entry: entry.name)
+    found: dict[str, Path] = {}
+    for entry in entries:
+        split = SPLIT_FOLDERS.get(entry.name.lower())
+        if split is None or not entry.is_dir():
+            continue
+        require(
+            split not in found,
+            f"two folders for {split}: {found.get(split)} and {entry.path}",
+            code=Code.DATA,
+            fix="keep one of them",
+        )
+        found[split] = Path(entry.path)
+    # A class may be named "train" too: then it holds images, not class folders.
+    if "train" not in found or not any(entry.is_dir() for entry in _visible(found["train"])):
+        return {UNSPLIT: root}, 0
+    ordered = {name: found[name] for name in SPLITS if name in found}
+    return ordered, len(os.listdir(root)) - len(ordered)
+
+
+def _visible(folder: Path) -> list[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        return [entry for entry in entries if not entry.name.startswith(".")]
+
+
+def _scan_classes(root: Path, folder: Path) -> tuple[Listing, int]:
+    """All images of the class folders in ``folder``, sorted by path, and the number of ignored entries."""
+    listing, ignored = Listing(), 0
+    prefix = "" if folder == root else f"{folder.name}/"
+    above = frozenset({_identity(root), _identity(folder)})
+    with os.scandir(folder) as entries:
+        for entry in sorted(entries, key=lambda entry: natural_key(entry.name)):
+            if entry.name.startswith(".") or not entry.is_dir():
+                ignored += 1
+                continue
+            found = list(_walk(entry.path, prefix + entry.name, above))
+            paths = sorted(path for path in found if path is not None)
+            ignored += len(found) - len(paths)
+            listing.paths += paths
+            listing.classes += [entry.name] * len(paths)
+    return listing, ignored
+
+
+def _walk(folder: str, relative: str, above: frozenset[tuple[int, int]]) -> Iterator[str | None]:
+    """Relative paths of the images in and below a folder; None for each entry that is ignored."""
+    identity = _identity(folder)
+    if identity in above:  # a link back to a folder that we are in
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            path = f"{relative}/{entry.name}"
+            if entry.name.startswith("."):
+                yield None
+            elif entry.is_dir():
+                yield from _walk(entry.path, path, above | {identity})
+            else:
+                yield path if entry.name.lower().endswith(EXTENSIONS) else None
+
+
+def _identity(folder: str | Path) -> tuple[int, int]:
+    status = os.stat(folder)
+    return status.st_dev, status.st_ino
+
+
+def _check_classes(root: Path, class_names: tuple[str, ...], splits: dict[str, Listing]) -> None:
+    where = root / "train" if "train" in splits else root
+    require(len(class_names) > 0, f"no images in class folders below {where}", code=Code.DATA, fix=LAYOUT)
+    require(
+        len(class_names) > 1,
+        f"only one class, '{class_names[0]}', below {where}",
+        why="a classifier needs at least two classes to tell apart",
+        code=Code.DATA,
+        fix=LAYOUT,
+    )
+    for name, listing in splits.items():
+        extra = sorted(set(listing.classes) - set(class_names), key=natural_key)
+        missing = sorted(set(class_names) - set(listing.classes), key=natural_key)
+        if extra or missing:
+            reasons = [f"train has no class {_quoted(extra)}"] if extra else []
+            reasons += [f"{name} has no images of class {_quoted(missing)}"] if missing else []
+            raise ResnetkitError(
+                Code.DATA,
+                f"the classes of {name} and train differ in {root}",
+                why="; ".join(reasons),
+                fix=f"rename, add or remove the class folders so that both have the same, or remove {name}",
+            )
+
+
+def _quoted(names: list[str], shown: int = 10) -> str:
+    text = ", ".join(f"'{name}'" for name in names[:shown])
+    return text if len(names) <= shown else f"{text} and {len(names) - shown} more"

@@ -1,0 +1,276 @@
+"""The one entrance to data: a name or a folder, its splits, and the images ready for use."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from resnetkit.data.dataset_files import read_named
+from resnetkit.data.datasets import DATASETS, NamedData
+from resnetkit.data.decoding import Header, UnreadableImage, read_header
+from resnetkit.data.image_folder import UNSPLIT, scan
+from resnetkit.data.originals import Examination, FolderImages, NamedImages, Originals, Stage, examine_all
+from resnetkit.data.preprocessing import stage_for_evaluation, stage_for_training
+from resnetkit.data.review import fingerprint, warnings_about
+from resnetkit.data.source import ArrayImages, BadImage, Images, Indices, LoadedData, Split
+from resnetkit.data.spec import DataSpec, Limits, Preprocessing
+from resnetkit.data.splitting import SPLITS, split_indices
+from resnetkit.errors import Code, ResnetkitError, did_you_mean, require
+
+SAMPLED_HEADERS = 64
+SHOWN_BAD_IMAGES = 20
+
+
+class BadImagesError(ResnetkitError):
+    """Files that cannot be read among the images asked for; ``bad_images`` has them all."""
+
+    def __init__(self, bad_images: Sequence[BadImage], num_images: int) -> None:
+        self.bad_images, self.num_images = tuple(bad_images), num_images
+        lines = [f"{bad.path} {bad.reason}" for bad in self.bad_images[:SHOWN_BAD_IMAGES]]
+        num_more = len(self.bad_images) - len(lines)
+        lines += [f"… and {num_more:,} more"] if num_more else []
+        super().__init__(
+            Code.DATA,
+            f"{len(self.bad_images):,} of {num_images:,} image files cannot be used",
+            why="\n    ".join(lines),
+            fix="repair or remove these files, or leave them out with --on-bad-image skip",
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (BadImagesError, (self.bad_images, self.num_images))
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The images of one split before any of them is decoded; ``staged`` says how they are to be read."""
+
+    identifiers: Sequence[str]
+    labels: Indices
+    staged: Callable[[Stage, Preprocessing], Originals]
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """Data that were found and divided into splits, but not yet decoded.
+
+    Attributes:
+        name: of the data set, or of the folder.
+        channels: 1 for grey images, else 3.
+        image_size: the side of the images; in an image folder, the median of the shorter sides in a sample.
+        listings: by split, those that there are of train, val and test.
+        ignored_files: how many files of an image folder are hidden or no images.
+    """
+
+    spec: DataSpec
+    name: str
+    class_names: tuple[str, ...]
+    channels: int
+    image_size: int
+    listings: dict[str, Listing]
+    ignored_files: int = 0
+
+    @property
+    def split_sizes(self) -> dict[str, int]:
+        """Number of images by split."""
+        return {name: len(listing.labels) for name, listing in self.listings.items()}
+
+    @property
+    def class_counts(self) -> dict[str, int]:
+        """Number of training images by class."""
+        counts = np.bincount(self.listings["train"].labels, minlength=len(self.class_names))
+        return dict(zip(self.class_names, counts.tolist(), strict=True))
+
+    def load(
+        self,
+        names: Sequence[str],
+        preprocessing: Preprocessing,
+        *,
+        whole: Sequence[str] = ("train",),
+        progress: bool = False,
+    ) -> LoadedData:
+        """The splits of these names that exist, every image decoded and checked.
+
+        The splits named in ``whole`` are staged for training, the others for evaluation. They are kept in memory
+        if all of them together fit in ``max_memory_bytes``; else images are decoded again whenever they are read.
+
+        Raises:
+            BadImagesError: if images cannot be read and ``on_bad_image`` is ``stop``.
+            ResnetkitError: if leaving bad images out leaves a class without any in a split.
+        """
+        for name in names:
+            require(name in SPLITS, f"unknown split '{name}'", fix=did_you_mean(name, SPLITS))
+        chosen = {name: self.listings[name] for name in SPLITS if name in names and name in self.listings}
+        staged = {
+            name: listing.staged(stage_for_training if name in whole else stage_for_evaluation, preprocessing)
+            for name, listing in chosen.items()
+        }
+        sides = {name: preprocessing.resize_px if name in whole else preprocessing.image_size_px for name in chosen}
+        shapes = {name: (preprocessing.channels, side, side) for name, side in sides.items()}
+        examined = self._examine(staged, shapes, progress)
+        bad_images = self._bad_images(examined)
+        if bad_images and self.spec.on_bad_image == "stop":
+            raise BadImagesError(bad_images, sum(map(len, staged.values())))
+        splits = {name: self._split(name, staged[name], examined[name]) for name in chosen}
+        digests = {name: examined[name].digests for name in chosen}
+        return LoadedData(
+            class_names=self.class_names,
+            splits=splits,
+            fingerprint=fingerprint(self.class_names, splits, digests),
+            bad_images=bad_images,
+            warnings=warnings_about(self.class_names, splits, digests),
+        )
+
+    def _examine(
+        self, staged: dict[str, Originals], shapes: dict[str, tuple[int, int, int]], progress: bool
+    ) -> dict[str, Examination]:
+        num_bytes = sum(len(originals) * math.prod(shapes[name]) for name, originals in staged.items())
+        keep = num_bytes <= self.spec.max_memory_bytes
+        with _progress_bar(sum(map(len, staged.values())), progress) as on_done:
+            return {
+                name: examine_all(
+                    originals, shapes[name], keep=keep, num_workers=self.spec.num_workers, on_done=on_done
+                )
+                for name, originals in staged.items()
+            }
+
+    def _bad_images(self, examined: dict[str, Examination]) -> tuple[BadImage, ...]:
+        root = Path(self.spec.source).expanduser()
+        return tuple(
+            BadImage(str(root / self.listings[name].identifiers[index]), reason)
+            for name, examination in examined.items()
+            for index, reason in examination.reasons.items()
+        )
+
+    def _split(self, name: str, originals: Originals, examination: Examination) -> Split:
+        listing, readable = self.listings[name], examination.readable
+        labels = listing.labels[readable]
+        for label in np.setdiff1d(listing.labels, labels):
+            raise ResnetkitError(
+                Code.DATA,
+                f"no image of class '{self.class_names[label]}' in {name} can be read",
+                fix="repair the files of this class, or remove the class",
+            )
+        images: Images
+        if examination.pixels is None:
+            images = originals if len(readable) == len(originals) else originals.select(readable)
+        else:
+            images = ArrayImages(examination.pixels)
+        identifiers = [listing.identifiers[index] for index in readable]
+        return Split(name, images, labels, identifiers, examination.aspect_ratios)
+
+
+def open_data(spec: DataSpec) -> DataSource:
+    """Find the data that ``spec.source`` names and divide them into splits, without decoding images.
+
+    The name of a data set comes first; write ``./mnist`` for a folder of that name.
+
+    Raises:
+        ResnetkitError: if there is no such data set or folder, or if the data cannot be used as they are.
+    """
+    if spec.source in DATASETS:
+        return _open_named(spec, DATASETS[spec.source])
+    root = Path(spec.source).expanduser()
+    if root.is_dir():
+        return _open_folder(spec, root)
+    raise ResnetkitError(
+        Code.DATA,
+        f"'{spec.source}' is neither a data set nor a folder",
+        why="it is a file" if root.exists() else "there is no such folder",
+        fix=f"check the path of the image folder, or {did_you_mean(spec.source, DATASETS)}",
+    )
+
+
+def _open_named(spec: DataSpec, data: NamedData) -> DataSource:
+    listings = {}
+    for split, (pixels, labels) in read_named(data, spec.data_dir).items():
+        identifiers = [f"{data.name}/{split}/{number}" for number in range(len(labels))]
+        fraction = spec.validation_fraction if split == "train" else 0.0
+        for name, indices in _divided(split, identifiers, labels, spec, validation_fraction=fraction).items():
+            listings[name] = Listing(
+                [identifiers[index] for index in indices], labels[indices], partial(NamedImages, pixels, indices)
+            )
+    return DataSource(spec, data.name, data.class_names, data.channels, data.image_size_px, _ordered(listings))
+
+
+def _open_folder(spec: DataSpec, root: Path) -> DataSource:
+    folder = scan(root)
+    label_of = {name: label for label, name in enumerate(folder.class_names)}
+    listings = {}
+    for split, found in folder.splits.items():
+        labels = np.array([label_of[name] for name in found.classes], dtype=np.int64)
+        to_divide = split == UNSPLIT or (split == "train" and "val" not in folder.splits)
+        parts = _divided(
+            split,
+            found.paths,
+            labels,
+            spec,
+            validation_fraction=spec.validation_fraction if to_divide else 0.0,
+            test_fraction=spec.test_fraction if split == UNSPLIT else 0.0,
+        )
+        for name, indices in parts.items():
+            paths = [found.paths[index] for index in indices]
+            listings[name] = Listing(paths, labels[indices], partial(FolderImages, str(root), paths, spec.limits))
+    paths = [path for found in folder.splits.values() for path in found.paths]
+    headers = _sample_headers(root, paths, spec.limits)
+    channels = 1 if all(header.is_grey for header in headers) else 3
+    image_size = int(np.median([min(header.width, header.height) for header in headers]))
+    return DataSource(
+        spec, root.resolve().name, folder.class_names, channels, image_size, _ordered(listings), folder.ignored_files
+    )
+
+
+def _divided(
+    split: str,
+    identifiers: Sequence[str],
+    labels: Indices,
+    spec: DataSpec,
+    *,
+    validation_fraction: float = 0.0,
+    test_fraction: float = 0.0,
+) -> dict[str, Indices]:
+    """Positions by split of the images found under one name: all stay there, or parts are held back."""
+    if not validation_fraction and not test_fraction:
+        return {"train" if split == UNSPLIT else split: np.arange(len(labels))}
+    parts = split_indices(
+        identifiers,
+        labels,
+        seed=spec.split_seed,
+        validation_fraction=validation_fraction,
+        test_fraction=test_fraction,
+    )
+    return {name: indices for name, indices in parts.items() if len(indices)}
+
+
+def _ordered(listings: dict[str, Listing]) -> dict[str, Listing]:
+    return {name: listings[name] for name in SPLITS if name in listings}
+
+
+def _sample_headers(root: Path, paths: Sequence[str], limits: Limits) -> list[Header]:
+    """The headers of at most 64 files spread over all of them; unreadable ones are left for the full check."""
+    headers, bad_images = [], []
+    for index in np.unique(np.linspace(0, len(paths) - 1, SAMPLED_HEADERS).astype(int)):
+        try:
+            headers.append(read_header(root / paths[index], limits))
+        except UnreadableImage as error:
+            bad_images.append(BadImage(str(root / paths[index]), str(error)))
+    if not headers:
+        raise BadImagesError(bad_images, len(paths))
+    return headers
+
+
+@contextmanager
+def _progress_bar(total: int, shown: bool) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr; gives the function that moves it on by some images."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not (shown and console.is_terminal)) as bar:
+        task = bar.add_task("checking images", total=total)
+        yield lambda num_done: bar.advance(task, num_done)

@@ -1,0 +1,109 @@
+"""Scanning image folders: layouts, names, order, and what is refused. No test here needs real images."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from resnetkit.data.image_folder import scan
+from resnetkit.errors import Code, ResnetkitError
+
+
+def make(root: Path, *paths: str) -> Path:
+    for path in paths:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).touch()
+    return root
+
+
+def refusal(root: Path) -> ResnetkitError:
+    with pytest.raises(ResnetkitError) as caught:
+        scan(root)
+    assert caught.value.code == Code.DATA
+    assert caught.value.fix
+    return caught.value
+
+
+def test_classes_without_a_split(tmp_path: Path) -> None:
+    found = scan(make(tmp_path, "cat/b.jpg", "cat/a.png", "dog/c.webp"))
+    assert found.class_names == ("cat", "dog")
+    assert list(found.splits) == ["all"]
+    assert found.splits["all"].paths == ["cat/a.png", "cat/b.jpg", "dog/c.webp"]
+    assert found.splits["all"].classes == ["cat", "cat", "dog"]
+
+
+@pytest.mark.parametrize("folder", ["val", "valid", "validation", "Val"])
+def test_split_folders_and_their_spellings(tmp_path: Path, folder: str) -> None:
+    make(tmp_path, "train/cat/a.jpg", "train/dog/b.jpg", f"{folder}/cat/c.jpg", f"{folder}/dog/d.jpg")
+    found = scan(make(tmp_path, "test/dog/e.jpg", "test/cat/f.jpg"))
+    assert list(found.splits) == ["train", "val", "test"]
+    assert found.splits["val"].paths == [f"{folder}/cat/c.jpg", f"{folder}/dog/d.jpg"]
+    assert found.splits["test"].classes == ["cat", "dog"]
+
+
+def test_train_alone_is_fine(tmp_path: Path) -> None:
+    assert list(scan(make(tmp_path, "train/cat/a.jpg", "train/dog/b.jpg")).splits) == ["train"]
+
+
+def test_a_class_may_be_named_train(tmp_path: Path) -> None:
+    assert scan(make(tmp_path, "train/a.jpg", "bus/b.jpg")).class_names == ("bus", "train")
+
+
+def test_class_names_sort_naturally(tmp_path: Path) -> None:
+    found = scan(make(tmp_path, *(f"{name}/x.jpg" for name in ("img10", "img2", "Img1", "img02"))))
+    assert found.class_names == ("Img1", "img02", "img2", "img10")
+
+
+def test_nested_folders_belong_to_their_class_and_extensions_ignore_case(tmp_path: Path) -> None:
+    found = scan(make(tmp_path, "cat/2020/may/a.JPG", "cat/b.JpEg", "dog/c.GIF", "dog/d.bmp"))
+    assert found.splits["all"].paths == ["cat/2020/may/a.JPG", "cat/b.JpEg", "dog/c.GIF", "dog/d.bmp"]
+
+
+def test_hidden_and_foreign_files_are_ignored_and_counted(tmp_path: Path) -> None:
+    make(tmp_path, "cat/a.jpg", "dog/b.jpg", "cat/.a.jpg", "cat/notes.txt", "README.md", ".git/c.jpg", "dog/.x/d.jpg")
+    found = scan(tmp_path)
+    assert found.splits["all"].paths == ["cat/a.jpg", "dog/b.jpg"]
+    assert found.ignored_files == 5
+
+
+def test_entries_beside_the_splits_are_counted_too(tmp_path: Path) -> None:
+    make(tmp_path, "train/cat/a.jpg", "train/dog/b.jpg", "train/stray.jpg", "labels.csv", "raw/x.jpg")
+    assert scan(tmp_path).ignored_files == 3
+
+
+def test_links_to_files_count_and_loops_end(tmp_path: Path) -> None:
+    make(tmp_path, "set/cat/a.jpg", "set/dog/b.jpg", "elsewhere/c.jpg")
+    os.symlink(tmp_path / "elsewhere" / "c.jpg", tmp_path / "set/dog/link.jpg")
+    os.symlink(tmp_path / "set", tmp_path / "set/cat/loop")
+    os.symlink(tmp_path / "set/cat", tmp_path / "set/cat/own")
+    os.symlink(tmp_path / "elsewhere", tmp_path / "set/cow")
+    assert scan(tmp_path / "set").splits["all"].paths == ["cat/a.jpg", "cow/c.jpg", "dog/b.jpg", "dog/link.jpg"]
+
+
+@pytest.mark.parametrize("spelling", [".", "./", "{path}/", "{path}"])
+def test_paths_are_relative_to_the_root_however_it_is_spelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spelling: str
+) -> None:
+    monkeypatch.chdir(make(tmp_path, "cat/a.jpg", "dog/b.jpg"))
+    assert scan(Path(spelling.format(path=tmp_path))).splits["all"].paths == ["cat/a.jpg", "dog/b.jpg"]
+
+
+def test_refusals_say_what_is_wrong(tmp_path: Path) -> None:
+    assert "no folder" in refusal(tmp_path / "missing").what
+    assert "no images" in refusal(tmp_path).what
+    assert "no images" in refusal(make(tmp_path / "a", "cat/notes.txt", "loose.jpg")).what
+    assert "only one class, 'cat'" in refusal(make(tmp_path / "b", "cat/a.jpg", "empty/notes.txt")).what
+    assert "two folders for val" in refusal(make(tmp_path / "c", "train/a/1.jpg", "val/a/1.jpg", "valid/a/1.jpg")).what
+
+
+@pytest.mark.parametrize(
+    ("test_classes", "why"),
+    [
+        ("cat", "test has no images of class 'dog'"),
+        ("cat dog cow", "train has no class 'cow'"),
+        ("cat cow", "train has no class 'cow'; test has no images of class 'dog'"),
+    ],
+)
+def test_the_classes_of_all_splits_must_be_the_same(tmp_path: Path, test_classes: str, why: str) -> None:
+    make(tmp_path, "train/cat/a.jpg", "train/dog/b.jpg", *(f"test/{name}/c.jpg" for name in test_classes.split()))
+    assert refusal(tmp_path).why == why

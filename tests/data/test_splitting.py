@@ -1,0 +1,50 @@
+"""Held-back splits: fractions per class, stability, and small classes."""
+
+import numpy as np
+import pytest
+
+from resnetkit.data.splitting import SPLITS, split_indices
+
+
+def parts(identifiers: list[str], labels: list[int], **fractions: float) -> dict[str, set[str]]:
+    found = split_indices(identifiers, np.array(labels), **({"seed": 0} | fractions))
+    return {name: {identifiers[index] for index in indices} for name, indices in found.items()}
+
+
+NAMES = [f"{label}/{number}.jpg" for label in range(3) for number in range(40)]
+LABELS = [int(name[0]) for name in NAMES]
+FRACTIONS = {"validation_fraction": 0.1, "test_fraction": 0.25}
+
+
+def test_every_image_is_in_one_split_with_the_same_share_of_each_class() -> None:
+    found = split_indices(NAMES, np.array(LABELS), seed=0, **FRACTIONS)
+    assert sorted(np.concatenate([found[name] for name in SPLITS]).tolist()) == list(range(120))
+    counts = {name: np.bincount(np.array(LABELS)[found[name]]).tolist() for name in SPLITS}
+    assert counts == {"train": [26] * 3, "val": [4] * 3, "test": [10] * 3}
+
+
+def test_order_and_other_classes_do_not_matter_but_the_seed_does() -> None:
+    expected = parts(NAMES, LABELS, **FRACTIONS)
+    assert parts(NAMES[::-1], LABELS[::-1], **FRACTIONS) == expected
+    first_class = parts(NAMES[:40], LABELS[:40], **FRACTIONS)
+    assert all(first_class[name] <= expected[name] for name in SPLITS)
+    assert parts(NAMES, LABELS, seed=1, **FRACTIONS) != expected
+
+
+def test_a_new_file_moves_at_most_one_image_per_split() -> None:
+    before = parts(NAMES, LABELS, **FRACTIONS)
+    for number in range(40, 60):
+        after = parts([*NAMES, f"1/{number}.jpg"], [*LABELS, 1], **FRACTIONS)
+        assert all(len(before[name] - after[name]) <= 1 for name in SPLITS)
+
+
+@pytest.mark.parametrize(
+    ("num_images", "sizes"), [(1, (1, 0, 0)), (2, (1, 0, 1)), (3, (1, 1, 1)), (5, (3, 1, 1)), (20, (13, 2, 5))]
+)
+def test_small_classes_keep_an_image_in_train(num_images: int, sizes: tuple[int, int, int]) -> None:
+    found = parts(NAMES[:num_images], LABELS[:num_images], **FRACTIONS)
+    assert tuple(len(found[name]) for name in SPLITS) == sizes
+
+
+def test_names_that_are_not_utf8_can_be_split() -> None:
+    assert parts(["\udcff.jpg", "b.jpg"], [0, 0], test_fraction=0.5)["test"]
