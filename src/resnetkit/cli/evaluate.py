@@ -42,9 +42,9 @@ def evaluate(
     from resnetkit.evaluation import scoring
 
     require(min_top1 is None or 0 <= min_top1 <= 1, f"--min-top1 must be in [0, 1], got {min_top1}")
+    loaded = load_classifier(classifier, device=runtime.find_device(device))
     spec = _data_spec(classifier, data)
     spec = replace(spec, on_bad_image=on_bad_image, data_dir=data_dir or spec.data_dir)
-    loaded = load_classifier(classifier, device=runtime.find_device(device))
     evaluation = scoring.evaluate(loaded, spec, split=split, progress=True)
     for bad in evaluation.bad_images:
         print(f"left out: {bad.path} {bad.reason}", file=sys.stderr)

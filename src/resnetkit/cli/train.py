@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -72,7 +73,7 @@ def train(
     except Interrupted as interruption:
         print(f"{interruption}, after writing a checkpoint", file=sys.stderr)
         raise typer.Exit(128 + interruption.signal_number) from None
-    if result is not None:  # only the first of several processes has it to tell
+    if os.environ.get("RANK", "0") == "0":  # of several processes, the first one tells
         print_result(result, as_json=json)
 
 

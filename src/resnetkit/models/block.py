@@ -35,8 +35,9 @@ def make_projection(
             case "bn":
                 layers.append(make_norm(norm, channels))
             case "act":
-                # In place unless it would overwrite what the branch reads too.
-                layers.append(nn.ReLU(inplace=bool(layers)))
+                # In place only on a conv's or batch norm's own output: the other steps can hand on a view of what
+                # the branch reads too.
+                layers.append(nn.ReLU(inplace=bool(layers) and isinstance(layers[-1], nn.Conv2d | nn.BatchNorm2d)))
             case "avgpool":
                 pool = nn.AvgPool2d(stride, stride, ceil_mode=True, count_include_pad=False)
                 layers.append(pool if stride > 1 else nn.Identity())
@@ -109,11 +110,22 @@ class ResidualBlock(nn.Module):
     def _add_stream(self, width: int, norm: BatchNorm, padding: Padding) -> None:
         block, num_convs = self.block, len(self.block.kernel_sizes)
         inner = width * block.group_width // 64 * block.groups
+        require(
+            inner >= 1 or num_convs == 1,
+            f"a stage of width {width} leaves no channels for block.group_width={block.group_width}",
+            fix=f"width × group_width must be at least 64, got {width * block.group_width}",
+        )
         channels = [self.in_channels, *[inner] * (num_convs - 1), self.out_channels]
         convs = 0
         for position, name in enumerate(self.preact + self.branch + self.after_add):
             if name.startswith("conv"):
                 kernel_size = block.kernel_sizes[convs]
+                require(
+                    kernel_size == 1 or channels[convs] % block.groups == channels[convs + 1] % block.groups == 0,
+                    f"{name} maps {channels[convs]} to {channels[convs + 1]} channels, which block.groups="
+                    f"{block.groups} does not divide",
+                    fix="group a bottleneck (kernel_sizes 1, 3, 1), or choose widths that are multiples of groups",
+                )
                 layer: nn.Module = make_conv(
                     channels[convs],
                     channels[convs + 1],

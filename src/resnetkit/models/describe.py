@@ -68,7 +68,7 @@ def describe(spec: ResNetSpec, image_size_px: int) -> Description:
         cost.row("stem", [network.conv1, network.bn1, network.act1], layers=_stem_layers(spec)),
         *([cost.row("max-pool", [network.maxpool], layers="3×3, stride 2")] if spec.stem.pool != "none" else []),
         *(_stage_row(cost, network, i) for i in range(len(spec.depths))),
-        *([cost.row("tail", [network.norm, network.act], layers="BN ReLU")] if _has_tail(network) else []),
+        *([cost.row("tail", [network.norm, network.act], layers=_tail_layers(network))] if _has_tail(network) else []),
     ]
     if spec.pooling != "none":
         pooled = StageRow(f"{spec.pooling}-pool", (network.num_features,), "", "global", 0, 0)
@@ -106,6 +106,11 @@ class _Cost:
 
 def _has_tail(network: ResNet) -> bool:
     return not (isinstance(network.norm, nn.Identity) and isinstance(network.act, nn.Identity))
+
+
+def _tail_layers(network: ResNet) -> str:
+    has = {"BN": network.norm, "ReLU": network.act}
+    return " ".join(name for name, layer in has.items() if not isinstance(layer, nn.Identity))
 
 
 def _stem_layers(spec: ResNetSpec) -> str:

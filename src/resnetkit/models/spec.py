@@ -30,7 +30,10 @@ class ActivationOrder:
     after_add: tuple[Step, ...] = ()
 
     def __post_init__(self) -> None:
-        require(sorted(self.unit) == ["act", "bn", "conv"], f"order.unit must hold conv, bn and act, got {self.unit}")
+        require(
+            self.unit in (("conv", "bn", "act"), ("bn", "act", "conv"), ("act", "conv", "bn")),
+            f"order.unit must be the stream conv, bn, act, begun at any of the three, got {self.unit}",
+        )
         tail = self.unit[3 - len(self.after_add) :]
         require(
             self.after_add == tail and "conv" not in tail,
@@ -239,6 +242,14 @@ class Stem:
         )
         require(self.stride >= 1, f"stem.stride must be at least 1, got {self.stride}")
         require(all(width >= 1 for width in self.widths), f"stem.widths must be at least 1, got {self.widths}")
+        require(
+            all(size > 0 and size % 2 for size in self.kernel_sizes),
+            f"stem.kernel_sizes must be odd, got {self.kernel_sizes}",
+        )
+        require(
+            self.steps in (None, (), ("bn",), ("act",), ("bn", "act")),
+            f"stem.steps must be bn, act, both in this order or none, got {self.steps}",
+        )
 
 
 STEM_7X7 = Stem()
@@ -336,6 +347,10 @@ class ResNetSpec:
         )
         for name in ("depths", "widths", "strides"):
             require(all(v >= 1 for v in getattr(self, name)), f"{name} must be at least 1, got {getattr(self, name)}")
+        require(
+            self.tail in (None, (), ("bn",), ("act",), ("bn", "act")),
+            f"tail must be bn, act, both in this order or none, got {self.tail}",
+        )
         require(self.in_channels >= 1, f"in_channels must be at least 1, got {self.in_channels}")
         require(
             self.num_classes is None or self.num_classes >= 1,

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -29,14 +28,22 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             return load_file(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, OSError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except Exception as error:  # a damaged file makes the unpickler raise almost anything
         raise ResnetkitError(
             Code.WEIGHTS,
             f"{path} cannot be read as weights",
-            why=str(error).split("\n")[0],
+            why=_reason(error),
             fix="give a .safetensors file or a torch state dict",
         ) from None
     return _unwrap(content, path)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, pickle.UnpicklingError):
+        return "it holds more than tensors, or is damaged; nothing in it was run"  # torch's text advises to run it
+    if isinstance(error, OSError):
+        return str(error)
+    return f"it is damaged, or no weight file ({type(error).__name__}: {str(error).partition(chr(10))[0]})"
 
 
 def _unwrap(content: object, path: Path) -> dict[str, Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,3 +41,30 @@ class Listener:
 
     def epoch_ended(self, row: dict[str, Any]) -> None:
         """An epoch was trained and validated; ``row`` is its line in metrics.jsonl."""
+
+
+class LoggingListener(Listener):
+    """Passes everything on to another listener, and writes what lasts to a run's log."""
+
+    def __init__(self, other: Listener, log: Callable[[str], None]) -> None:
+        self.other, self.log = other, log
+
+    def message(self, text: str) -> None:
+        """Log and pass on."""
+        self.log(text)
+        self.other.message(text)
+
+    def warning(self, text: str) -> None:
+        """Log and pass on."""
+        self.log(f"warning: {text}")
+        self.other.warning(text)
+
+    def step_ended(self, report: StepReport) -> None:
+        """Pass on."""
+        self.other.step_ended(report)
+
+    def epoch_ended(self, row: dict[str, Any]) -> None:
+        """Log and pass on."""
+        values = (f"{key} {value:.5g}" for key, value in row.items() if key != "epoch" and value is not None)
+        self.log(f"epoch {row['epoch']} ended: {', '.join(values)}")
+        self.other.epoch_ended(row)

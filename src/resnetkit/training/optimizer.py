@@ -51,5 +51,5 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, network: nn.Module, tens
         if value.shape == parameter.shape:
             restored = torch.empty_like(parameter, requires_grad=False).copy_(value)
         else:
-            restored = value.to(parameter.device)
+            restored = value.to(parameter.device, copy=True)
         optimizer.state[parameter][key] = restored

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from resnetkit import runtime
 from resnetkit.classifier import Classifier
@@ -31,7 +31,7 @@ from resnetkit.training.checkpoint import newest_checkpoint, remove_leftovers
 from resnetkit.training.distributed import from_first_rank, local_device_name, process_group
 from resnetkit.training.finishing import Result, finish, finished_result
 from resnetkit.training.interruption import listen_for_stop
-from resnetkit.training.listener import Listener
+from resnetkit.training.listener import Listener, LoggingListener
 from resnetkit.training.loop import Loop
 from resnetkit.training.optimizer import make_optimizer
 from resnetkit.training.recipe import Chosen, Recipe
@@ -142,8 +142,8 @@ class RunStart:
 
 
 def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener) -> Result:
-    recipe = chosen.recipe
-    spec = recipe.runtime
+    """Everything from the data to the finished folder; with several processes, the first one speaks and writes."""
+    spec = chosen.recipe.runtime
     computing = runtime.start(
         local_device_name(spec.device),
         precision=spec.precision,
@@ -154,52 +154,61 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
     with process_group(computing.device) as shard:
         if shard.rank > 0:
             listener = Listener()
-        _check_batches(recipe, source, shard)
         for text in chosen.reasons:
             listener.message(text)
         for text in chosen.warnings:
             listener.warning(text)
-        loaded = source.load(SPLITS, recipe.preprocessing, progress=shard.rank == 0)
-        for text in loaded.warnings:
-            listener.warning(text)
-        folder = start.folder
-        if folder is None:
-            folder = _create_folder(start, chosen, source, loaded, shard)
-        else:
-            _check_same_data(folder, loaded)
-        with folder.locked() if shard.rank == 0 else nullcontext():
+        loaded = source.load(SPLITS, chosen.recipe.preprocessing, progress=shard.rank == 0)
+        _check_batches(chosen.recipe, len(loaded.splits["train"]), shard)
+        folder = _create_folder(start, chosen, source, loaded, shard) if start.folder is None else start.folder
+        _check_same_data(folder, loaded)
+        if shard.rank > 0:
+            return _train_and_finish(folder, chosen.recipe, loaded, computing, shard, listener)
+        with folder.locked():
+            listener = LoggingListener(listener, folder.log)
+            for text in loaded.warnings:
+                listener.warning(text)
             listener.message(f"run folder {folder.path}")
-            state = _new_state(recipe, computing)
-            facts = _computing_facts(recipe)
-            _restore(state, folder, facts, listener, is_first=shard.rank == 0)
-            with listen_for_stop() as stop:
-                loop = Loop(
-                    recipe=recipe,
-                    run=folder,
-                    state=state,
-                    train_split=loaded.splits["train"],
-                    num_classes=len(loaded.class_names),
-                    validate=lambda network: (
-                        quick_scores(network, recipe.preprocessing, loaded.splits["val"])
-                        if "val" in loaded.splits
-                        else {}
-                    ),
-                    runtime=computing,
-                    shard=shard,
-                    listener=listener,
-                    stop=stop,
-                    facts=facts,
-                )
-                loop.run_all()
-            if shard.rank > 0:
-                return from_first_rank(None, shard)  # type: ignore[no-any-return]
-            result = finish(folder, recipe, _best_classifier(state, recipe, loaded), loaded, state.progress)
-            from_first_rank(result, shard)
-            return result
+            return _train_and_finish(folder, chosen.recipe, loaded, computing, shard, listener)
 
 
-def _check_batches(recipe: Recipe, source: DataSource, shard: Shard) -> None:
-    num_train = source.split_sizes["train"]
+def _train_and_finish(
+    folder: RunFolder,
+    recipe: Recipe,
+    loaded: LoadedData,
+    computing: runtime.Runtime,
+    shard: Shard,
+    listener: Listener,
+) -> Result:
+    state = _new_state(recipe, computing)
+    facts = _computing_facts()
+    _restore(state, folder, facts, listener, is_first=shard.rank == 0)
+
+    def validate(network: nn.Module) -> dict[str, float]:
+        return quick_scores(network, recipe.preprocessing, loaded.splits["val"]) if "val" in loaded.splits else {}
+
+    with listen_for_stop() as stop:
+        loop = Loop(
+            recipe=recipe,
+            run=folder,
+            state=state,
+            train_split=loaded.splits["train"],
+            num_classes=len(loaded.class_names),
+            validate=validate,
+            runtime=computing,
+            shard=shard,
+            listener=listener,
+            stop=stop,
+            facts=facts,
+        )
+        loop.run_all()
+    result = None
+    if shard.rank == 0:
+        result = finish(folder, recipe, _best_classifier(state, recipe, loaded), loaded, state.progress)
+    return from_first_rank(result, shard)  # type: ignore[no-any-return]
+
+
+def _check_batches(recipe: Recipe, num_train: int, shard: Shard) -> None:
     require(
         recipe.batch_size <= num_train,
         f"batch_size {recipe.batch_size} is more than the {num_train:,} training images",
@@ -240,6 +249,8 @@ def _create_folder(start: RunStart, chosen: Chosen, source: DataSource, loaded: 
     }
     folder.write_record(chosen.recipe, record)
     folder.record("start", step=0)
+    for text in (*chosen.reasons, *chosen.warnings):
+        folder.log(text)
     from_first_rank(folder, shard)
     return folder
 
@@ -265,7 +276,7 @@ def _new_state(recipe: Recipe, computing: runtime.Runtime) -> TrainingState:
     return TrainingState(network, make_optimizer(recipe.optimizer, network), average)
 
 
-def _computing_facts(recipe: Recipe) -> dict[str, Any]:
+def _computing_facts() -> dict[str, Any]:
     """What bit-exact resume needs to be the same."""
     facts = runtime.environment()
     return {key: facts[key] for key in ("torch", "processor", "cpu_capability", "threads", "gpu")}

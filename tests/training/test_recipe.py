@@ -1,0 +1,125 @@
+"""A recipe is one value that survives JSON and refuses what cannot work."""
+
+from dataclasses import replace
+
+import pytest
+
+from resnetkit.config import from_dict, override, to_dict
+from resnetkit.data.spec import DataSpec
+from resnetkit.errors import Code, ResnetkitError
+from resnetkit.training.recipe import AdamW, Recipe, Schedule, Sgd
+from resnetkit.training.recipes import RECIPES, DataFacts, choose
+
+DIGITS = DataFacts("digits", 8, 1, 1294, 10, is_folder=False)
+FASHION = DataFacts("fashion_mnist", 28, 1, 54_000, 10, is_folder=False)
+PHOTOS = DataFacts("flowers", 240, 3, 550, 5, is_folder=True)
+
+
+def recipe(**changes: object) -> Recipe:
+    return replace(choose(DIGITS, DataSpec("digits")).recipe, **changes)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("facts", [DIGITS, FASHION, PHOTOS], ids=lambda facts: facts.name)
+def test_every_recipe_fits_all_data_and_survives_json(name: str, facts: DataFacts) -> None:
+    chosen = choose(facts, DataSpec(facts.name), recipe=name).recipe
+    assert chosen.name == name
+    assert chosen.model.num_classes == facts.num_classes
+    assert chosen.model.in_channels == chosen.preprocessing.channels == facts.channels
+    assert from_dict(Recipe, to_dict(chosen)) == chosen
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"epochs": 0}, "epochs"),
+        ({"batch_size": -4}, "batch_size"),
+        ({"batch_size": 10, "accumulate_steps": 3}, "multiple of accumulate_steps"),
+        ({"label_smoothing": 1.0}, "label_smoothing"),
+        ({"ema_decay": 1.5}, "ema_decay"),
+        ({"max_gradient_norm": 0.0}, "max_gradient_norm"),
+        ({"schedule": Schedule(warmup_epochs=30), "epochs": 20}, "warmup_epochs"),
+    ],
+)
+def test_impossible_values_are_refused_by_name(changes: dict[str, object], words: str) -> None:
+    with pytest.raises(ResnetkitError, match=words) as caught:
+        recipe(**changes)
+    assert caught.value.code == Code.USAGE
+
+
+def test_channels_of_network_and_images_must_agree() -> None:
+    with pytest.raises(ResnetkitError, match="reads 3 channels"):
+        override(recipe(), {"model.in_channels": 3})
+
+
+@pytest.mark.parametrize("make", [lambda: Sgd(learning_rate=0), lambda: Sgd(momentum=0), lambda: AdamW(betas=(1, 0))])
+def test_impossible_optimizers_are_refused(make: object) -> None:
+    with pytest.raises(ResnetkitError):
+        make()  # type: ignore[operator]
+
+
+def test_settings_reach_any_depth_and_switch_kinds() -> None:
+    chosen = choose(
+        DIGITS,
+        DataSpec("digits"),
+        settings={"optimizer.kind": "adamw", "optimizer.learning_rate": "0.01", "model.block.join.kind": "scaled_add"},
+    ).recipe
+    assert chosen.optimizer == AdamW(learning_rate=0.01)
+    assert chosen.model.block.join.skip_scale == 0.5
+
+
+def test_unknown_fields_are_refused_with_the_nearest_one() -> None:
+    with pytest.raises(ResnetkitError, match="'batch_size'"):
+        choose(DIGITS, DataSpec("digits"), settings={"batchsize": 3})
+
+
+# --- what is chosen ---
+
+
+def test_digits_are_never_mirrored() -> None:
+    for name in RECIPES:
+        assert choose(DIGITS, DataSpec("digits"), recipe=name).recipe.augmentation.flip_rate == 0
+    assert choose(FASHION, DataSpec("fashion_mnist")).recipe.augmentation.flip_rate == 0.5
+
+
+def test_small_images_get_a_stem_that_keeps_detail_and_photos_one_that_saves_work() -> None:
+    small = choose(FASHION, DataSpec("fashion_mnist")).recipe.model.stem
+    large = choose(PHOTOS, DataSpec("flowers")).recipe.model.stem
+    assert small.pool == "none"
+    assert (large.kernel_sizes, large.stride, large.pool) == ((7,), 2, "max")
+
+
+def test_every_choice_is_explained_and_a_given_one_is_not() -> None:
+    assert len(choose(FASHION, DataSpec("fashion_mnist")).reasons) == 3
+    given = choose(FASHION, DataSpec("fashion_mnist"), model="resnet20", recipe="small_images")
+    assert [reason.split()[0] for reason in given.reasons] == ["images"]
+
+
+def test_an_imagenet_stem_on_small_images_gets_a_warning_with_a_better_name() -> None:
+    (warning,) = choose(FASHION, DataSpec("fashion_mnist"), model="resnet18").warnings
+    assert "resnet18" in warning
+    assert "7 × 7" in warning
+    assert "--model resnet14_fast" in warning
+
+
+def test_a_small_image_network_on_photos_gets_a_warning() -> None:
+    (warning,) = choose(PHOTOS, DataSpec("flowers"), model="resnet20").warnings
+    assert "--model resnet18" in warning
+
+
+def test_a_fitting_choice_gets_no_warning() -> None:
+    for facts in (DIGITS, FASHION, PHOTOS):
+        assert choose(facts, DataSpec(facts.name)).warnings == ()
+
+
+def test_many_photos_get_a_deeper_network() -> None:
+    many = replace(PHOTOS, num_train=200_000)
+    assert choose(many, DataSpec("flowers")).recipe.model_name == "resnet50"
+    assert choose(many, DataSpec("flowers")).recipe.preprocessing.image_size_px == 224
+
+
+def test_unknown_names_are_refused() -> None:
+    with pytest.raises(ResnetkitError, match="did you mean 'small_images'"):
+        choose(FASHION, DataSpec("fashion_mnist"), recipe="small_image")
+    with pytest.raises(ResnetkitError, match="did you mean 'resnet50'"):
+        choose(FASHION, DataSpec("fashion_mnist"), model="resnt50")

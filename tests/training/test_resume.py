@@ -1,0 +1,137 @@
+"""A run killed at any moment and resumed ends in the same bytes as one never interrupted."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from resnetkit.errors import Code, ResnetkitError
+from resnetkit.training import runs
+from resnetkit.training.checkpoint import newest_checkpoint
+from resnetkit.training.run_folder import RunFolder
+
+KILLED_RUN = Path(__file__).with_name("killed_run.py")
+# Checkpoints at every step, so that a kill can fall into any part of writing one.
+EVERY_STEP = {"checkpoint_seconds": 0}
+
+
+def run_killed(moment: str, count: int, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(KILLED_RUN), moment, str(count), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+
+def assignments(settings: dict[str, object]) -> list[str]:
+    return [word for path, value in settings.items() for word in ("--set", f"{path}={json.dumps(value)}")]
+
+
+def test_killed_at_every_kind_of_moment_a_run_ends_in_the_same_bytes(
+    tmp_path: Path, tiny_settings: dict[str, object]
+) -> None:
+    settings = tiny_settings | EVERY_STEP
+    whole = runs.train("digits", model="resnet20_b", settings=settings, out=tmp_path / "whole")
+
+    run = tmp_path / "killed" / "0001-resnet20_b-digits"
+    start = ["train", "digits", "--model", "resnet20_b", "--out", str(tmp_path / "killed")]
+    start += assignments(settings)
+    resume = ["train", "--resume", str(run)]
+    # Ten steps an epoch, two checks a step, four tensor files a checkpoint.
+    moments = [
+        ("before an update", 7, start),
+        ("while a checkpoint is written", 6, resume),
+        ("before a checkpoint is renamed", 3, resume),
+        ("after a checkpoint is renamed", 8, resume),
+        ("after an update", 4, resume),
+        ("before the classifier is written", 1, resume),
+        ("after the classifier is written", 1, resume),
+        ("after the report is written", 1, resume),
+    ]
+    steps = []
+    for moment, count, arguments in moments:
+        finished = run_killed(moment, count, *arguments)
+        assert finished.returncode == -signal.SIGKILL, (moment, finished.stderr)
+        checkpoint, _ = newest_checkpoint(run / "checkpoints")
+        steps.append(checkpoint.step if checkpoint else 0)
+    # Where the kills fell: within the first and second epoch, then at the end.
+    assert 0 < steps[0] < 10
+    assert steps == sorted(steps)
+    assert len(set(steps[:5])) >= 4
+    assert steps[-1] == 30
+
+    last = run_killed("never", 0, *resume)
+    assert last.returncode == 0, last.stderr
+    assert (run / "classifier.safetensors").read_bytes() == (whole.run / "classifier.safetensors").read_bytes()
+    killed_rows, whole_rows = RunFolder(run).events("epoch"), RunFolder(whole.run).events("epoch")
+    keys = ("epoch", "step", "train_loss", "train_top1", "val_loss", "val_top1")
+    assert [[row[key] for key in keys] for row in killed_rows] == [[row[key] for key in keys] for row in whole_rows]
+    assert not list((run / "checkpoints").glob(".*"))
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_request_to_stop_writes_a_checkpoint_and_exits(
+    tmp_path: Path, tiny_settings: dict[str, object], number: signal.Signals, code: int
+) -> None:
+    settings = tiny_settings | {"epochs": 500}
+    command = [sys.executable, "-m", "resnetkit", "train", "digits", "--model", "resnet20_b", "--out", str(tmp_path)]
+    with subprocess.Popen([*command, *assignments(settings)], stderr=subprocess.PIPE, text=True) as process:
+        metrics = tmp_path / "0001-resnet20_b-digits" / "metrics.jsonl"
+        while not metrics.exists() or '"epoch"' not in metrics.read_text():
+            assert process.poll() is None, process.stderr.read() if process.stderr else ""
+            time.sleep(0.05)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert "after writing a checkpoint" in errors
+    checkpoint, damaged = newest_checkpoint(metrics.parent / "checkpoints")
+    assert checkpoint is not None
+    assert damaged == []
+    assert checkpoint.step > 0
+
+
+def test_a_finished_run_is_not_trained_again(tmp_path: Path, tiny_settings: dict[str, object]) -> None:
+    first = runs.train("digits", model="resnet20_b", settings=tiny_settings | {"epochs": 1}, out=tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in first.run.rglob("*") if path.is_file()}
+    again = runs.resume(first.run)
+    assert again.scores == first.scores
+    assert {path: path.stat().st_mtime_ns for path in first.run.rglob("*") if path.is_file()} == before
+
+
+def test_changed_data_are_refused(tmp_path: Path, tiny_settings: dict[str, object]) -> None:
+    first = runs.train("digits", model="resnet20_b", settings=tiny_settings | {"epochs": 1}, out=tmp_path)
+    record = json.loads((first.run / "recipe.json").read_text())
+    record["data"]["fingerprint"] = "0" * 64
+    (first.run / "recipe.json").write_text(json.dumps(record))
+    (first.run / "metrics.jsonl").unlink()
+    with pytest.raises(ResnetkitError, match="data have changed") as caught:
+        runs.resume(first.run)
+    assert caught.value.code == Code.DATA
+
+
+def test_two_processes_cannot_train_in_one_folder(tmp_path: Path, tiny_settings: dict[str, object]) -> None:
+    first = runs.train("digits", model="resnet20_b", settings=tiny_settings | {"epochs": 1}, out=tmp_path)
+    folder = RunFolder(first.run)
+    with folder.locked(), pytest.raises(ResnetkitError, match="another process"), folder.locked():
+        pass
+    with folder.locked():
+        pass
+
+
+def test_what_is_no_run_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ResnetkitError, match="no run folder"):
+        runs.resume(tmp_path)
+
+
+def test_events_after_the_checkpoint_are_forgotten_and_a_cut_line_is_dropped(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    for step in (0, 10, 20):
+        folder.record("epoch", step=step)
+    with open(folder.metrics_file, "a") as file:
+        file.write('{"event": "epo')
+    folder.forget_after(10)
+    assert [event["step"] for event in folder.events()] == [0, 10]
+    assert folder.metrics_file.read_text().count("\n") == 2
+    assert os.listdir(tmp_path) == ["metrics.jsonl"]
