@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from resnetkit.data.spec import DataSpec
     from resnetkit.errors import ResnetkitError
     from resnetkit.evaluation.scoring import evaluate
-    from resnetkit.models.describe import describe
+    from resnetkit.models.description import describe
     from resnetkit.models.resnet import ResNet, create_model
     from resnetkit.models.spec import ResNetSpec
     from resnetkit.training.runs import resume, train
@@ -28,7 +28,7 @@ _HOMES = {
     "ResNetSpec": "resnetkit.models.spec",
     "ResnetkitError": "resnetkit.errors",
     "create_model": "resnetkit.models.resnet",
-    "describe": "resnetkit.models.describe",
+    "describe": "resnetkit.models.description",
     "evaluate": "resnetkit.evaluation.scoring",
     "load_classifier": "resnetkit.classifier",
     "resume": "resnetkit.training.runs",

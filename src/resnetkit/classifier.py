@@ -105,11 +105,17 @@ class Classifier:
             ResnetkitError: for the first image that cannot be read; :meth:`predict` gives a row for each instead.
         """
         rows = []
-        for batch in _batched(images, batch_size):
-            try:
-                rows.append(self._compute([self._prepare(image) for image in batch]))
-            except UnreadableImage as error:
-                raise ResnetkitError(Code.DATA, f"an image {error}", fix="leave it out, or use predict()") from None
+        for batch in _batched(enumerate(images), batch_size):
+            pixels = []
+            for number, image in batch:
+                try:
+                    pixels.append(self._prepare(image))
+                except UnreadableImage as error:
+                    source = _source(number, image)
+                    raise ResnetkitError(
+                        Code.DATA, f"image {source} {error}", fix="leave it out, or use predict()"
+                    ) from None
+            rows.append(self._compute(pixels))
         return np.concatenate(rows) if rows else np.empty((0, len(self.class_names)), np.float32)
 
     def predict(self, images: Iterable[ImageInput], *, top: int = 5, batch_size: int = 64) -> list[Prediction]:
@@ -125,7 +131,7 @@ class Classifier:
         for batch in _batched(numbered, batch_size):
             rows: list[tuple[str, npt.NDArray[np.uint8] | str]] = []
             for number, image in batch:
-                source = str(image) if isinstance(image, str | Path) else str(number)
+                source = _source(number, image)
                 try:
                     rows.append((source, self._prepare(image)))
                 except UnreadableImage as error:
@@ -148,6 +154,12 @@ class Classifier:
             )
             image = Image.fromarray(image)
         if isinstance(image, Image.Image):
+            if 0 in image.size:
+                raise UnreadableImage("has no pixels")
+            try:
+                image.load()  # a file opened by Pillow is decoded only now
+            except Exception as error:  # a damaged file makes the decoders raise almost anything
+                raise UnreadableImage(f"is damaged ({error})") from error
             return stage_for_evaluation(convert(image, self.preprocessing.channels), self.preprocessing)
         return stage_for_evaluation(decode(Path(image), self.limits, self.preprocessing.channels), self.preprocessing)
 
@@ -172,6 +184,11 @@ class Classifier:
         # One metadata key only: the format does not keep the order of several.
         metadata = {"resnetkit": json.dumps(description, ensure_ascii=False)}
         write_durably(Path(path), save(tensors, metadata=metadata))
+
+
+def _source(number: int, image: ImageInput) -> str:
+    """What to call an image: its path, or its position in the input."""
+    return str(image) if isinstance(image, str | Path) else str(number)
 
 
 def _batched(items: Iterable[Any], size: int) -> Iterator[Sequence[Any]]:
@@ -238,8 +255,18 @@ def load_classifier(path: str | Path, *, device: str | torch.device = "cpu") -> 
         preprocessing = from_dict(Preprocessing, description["preprocessing"], where=str(file))
         class_names = tuple(str(name) for name in description["class_names"])
         provenance = dict(description["provenance"])
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError, ValueError) as error:
+        load_weights(network, tensors, source=str(file))
+        classifier = Classifier(network, preprocessing, class_names, provenance)
+    except ResnetkitError as error:
+        if error.code is Code.WEIGHTS:
+            raise
+        raise ResnetkitError(
+            Code.WEIGHTS,
+            f"the description in {file} is not valid",
+            why=error.what,
+            fix="give the file that train wrote",
+        ) from None
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise ResnetkitError(Code.WEIGHTS, f"the description in {file} is damaged", why=repr(error)) from None
-    load_weights(network, tensors, source=str(file))
-    network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Classifier(network, preprocessing, class_names, provenance)
+    network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return classifier

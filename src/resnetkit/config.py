@@ -114,7 +114,7 @@ def override(value: T, settings: Mapping[str, Any]) -> T:
     """A copy of a description with dotted fields replaced.
 
     Strings are read as JSON where they are JSON, else as they stand. Setting a ``kind`` starts that
-    alternative afresh, with its own defaults.
+    alternative afresh, with its own defaults; settings inside it apply after it, in whatever order they are given.
 
     >>> from resnetkit.data.spec import DataSpec
     >>> override(DataSpec("digits"), {"limits.max_pixels": "100"}).limits.max_pixels
@@ -126,7 +126,7 @@ def override(value: T, settings: Mapping[str, Any]) -> T:
       fix: did you mean 'max_pixels'?
     """
     tree = to_dict(value)
-    for path, raw in settings.items():
+    for path, raw in sorted(settings.items(), key=lambda item: _rank(item[0])):
         *parents, leaf = path.split(".")
         node = tree
         for depth, parent in enumerate(parents):
@@ -140,6 +140,11 @@ def override(value: T, settings: Mapping[str, Any]) -> T:
             node.clear()
         node[leaf] = _parse(raw)
     return from_dict(type(value), tree)
+
+
+def _rank(path: str) -> tuple[int, bool]:
+    """Whole descriptions before their fields, and a ``kind`` before the fields of its alternative."""
+    return path.count("."), not path.endswith(".kind")
 
 
 def _parse(raw: Any) -> Any:

@@ -6,8 +6,8 @@ import errno
 import hashlib
 import os
 import re
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,16 +42,15 @@ def write_durably(path: Path, content: bytes) -> None:
     """Replace a file's content in one step: temporary file, fsync, rename, fsync of the folder."""
     with io_errors(f"write {path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        temporary = _temporary_name(path)
         try:
-            with os.fdopen(descriptor, "wb") as file:
+            with open(temporary, "xb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(temporary, 0o666 & ~_umask())
             os.replace(temporary, path)
         except BaseException:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
         sync_file(path.parent)
 
@@ -61,11 +60,11 @@ def durable_folder(path: Path) -> Iterator[Path]:
     """A temporary folder to fill; on success it is fsynced and renamed to ``path``, on failure it is removed."""
     with io_errors(f"write {path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        temporary = _temporary_name(path)
+        temporary.mkdir()
         try:
             yield temporary
-            os.chmod(temporary, 0o777 & ~_umask())
-            for file in temporary.iterdir():
+            for file in temporary.rglob("*"):
                 sync_file(file)
             sync_file(temporary)
             os.rename(temporary, path)
@@ -75,10 +74,10 @@ def durable_folder(path: Path) -> Iterator[Path]:
         sync_file(path.parent)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _temporary_name(path: Path) -> Path:
+    """A name beside ``path`` that nothing has. Not from ``tempfile``, whose files only their owner may read: to widen
+    that means to ask for the umask, which cannot be read without setting it for all threads."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(8)}")
 
 
 def sha256_of(path: Path) -> str:
@@ -96,11 +95,14 @@ def create_numbered_folder(parent: Path, name: str) -> Path:
             numbers = [int(m[1]) for p in parent.iterdir() if (m := re.match(r"(\d{4,})-", p.name))]
             number = max(numbers, default=0) + 1
             folder = parent / f"{number:04d}-{slug}"
+            # Who holds the bare number is alone with it, so that two runs started together get two numbers.
+            claim = parent / f"{number:04d}-"
             try:
-                # The bare number is claimed first, so that two runs started together get two numbers.
-                claim = parent / f"{number:04d}-"
                 claim.mkdir()
-                claim.rename(folder)
-                return folder
             except FileExistsError:
                 continue
+            if any(p.name.startswith(claim.name) and p != claim for p in parent.iterdir()):
+                claim.rmdir()  # another run took and finished with this number since we looked
+                continue
+            claim.rename(folder)
+            return folder

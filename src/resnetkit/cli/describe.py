@@ -31,7 +31,7 @@ def describe(
     """
     from resnetkit.config import override, parse_settings, to_dict
     from resnetkit.errors import require
-    from resnetkit.models import describe as description
+    from resnetkit.models import description
     from resnetkit.models.catalog import find_entry
 
     entry = find_entry(name)

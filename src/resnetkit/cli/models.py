@@ -28,7 +28,7 @@ def models(
     if not names:
         raise ResnetkitError(Code.USAGE, f"no network matches '{pattern}'", fix=did_you_mean(pattern, CATALOG))
 
-    from resnetkit.models.describe import describe
+    from resnetkit.models.description import describe
 
     costs = {name: describe(CATALOG[name].spec, CATALOG[name].image_size_px) for name in names}
     if json:

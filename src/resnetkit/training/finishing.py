@@ -13,7 +13,7 @@ from resnetkit.data.source import LoadedData
 from resnetkit.evaluation.metrics import Scores
 from resnetkit.evaluation.report import Report, write_report
 from resnetkit.evaluation.scoring import Evaluation, evaluate_split, worst_mistakes
-from resnetkit.models.describe import Description, describe
+from resnetkit.models.description import Description, describe
 from resnetkit.training.recipe import Recipe
 from resnetkit.training.run_folder import RunFolder
 from resnetkit.training.state import Progress

@@ -160,27 +160,28 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
             listener.warning(text)
         loaded = source.load(SPLITS, chosen.recipe.preprocessing, progress=shard.rank == 0)
         _check_batches(chosen.recipe, len(loaded.splits["train"]), shard)
+        state = _new_state(chosen.recipe, computing)
         folder = _create_folder(start, chosen, source, loaded, shard) if start.folder is None else start.folder
         _check_same_data(folder, loaded)
         if shard.rank > 0:
-            return _train_and_finish(folder, chosen.recipe, loaded, computing, shard, listener)
+            return _train_and_finish(folder, chosen.recipe, loaded, state, computing, shard, listener)
         with folder.locked():
             listener = LoggingListener(listener, folder.log)
             for text in loaded.warnings:
                 listener.warning(text)
             listener.message(f"run folder {folder.path}")
-            return _train_and_finish(folder, chosen.recipe, loaded, computing, shard, listener)
+            return _train_and_finish(folder, chosen.recipe, loaded, state, computing, shard, listener)
 
 
 def _train_and_finish(
     folder: RunFolder,
     recipe: Recipe,
     loaded: LoadedData,
+    state: TrainingState,
     computing: runtime.Runtime,
     shard: Shard,
     listener: Listener,
 ) -> Result:
-    state = _new_state(recipe, computing)
     facts = _computing_facts()
     _restore(state, folder, facts, listener, is_first=shard.rank == 0)
 

@@ -1,0 +1,246 @@
+"""How good a classifier is, from its probabilities (N, K) and the true labels (N,): numpy only.
+
+Every share of images comes with the number of images and a 95 % interval, and what is undefined is None, never 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from resnetkit.config import frozen
+from resnetkit.errors import Code, require
+
+Probabilities = npt.NDArray[np.floating[Any]]
+Labels = npt.NDArray[np.integer[Any]]
+
+
+@frozen
+class Accuracy:
+    """A share of images that were answered correctly, with its 95 % Wilson interval ``[low, high]``.
+
+    >>> print(Accuracy.of(correct=9431, num_images=10_000))
+    94.31 % (95 % interval 93.84 to 94.75, n = 10,000)
+    """
+
+    value: float
+    correct: int
+    num_images: int
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, correct: int, num_images: int) -> Accuracy:
+        """The accuracy of ``correct`` right answers among ``num_images``, at least one."""
+        low, high = wilson_interval(correct, num_images)
+        return cls(correct / num_images, correct, num_images, low, high)
+
+    def __str__(self) -> str:
+        interval = f"{100 * self.low:.2f} to {100 * self.high:.2f}"
+        return f"{100 * self.value:.2f} % (95 % interval {interval}, n = {self.num_images:,})"
+
+
+@frozen
+class ClassScore:
+    """How well one class is found.
+
+    Attributes:
+        num_images: images that truly are of this class.
+        precision: share of the images given this class that are of it; None if it was never predicted.
+        recall: share of the images of this class that were given it; None without such images.
+        f1: harmonic mean of the two; None for a class that is neither there nor predicted.
+        recall_low, recall_high: 95 % Wilson interval of the recall.
+    """
+
+    name: str
+    num_images: int
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    recall_low: float
+    recall_high: float
+
+
+@frozen
+class Scores:
+    """Everything measured on one split.
+
+    Attributes:
+        top5: None with fewer than six classes, where it would say nothing.
+        log_loss: mean of -ln(probability of the true class).
+        macro_f1: mean F1 of the classes that are there or were predicted, each counting the same.
+        confusion: number of images, rows true classes, columns predicted ones.
+    """
+
+    top1: Accuracy
+    top5: Accuracy | None
+    log_loss: float
+    expected_calibration_error: float
+    macro_f1: float
+    classes: tuple[ClassScore, ...]
+    confusion: tuple[tuple[int, ...], ...]
+
+
+@frozen
+class ConfusedPair:
+    """Images of one class that were taken for another; ``rate`` is their share of the true class."""
+
+    true_name: str
+    predicted_name: str
+    num_images: int
+    rate: float
+
+
+def score(probabilities: Probabilities, labels: Labels, class_names: Sequence[str]) -> Scores:
+    """Measure probabilities (N, K) against the true labels (N,), positions in ``class_names``.
+
+    Equal probabilities rank in class order, so a classifier that answers everything alike earns no more than
+    the first classes are worth.
+
+    Raises:
+        ResnetkitError: for no images, shapes that do not fit, or rows that are not probabilities.
+    """
+    _check(probabilities, labels, class_names)
+    num_images, num_classes = probabilities.shape
+    ranks = _ranks(probabilities, labels)
+    # argmax takes the first of equal values, the same order as in the ranks.
+    confusion = _confusion(probabilities.argmax(axis=1), labels, num_classes)
+    classes = _class_scores(confusion, class_names)
+    return Scores(
+        top1=Accuracy.of(int((ranks < 1).sum()), num_images),
+        top5=Accuracy.of(int((ranks < 5).sum()), num_images) if num_classes > 5 else None,
+        log_loss=log_loss(probabilities, labels),
+        expected_calibration_error=expected_calibration_error(probabilities, labels),
+        macro_f1=float(np.mean([c.f1 for c in classes if c.f1 is not None])),
+        classes=classes,
+        confusion=tuple(tuple(row) for row in confusion.tolist()),
+    )
+
+
+def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """The Wilson score interval of a share (E. B. Wilson, JASA 22, 1927); without trials it is all of [0, 1].
+
+    Unlike value ± 1.96 standard errors it stays inside [0, 1] and is honest near 0 and 1, where good
+    classifiers live.
+
+    >>> low, high = wilson_interval(10, 10)
+    >>> round(low, 3), high
+    (0.722, 1.0)
+    """
+    require(0 <= successes <= n, f"successes must be between 0 and n = {n}, got {successes}")
+    require(0 < confidence < 1, f"confidence must be between 0 and 1, got {confidence}")
+    if n == 0:
+        return 0.0, 1.0
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    share = successes / n
+    centre = share + z * z / (2 * n)
+    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    scale = 1 + z * z / n
+    # The ends are exact in theory; rounding must not leave the share itself outside.
+    low = 0.0 if successes == 0 else (centre - half) / scale
+    high = 1.0 if successes == n else (centre + half) / scale
+    return low, high
+
+
+def log_loss(probabilities: Probabilities, labels: Labels) -> float:
+    """Mean of -ln(probability of the true class), at most 27.6 per image.
+
+    Probabilities are clipped at 1e-12: one that has underflowed to 0 would make the mean infinite and
+    hide what all other images say.
+    """
+    given = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    # "+ 0.0" turns the -0.0 of a perfect answer into 0.0.
+    return float(-np.log(np.clip(given, 1e-12, 1.0)).mean()) + 0.0
+
+
+def expected_calibration_error(probabilities: Probabilities, labels: Labels, num_bins: int = 15) -> float:
+    """Mean gap between stated probability and accuracy, over equal-width bins (arXiv:1706.04599, eq. 3).
+
+    Images fall into bins ``(i / num_bins, (i + 1) / num_bins]`` by their highest probability, and each bin
+    counts as much as it holds.
+    """
+    stated = probabilities.max(axis=1).astype(np.float64)
+    correct = probabilities.argmax(axis=1) == labels
+    bins = np.clip(np.ceil(stated * num_bins).astype(np.int64) - 1, 0, num_bins - 1)
+    gaps = np.bincount(bins, weights=stated - correct, minlength=num_bins)
+    return float(np.abs(gaps).sum() / len(labels))
+
+
+def confused_pairs(scores: Scores) -> list[ConfusedPair]:
+    """Pairs of classes that were taken for one another, the most frequent first."""
+    pairs = [
+        ConfusedPair(scores.classes[true].name, scores.classes[predicted].name, count, count / sum(row))
+        for true, row in enumerate(scores.confusion)
+        for predicted, count in enumerate(row)
+        if count and true != predicted
+    ]
+    return sorted(pairs, key=lambda pair: (pair.num_images, pair.rate), reverse=True)
+
+
+def _ranks(probabilities: Probabilities, labels: Labels) -> npt.NDArray[np.int64]:
+    """For each image, how many classes come before the true one."""
+    given = probabilities[np.arange(len(labels)), labels][:, None]
+    earlier = np.arange(probabilities.shape[1]) < labels[:, None]
+    before = (probabilities > given) | ((probabilities == given) & earlier)
+    ranks: npt.NDArray[np.int64] = before.sum(axis=1)
+    return ranks
+
+
+def _confusion(predicted: Labels, labels: Labels, num_classes: int) -> npt.NDArray[np.int64]:
+    cells = np.bincount(labels.astype(np.int64) * num_classes + predicted, minlength=num_classes**2)
+    return cells.reshape(num_classes, num_classes)
+
+
+def _class_scores(confusion: npt.NDArray[np.int64], class_names: Sequence[str]) -> tuple[ClassScore, ...]:
+    return tuple(
+        _class_score(name, int(hits), int(num_images), int(num_predicted))
+        for name, hits, num_images, num_predicted in zip(
+            class_names, confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0), strict=True
+        )
+    )
+
+
+def _class_score(name: str, hits: int, num_images: int, num_predicted: int) -> ClassScore:
+    low, high = wilson_interval(hits, num_images)
+    return ClassScore(
+        name=name,
+        num_images=num_images,
+        precision=hits / num_predicted if num_predicted else None,
+        recall=hits / num_images if num_images else None,
+        f1=2 * hits / (num_images + num_predicted) if num_images + num_predicted else None,
+        recall_low=low,
+        recall_high=high,
+    )
+
+
+def _check(probabilities: Probabilities, labels: Labels, class_names: Sequence[str]) -> None:
+    num_classes = len(class_names)
+    require(
+        probabilities.ndim == 2 and probabilities.shape[1] == num_classes,
+        f"probabilities must have shape (N, {num_classes}), one column per class name, got {probabilities.shape}",
+    )
+    require(
+        labels.shape == probabilities.shape[:1],
+        f"labels must have shape ({len(probabilities)},), one per row of probabilities, got {labels.shape}",
+    )
+    require(len(labels) > 0, "there are no images to score", fix="choose a split that has images", code=Code.DATA)
+    require(np.issubdtype(labels.dtype, np.integer), f"labels must be integers, got {labels.dtype}")
+    require(
+        labels.min() >= 0 and labels.max() < num_classes,
+        f"labels must be in [0, {num_classes}), got {labels.min()} to {labels.max()}",
+    )
+    require(len(set(class_names)) == num_classes, "class names must differ from one another")
+    num_bad = np.count_nonzero(~np.isfinite(probabilities).all(axis=1))
+    require(num_bad == 0, f"probabilities must be finite, {num_bad} of {len(probabilities)} rows are not")
+    sums = probabilities.sum(axis=1, dtype=np.float64)
+    require(
+        probabilities.min() >= 0 and bool((np.abs(sums - 1) < 1e-3).all()),
+        "probabilities must be at least 0 and each row must sum to 1, "
+        f"got values from {probabilities.min():.4g} and sums from {sums.min():.4g} to {sums.max():.4g}",
+        fix="apply a softmax to logits first",
+    )

@@ -1,0 +1,337 @@
+"""What each command prints, where, and with which exit code."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+Cli = Callable[..., tuple[int, str, str]]
+
+
+def digit_file(folder: Path, name: str = "digit.png") -> Path:
+    from sklearn.datasets import load_digits
+
+    path = folder / name
+    Image.fromarray((load_digits().images[0] * 255 / 16).round().astype(np.uint8)).save(path)
+    return path
+
+
+def write_bomb(path: Path) -> None:
+    """A PNG of 100,000 × 100,000 black pixels in a few bytes of header."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return len(content).to_bytes(4, "big") + kind + content + zlib.crc32(kind + content).to_bytes(4, "big")
+
+    size = (100_000).to_bytes(4, "big")
+    header = chunk(b"IHDR", size + size + bytes([1, 0, 0, 0, 0]))
+    data = chunk(b"IDAT", zlib.compress(bytes(1000)))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + header + data + chunk(b"IEND", b""))
+
+
+@pytest.fixture
+def mixed_folder(tmp_path: Path) -> Path:
+    """Good images among a truncated JPEG, a text named .jpg, an empty PNG and a decompression bomb."""
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    digit_file(folder, "a_good.png")
+    Image.effect_noise((64, 48), 50).save(folder / "b_good.jpg")
+    whole = (folder / "b_good.jpg").read_bytes()
+    (folder / "c_truncated.jpg").write_bytes(whole[: len(whole) // 2])
+    (folder / "d_text.jpg").write_text("hello")
+    (folder / "e_empty.png").touch()
+    write_bomb(folder / "f_bomb.png")
+    digit_file(folder, "g_good.png")
+    return folder
+
+
+EXPECTED = {
+    "a_good.png": "ok",
+    "b_good.jpg": "ok",
+    "c_truncated.jpg": "error",
+    "d_text.jpg": "error",
+    "e_empty.png": "error",
+    "f_bomb.png": "error",
+    "g_good.png": "ok",
+}
+
+
+# --- predict ---
+
+
+def test_predict_gives_a_row_for_every_file_and_no_class_to_what_it_cannot_read(
+    cli: Cli, trained: Path, mixed_folder: Path
+) -> None:
+    code, out, err = cli("predict", str(trained), str(mixed_folder), "--format", "jsonl")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert code == 1
+    assert {Path(row["path"]).name: row["status"] for row in rows} == EXPECTED
+    for row in rows:
+        if row["status"] == "ok":
+            assert row["class"] in "0123456789"
+            assert row["reason"] == ""
+        else:
+            assert row["class"] is row["probability"] is None
+            assert row["reason"]
+            assert row["top"] == []
+    reasons = {Path(row["path"]).name: row["reason"] for row in rows}
+    assert "truncated" in reasons["c_truncated.jpg"]
+    assert "0 bytes" in reasons["e_empty.png"]
+    assert "10,000,000,000 pixels" in reasons["f_bomb.png"]
+    assert "4 of 7 files" in err
+    # The neighbours of a bad file get their own answers.
+    assert rows[0]["top"] == rows[6]["top"]
+    assert rows[0]["class"] == "0"
+
+
+def test_predict_formats_agree(cli: Cli, trained: Path, tmp_path: Path) -> None:
+    path = digit_file(tmp_path)
+    row = json.loads(cli("predict", str(trained), str(path), "-f", "jsonl", "--top", "2")[1])
+    (line,) = list(csv.DictReader(io.StringIO(cli("predict", str(trained), str(path), "-f", "csv", "--top", "2")[1])))
+    table = cli("predict", str(trained), str(path), "--top", "2")[1]
+    assert (line["path"], line["status"], line["class_1"]) == (str(path), "ok", row["class"])
+    assert float(line["probability_1"]) == pytest.approx(row["probability"], abs=1e-6)
+    assert float(line["probability_2"]) == pytest.approx(row["top"][1]["probability"], abs=1e-6)
+    assert f"{100 * row['probability']:.1f} %" in table
+    assert str(path) in table
+
+
+def test_predict_takes_patterns_and_stdin(
+    cli: Cli, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    one, two = digit_file(tmp_path / "deep"), digit_file(tmp_path / "deep" / "er", "with space.png")
+    code, out, _ = cli("predict", str(trained), str(tmp_path / "**" / "*.png"), "-f", "jsonl")
+    assert code == 0
+    assert {json.loads(line)["path"] for line in out.splitlines()} == {str(one), str(two)}
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{two}\n\n{tmp_path}/none.png\n"))
+    code, out, _ = cli("predict", str(trained), "-", "-f", "jsonl")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert code == 1
+    assert [row["status"] for row in rows] == ["ok", "error"]
+
+
+def test_predict_without_any_image_is_an_error(cli: Cli, trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").touch()
+    code, out, err = cli("predict", str(trained), str(tmp_path))
+    assert (code, out) == (2, "")
+    assert "no image files" in err
+
+
+# --- evaluate ---
+
+
+def test_evaluate_json_agrees_with_the_text_and_the_run(cli: Cli, trained: Path) -> None:
+    code, out, _ = cli("evaluate", str(trained), "--json")
+    scores = json.loads(out)
+    assert code == 0
+    assert scores["top1"]["num_images"] == 359
+    assert sum(map(sum, scores["confusion"])) == 359
+    text = cli("evaluate", str(trained))[1]
+    assert f"{100 * scores['top1']['value']:.2f} %" in text
+    assert "n = 359" in text
+
+
+def test_min_top1_decides_the_exit_code(cli: Cli, trained: Path) -> None:
+    assert cli("evaluate", str(trained), "--min-top1", "0.5")[0] == 0
+    code, _, err = cli("evaluate", str(trained), "--min-top1", "1.0")
+    assert code == 1
+    assert "below 1.0" in err
+
+
+def test_splits_are_those_of_training(cli: Cli, trained: Path) -> None:
+    counts = {
+        split: json.loads(cli("evaluate", str(trained), "--split", split, "--json")[1])["top1"]["num_images"]
+        for split in ("train", "val", "test", "all")
+    }
+    assert counts == {"train": 1293, "val": 145, "test": 359, "all": 1797}
+
+
+def test_other_classes_are_refused_by_name(cli: Cli, trained: Path, tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        for number in range(4):
+            digit_file(tmp_path / "pets" / name, f"{number}.png")
+    code, _, err = cli("evaluate", str(trained), str(tmp_path / "pets"), "--split", "all")
+    assert code == 3
+    assert "'cat', 'dog'" in err
+    assert "the data lack '0'" in err
+
+
+def test_classes_are_matched_by_name_not_by_position(cli: Cli, trained: Path, tmp_path: Path) -> None:
+    """The same digits under folders whose natural order is the classifier's: every class finds its own."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    for number, (image, label) in enumerate(zip(digits.images[:200], digits.target[:200], strict=True)):
+        folder = tmp_path / "folder" / str(label)
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((image * 255 / 16).round().astype(np.uint8)).save(folder / f"{number}.png")
+    code, out, _ = cli("evaluate", str(trained), str(tmp_path / "folder"), "--split", "all", "--json")
+    assert code == 0
+    assert json.loads(out)["top1"]["value"] > 0.9
+
+
+# --- train ---
+
+
+def test_train_prints_choice_scores_and_next_command(cli: Cli, tmp_path: Path) -> None:
+    arguments = ["train", "digits", "--epochs", "1", "--set", "schedule.warmup_epochs=0", "--out", str(tmp_path)]
+    code, out, err = cli(*arguments, "--set", "model.depths=[1,1,1]")
+    assert code == 0
+    assert "network resnet20:" in err
+    assert "recipe tiny_images:" in err
+    assert "epoch 1/1" in err
+    assert "95 % interval" in out
+    assert "resnetkit predict" in out
+    assert (tmp_path / "0001-resnet20-digits" / "report.html").exists()
+
+
+def test_train_json_is_one_object_on_stdout(cli: Cli, tmp_path: Path) -> None:
+    arguments = ["train", "digits", "--model", "resnet20_b", "--epochs", "1", "--set", "schedule.warmup_epochs=0"]
+    code, out, _ = cli(*arguments, "--out", str(tmp_path), "--json")
+    result = json.loads(out)
+    assert code == 0
+    assert set(result["scores"]) == {"val", "test"}
+    assert Path(result["run"]).is_dir()
+
+
+def test_train_lists_bad_images_and_trains_nothing(cli: Cli, mixed_folder: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    for name in ("one", "two"):
+        (data / name).mkdir(parents=True)
+        for path in mixed_folder.iterdir():
+            (data / name / path.name).write_bytes(path.read_bytes() + name.encode())
+    code, out, err = cli("train", str(data), "--out", str(tmp_path / "runs"))
+    assert (code, out) == (3, "")
+    assert "8 of 14 image files cannot be used" in err
+    for name, status in EXPECTED.items():
+        assert (name in err) == (status == "error"), name
+    assert "--on-bad-image skip" in err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_resume_takes_no_other_options(cli: Cli, trained: Path) -> None:
+    code, _, err = cli("train", "--resume", str(trained), "--epochs", "9")
+    assert code == 2
+    assert "takes no other options" in err
+    assert cli("train")[0] == 2
+    assert cli("train", "digits", "--resume", str(trained))[0] == 2
+
+
+# --- models and describe ---
+
+
+def test_models_lists_and_filters(cli: Cli) -> None:
+    rows = json.loads(cli("models", "resnet5*", "--json")[1])
+    assert [row["name"] for row in rows] == ["resnet50", "resnet50_v1", "resnet56", "resnet56_b"]
+    assert rows[0]["parameters"] == 25_557_032
+    text = cli("models", "tutorial")[1]
+    assert "tutorial_preact" in text
+    assert "resnet152" not in text
+    assert cli("models", "vgg")[0] == 2
+
+
+def test_describe_shows_every_stage_of_resnet50(cli: Cli) -> None:
+    out = cli("describe", "resnet50")[1]
+    for words in ("64×112×112", "256×56×56", "512×28×28", "1024×14×14", "2048×7×7", "25,557,032", "4,089,184,256"):
+        assert words in out
+    assert "1 projection + 2 identity" in out
+
+
+def test_describe_follows_its_options(cli: Cli) -> None:
+    code, out, _ = cli("describe", "resnet18", "--image-size", "28", "--channels", "1", "--classes", "7", "--json")
+    table = json.loads(out)
+    assert code == 0
+    assert table["input_shape"] == [1, 28, 28]
+    assert table["rows"][-1]["output_shape"] == [7]
+    assert cli("describe", "resnet18", "--image-size", "4")[0] == 2
+
+
+# --- errors ---
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["train", "fashion_mnits"], 3, "did you mean 'fashion_mnist'?"),
+        (["train", "digits", "--model", "resnet50v1"], 2, "did you mean 'resnet50_v1'?"),
+        (["train", "digits", "--recipe", "photo"], 2, "did you mean 'photos'?"),
+        (["train", "digits", "--set", "epoch=3"], 2, "did you mean 'epochs'?"),
+        (["train", "digits", "--set", "epochs"], 2, "path.to.field=value"),
+        (["train", "digits", "--weights", "none.pt"], 4, "no weight file"),
+        (["train", "--resume", "nowhere"], 4, "no run folder"),
+        (["evaluate", "nowhere"], 4, "no run folder or classifier"),
+        (["predict", "nowhere", "x.png"], 4, "no run folder or classifier"),
+        (["evaluate", "nowhere", "--min-top1", "7"], 2, "[0, 1]"),
+        (["describe", "resnet19"], 2, "did you mean"),
+        (["predict"], 2, "Missing argument"),
+        (["trian"], 2, "train"),
+    ],
+)
+def test_errors_say_what_and_how_to_fix(
+    cli: Cli, empty_folder: Path, arguments: list[str], code: int, words: str
+) -> None:
+    outcome = cli(*arguments)
+    assert outcome[0] == code
+    assert outcome[1] == ""
+    assert words in outcome[2]
+    assert "Traceback" not in outcome[2]
+    assert list(empty_folder.iterdir()) == []
+
+
+def test_a_bug_is_called_a_bug_and_debug_shows_where(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("boom")
+
+    monkeypatch.setattr("resnetkit.models.description.describe", broken)
+    code, _, err = cli("describe", "resnet18")
+    assert code == 70
+    assert err.startswith("bug: ZeroDivisionError: boom")
+    assert "Traceback" not in err
+    code, _, err = cli("describe", "resnet18", "--debug")
+    assert code == 70
+    assert "Traceback" in err
+
+
+def test_an_unwritable_place_is_an_io_error(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    code, _, err = cli("train", "digits", "--epochs", "1", "--out", str(tmp_path / "file" / "runs"))
+    assert code == 7
+    assert "cannot create a folder" in err
+
+
+# --- start-up ---
+
+
+def test_openmp_is_told_to_sleep_unless_the_user_says_otherwise() -> None:
+    code = (
+        "import os, sys; sys.argv = ['resnetkit', '--version']\n"
+        "from resnetkit.cli.app import main\n"
+        "try: main()\n"
+        "except SystemExit: print(os.environ['OMP_WAIT_POLICY'], os.environ['GOMP_SPINCOUNT'])"
+    )
+    environment = {"PATH": "/usr/bin", "OMP_WAIT_POLICY": "active"}
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+    assert out.stdout.split()[-2:] == ["active", "0"]
+
+
+@pytest.mark.parametrize("command", ["demo", "train", "evaluate", "predict", "models", "describe"])
+def test_help_gives_examples_and_loads_no_torch(command: str) -> None:
+    code = (
+        f"import sys; sys.argv = ['resnetkit', '{command}', '--help']\n"
+        "from resnetkit.cli.app import main\n"
+        "try: main()\n"
+        "except SystemExit: print('torch' in sys.modules, 'numpy' in sys.modules)"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out.splitlines()[-1] == "False False"
+    assert f"resnetkit {command}" in out
+    assert "Example" in out

@@ -1,0 +1,112 @@
+"""Two processes give what one process gives, up to summation order."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from resnetkit.classifier import load_classifier
+from resnetkit.training import runs
+from resnetkit.training.run_folder import RunFolder
+
+
+def train_in_two_processes(out: Path, settings: dict[str, object]) -> Path:
+    assignments = [word for path, value in settings.items() for word in ("--set", f"{path}={json.dumps(value)}")]
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0"]
+    command += ["--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:0"]
+    command += ["-m", "resnetkit", "train", "digits", "--model", "resnet20_b", "--out", str(out), *assignments]
+    finished = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stdout.count("test  top-1") == 1, "one process speaks"
+    (run,) = out.iterdir()
+    return run
+
+
+def test_two_processes_equal_one(tmp_path: Path, tiny_settings: dict[str, object]) -> None:
+    # Dropout draws differ between processes, so it is off; mixing, averaging and augmentation are on. One step an
+    # epoch: rounding differences grow some tenfold with every update, a real difference is there from the first.
+    settings = tiny_settings | {"model.block.drop_rate": 0.0, "batch_size": 1024, "schedule.warmup_epochs": 0}
+    settings |= {"optimizer.learning_rate": 0.02, "keep": "last"}
+    one = runs.train("digits", model="resnet20_b", settings=settings, out=tmp_path / "one").run
+    two = train_in_two_processes(tmp_path / "two", settings)
+
+    losses_one, losses_two = ([row["train_loss"] for row in RunFolder(run).events("epoch")] for run in (one, two))
+    assert len(losses_one) == len(losses_two) == 3
+    for tolerance, loss_one, loss_two in zip((1e-6, 1e-5, 1e-4), losses_one, losses_two, strict=True):
+        assert loss_two == pytest.approx(loss_one, rel=tolerance)
+    weights_one, weights_two = (load_classifier(run).network.state_dict() for run in (one, two))
+    for name, value in weights_one.items():
+        np.testing.assert_allclose(weights_two[name], value, rtol=1e-3, atol=1e-4, err_msg=name)
+
+
+def test_synchronized_batch_norm_is_batch_norm_of_the_whole_batch(tmp_path: Path) -> None:
+    """Checked for values and gradients by two processes in the script below."""
+    script = tmp_path / "check.py"
+    script.write_text(CHECK)
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0"]
+    command += ["--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:0", str(script)]
+    finished = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stdout.count("equal") == 2
+
+
+CHECK = """
+import torch
+import torch.distributed as dist
+from torch import nn
+from resnetkit.training.distributed import SynchronizedBatchNorm2d
+
+dist.init_process_group("gloo")
+rank = dist.get_rank()
+torch.manual_seed(0)
+x = torch.randn(8, 5, 3, 3, dtype=torch.float64).float() * 3 + 7
+gradient = torch.randn(8, 5, 3, 3)
+whole, part = nn.BatchNorm2d(5), SynchronizedBatchNorm2d(5)
+for norm in (whole, part):
+    nn.init.constant_(norm.weight, 1.5)
+    nn.init.constant_(norm.bias, 0.25)
+x_whole = x.clone().requires_grad_()
+whole(x_whole).backward(gradient)
+mine = slice(rank * 4, rank * 4 + 4)
+x_part = x[mine].clone().requires_grad_()
+output = part(x_part)
+output.backward(gradient[mine])
+close = dict(rtol=1e-4, atol=1e-5)
+torch.testing.assert_close(output, whole(x)[mine].detach(), **close)
+torch.testing.assert_close(x_part.grad, x_whole.grad[mine], **close)
+sums = torch.stack([part.weight.grad, part.bias.grad])
+dist.all_reduce(sums)
+torch.testing.assert_close(sums, torch.stack([whole.weight.grad, whole.bias.grad]), **close)
+fresh = nn.BatchNorm2d(5)
+fresh(x)
+torch.testing.assert_close(part.running_mean, fresh.running_mean, **close)
+torch.testing.assert_close(part.running_var, fresh.running_var, **close)
+assert int(part.num_batches_tracked) == 1
+part.eval(), fresh.eval()
+torch.testing.assert_close(part(x), part(x))
+print("equal")
+dist.destroy_process_group()
+"""
+
+
+def test_one_process_is_left_alone() -> None:
+    from resnetkit.data.batches import Shard
+    from resnetkit.training.distributed import from_first_rank, make_parallel, sum_over_ranks
+
+    network = torch.nn.BatchNorm2d(3)
+    assert make_parallel(network, Shard()) is network
+    assert type(network) is torch.nn.BatchNorm2d
+    assert from_first_rank("value", Shard()) == "value"
+    assert sum_over_ranks(torch.ones(2), Shard()).tolist() == [1, 1]
