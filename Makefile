@@ -1,0 +1,39 @@
+# Everything needed is set up on the first call, in .venv; later calls reinstall nothing.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+# Idle OpenMP threads sleep instead of spinning, as the command line itself sets it.
+export OMP_WAIT_POLICY ?= passive
+export GOMP_SPINCOUNT ?= 0
+
+.PHONY: demo test lint format help
+
+help:
+	@echo "make demo   train, score and use a classifier, in about a minute"
+	@echo "make test   run the whole test suite"
+	@echo "make lint   check style and types"
+	@echo "make format rewrite the code in the project's style"
+
+demo: $(INSTALLED)
+	$(BIN)/resnetkit demo
+
+test: $(INSTALLED)
+	$(BIN)/pytest --numprocesses 2
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "resnetkit needs Python 3.11 or newer; name one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	@echo "setting up .venv (once)…"
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
