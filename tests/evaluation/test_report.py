@@ -67,7 +67,7 @@ def epoch(number, **changes):
         "val_top1": 1 - 0.6 / number,
         "learning_rate": 0.1,
         "images_per_second": 1000.0,
-        "seconds": 2.0,
+        "elapsed_seconds": 2.0 * number,
     } | changes
 
 

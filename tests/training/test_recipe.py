@@ -99,7 +99,7 @@ def test_an_imagenet_stem_on_small_images_gets_a_warning_with_a_better_name() ->
     (warning,) = choose(FASHION, DataSpec("fashion_mnist"), model="resnet18").warnings
     assert "resnet18" in warning
     assert "7 × 7" in warning
-    assert "--model resnet14_fast" in warning
+    assert "--model resnet20" in warning
 
 
 def test_a_small_image_network_on_photos_gets_a_warning() -> None:

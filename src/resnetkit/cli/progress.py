@@ -59,7 +59,7 @@ class ConsoleListener(Listener):
             text += f"  val loss {row['val_loss']:.4f}, top-1 {100 * row['val_top1']:.2f} %"
         if row["images_per_second"]:
             text += f"  {row['images_per_second']:,.0f} images/s"
-        self._print(f"{text}  {_duration(row['seconds'])}")
+        self._print(f"{text}  {_duration(row['elapsed_seconds'])}")
         self.last_shown = time.monotonic()
 
     def _print(self, text: str, style: str = "") -> None:

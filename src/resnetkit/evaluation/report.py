@@ -58,7 +58,8 @@ class Report:
         command: repeats the run.
         summary: (label, value) pairs for the top of the page.
         history: one mapping per epoch with the keys epoch, train_loss, train_top1, val_loss, val_top1,
-            learning_rate, images_per_second, seconds; any but the epoch may be missing or None.
+            learning_rate, images_per_second, elapsed_seconds (since the start); any but the epoch may be
+            missing or None.
         scores: by split; the page is about ``test`` where there is one, else about the first.
         mistakes: of that split, the worst first.
         stages: rows of the network's table with the keys name, output_shape, blocks, kernel_stride, parameters,
@@ -110,7 +111,7 @@ def render_report(report: Report) -> str:
         measured=_measured(report.scores, split) if split else None,
         curves=_curves(report.history),
         best_epoch=max(_known(report.history, "val_top1"), key=lambda row: row["val_top1"], default=None),
-        total_seconds=sum(row["seconds"] for row in _known(report.history, "seconds")),
+        total_seconds=max((row["elapsed_seconds"] for row in _known(report.history, "elapsed_seconds")), default=0),
         images_per_second=median(
             [row["images_per_second"] for row in _known(report.history, "images_per_second")] or [0]
         ),

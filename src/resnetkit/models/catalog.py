@@ -80,17 +80,6 @@ CATALOG: dict[str, Entry] = {
     # --- small images (arXiv:1512.03385, Section 4.2) ---
     **{f"resnet{d}": _cifar(cifar_resnet(d, _BASIC_A), f"6n+2 = {d} layers, option A") for d in (20, 32, 44, 56, 110)},
     **{f"resnet{d}_b": _cifar(cifar_resnet(d), f"6n+2 = {d} layers, option B") for d in (20, 32, 44, 56, 110)},
-    "resnet14_fast": _cifar(
-        ResNetSpec(
-            BASIC,
-            (2, 2, 2),
-            widths=(32, 64, 128),
-            strides=(1, 2, 2),
-            stem=replace(STEM_3X3, widths=(32,), stride=2),
-            num_classes=10,
-        ),
-        "6n+2 = 14 layers, twice as wide, stem of stride 2: the most accuracy a minute on a CPU",
-    ),
     **{
         f"plain{d}": _cifar(cifar_resnet(d, replace(BASIC, join=NoSkip())), f"{d} layers without skips")
         for d in (20, 56)

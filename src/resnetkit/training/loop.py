@@ -196,7 +196,7 @@ class Loop:
             **scores,
             "learning_rate": recipe.optimizer.learning_rate * self.learning_rate_share(progress.step - 1),
             "images_per_second": images_per_second,
-            "seconds": progress.seconds,
+            "elapsed_seconds": progress.seconds,
         }
         is_best = bool(scores) and progress.is_better(scores["val_top1"], scores["val_loss"])
         if is_best:

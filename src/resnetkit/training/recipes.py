@@ -70,8 +70,8 @@ def small_images(base: Recipe, flip_rate: float) -> Recipe:
     pad_px = 4 if base.preprocessing.channels == 3 else 1
     return replace(
         base,
-        augmentation=Augmentation(pad_px=pad_px, flip_rate=flip_rate, erase_rate=0.1),
-        optimizer=Sgd(learning_rate=0.1, weight_decay=5e-4),
+        augmentation=Augmentation(pad_px=pad_px, flip_rate=flip_rate),
+        optimizer=Sgd(learning_rate=0.1, weight_decay=3e-4),
         schedule=Schedule("cosine", warmup_epochs=2),
         epochs=18,
         batch_size=128,
@@ -175,10 +175,8 @@ def choose(
 
 
 def _choose_model(facts: DataFacts) -> tuple[str, str]:
-    if facts.image_size_px <= TINY_PX:
-        return "resnet20", f"{facts.image_size_px} px images need a stem that keeps their size, and few layers"
     if facts.image_size_px <= SMALL_PX:
-        return "resnet14_fast", f"for {facts.image_size_px} px images, the most accuracy a minute"
+        return "resnet20", f"{facts.image_size_px} px images need a stem that keeps their size"
     if facts.num_train < MANY_PHOTOS:
         return "resnet18", f"{facts.num_train:,} photos are too few to fill a deeper network"
     return "resnet50", f"{facts.num_train:,} photos are enough for a deep network"
