@@ -142,7 +142,7 @@ def test_a_far_too_high_learning_rate_is_diagnosed(tmp_path: Path, tiny_settings
 
 def test_early_stopping_stops_and_keeps_the_best(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scores = iter([0.5, 0.7, 0.6, 0.7, 0.65, 0.9])
-    monkeypatch.setattr(runs, "quick_scores", lambda *_: {"val_loss": 1.0, "val_top1": next(scores)})
+    monkeypatch.setattr(loop, "quick_scores", lambda *_: {"val_loss": 1.0, "val_top1": next(scores)})
     settings = {"epochs": 6, "early_stopping_epochs": 3, "model.depths": [1, 1, 1], "schedule.warmup_epochs": 0}
     result = runs.train("digits", model="resnet20_b", settings=settings, out=tmp_path)
     provenance = load_classifier(result.run).provenance
@@ -151,7 +151,7 @@ def test_early_stopping_stops_and_keeps_the_best(tmp_path: Path, monkeypatch: py
 
 def test_keep_last_keeps_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scores = iter([0.9, 0.1])
-    monkeypatch.setattr(runs, "quick_scores", lambda *_: {"val_loss": 1.0, "val_top1": next(scores)})
+    monkeypatch.setattr(loop, "quick_scores", lambda *_: {"val_loss": 1.0, "val_top1": next(scores)})
     kept = []
     original = runs._best_classifier
 

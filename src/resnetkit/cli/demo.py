@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from resnetkit.cli.program import program
+
 NUM_SAMPLES = 5
 
 
@@ -33,9 +35,9 @@ def demo(
     predict(str(result.run), [str(samples)], top=2, format="table", device="auto")
     typer.echo(
         f"\nOpen {result.run / 'report.html'} in a browser, then try:\n"
-        f"  resnetkit evaluate {result.run}\n"
-        "  resnetkit train path/to/your/photos      (a folder with one sub-folder of images per class)\n"
-        "  resnetkit describe resnet50"
+        f"  {program()} evaluate {result.run}\n"
+        f"  {program()} train path/to/your/photos      (a folder with one sub-folder of images per class)\n"
+        f"  {program()} describe resnet50"
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from resnetkit.cli.options import BadImageOption, DataDirOption, DeviceOption, JsonOption
+from resnetkit.cli.program import program
 
 if TYPE_CHECKING:
     from resnetkit.evaluation.metrics import Scores
@@ -111,7 +112,7 @@ def print_result(result: Result, *, as_json: bool) -> None:
             typer.echo(f"{name:<5} top-1 {result.scores[name].top1}{_remark(name, result.scores)}")
     typer.echo(f"time  {result.seconds:,.1f} s of training and validation")
     typer.echo(f"run   {result.run}  (report: {result.run / 'report.html'})")
-    typer.echo(f"next  resnetkit predict {result.run} IMAGE…")
+    typer.echo(f"next  {program()} predict {result.run} IMAGE…")
 
 
 def _remark(name: str, scores: dict[str, Scores]) -> str:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from resnetkit.data.batches import Shard
+from resnetkit.training.interruption import Interrupted
 
 
 @contextmanager
@@ -28,8 +29,21 @@ def process_group(device: torch.device) -> Iterator[Shard]:
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield Shard(dist.get_rank(), dist.get_world_size())
+        _leave_together()
+    except Interrupted:  # raised by all processes after the same step
+        _leave_together()
+        raise
     finally:
         dist.destroy_process_group()
+
+
+def _leave_together() -> None:
+    """Wait until every process is done and its last exchange is put away.
+
+    Gloo's worker thread may still have to free the tensors of the last exchange, for which it needs the interpreter;
+    destroying the group meanwhile waits for that thread with the interpreter held, for ever. A barrier has no tensors.
+    """
+    dist.barrier()
 
 
 def local_device_name(name: str) -> str:

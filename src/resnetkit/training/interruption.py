@@ -33,15 +33,14 @@ class StopRequest:
 
 
 @contextmanager
-def listen_for_stop() -> Iterator[StopRequest]:
+def listen_for_stop(request: StopRequest) -> Iterator[None]:
     """Within the block, SIGINT and SIGTERM only set the request. Outside the main thread nothing is changed."""
-    request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
-        yield request
+        yield
         return
     before = {number: signal.signal(number, request) for number in SIGNALS}
     try:
-        yield request
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

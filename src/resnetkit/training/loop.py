@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,12 +19,13 @@ from resnetkit.data.batches import Batch, Shard, read_batches, training_order
 from resnetkit.data.mixing import mix, one_hot
 from resnetkit.data.preprocessing import normalize
 from resnetkit.data.randomness import Purpose, derive_seed
-from resnetkit.data.source import Split
+from resnetkit.data.source import LoadedData
 from resnetkit.errors import Code, ResnetkitError
+from resnetkit.evaluation.scoring import quick_scores
 from resnetkit.runtime import Runtime
 from resnetkit.training.checkpoint import save_checkpoint
 from resnetkit.training.distributed import from_first_rank, make_parallel, sum_over_ranks, unsynchronized
-from resnetkit.training.interruption import Interrupted, StopRequest
+from resnetkit.training.interruption import Interrupted, StopRequest, listen_for_stop
 from resnetkit.training.listener import Listener, StepReport
 from resnetkit.training.loss import cross_entropy, make_class_weights
 from resnetkit.training.optimizer import set_learning_rate
@@ -34,16 +34,13 @@ from resnetkit.training.run_folder import RunFolder
 from resnetkit.training.schedule import learning_rate_share
 from resnetkit.training.state import TrainingState
 
-Validate = Callable[[nn.Module], dict[str, float]]
-
 
 @dataclass
 class Loop:
     """One run in progress.
 
     Attributes:
-        train_split: whole images, cropped anew in every epoch.
-        validate: scores of a network on the validation split (``val_loss``, ``val_top1``); empty without one.
+        data: a train split of whole images, cropped anew in every epoch, and perhaps a val split.
         shard: this process's part of every batch.
         facts: about the machine, kept in checkpoints.
     """
@@ -51,13 +48,10 @@ class Loop:
     recipe: Recipe
     run: RunFolder
     state: TrainingState
-    train_split: Split
-    num_classes: int
-    validate: Validate
+    data: LoadedData
     runtime: Runtime
     shard: Shard
     listener: Listener
-    stop: StopRequest
     facts: dict[str, Any]
 
     def __post_init__(self) -> None:
@@ -65,10 +59,13 @@ class Loop:
         self._forward = make_parallel(network, self.shard)
         if self.runtime.compile:
             self._forward = torch.compile(self._forward)  # type: ignore[assignment]
-        weights = make_class_weights(self.recipe, self.train_split.labels, self.num_classes)
+        self._train_split = self.data.splits["train"]
+        self._num_classes = len(self.data.class_names)
+        weights = make_class_weights(self.recipe, self._train_split.labels, self._num_classes)
         self._class_weights = weights.to(self.runtime.device)
-        self._steps_per_epoch = len(self.train_split) // self.recipe.batch_size
+        self._steps_per_epoch = len(self._train_split) // self.recipe.batch_size
         self._last_checkpoint = time.monotonic()
+        self._stop = StopRequest()
 
     def run_all(self) -> None:
         """Train until the last epoch, an early stop or a request to stop.
@@ -78,20 +75,21 @@ class Loop:
             ResnetkitError: when the loss or the gradient is no longer finite.
         """
         progress = self.state.progress
-        while progress.epoch < self.recipe.epochs and not progress.stopped_early:
-            images_per_second = self._train_epoch()
-            self._finish_epoch(images_per_second)
+        with listen_for_stop(self._stop):
+            while progress.epoch < self.recipe.epochs and not progress.stopped_early:
+                images_per_second = self._train_epoch()
+                self._finish_epoch(images_per_second)
 
     def _train_epoch(self) -> float | None:
         """Do the epoch's remaining steps; images per second, None where none remained."""
         recipe, progress = self.recipe, self.state.progress
-        batches = training_order(recipe.seed, progress.epoch, len(self.train_split), recipe.batch_size)
+        batches = training_order(recipe.seed, progress.epoch, len(self._train_split), recipe.batch_size)
         todo = [self.shard.of(indices) for indices in batches[progress.step_in_epoch :]]
         self.state.network.train()
         images_per_second = None
         started, seconds_before = time.monotonic(), progress.seconds
         for done, batch in enumerate(
-            read_batches(self.train_split, todo, num_workers=recipe.data.num_workers), start=1
+            read_batches(self._train_split, todo, num_workers=recipe.data.num_workers), start=1
         ):
             self._train_step(batch)
             seconds = max(time.monotonic() - started, 1e-9)
@@ -122,9 +120,9 @@ class Loop:
             else:
                 loss, num_correct = self._backward(some_images, some_targets, parts)
             sums += torch.tensor([loss / parts / self.shard.num_ranks, num_correct, 0])
-        sums[2] = self.stop.signal_number
+        sums[2] = self._stop.signal_number
         loss, correct, signal_number = sum_over_ranks(sums.to(self._class_weights.device), self.shard).tolist()
-        self.stop.signal_number = int(signal_number)  # any process that is asked to stop stops all
+        self._stop.signal_number = int(signal_number)  # any process that is asked to stop stops all
         self._check_finite("loss", loss, rate)
         limit = math.inf if recipe.max_gradient_norm is None else recipe.max_gradient_norm
         norm = nn.utils.clip_grad_norm_(state.network.parameters(), limit)
@@ -142,13 +140,13 @@ class Loop:
         """Network input ``(N, C, S, S)`` and targets ``(N, K)`` of a batch."""
         recipe, draws = self.recipe, (self.recipe.seed, self.state.progress.epoch, batch.indices)
         device, augmentation = self.runtime.device, recipe.augmentation
-        aspect_ratios = self.train_split.aspect_ratios[batch.indices]
+        aspect_ratios = self._train_split.aspect_ratios[batch.indices]
         whole = batch.images.to(device, non_blocking=True)
         size = recipe.preprocessing.image_size_px
         pixels = crop_and_flip(whole, aspect_ratios, augmentation, size, *draws)
         images = normalize(change_colors(pixels, augmentation, *draws), recipe.preprocessing)
         images = erase(images, augmentation, *draws)
-        return mix(images, one_hot(batch.labels.to(device), self.num_classes), augmentation, *draws)
+        return mix(images, one_hot(batch.labels.to(device), self._num_classes), augmentation, *draws)
 
     def _backward(self, images: Tensor, targets: Tensor, parts: int) -> tuple[float, int]:
         """Add the gradients of one part of the batch; its mean loss and number of right answers."""
@@ -186,7 +184,7 @@ class Loop:
     def _finish_epoch(self, images_per_second: float | None) -> None:
         recipe, state, progress = self.recipe, self.state, self.state.progress
         before = time.monotonic()
-        scores = from_first_rank(self.validate(state.average.network) if self.shard.rank == 0 else None, self.shard)
+        scores = from_first_rank(self._validate() if self.shard.rank == 0 else None, self.shard)
         progress.seconds += time.monotonic() - before
         row = {
             "epoch": progress.epoch + 1,
@@ -214,17 +212,23 @@ class Loop:
                 self.listener.message(f"no better validation score for {patience} epochs: stopping early")
         self._checkpoint()
 
+    def _validate(self) -> dict[str, float]:
+        """``val_loss`` and ``val_top1`` of the averaged weights; empty without a val split."""
+        if "val" not in self.data.splits:
+            return {}
+        return quick_scores(self.state.average.network, self.recipe.preprocessing, self.data.splits["val"])
+
     def _checkpoint_if_due(self) -> None:
         due = time.monotonic() - self._last_checkpoint >= self.recipe.checkpoint_seconds
-        if self.stop.signal_number or due:
+        if self._stop.signal_number or due:
             self._checkpoint()
 
     def _checkpoint(self) -> None:
         if self.shard.rank == 0:
             save_checkpoint(self.run.checkpoints, self.state.to_checkpoint(self.facts))
         self._last_checkpoint = time.monotonic()
-        if self.stop.signal_number:
-            raise Interrupted(self.stop.signal_number)
+        if self._stop.signal_number:
+            raise Interrupted(self._stop.signal_number)
 
     def _report(self, images_per_second: float) -> StepReport:
         progress, recipe = self.state.progress, self.recipe

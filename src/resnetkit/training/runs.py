@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from resnetkit import runtime
 from resnetkit.classifier import Classifier
@@ -22,15 +22,13 @@ from resnetkit.data.randomness import Purpose, derive_seed
 from resnetkit.data.source import LoadedData
 from resnetkit.data.spec import DataSpec
 from resnetkit.errors import Code, require
-from resnetkit.evaluation.scoring import quick_scores
 from resnetkit.models.resnet import ResNet
 from resnetkit.models.spec import ResNetSpec
 from resnetkit.models.weights import load_weights, read_weights
 from resnetkit.training.averaging import WeightAverage
-from resnetkit.training.checkpoint import newest_checkpoint, remove_leftovers
+from resnetkit.training.checkpoint import Checkpoint, newest_checkpoint, remove_leftovers
 from resnetkit.training.distributed import from_first_rank, local_device_name, process_group
 from resnetkit.training.finishing import Result, finish, finished_result
-from resnetkit.training.interruption import listen_for_stop
 from resnetkit.training.listener import Listener, LoggingListener
 from resnetkit.training.loop import Loop
 from resnetkit.training.optimizer import make_optimizer
@@ -63,6 +61,9 @@ def plan(
 ) -> tuple[DataSource, Chosen]:
     """The data, and the recipe that :func:`train` would run on them."""
     spec = DataSpec(data) if isinstance(data, str) else data
+    if spec.source not in DATASETS and Path(spec.source).expanduser().is_dir():
+        # The whole path, so that the run can be resumed and evaluated from any folder.
+        spec = replace(spec, source=str(Path(spec.source).expanduser().absolute()))
     source = open_data(spec)
     require(
         "train" in source.split_sizes,
@@ -160,53 +161,31 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
             listener.warning(text)
         loaded = source.load(SPLITS, chosen.recipe.preprocessing, progress=shard.rank == 0)
         _check_batches(chosen.recipe, len(loaded.splits["train"]), shard)
-        state = _new_state(chosen.recipe, computing)
+        checkpoint, damaged = newest_checkpoint(start.folder.checkpoints) if start.folder else (None, [])
+        for text in damaged:
+            listener.warning(f"passed over a damaged checkpoint, {text}")
+        state = _new_state(chosen.recipe, computing, is_fresh=checkpoint is None)
         folder = _create_folder(start, chosen, source, loaded, shard) if start.folder is None else start.folder
         _check_same_data(folder, loaded)
-        if shard.rank > 0:
-            return _train_and_finish(folder, chosen.recipe, loaded, state, computing, shard, listener)
-        with folder.locked():
-            listener = LoggingListener(listener, folder.log)
+        with folder.locked() if shard.rank == 0 else nullcontext():
+            if shard.rank == 0:
+                listener = LoggingListener(listener, folder.log)
+                remove_leftovers(folder.checkpoints)
             for text in loaded.warnings:
                 listener.warning(text)
             listener.message(f"run folder {folder.path}")
-            return _train_and_finish(folder, chosen.recipe, loaded, state, computing, shard, listener)
-
-
-def _train_and_finish(
-    folder: RunFolder,
-    recipe: Recipe,
-    loaded: LoadedData,
-    state: TrainingState,
-    computing: runtime.Runtime,
-    shard: Shard,
-    listener: Listener,
-) -> Result:
-    facts = _computing_facts()
-    _restore(state, folder, facts, listener, is_first=shard.rank == 0)
-
-    def validate(network: nn.Module) -> dict[str, float]:
-        return quick_scores(network, recipe.preprocessing, loaded.splits["val"]) if "val" in loaded.splits else {}
-
-    with listen_for_stop() as stop:
-        loop = Loop(
-            recipe=recipe,
-            run=folder,
-            state=state,
-            train_split=loaded.splits["train"],
-            num_classes=len(loaded.class_names),
-            validate=validate,
-            runtime=computing,
-            shard=shard,
-            listener=listener,
-            stop=stop,
-            facts=facts,
-        )
-        loop.run_all()
-    result = None
-    if shard.rank == 0:
-        result = finish(folder, recipe, _best_classifier(state, recipe, loaded), loaded, state.progress)
-    return from_first_rank(result, shard)  # type: ignore[no-any-return]
+            facts = _computing_facts()
+            if checkpoint is not None:
+                state.restore(checkpoint)
+                _tell_resumed(checkpoint, facts, listener)
+            if shard.rank == 0:
+                folder.forget_after(state.progress.step)
+            Loop(chosen.recipe, folder, state, loaded, computing, shard, listener, facts).run_all()
+            result = None
+            if shard.rank == 0:
+                classifier = _best_classifier(state, chosen.recipe, source, loaded)
+                result = finish(folder, chosen.recipe, classifier, loaded, state.progress)
+            return from_first_rank(result, shard)  # type: ignore[no-any-return]
 
 
 def _check_batches(recipe: Recipe, num_train: int, shard: Shard) -> None:
@@ -267,10 +246,10 @@ def _check_same_data(folder: RunFolder, loaded: LoadedData) -> None:
     )
 
 
-def _new_state(recipe: Recipe, computing: runtime.Runtime) -> TrainingState:
+def _new_state(recipe: Recipe, computing: runtime.Runtime, *, is_fresh: bool) -> TrainingState:
     torch.manual_seed(derive_seed(recipe.seed, 0, Purpose.INITIAL_WEIGHTS))
     network = ResNet(recipe.model)
-    if recipe.weights is not None:
+    if recipe.weights is not None and is_fresh:
         load_weights(network, read_weights(recipe.weights), source=recipe.weights, reset_head=recipe.reset_head)
     network = network.to(device=computing.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = WeightAverage(network, recipe.ema_decay)
@@ -283,34 +262,21 @@ def _computing_facts() -> dict[str, Any]:
     return {key: facts[key] for key in ("torch", "processor", "cpu_capability", "threads", "gpu")}
 
 
-def _restore(
-    state: TrainingState, folder: RunFolder, facts: dict[str, Any], listener: Listener, *, is_first: bool
-) -> None:
-    checkpoint, damaged = newest_checkpoint(folder.checkpoints)
-    for text in damaged:
-        listener.warning(f"passed over a damaged checkpoint, {text}")
-    if is_first:
-        remove_leftovers(folder.checkpoints)
-    if checkpoint is None:
-        return
-    state.restore(checkpoint)
+def _tell_resumed(checkpoint: Checkpoint, facts: dict[str, Any], listener: Listener) -> None:
     for key, value in checkpoint.state["facts"].items():
         if facts[key] != value:
             listener.warning(
                 f"{key} was {value!r} and is {facts[key]!r} now: the run goes on, but no longer bit for bit as before"
             )
-    if is_first:
-        folder.forget_after(checkpoint.step)
-        folder.record("resume", step=checkpoint.step)
     listener.message(f"resuming after step {checkpoint.step:,}")
 
 
-def _best_classifier(state: TrainingState, recipe: Recipe, loaded: LoadedData) -> Classifier:
+def _best_classifier(state: TrainingState, recipe: Recipe, source: DataSource, loaded: LoadedData) -> Classifier:
     network = ResNet(recipe.model)
     network.load_state_dict(state.best_weights)
     progress = state.progress
     provenance = {
-        "data": recipe.data.source,
+        "data": source.name,
         "data_fingerprint": loaded.fingerprint,
         "recipe": recipe.name,
         "model": recipe.model_name,
@@ -318,7 +284,6 @@ def _best_classifier(state: TrainingState, recipe: Recipe, loaded: LoadedData) -
         "epochs": progress.epoch,
         "best_epoch": progress.best_epoch or progress.epoch,
         "val_top1": progress.best_top1 if progress.best_epoch else None,
-        "recipe_values": to_dict(recipe),
     }
     device = next(state.network.parameters()).device
     network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]

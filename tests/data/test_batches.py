@@ -1,0 +1,138 @@
+"""Batches: every image once an epoch, slices that make up the batch, and workers that change nothing."""
+
+import os
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from resnetkit.data.batches import Batch, Shard, evaluation_order, read_batches, training_order
+from resnetkit.data.source import ArrayImages, Images, Split
+
+LAZY_IMAGES = '''
+"""Images that are made when they are read, as a folder's are."""
+
+import os
+
+import numpy as np
+
+
+class LazyImages:
+    def __len__(self):
+        return 23
+
+    def read(self, indices):
+        pixels = np.zeros((len(indices), 1, 2, 2), np.uint8)
+        pixels[:, 0, 0, 0] = indices
+        pixels[:, 0, 0, 1] = indices * 5 % 256
+        pixels[:, 0, 1, 1] = os.getpid() != MAIN_PROCESS
+        return pixels
+
+
+MAIN_PROCESS = {pid}
+'''
+
+
+def split_of(images: Images) -> Split:
+    num = len(images)
+    names = [str(i) for i in range(num)]
+    return Split("train", images, np.arange(num) % 4, names, np.ones(num, np.float32))
+
+
+def array_images(num: int = 23) -> ArrayImages:
+    return ArrayImages(np.random.default_rng(0).integers(0, 256, (num, 3, 4, 4), dtype=np.uint8))
+
+
+@pytest.mark.parametrize(("num_images", "batch_size"), [(24, 4), (23, 4), (3, 4), (5, 1)])
+def test_training_shows_an_image_at_most_once_and_only_full_batches(num_images: int, batch_size: int) -> None:
+    batches = training_order(7, 2, num_images, batch_size)
+    assert len(batches) == num_images // batch_size
+    assert all(len(batch) == batch_size for batch in batches)
+    shown = np.concatenate([*batches, np.arange(0)])
+    assert len(np.unique(shown)) == len(shown) == num_images - num_images % batch_size
+    assert set(shown.tolist()) <= set(range(num_images))
+
+
+def test_what_one_epoch_leaves_out_comes_in_another() -> None:
+    shown = {int(i) for epoch in range(12) for batch in training_order(7, epoch, 23, 5) for i in batch}
+    assert shown == set(range(23))
+    first, again, second = (np.concatenate(training_order(7, epoch, 23, 5)) for epoch in (0, 0, 1))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, second)
+
+
+@pytest.mark.parametrize(("num_images", "batch_size"), [(24, 8), (23, 8), (3, 8), (0, 8)])
+def test_evaluation_shows_every_image_once_in_order(num_images: int, batch_size: int) -> None:
+    batches = evaluation_order(num_images, batch_size)
+    assert np.concatenate([*batches, np.arange(0)]).tolist() == list(range(num_images))
+    assert all(1 <= len(batch) <= batch_size for batch in batches)
+
+
+@pytest.mark.parametrize("num_ranks", [1, 2, 4])
+def test_slices_make_up_the_batch(num_ranks: int) -> None:
+    for batch in training_order(7, 0, 23, 8):
+        slices = [Shard(rank, num_ranks).of(batch) for rank in range(num_ranks)]
+        assert {len(part) for part in slices} == {8 // num_ranks}
+        assert np.array_equal(np.concatenate(slices), batch)
+
+
+def test_a_batch_holds_pixels_labels_and_positions_of_the_same_images() -> None:
+    split = split_of(array_images())
+    batches = training_order(7, 0, 23, 5)
+    read = list(read_batches(split, batches))
+    assert len(read) == len(batches)
+    for batch, indices in zip(read, batches, strict=True):
+        assert isinstance(split.images, ArrayImages)
+        assert np.array_equal(batch.indices, indices)
+        assert np.array_equal(batch.images.numpy(), split.images.pixels[indices])
+        assert np.array_equal(batch.labels.numpy(), indices % 4)
+        assert (batch.images.dtype, batch.labels.dtype) == (torch.uint8, torch.int64)
+
+
+def test_no_batches_no_reading() -> None:
+    assert list(read_batches(split_of(array_images()), [])) == []
+
+
+def test_batches_are_read_one_after_the_other() -> None:
+    class Counting:
+        num_reads = 0
+
+        def __len__(self) -> int:
+            return 23
+
+        def read(self, indices: np.ndarray) -> np.ndarray:
+            self.num_reads += 1
+            return np.zeros((len(indices), 1, 2, 2), np.uint8)
+
+    images = Counting()
+    batches = read_batches(split_of(images), evaluation_order(23, 5))
+    assert images.num_reads == 0
+    next(batches)
+    assert images.num_reads == 1
+    assert len(list(batches)) == images.num_reads - 1 == 4
+
+
+def test_workers_give_the_same_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # In a module of its own, so that a worker process can import the class.
+    (tmp_path / "lazy_images.py").write_text(LAZY_IMAGES.replace("{pid}", str(os.getpid())))
+    monkeypatch.syspath_prepend(tmp_path)
+    split = split_of(import_module("lazy_images").LazyImages())
+    batches = training_order(7, 0, 23, 3)
+
+    def collect(num_workers: int) -> list[Batch]:
+        return list(read_batches(split, batches, num_workers=num_workers))
+
+    try:
+        here, there = collect(0), collect(2)
+    finally:
+        sys.modules.pop("lazy_images")
+    assert len(here) == len(there) == 7
+    for first, second in zip(here, there, strict=True):
+        assert torch.equal(first.images[:, 0, 0], second.images[:, 0, 0])
+        assert torch.equal(first.labels, second.labels)
+        assert np.array_equal(first.indices, second.indices)
+        assert not first.images[:, 0, 1, 1].any()
+        assert bool(second.images[:, 0, 1, 1].all()), "read in another process"

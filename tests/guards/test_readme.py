@@ -1,0 +1,87 @@
+"""The README is true: its commands run, its tables are the code's, its links lead somewhere."""
+
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from resnetkit.cli.app import app, main
+from resnetkit.errors import Code
+from resnetkit.models.catalog import CATALOG
+from resnetkit.models.description import describe
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"(<!-- long -->\n)?```(console|python)\n(.*?)```", README, re.DOTALL)
+
+
+def commands(*, long: bool) -> list[list[str]]:
+    lines = [line for mark, kind, text in BLOCKS if kind == "console" and bool(mark) == long for line in text.split("\n")]
+    return [shlex.split(line.removeprefix("$ ")) for line in lines if line.startswith("$ ")]
+
+
+def run(words: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(sys, "argv", words)
+    try:
+        main()
+    except SystemExit as exit_:
+        return int(exit_.code or 0)
+    return 0
+
+
+def test_commands_and_python_run_as_written(
+    empty_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for words in commands(long=False):
+        if words[0] == "make":
+            assert f"\n{words[1]}:" in makefile
+            words = ["resnetkit", "demo"] if words[1] == "demo" else ["resnetkit", "--version"]
+        assert run(words, monkeypatch) == 0, (words, capsys.readouterr().err)
+    (code,) = [text for _, kind, text in BLOCKS if kind == "python"]
+    capsys.readouterr()
+    exec(compile(code, "README.md", "exec"), {})
+    out = capsys.readouterr().out
+    assert "0089_is_a_8.png ok 8" in out
+    assert "missing.png error None" in out
+
+
+@pytest.mark.parametrize("words", commands(long=True), ids=" ".join)
+def test_long_commands_are_well_formed(words: list[str]) -> None:
+    if words[0] == "torchrun":
+        words = words[words.index("-m") + 1 :]
+    assert words[0] == "resnetkit"
+    group = typer.main.get_command(app)
+    command = group.commands[words[1]]  # type: ignore[attr-defined]
+    context = command.make_context(words[1], words[2:])
+    model = context.params["model"]
+    assert model is None or model in CATALOG
+
+
+def test_network_table_is_the_catalog() -> None:
+    rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]+\|[^|]+) \|", README, re.MULTILINE))
+    rows = {name: cells for name, cells in rows.items() if name in CATALOG}
+    assert rows.keys() == CATALOG.keys()
+    for name, entry in CATALOG.items():
+        description = describe(entry.spec, entry.image_size_px)
+        expected = f"{description.parameters:,} | {description.multiply_adds / 1e6:,.1f} M"
+        assert rows[name].strip() == expected, name
+
+
+def test_exit_codes_are_the_codes() -> None:
+    (section,) = re.findall(r"## Exit codes\n(.*?)\n## ", README, re.DOTALL)
+    documented = {int(code) for code in re.findall(r"^\| (\d+) \|", section, re.MULTILINE)}
+    assert documented == {0, *map(int, Code)}
+
+
+@pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"])
+def test_links_lead_somewhere(name: str) -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", (ROOT / name).read_text()):
+        path, _, anchor = target.partition("#")
+        assert (ROOT / path).exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", (ROOT / path).read_text(), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings}, target

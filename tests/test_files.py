@@ -1,0 +1,241 @@
+"""Durable writes: whole or not at all, in the order that survives a crash."""
+
+import errno
+import hashlib
+import os
+import stat
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from resnetkit import files
+from resnetkit.errors import Code, ResnetkitError
+from resnetkit.files import create_numbered_folder, durable_folder, io_errors, sha256_of, sync_file, write_durably
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+class Disk:
+    """The calls that decide what survives a crash, recorded, and failing where told to."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.calls: list[tuple[str, str]] = []
+        self.fails_at: str | None = None
+        for call in ("fsync", "replace", "rename"):
+            monkeypatch.setattr(os, call, self._wrap(call, getattr(os, call)))
+
+    def _wrap(self, call: str, real: object) -> object:
+        def wrapped(target: object, *rest: object) -> object:
+            name = os.readlink(f"/proc/self/fd/{target}") if isinstance(target, int) else str(target)
+            self.calls.append((call, Path(name).name))
+            if self.fails_at == call:
+                raise OSError(errno.EIO, "input/output error")
+            return real(target, *rest)  # type: ignore[operator]
+
+        return wrapped
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    return Disk(monkeypatch)
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="reads names of open files from /proc")
+
+
+# --- one file ---
+
+
+def test_content_is_written_and_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "folder" / "a.json"
+    write_durably(path, b"first")
+    write_durably(path, b"second")
+    assert path.read_bytes() == b"second"
+    assert names(path.parent) == ["a.json"]
+
+
+def test_a_file_is_as_readable_as_any_other(tmp_path: Path) -> None:
+    previous = os.umask(0o027)
+    try:
+        write_durably(tmp_path / "a", b"")
+        with durable_folder(tmp_path / "b"):
+            pass
+    finally:
+        os.umask(previous)
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o640
+    assert stat.S_IMODE((tmp_path / "b").stat().st_mode) == 0o750
+
+
+@needs_proc
+def test_the_bytes_are_on_the_disk_before_the_name_and_the_name_before_the_end(tmp_path: Path, disk: Disk) -> None:
+    write_durably(tmp_path / "a.json", b"content")
+    calls = [call for call, _ in disk.calls]
+    assert calls == ["fsync", "replace", "fsync"]
+    assert disk.calls[0][1] == disk.calls[1][1] != "a.json"
+    assert disk.calls[2][1] == tmp_path.name
+
+
+@needs_proc
+@pytest.mark.parametrize("fails_at", ["fsync", "replace"])
+def test_a_failed_write_leaves_the_old_file_alone(tmp_path: Path, disk: Disk, fails_at: str) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(b"old")
+    disk.fails_at = fails_at
+    with pytest.raises(ResnetkitError, match=r"cannot write .*a\.json") as raised:
+        write_durably(path, b"new")
+    assert raised.value.code is Code.IO
+    assert "input/output error" in raised.value.why
+    assert path.read_bytes() == b"old"
+    assert names(tmp_path) == ["a.json"]
+    assert [call for call, _ in disk.calls].count(fails_at) == 1, "an error of the disk is final, never retried"
+
+
+def test_a_file_where_a_folder_should_be(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for call in (
+        lambda: write_durably(tmp_path / "file" / "a", b""),
+        lambda: create_numbered_folder(tmp_path / "file", "a"),
+    ):
+        with pytest.raises(ResnetkitError) as raised:
+            call()
+        assert raised.value.code is Code.IO
+
+
+def test_writers_at_the_same_time_leave_one_whole_file(tmp_path: Path) -> None:
+    contents = [bytes([number]) * 20_000 for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda content: write_durably(tmp_path / "a", content), contents * 3))
+    assert (tmp_path / "a").read_bytes() in contents
+    assert names(tmp_path) == ["a"]
+    previous = os.umask(0o022)
+    os.umask(previous)
+    assert previous != 0, "writing from threads must not lose the process's umask"
+
+
+# --- a folder ---
+
+
+@needs_proc
+def test_a_folder_appears_whole(tmp_path: Path, disk: Disk) -> None:
+    target = tmp_path / "checkpoints" / "step-1"
+    with durable_folder(target) as folder:
+        assert not target.exists()
+        (folder / "weights").write_bytes(b"1")
+        (folder / "part").mkdir()
+        (folder / "part" / "state.json").write_bytes(b"2")
+    assert (target / "weights").read_bytes() == b"1"
+    assert (target / "part" / "state.json").read_bytes() == b"2"
+    assert names(target.parent) == ["step-1"]
+    renamed = [call for call, _ in disk.calls].index("rename")
+    temporary = disk.calls[renamed][1]
+    synced_before = [name for call, name in disk.calls[:renamed] if call == "fsync"]
+    assert sorted(synced_before) == sorted(["weights", "part", "state.json", temporary])
+    assert synced_before[-1] == temporary
+    assert disk.calls[renamed + 1 :] == [("fsync", "checkpoints")]
+
+
+@needs_proc
+@pytest.mark.parametrize("fails_at", ["fsync", "rename", "the caller"])
+def test_a_folder_that_fails_leaves_nothing(tmp_path: Path, disk: Disk, fails_at: str) -> None:
+    disk.fails_at = fails_at
+    expected = KeyError if fails_at == "the caller" else ResnetkitError
+    with pytest.raises(expected), durable_folder(tmp_path / "step-1") as folder:  # noqa: PT012 - it may fail in the body
+        (folder / "weights").write_bytes(b"1")
+        if fails_at == "the caller":
+            raise KeyError("from the body")
+    assert names(tmp_path) == []
+
+
+def test_a_folder_that_is_there_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "step-1").mkdir()
+    (tmp_path / "step-1" / "weights").write_bytes(b"old")
+    with pytest.raises(ResnetkitError) as raised, durable_folder(tmp_path / "step-1") as folder:
+        (folder / "weights").write_bytes(b"new")
+    assert raised.value.code is Code.IO
+    assert (tmp_path / "step-1" / "weights").read_bytes() == b"old"
+    assert names(tmp_path) == ["step-1"]
+
+
+# --- errors and sums ---
+
+
+@pytest.mark.parametrize(
+    ("number", "fix"),
+    [(errno.ENOSPC, "disk space"), (errno.EACCES, "may write"), (errno.EROFS, "writable"), (errno.EIO, "")],
+)
+def test_errors_of_the_system_become_one_of_ours(number: int, fix: str) -> None:
+    with pytest.raises(ResnetkitError) as raised, io_errors("write a.json"):
+        raise OSError(number, os.strerror(number))
+    assert raised.value.code is Code.IO
+    assert raised.value.what == "cannot write a.json"
+    assert os.strerror(number) in raised.value.why
+    assert fix in raised.value.fix
+    assert bool(fix) == bool(raised.value.fix)
+
+
+def test_other_errors_pass() -> None:
+    with pytest.raises(ValueError, match="ours"), io_errors("write a.json"):
+        raise ValueError("ours")
+
+
+def test_sums_of_files(tmp_path: Path) -> None:
+    content = os.urandom(300_000)
+    (tmp_path / "a").write_bytes(content)
+    assert sha256_of(tmp_path / "a") == hashlib.sha256(content).hexdigest()
+    sync_file(tmp_path / "a")
+    with pytest.raises(FileNotFoundError):
+        sync_file(tmp_path / "b")
+
+
+# --- numbered folders ---
+
+
+def test_numbers_go_on_from_the_highest(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    assert create_numbered_folder(runs, "resnet20-digits") == runs / "0001-resnet20-digits"
+    (runs / "0007-other").mkdir()
+    (runs / "12-no-run").mkdir()
+    (runs / "notes.txt").touch()
+    assert create_numbered_folder(runs, "a b/c:d").name == "0008-a-b-c-d"
+    (runs / "9999-last").mkdir()
+    assert create_numbered_folder(runs, "resnet20-digits").name == "10000-resnet20-digits"
+    assert create_numbered_folder(runs, "resnet20-digits").name == "10001-resnet20-digits"
+
+
+@contextmanager
+def all_at_once(monkeypatch: pytest.MonkeyPatch, num_threads: int) -> Iterator[None]:
+    """Every thread looks at the folder before any of them takes a number."""
+    barrier, first = threading.Barrier(num_threads), threading.local()
+    real = Path.iterdir
+
+    def iterdir(self: Path) -> Iterator[Path]:
+        found = list(real(self))
+        if not getattr(first, "looked", False):
+            first.looked = True
+            barrier.wait(timeout=10)
+        return iter(found)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files.Path, "iterdir", iterdir)
+        yield
+
+
+@pytest.mark.parametrize("same_name", [True, False])
+def test_runs_started_together_get_numbers_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, same_name: bool
+) -> None:
+    with all_at_once(monkeypatch, 8), ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda i: create_numbered_folder(tmp_path, "run" if same_name else f"run{i}"), range(8)))
+    assert len({path.name.split("-")[0] for path in made}) == 8
+    assert names(tmp_path) == sorted(path.name for path in made), "no claim is left behind"
+
+
+def test_a_claim_left_by_a_crash_only_costs_its_number(tmp_path: Path) -> None:
+    (tmp_path / "0003-").mkdir()
+    assert create_numbered_folder(tmp_path, "run").name == "0004-run"
