@@ -230,6 +230,19 @@ def test_paths_pil_images_and_arrays_get_the_same_answer(files: list[Path]) -> N
     assert classifier.predict_proba([]).shape == (0, 3)
 
 
+def test_an_oriented_photo_is_turned_upright_however_it_is_given(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90 degrees
+    path = tmp_path / "oriented.jpg"
+    Image.fromarray(noise(0, 24, 16)).save(path, exif=exif, quality=95)
+    classifier = make()
+    by_path, by_image = classifier.predict_proba([path]), classifier.predict_proba([Image.open(path)])
+    np.testing.assert_array_equal(by_path, by_image)
+    lying = Image.open(path)
+    lying.getexif().clear()
+    assert not np.array_equal(by_path, classifier.predict_proba([Image.fromarray(np.asarray(lying))]))
+
+
 def test_probabilities_are_those_of_the_stored_preprocessing(files: list[Path]) -> None:
     classifier = make()
     image = Image.open(files[0]).resize((13, 10), Image.Resampling.BILINEAR).crop((2, 1, 10, 9))

@@ -18,7 +18,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from resnetkit.config import from_dict, to_dict
-from resnetkit.data.decoding import UnreadableImage, convert, decode
+from resnetkit.data.decoding import UnreadableImage, decode, develop
 from resnetkit.data.preprocessing import normalize, stage_for_evaluation
 from resnetkit.data.spec import Limits, Preprocessing
 from resnetkit.errors import Code, ResnetkitError, require
@@ -153,15 +153,9 @@ class Classifier:
                 code=Code.DATA,
             )
             image = Image.fromarray(image)
-        if isinstance(image, Image.Image):
-            if 0 in image.size:
-                raise UnreadableImage("has no pixels")
-            try:
-                image.load()  # a file opened by Pillow is decoded only now
-            except Exception as error:  # a damaged file makes the decoders raise almost anything
-                raise UnreadableImage(f"is damaged ({error})") from error
-            return stage_for_evaluation(convert(image, self.preprocessing.channels), self.preprocessing)
-        return stage_for_evaluation(decode(Path(image), self.limits, self.preprocessing.channels), self.preprocessing)
+        channels = self.preprocessing.channels
+        developed = develop(image, channels) if isinstance(image, Image.Image) else decode(image, self.limits, channels)
+        return stage_for_evaluation(developed, self.preprocessing)
 
     def _compute(self, pixels: list[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
         result: npt.NDArray[np.float32] = self.probabilities(torch.from_numpy(np.stack(pixels))).cpu().numpy()

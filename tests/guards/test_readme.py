@@ -19,7 +19,8 @@ BLOCKS = re.findall(r"(<!-- long -->\n)?```(console|python)\n(.*?)```", README, 
 
 
 def commands(*, long: bool) -> list[list[str]]:
-    lines = [line for mark, kind, text in BLOCKS if kind == "console" and bool(mark) == long for line in text.split("\n")]
+    blocks = [text for mark, kind, text in BLOCKS if kind == "console" and bool(mark) == long]
+    lines = [line for text in blocks for line in text.split("\n")]
     return [shlex.split(line.removeprefix("$ ")) for line in lines if line.startswith("$ ")]
 
 

@@ -2,6 +2,8 @@
 
 import json
 import math
+import shlex
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from PIL import Image
 
 import resnetkit
 from resnetkit.classifier import load_classifier
+from resnetkit.cli.app import main
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.training import loop, runs
 from resnetkit.training.listener import Listener, StepReport
@@ -243,17 +246,36 @@ def test_impossible_settings_are_refused_before_training(
 
 def test_without_a_validation_split_the_last_epoch_is_kept(tmp_path: Path, tiny_settings: dict[str, object]) -> None:
     settings = tiny_settings | {"data.validation_fraction": 0.0, "epochs": 1, "schedule.warmup_epochs": 0}
-    spec = resnetkit.DataSpec("digits", validation_fraction=0.0)
-    result = runs.train(spec, model="resnet20_b", settings=settings, out=tmp_path)
+    result = runs.train("digits", model="resnet20_b", settings=settings, out=tmp_path)
     assert set(result.scores) == {"test"}
     assert load_classifier(result.run).provenance["val_top1"] is None
 
 
-def test_the_recorded_command_repeats_the_run(tmp_path: Path, tiny_settings: dict[str, object]) -> None:
-    command = runs.command_line("my photos", "resnet18", "photos", {"epochs": 2, "class_weights": [1.0, 2.0]})
-    assert command == (
-        "resnetkit train 'my photos' --model resnet18 --recipe photos --set epochs=2 --set 'class_weights=[1.0, 2.0]'"
-    )
+def test_the_recorded_command_repeats_the_run(
+    tmp_path: Path, tiny_settings: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = runs.train("digits", model="resnet20_b", settings=tiny_settings, out=tmp_path)
+    record = json.loads((first.run / "recipe.json").read_text())
+    monkeypatch.setattr(sys, "argv", [*shlex.split(record["command"]), "--out", str(tmp_path)])
+    with pytest.raises(SystemExit, match="0"):
+        main()
+    again = tmp_path / "0002-resnet20_b-digits" / "classifier.safetensors"
+    assert again.read_bytes() == (first.run / "classifier.safetensors").read_bytes()
+
+
+def test_the_recorded_command_names_what_was_set_about_the_data() -> None:
+    spec = resnetkit.DataSpec("my photos", on_bad_image="skip", split_seed=3)
+    command = runs.command_line(spec, "resnet18", "photos", {"class_weights": [1.0, 2.0]})
+    assert shlex.split(command) == [
+        *("resnetkit", "train", "my photos", "--model", "resnet18", "--recipe", "photos"),
+        *("--set", "data.split_seed=3", "--set", "data.on_bad_image=skip", "--set", "class_weights=[1.0, 2.0]"),
+    ]
+
+
+def test_settings_of_the_data_change_the_splits(tmp_path: Path, tiny_settings: dict[str, object]) -> None:
+    settings = tiny_settings | {"epochs": 1, "schedule.warmup_epochs": 0, "data.validation_fraction": 0.3}
+    result = runs.train("digits", model="resnet20_b", settings=settings, out=tmp_path)
+    assert result.scores["val"].top1.num_images == pytest.approx(0.3 * 1438, abs=10)
 
 
 def test_losses_follow_the_recorded_trace(tmp_path: Path, tiny_settings: dict[str, object]) -> None:

@@ -89,14 +89,25 @@ def decode(source: str | os.PathLike[str] | bytes, limits: Limits, channels: int
     """
     content = source if isinstance(source, bytes) else read_content(source, limits)
     with _opened(content, limits) as image:
-        try:
-            image.load()
-            upright = TRANSPOSE.get(_orientation(image))
-            return convert(image if upright is None else image.transpose(upright), channels)
-        except UnreadableImage:
-            raise
-        except Exception as error:  # a damaged file makes the decoders raise almost anything
-            raise UnreadableImage(_reason(error)) from error
+        return develop(image, channels)
+
+
+def develop(image: Image.Image, channels: int) -> Image.Image:
+    """An image that Pillow opened, decoded, turned upright and converted as :func:`decode` does.
+
+    Raises:
+        UnreadableImage: with the reason.
+    """
+    if 0 in image.size:
+        raise UnreadableImage("has no pixels")
+    try:
+        image.load()
+        upright = TRANSPOSE.get(_orientation(image))
+        return convert(image if upright is None else image.transpose(upright), channels)
+    except UnreadableImage:
+        raise
+    except Exception as error:  # a damaged file makes the decoders raise almost anything
+        raise UnreadableImage(_reason(error)) from error
 
 
 def convert(image: Image.Image, channels: int) -> Image.Image:

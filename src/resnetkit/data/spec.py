@@ -85,7 +85,7 @@ class Augmentation:
         erase_rate: probability of a rectangle painted over (arXiv:1708.04896).
         erase_area: range of that rectangle's share of the image area.
         mixup_alpha: Beta parameter of mixup (arXiv:1710.09412).
-        cutmix_alpha: Beta parameter of CutMix (arXiv:1905.04899); with both on, each batch draws one evenly.
+        cutmix_alpha: Beta parameter of CutMix (arXiv:1905.04899); with both on, each image draws one evenly.
     """
 
     pad_px: int = 0

@@ -121,7 +121,7 @@ def worst_mistakes(classifier: Classifier, evaluation: Evaluation, *, limit: int
     confidence = evaluation.probabilities.max(1)
     wrong = np.flatnonzero(predicted != evaluation.labels)
     worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:limit]
-    pixels = evaluation.split.images.read(worst)
+    pixels = evaluation.split.images.read(worst) if len(worst) else ()
     names = classifier.class_names
     return [
         Mistake(

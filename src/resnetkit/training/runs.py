@@ -14,7 +14,7 @@ import torch
 
 from resnetkit import runtime
 from resnetkit.classifier import Classifier
-from resnetkit.config import to_dict
+from resnetkit.config import override, to_dict
 from resnetkit.data.batches import Shard
 from resnetkit.data.datasets import DATASETS
 from resnetkit.data.loading import DataSource, open_data
@@ -61,6 +61,9 @@ def plan(
 ) -> tuple[DataSource, Chosen]:
     """The data, and the recipe that :func:`train` would run on them."""
     spec = DataSpec(data) if isinstance(data, str) else data
+    # The data are opened before the recipe is chosen, so what is set about them must be set here.
+    of_data = {path.removeprefix("data."): v for path, v in (settings or {}).items() if path.startswith("data.")}
+    spec = override(spec, of_data) if of_data else spec
     if spec.source not in DATASETS and Path(spec.source).expanduser().is_dir():
         # The whole path, so that the run can be resumed and evaluated from any folder.
         spec = replace(spec, source=str(Path(spec.source).expanduser().absolute()))
@@ -96,7 +99,7 @@ def train(
     """
     listener = listener or Listener()
     source, chosen = plan(data, model=model, recipe=recipe, settings=settings)
-    command = command_line(source.spec.source, model, recipe, settings or {})
+    command = command_line(source.spec, model, recipe, settings or {})
     return _run(source, chosen, RunStart(Path(out), None, command), listener)
 
 
@@ -117,17 +120,22 @@ def resume(run: str | Path, *, listener: Listener | None = None) -> Result:
     return _run(open_data(recipe.data), chosen, RunStart(folder.path.parent, folder), listener or Listener())
 
 
-def command_line(data: str, model: str | ResNetSpec | None, recipe: str | None, settings: Mapping[str, Any]) -> str:
+def command_line(
+    data: DataSpec, model: str | ResNetSpec | None, recipe: str | None, settings: Mapping[str, Any]
+) -> str:
     """The shell command that does what :func:`train` does with these arguments.
 
-    >>> command_line("digits", "resnet20", None, {"epochs": 3})
-    'resnetkit train digits --model resnet20 --set epochs=3'
+    >>> command_line(DataSpec("digits", split_seed=7), "resnet20", None, {"epochs": 3})
+    'resnetkit train digits --model resnet20 --set data.split_seed=7 --set epochs=3'
     """
-    words = ["resnetkit", "train", data]
+    words = ["resnetkit", "train", data.source]
+    given, usual = to_dict(data), to_dict(DataSpec(data.source))
+    changed = {f"data.{name}": value for name, value in given.items() if value != usual[name]}
+    settings = changed | dict(settings)
     words += ["--model", model] if isinstance(model, str) else []
     words += ["--recipe", recipe] if recipe else []
     if isinstance(model, ResNetSpec):
-        settings = {"model": json.dumps(to_dict(model)), **settings}
+        settings = {"model": to_dict(model), **settings}
     for path, value in settings.items():
         words += ["--set", f"{path}={value if isinstance(value, str) else json.dumps(value)}"]
     return shlex.join(words)
