@@ -112,6 +112,25 @@ def test_a_fitting_choice_gets_no_warning() -> None:
         assert choose(facts, DataSpec(facts.name)).warnings == ()
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"reset_head": True},
+        {"schedule.milestones": [0.3]},
+        {"schedule.step_factor": 0.5},
+        {"schedule.shape": "constant", "schedule.final_share": 0.1},
+        {"augmentation.crop_aspect": [1, 1]},
+        {"augmentation.crop_area": [0.5, 1], "augmentation.pad_px": 2},
+        {"augmentation.erase_area": [0.1, 0.2]},
+    ],
+    ids=str,
+)
+def test_a_setting_without_effect_is_told(settings: dict[str, object]) -> None:
+    (warning,) = choose(FASHION, DataSpec("fashion_mnist"), settings=settings).warnings
+    assert list(settings)[-1] in warning
+    assert "no effect without" in warning
+
+
 def test_many_photos_get_a_deeper_network() -> None:
     many = replace(PHOTOS, num_train=200_000)
     assert choose(many, DataSpec("flowers")).recipe.model_name == "resnet50"

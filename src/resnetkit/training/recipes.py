@@ -171,7 +171,8 @@ def choose(
         chosen = replace(chosen, batch_size=2 ** (most.bit_length() - 1))
         reasons.append(f"batches of {chosen.batch_size}: {facts.num_train:,} training images are few")
     chosen = override(chosen, settings or {})
-    return Chosen(chosen, tuple(reasons), tuple(warnings_about(chosen, facts)))
+    warnings = [*warnings_about(chosen, facts), *settings_without_effect(chosen)]
+    return Chosen(chosen, tuple(reasons), tuple(warnings))
 
 
 def _choose_model(facts: DataFacts) -> tuple[str, str]:
@@ -217,3 +218,38 @@ def warnings_about(recipe: Recipe, facts: DataFacts) -> list[str]:
             f"{better} is made for such images (--model {better})"
         )
     return found
+
+
+def settings_without_effect(recipe: Recipe) -> list[str]:
+    """Sentences about values that were changed but do nothing, because what they belong to is off."""
+    schedule, augmentation = recipe.schedule, recipe.augmentation
+    usual_schedule, usual_augmentation = Schedule(), Augmentation()
+    idle = [
+        ("reset_head", "weights", recipe.reset_head and recipe.weights is None),
+        *(
+            (f"schedule.{name}", "schedule.shape=step", getattr(schedule, name) != getattr(usual_schedule, name))
+            for name in ("milestones", "step_factor")
+            if schedule.shape != "step"
+        ),
+        (
+            "schedule.final_share",
+            "schedule.shape=cosine or linear",
+            schedule.shape in ("step", "constant") and schedule.final_share > 0,
+        ),
+        (
+            "augmentation.crop_aspect",
+            "augmentation.crop_area",
+            augmentation.crop_area is None and augmentation.crop_aspect != usual_augmentation.crop_aspect,
+        ),
+        (
+            "augmentation.pad_px",
+            "augmentation.crop_area=null: random-resized crops replace it",
+            augmentation.crop_area is not None and augmentation.pad_px > 0,
+        ),
+        (
+            "augmentation.erase_area",
+            "augmentation.erase_rate above 0",
+            augmentation.erase_rate == 0 and augmentation.erase_area != usual_augmentation.erase_area,
+        ),
+    ]
+    return [f"{name} has no effect without {needs}" for name, needs, is_idle in idle if is_idle]
