@@ -131,6 +131,13 @@ def test_a_setting_without_effect_is_told(settings: dict[str, object]) -> None:
     assert "no effect without" in warning
 
 
+@pytest.mark.parametrize(("num_train", "batch_size"), [(10_000, 32), (100, 16), (40, 8), (14, 8), (5, 4), (2, 2)])
+def test_batches_shrink_with_the_data_but_not_below_what_batch_norm_needs(num_train: int, batch_size: int) -> None:
+    chosen = choose(replace(PHOTOS, num_train=num_train), DataSpec("flowers"))
+    assert chosen.recipe.batch_size == batch_size
+    assert any("batches of" in reason for reason in chosen.reasons) == (batch_size < 32)
+
+
 def test_many_photos_get_a_deeper_network() -> None:
     many = replace(PHOTOS, num_train=200_000)
     assert choose(many, DataSpec("flowers")).recipe.model_name == "resnet50"

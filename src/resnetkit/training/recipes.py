@@ -48,6 +48,7 @@ TINY_PX, SMALL_PX = 16, 64
 FEW_PHOTOS = 5_000
 MANY_PHOTOS = 50_000
 MIN_STEPS_PER_EPOCH = 4
+SMALLEST_BATCH = 8  # batch norm needs some images to take its statistics from
 
 
 def tiny_images(base: Recipe, flip_rate: float) -> Recipe:
@@ -86,7 +87,7 @@ def photos(base: Recipe, flip_rate: float) -> Recipe:
         augmentation=Augmentation(crop_area=(0.35, 1.0), flip_rate=flip_rate, brightness=0.3, contrast=0.3),
         optimizer=Sgd(learning_rate=0.05, weight_decay=5e-4),
         schedule=Schedule("cosine", warmup_epochs=3),
-        epochs=60,
+        epochs=40,
         batch_size=32,
         label_smoothing=0.1,
         ema_decay=0.995,
@@ -166,7 +167,8 @@ def choose(
     )
     flip_rate = 0.0 if facts.name in NOT_FLIPPED else 0.5
     chosen = RECIPES[recipe](base, flip_rate)
-    most = max(2, facts.num_train // MIN_STEPS_PER_EPOCH)
+    most = max(SMALLEST_BATCH, facts.num_train // MIN_STEPS_PER_EPOCH)
+    most = max(2, min(most, facts.num_train))
     if chosen.batch_size > most:
         chosen = replace(chosen, batch_size=2 ** (most.bit_length() - 1))
         reasons.append(f"batches of {chosen.batch_size}: {facts.num_train:,} training images are few")
@@ -197,7 +199,7 @@ def _choose_image_size(facts: DataFacts) -> tuple[int, str]:
     if facts.image_size_px <= SMALL_PX:
         return max(8, facts.image_size_px), "their typical size"
     if facts.num_train < FEW_PHOTOS:
-        return min(128, facts.image_size_px), f"{facts.num_train:,} photos teach little more detail, and cost less"
+        return min(96, facts.image_size_px), f"{facts.num_train:,} photos teach little more detail, and this is quick"
     return min(224, facts.image_size_px), "what these networks were made for"
 
 
@@ -212,7 +214,7 @@ def warnings_about(recipe: Recipe, facts: DataFacts) -> list[str]:
             f"{recipe.model_name} shrinks {size} px images to {-(-size // shrink)} × {-(-size // shrink)} before its "
             f"first block and loses their detail; {better} is made for them (--model {better})"
         )
-    if size > SMALL_PX * 1.5 and shrink == 1:
+    if size > SMALL_PX and shrink == 1:
         found.append(
             f"{recipe.model_name} keeps {size} px images at full size through its first stage, which is slow; "
             f"{better} is made for such images (--model {better})"
