@@ -183,7 +183,7 @@ def test_classes_are_matched_by_name_not_by_position(cli: Cli, trained: Path, tm
 
 
 def test_train_prints_choice_scores_and_next_command(cli: Cli, tmp_path: Path) -> None:
-    arguments = ["train", "digits", "--epochs", "1", "--set", "schedule.warmup_epochs=0", "--out", str(tmp_path)]
+    arguments = ["train", "digits", "--epochs", "1", "--set", "schedule.warmup_share=0", "--out", str(tmp_path)]
     code, out, err = cli(*arguments, "--set", "model.depths=[1,1,1]")
     assert code == 0
     assert "network resnet20:" in err
@@ -195,7 +195,7 @@ def test_train_prints_choice_scores_and_next_command(cli: Cli, tmp_path: Path) -
 
 
 def test_train_json_is_one_object_on_stdout(cli: Cli, tmp_path: Path) -> None:
-    arguments = ["train", "digits", "--model", "resnet20_b", "--epochs", "1", "--set", "schedule.warmup_epochs=0"]
+    arguments = ["train", "digits", "--model", "resnet20_b", "--epochs", "1", "--set", "schedule.warmup_share=0"]
     code, out, _ = cli(*arguments, "--out", str(tmp_path), "--json")
     result = json.loads(out)
     assert code == 0

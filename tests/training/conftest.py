@@ -14,7 +14,7 @@ TINY_SETTINGS = {
     "augmentation.mixup_alpha": 0.2,
     "augmentation.cutmix_alpha": 1.0,
     "model.block.drop_rate": 0.1,
-    "schedule.warmup_epochs": 1,
+    "schedule.warmup_share": 0.3,
     "runtime.threads": 1,
 }
 

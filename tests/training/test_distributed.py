@@ -37,7 +37,7 @@ def train_in_two_processes(out: Path, settings: dict[str, object]) -> Path:
 def test_two_processes_equal_one(tmp_path: Path, tiny_settings: dict[str, object]) -> None:
     # Dropout draws differ between processes, so it is off; mixing, averaging and augmentation are on. One step an
     # epoch: rounding differences grow some tenfold with every update, a real difference is there from the first.
-    settings = tiny_settings | {"model.block.drop_rate": 0.0, "batch_size": 1024, "schedule.warmup_epochs": 0}
+    settings = tiny_settings | {"model.block.drop_rate": 0.0, "batch_size": 1024, "schedule.warmup_share": 0}
     settings |= {"optimizer.learning_rate": 0.02, "keep": "last"}
     one = runs.train("digits", model="resnet20_b", settings=settings, out=tmp_path / "one").run
     two = train_in_two_processes(tmp_path / "two", settings)

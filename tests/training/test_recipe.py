@@ -38,13 +38,24 @@ def test_every_recipe_fits_all_data_and_survives_json(name: str, facts: DataFact
         ({"label_smoothing": 1.0}, "label_smoothing"),
         ({"ema_decay": 1.5}, "ema_decay"),
         ({"max_gradient_norm": 0.0}, "max_gradient_norm"),
-        ({"schedule": Schedule(warmup_epochs=30), "epochs": 20}, "warmup_epochs"),
     ],
 )
 def test_impossible_values_are_refused_by_name(changes: dict[str, object], words: str) -> None:
     with pytest.raises(ResnetkitError, match=words) as caught:
         recipe(**changes)
     assert caught.value.code == Code.USAGE
+
+
+@pytest.mark.parametrize("changes", [{"warmup_share": 1.0}, {"warmup_share": -0.1}, {"final_share": 2.0}])
+def test_impossible_schedules_are_refused(changes: dict[str, float]) -> None:
+    with pytest.raises(ResnetkitError, match=f"schedule.{next(iter(changes))}"):
+        Schedule(**changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_every_recipe_can_be_shortened(epochs: int) -> None:
+    for name in RECIPES:
+        assert choose(DIGITS, DataSpec("digits"), recipe=name, settings={"epochs": epochs}).recipe.epochs == epochs
 
 
 def test_channels_of_network_and_images_must_agree() -> None:

@@ -73,7 +73,7 @@ def test_training_learns(tmp_path: Path) -> None:
 
 
 def test_run_folders_are_numbered_and_never_reused(tmp_path: Path, tiny_settings: dict[str, object]) -> None:
-    settings = tiny_settings | {"epochs": 1, "schedule.warmup_epochs": 0}
+    settings = tiny_settings | {"epochs": 1, "schedule.warmup_share": 0}
     first = runs.train("digits", model="resnet20_b", settings=settings, out=tmp_path)
     second = runs.train("digits", model="resnet20_b", settings=settings, out=tmp_path)
     assert (first.run.name, second.run.name) == ("0001-resnet20_b-digits", "0002-resnet20_b-digits")
@@ -82,7 +82,7 @@ def test_run_folders_are_numbered_and_never_reused(tmp_path: Path, tiny_settings
 
 
 def test_another_seed_gives_another_run(tmp_path: Path, tiny_settings: dict[str, object]) -> None:
-    settings = tiny_settings | {"epochs": 1, "schedule.warmup_epochs": 0}
+    settings = tiny_settings | {"epochs": 1, "schedule.warmup_share": 0}
     first = runs.train("digits", model="resnet20_b", settings=settings, out=tmp_path)
     second = runs.train("digits", model="resnet20_b", settings=settings | {"seed": 1}, out=tmp_path)
     one, two = load_classifier(first.run).network, load_classifier(second.run).network
@@ -97,7 +97,7 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(
     losses = []
     for parts in (1, 4):
         listener = Recorder()
-        settings = tiny_settings | {"epochs": 1, "accumulate_steps": parts, "schedule.warmup_epochs": 0}
+        settings = tiny_settings | {"epochs": 1, "accumulate_steps": parts, "schedule.warmup_share": 0}
         settings |= {"model.block.drop_rate": 0.0, "optimizer.learning_rate": 0.01}
         runs.train("digits", model="resnet20_b", settings=settings, out=tmp_path, listener=listener)
         losses.append([step.loss for step in listener.steps])
@@ -137,7 +137,7 @@ def test_what_is_not_finite_stops_the_run_before_the_update(
 
 
 def test_a_far_too_high_learning_rate_is_diagnosed(tmp_path: Path, tiny_settings: dict[str, object]) -> None:
-    settings = tiny_settings | {"optimizer.learning_rate": 1e18, "epochs": 2, "schedule.warmup_epochs": 0}
+    settings = tiny_settings | {"optimizer.learning_rate": 1e18, "epochs": 2, "schedule.warmup_share": 0}
     with pytest.raises(ResnetkitError) as caught:
         runs.train("digits", model="resnet20_b", settings=settings, out=tmp_path)
     assert caught.value.code == Code.DIVERGED
@@ -146,7 +146,7 @@ def test_a_far_too_high_learning_rate_is_diagnosed(tmp_path: Path, tiny_settings
 def test_early_stopping_stops_and_keeps_the_best(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scores = iter([0.5, 0.7, 0.6, 0.7, 0.65, 0.9])
     monkeypatch.setattr(loop, "quick_scores", lambda *_: {"val_loss": 1.0, "val_top1": next(scores)})
-    settings = {"epochs": 6, "early_stopping_epochs": 3, "model.depths": [1, 1, 1], "schedule.warmup_epochs": 0}
+    settings = {"epochs": 6, "early_stopping_epochs": 3, "model.depths": [1, 1, 1], "schedule.warmup_share": 0}
     result = runs.train("digits", model="resnet20_b", settings=settings, out=tmp_path)
     provenance = load_classifier(result.run).provenance
     assert (provenance["epochs"], provenance["best_epoch"]) == (5, 2)
@@ -164,7 +164,7 @@ def test_keep_last_keeps_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         return original(state, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(runs, "_best_classifier", noted)
-    settings = {"epochs": 2, "keep": "last", "model.depths": [1, 1, 1], "schedule.warmup_epochs": 0}
+    settings = {"epochs": 2, "keep": "last", "model.depths": [1, 1, 1], "schedule.warmup_share": 0}
     result = runs.train("digits", model="resnet20_b", settings=settings, out=tmp_path)
     for name, value in load_classifier(result.run).network.state_dict().items():
         assert torch.equal(value, kept[0][name]), name
@@ -173,7 +173,7 @@ def test_keep_last_keeps_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_weights_start_a_run_and_need_a_new_head_for_other_classes(
     tmp_path: Path, tiny_settings: dict[str, object], image_folder: Path
 ) -> None:
-    settings = tiny_settings | {"epochs": 1, "schedule.warmup_epochs": 0}
+    settings = tiny_settings | {"epochs": 1, "schedule.warmup_share": 0}
     first = runs.train("digits", model="resnet20_b", settings=settings, out=tmp_path)
     weights = str(first.run / "classifier.safetensors")
     fine = settings | {"weights": weights, "batch_size": 4, "augmentation.pad_px": 0}
@@ -195,7 +195,7 @@ def test_photos_stream_to_the_same_bytes_as_from_memory(tmp_path: Path, image_fo
         "epochs": 2,
         "batch_size": 6,
         "model.depths": [1, 1, 1],
-        "schedule.warmup_epochs": 0,
+        "schedule.warmup_share": 0,
         "augmentation.crop_area": [0.4, 1.0],
         "augmentation.flip_rate": 0.5,
         "runtime.threads": 1,
@@ -219,7 +219,7 @@ def test_bad_images_stop_training_or_are_left_out_on_record(
         runs.train(str(image_folder), model="resnet20_b", out=tmp_path / "runs")
     assert caught.value.code == Code.DATA
     assert not (tmp_path / "runs").exists()
-    settings = tiny_settings | {"epochs": 1, "batch_size": 4, "schedule.warmup_epochs": 0}
+    settings = tiny_settings | {"epochs": 1, "batch_size": 4, "schedule.warmup_share": 0}
     spec = resnetkit.DataSpec(str(image_folder), on_bad_image="skip")
     result = runs.train(spec, model="resnet20_b", settings=settings, out=tmp_path)
     (recorded,) = json.loads((result.run / "recipe.json").read_text())["data"]["bad_images"]
@@ -245,7 +245,7 @@ def test_impossible_settings_are_refused_before_training(
 
 
 def test_without_a_validation_split_the_last_epoch_is_kept(tmp_path: Path, tiny_settings: dict[str, object]) -> None:
-    settings = tiny_settings | {"data.validation_fraction": 0.0, "epochs": 1, "schedule.warmup_epochs": 0}
+    settings = tiny_settings | {"data.validation_fraction": 0.0, "epochs": 1, "schedule.warmup_share": 0}
     result = runs.train("digits", model="resnet20_b", settings=settings, out=tmp_path)
     assert set(result.scores) == {"test"}
     assert load_classifier(result.run).provenance["val_top1"] is None
@@ -273,7 +273,7 @@ def test_the_recorded_command_names_what_was_set_about_the_data() -> None:
 
 
 def test_settings_of_the_data_change_the_splits(tmp_path: Path, tiny_settings: dict[str, object]) -> None:
-    settings = tiny_settings | {"epochs": 1, "schedule.warmup_epochs": 0, "data.validation_fraction": 0.3}
+    settings = tiny_settings | {"epochs": 1, "schedule.warmup_share": 0, "data.validation_fraction": 0.3}
     result = runs.train("digits", model="resnet20_b", settings=settings, out=tmp_path)
     assert result.scores["val"].top1.num_images == pytest.approx(0.3 * 1438, abs=10)
 
@@ -281,7 +281,7 @@ def test_settings_of_the_data_change_the_splits(tmp_path: Path, tiny_settings: d
 def test_losses_follow_the_recorded_trace(tmp_path: Path, tiny_settings: dict[str, object]) -> None:
     """A change of the code that changes what is computed shows here, even where the result is as good."""
     listener = Recorder()
-    settings = tiny_settings | {"epochs": 1, "schedule.warmup_epochs": 0, "max_gradient_norm": 1.0}
+    settings = tiny_settings | {"epochs": 1, "schedule.warmup_share": 0, "max_gradient_norm": 1.0}
     runs.train("digits", model="resnet20_b", settings=settings, out=tmp_path, listener=listener)
     means = np.array([step.loss for step in listener.steps])
     trace = np.diff(means * np.arange(1, 11), prepend=0)

@@ -172,14 +172,14 @@ class Loop:
             "the weights were not updated with it",
             why=f"learning rate {rate:.3g}, mean loss of this epoch before it {progress.loss_sum / done:.4g}",
             fix=f"start again with a lower learning rate (--set optimizer.learning_rate="
-            f"{self.recipe.optimizer.learning_rate / 4:g}), a longer warm-up (schedule.warmup_epochs) or clipping "
+            f"{self.recipe.optimizer.learning_rate / 4:g}), a longer warm-up (schedule.warmup_share) or clipping "
             "(max_gradient_norm=1)",
         )
 
     def learning_rate_share(self, step: int) -> float:
         """The schedule at an update, from 0."""
         num_steps = self.recipe.epochs * self._steps_per_epoch
-        return learning_rate_share(self.recipe.schedule, step, num_steps, self._steps_per_epoch)
+        return learning_rate_share(self.recipe.schedule, step, num_steps)
 
     def _finish_epoch(self, images_per_second: float | None) -> None:
         recipe, state, progress = self.recipe, self.state, self.state.progress

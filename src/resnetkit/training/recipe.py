@@ -83,19 +83,19 @@ class Schedule:
 
     Attributes:
         shape: after the warm-up; ``step`` multiplies by ``step_factor`` at each of ``milestones``.
-        warmup_epochs: the rate grows evenly from near 0 over these.
+        warmup_share: the rate grows evenly from near 0 over this share of the run, in [0, 1).
         final_share: where cosine and linear end.
         milestones: shares of the whole run, in [0, 1].
     """
 
     shape: Literal["cosine", "linear", "step", "constant"] = "cosine"
-    warmup_epochs: float = 0.0
+    warmup_share: float = 0.0
     final_share: float = 0.0
     milestones: tuple[float, ...] = (0.5, 0.75)
     step_factor: float = 0.1
 
     def __post_init__(self) -> None:
-        require(self.warmup_epochs >= 0, f"schedule.warmup_epochs must be 0 or more, got {self.warmup_epochs}")
+        require(0 <= self.warmup_share < 1, f"schedule.warmup_share must be in [0, 1), got {self.warmup_share}")
         require(0 <= self.final_share <= 1, f"schedule.final_share must be in [0, 1], got {self.final_share}")
 
 
@@ -153,11 +153,6 @@ class Recipe:
         require(
             self.batch_size % self.accumulate_steps == 0,
             f"batch_size ({self.batch_size}) must be a multiple of accumulate_steps ({self.accumulate_steps})",
-        )
-        require(
-            self.schedule.warmup_epochs < self.epochs or self.epochs == 1,
-            f"schedule.warmup_epochs ({self.schedule.warmup_epochs}) must be below epochs ({self.epochs})",
-            fix="shorten the warm-up, e.g. --set schedule.warmup_epochs=1",
         )
         require(
             self.model.in_channels == self.preprocessing.channels,

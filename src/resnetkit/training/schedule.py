@@ -7,14 +7,14 @@ import math
 from resnetkit.training.recipe import Schedule
 
 
-def learning_rate_share(schedule: Schedule, step: int, num_steps: int, steps_per_epoch: int) -> float:
+def learning_rate_share(schedule: Schedule, step: int, num_steps: int) -> float:
     """Share of the full learning rate at ``step`` (from 0) of ``num_steps``.
 
-    >>> cosine = Schedule(shape="cosine", warmup_epochs=1)
-    >>> [round(learning_rate_share(cosine, step, 40, 10), 2) for step in (0, 9, 10, 25, 39)]
+    >>> cosine = Schedule(shape="cosine", warmup_share=0.25)
+    >>> [round(learning_rate_share(cosine, step, 40), 2) for step in (0, 9, 10, 25, 39)]
     [0.1, 1.0, 1.0, 0.5, 0.0]
     """
-    warmup_steps = min(round(schedule.warmup_epochs * steps_per_epoch), num_steps - 1)
+    warmup_steps = min(round(schedule.warmup_share * num_steps), num_steps - 1)
     if step < warmup_steps:
         return (step + 1) / warmup_steps
     progress = (step - warmup_steps) / max(1, num_steps - warmup_steps)
