@@ -193,7 +193,8 @@ def test_a_run_folder_stands_for_its_classifier(tmp_path: Path) -> None:
 
 def test_what_holds_no_classifier_is_explained(tmp_path: Path) -> None:
     unfinished = tmp_path / "unfinished"
-    (unfinished / "checkpoints").mkdir(parents=True)
+    unfinished.mkdir()
+    (unfinished / "recipe.json").touch()  # the first thing in it; checkpoints come later
     (tmp_path / "other").mkdir()
     for path, why, fix in (
         (unfinished, "has not finished", f"--resume {unfinished}"),
@@ -228,6 +229,16 @@ def test_paths_pil_images_and_arrays_get_the_same_answer(files: list[Path]) -> N
         assert np.array_equal(classifier.predict_proba(images), expected)
     np.testing.assert_allclose(classifier.predict_proba(files, batch_size=2), expected, atol=1e-6)
     assert classifier.predict_proba([]).shape == (0, 3)
+
+
+def test_answers_averaged_with_the_mirror_image(files: list[Path]) -> None:
+    plain = make()
+    averaged = replace(plain, preprocessing=replace(plain.preprocessing, average_mirrored=True))
+    images = [np.asarray(Image.open(path).convert("RGB").resize((20, 20))) for path in files]
+    mirrored = [np.ascontiguousarray(image[:, ::-1]) for image in images]
+    by_hand = (plain.predict_proba(images) + plain.predict_proba(mirrored)) / 2
+    np.testing.assert_allclose(averaged.predict_proba(images), by_hand, atol=1e-6)
+    assert not np.allclose(by_hand, plain.predict_proba(images), atol=1e-4)
 
 
 def test_an_oriented_photo_is_turned_upright_however_it_is_given(tmp_path: Path) -> None:

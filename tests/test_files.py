@@ -239,3 +239,10 @@ def test_runs_started_together_get_numbers_of_their_own(
 def test_a_claim_left_by_a_crash_only_costs_its_number(tmp_path: Path) -> None:
     (tmp_path / "0003-").mkdir()
     assert create_numbered_folder(tmp_path, "run").name == "0004-run"
+
+
+def test_a_long_name_is_cut(tmp_path: Path) -> None:
+    first, second = (create_numbered_folder(tmp_path, f"resnet20-{'ü' * 10} {'n' * 250}") for _ in range(2))
+    assert first.name.startswith("0001-resnet20-n")
+    assert second.name.startswith("0002-resnet20-n")
+    assert len(list(tmp_path.iterdir())) == 2

@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
 from resnetkit.config import from_dict, to_dict
 from resnetkit.data.decoding import UnreadableImage, decode, develop
@@ -60,6 +60,13 @@ class Prediction:
         return self.top[0][1] if self.top else None
 
 
+def class_probabilities(network: nn.Module, pixels: Tensor, preprocessing: Preprocessing) -> Tensor:
+    """Probabilities ``(N, K)`` of staged images, uint8 ``(N, C, S, S)``, as the preprocessing says."""
+    images = normalize(pixels, preprocessing)
+    views = [images, images.flip(3)] if preprocessing.average_mirrored else [images]
+    return torch.stack([network(view).float().softmax(1) for view in views]).mean(0)
+
+
 @dataclass
 class Classifier:
     """Classifies images with a trained network.
@@ -94,9 +101,7 @@ class Classifier:
     def probabilities(self, pixels: Tensor) -> Tensor:
         """Class probabilities ``(N, K)`` of preprocessed images, uint8 ``(N, C, S, S)``."""
         with torch.inference_mode():
-            images = normalize(pixels.to(self.device), self.preprocessing)
-            logits: Tensor = self.network(images)
-            return logits.float().softmax(1)
+            return class_probabilities(self.network, pixels.to(self.device), self.preprocessing)
 
     def predict_proba(self, images: Iterable[ImageInput], *, batch_size: int = 64) -> npt.NDArray[np.float32]:
         """Class probabilities ``(N, K)`` of files, PIL images or uint8 arrays ``(H, W)`` or ``(H, W, 3)``.
@@ -201,7 +206,7 @@ def find_classifier(path: str | Path) -> Path:
     if path.is_dir():
         file = path / FILE_NAME
         if not file.exists():
-            unfinished = (path / "checkpoints").is_dir()
+            unfinished = (path / "recipe.json").is_file()
             raise ResnetkitError(
                 Code.WEIGHTS,
                 f"no {FILE_NAME} in {path}",

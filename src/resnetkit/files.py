@@ -14,6 +14,8 @@ from pathlib import Path
 
 from resnetkit.errors import Code, ResnetkitError
 
+MAX_NAME_LENGTH = 100  # file systems take 255 bytes, and others may put something before or after ours
+
 
 def sync_file(path: Path) -> None:
     """Force one file's or folder's bytes to the disk. An error is final: it is never retried on the same file."""
@@ -87,8 +89,11 @@ def sha256_of(path: Path) -> str:
 
 
 def create_numbered_folder(parent: Path, name: str) -> Path:
-    """Create and return ``parent/NNNN-name`` with the next free number; never an existing folder."""
-    slug = re.sub(r"[^A-Za-z0-9_.]+", "-", name).strip("-")
+    """Create and return ``parent/NNNN-name`` with the next free number; never an existing folder.
+
+    Signs that shells or other systems read in their own way become ``-``, and a long name is cut.
+    """
+    slug = re.sub(r"[^A-Za-z0-9_.]+", "-", name)[:MAX_NAME_LENGTH].strip("-")
     with io_errors(f"create a folder in {parent}"):
         parent.mkdir(parents=True, exist_ok=True)
         while True:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -27,15 +28,17 @@ def find_device(name: str = "auto") -> torch.device:
     """The device of that name.
 
     Raises:
-        ResnetkitError: where the machine has no such device.
+        ResnetkitError: for a kind of device other than CPU and CUDA, or where the machine has no such device.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise ResnetkitError(Code.USAGE, f"unknown device '{name}'", fix="choose auto, cpu, cuda or cuda:N") from None
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
+        raise ResnetkitError(Code.USAGE, f"unknown device '{name}'", fix="choose auto, cpu, cuda or cuda:N")
+    device = torch.device(name)
+    if device.type == "cuda":
+        # With its number, which torch.cuda.set_device insists on.
+        device = torch.device("cuda", device.index or 0)
+    if device.type == "cuda" and device.index >= torch.cuda.device_count():
         raise ResnetkitError(
             Code.USAGE, f"no device '{name}' here: torch sees {torch.cuda.device_count()} CUDA GPUs", fix="--device cpu"
         )

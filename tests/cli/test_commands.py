@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 import zlib
@@ -12,6 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+
+from resnetkit.cli.evaluate import _print_scores
+from resnetkit.cli.train import print_result
+from resnetkit.evaluation.metrics import score
+from resnetkit.training.finishing import Result
 
 Cli = Callable[..., tuple[int, str, str]]
 
@@ -69,10 +75,12 @@ EXPECTED = {
 def test_predict_gives_a_row_for_every_file_and_no_class_to_what_it_cannot_read(
     cli: Cli, trained: Path, mixed_folder: Path
 ) -> None:
+    (mixed_folder / "h_gone.png").symlink_to("nowhere")
+    digit_file(mixed_folder, ".hidden.png")
     code, out, err = cli("predict", str(trained), str(mixed_folder), "--format", "jsonl")
     rows = [json.loads(line) for line in out.splitlines()]
     assert code == 1
-    assert {Path(row["path"]).name: row["status"] for row in rows} == EXPECTED
+    assert {Path(row["path"]).name: row["status"] for row in rows} == EXPECTED | {"h_gone.png": "error"}
     for row in rows:
         if row["status"] == "ok":
             assert row["class"] in "0123456789"
@@ -85,7 +93,9 @@ def test_predict_gives_a_row_for_every_file_and_no_class_to_what_it_cannot_read(
     assert "truncated" in reasons["c_truncated.jpg"]
     assert "0 bytes" in reasons["e_empty.png"]
     assert "10,000,000,000 pixels" in reasons["f_bomb.png"]
-    assert "4 of 7 files" in err
+    assert "does not exist" in reasons["h_gone.png"]
+    assert "1 hidden files" in err
+    assert "5 of 8 files" in err
     # The neighbours of a bad file get their own answers.
     assert rows[0]["top"] == rows[6]["top"]
     assert rows[0]["class"] == "0"
@@ -101,6 +111,11 @@ def test_predict_formats_agree(cli: Cli, trained: Path, tmp_path: Path) -> None:
     assert float(line["probability_2"]) == pytest.approx(row["top"][1]["probability"], abs=1e-6)
     assert f"{100 * row['probability']:.1f} %" in table
     assert str(path) in table
+
+
+def test_every_csv_row_has_all_columns(cli: Cli, trained: Path, mixed_folder: Path) -> None:
+    rows = list(csv.reader(io.StringIO(cli("predict", str(trained), str(mixed_folder), "-f", "csv", "--top", "2")[1])))
+    assert {len(row) for row in rows} == {7}
 
 
 def test_predict_takes_patterns_and_stdin(
@@ -192,6 +207,26 @@ def test_train_prints_choice_scores_and_next_command(cli: Cli, tmp_path: Path) -
     assert "95 % interval" in out
     assert "resnetkit predict" in out
     assert (tmp_path / "0001-resnet20-digits" / "report.html").exists()
+    assert "val   top-1" in out
+    assert "chose the epoch" in out
+
+
+def test_train_says_what_the_scores_are_worth(cli: Cli, tmp_path: Path) -> None:
+    for class_name in ("a", "b", "c", "d"):
+        (tmp_path / "data" / class_name).mkdir(parents=True)
+        digit_file(tmp_path / "data" / class_name)
+    short = ["--set", "model.depths=[1,1,1]", "--epochs", "1", "--out", str(tmp_path / "runs")]
+    code, out, _ = cli("train", str(tmp_path / "data"), *short)
+    assert code == 0
+    assert "no images were held back" in out
+    out = cli("train", "digits", *short, "--set", "keep=last")[1]
+    assert "watched during training" in out
+    assert "chose the epoch" not in out
+
+
+def test_the_next_command_can_be_pasted_into_a_shell(capsys: pytest.CaptureFixture[str]) -> None:
+    print_result(Result(Path("my runs/0001-a"), {}, 1.0), as_json=False)
+    assert "resnetkit predict 'my runs/0001-a' IMAGE…" in capsys.readouterr().out
 
 
 def test_train_json_is_one_object_on_stdout(cli: Cli, tmp_path: Path) -> None:
@@ -218,10 +253,14 @@ def test_train_lists_bad_images_and_trains_nothing(cli: Cli, mixed_folder: Path,
     assert not (tmp_path / "runs").exists()
 
 
-def test_resume_takes_no_other_options(cli: Cli, trained: Path) -> None:
-    code, _, err = cli("train", "--resume", str(trained), "--epochs", "9")
+@pytest.mark.parametrize("option", ["--epochs=9", "--seed=0", "--out=elsewhere", "--set=epochs=9", "--reset-head"])
+def test_resume_takes_no_other_options(cli: Cli, trained: Path, option: str) -> None:
+    code, _, err = cli("train", "--resume", str(trained), option)
     assert code == 2
     assert "takes no other options" in err
+
+
+def test_train_wants_data_or_a_run(cli: Cli, trained: Path) -> None:
     assert cli("train")[0] == 2
     assert cli("train", "digits", "--resume", str(trained))[0] == 2
 
@@ -253,6 +292,36 @@ def test_describe_follows_its_options(cli: Cli) -> None:
     assert table["input_shape"] == [1, 28, 28]
     assert table["rows"][-1]["output_shape"] == [7]
     assert cli("describe", "resnet18", "--image-size", "4")[0] == 2
+
+
+# --- class names ---
+
+
+def test_a_class_name_is_shown_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    names = ["dog [red] x", "[/b]", ":cat:", "n" * 200]
+    _print_scores(score(np.eye(4), np.arange(4), names), "title")
+    out = capsys.readouterr().out
+    assert all(name in out for name in names)
+
+
+# --- leaving early ---
+
+
+def test_a_reader_that_leaves_is_no_failure() -> None:
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    command = [sys.executable, "-m", "resnetkit", "models"]
+    finished = subprocess.run(command, stdout=write_end, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(write_end)
+    assert (finished.returncode, finished.stderr) == (0, "")
+
+
+def test_ctrl_c_is_answered(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("resnetkit.models.description.describe", interrupted)
+    assert cli("describe", "resnet18") == (130, "", "stopped\n")
 
 
 # --- errors ---

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from resnetkit.data.image_folder import scan
+from resnetkit.data.image_folder import find_images, scan
 from resnetkit.errors import Code, ResnetkitError
 
 
@@ -107,3 +107,39 @@ def test_refusals_say_what_is_wrong(tmp_path: Path) -> None:
 def test_the_classes_of_all_splits_must_be_the_same(tmp_path: Path, test_classes: str, why: str) -> None:
     make(tmp_path, "train/cat/a.jpg", "train/dog/b.jpg", *(f"test/{name}/c.jpg" for name in test_classes.split()))
     assert refusal(tmp_path).why == why
+
+
+def test_a_folder_without_images_is_no_class_and_is_named(tmp_path: Path) -> None:
+    make(tmp_path, "cat/a.png", "dog/b.png", "fish/photo.heic")
+    (tmp_path / "owl").mkdir()
+    found = scan(tmp_path)
+    assert found.class_names == ("cat", "dog")
+    assert found.empty_folders == ("fish", "owl")
+
+
+def test_a_link_that_leads_nowhere_is_a_file_to_be_reported(tmp_path: Path) -> None:
+    make(tmp_path, "cat/a.png", "dog/b.png")
+    (tmp_path / "cat" / "gone.png").symlink_to("nowhere")
+    (tmp_path / "cat" / "self.png").symlink_to("self.png")
+    (tmp_path / "self").symlink_to("self")
+    found = scan(tmp_path)
+    assert found.splits["all"].paths == ["cat/a.png", "cat/gone.png", "cat/self.png", "dog/b.png"]
+    assert found.ignored_files == 1
+
+
+def test_find_images_sees_what_a_scan_sees(tmp_path: Path) -> None:
+    make(tmp_path, "b.JPG", "sub/a.png", ".hidden.png", ".thumbs/c.png", "notes.txt")
+    (tmp_path / "gone.png").symlink_to("nowhere")
+    paths, num_ignored = find_images(tmp_path)
+    assert paths == [str(tmp_path / name) for name in ("b.JPG", "gone.png", "sub/a.png")]
+    assert num_ignored == 3
+
+
+def test_a_folder_that_cannot_be_read_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("resnetkit.data.image_folder.os.scandir", refuse)
+    with pytest.raises(ResnetkitError, match="Permission denied") as caught:
+        find_images(tmp_path)
+    assert caught.value.code == Code.IO

@@ -278,3 +278,12 @@ def test_an_unknown_name_gets_a_suggestion(tmp_path: Path) -> None:
 def test_the_training_split_can_be_staged_for_evaluation(folder: Path) -> None:
     split = open_data(spec(folder)).load(["train"], PREPROCESSING, whole=()).splits["train"]
     assert split.images.read(np.arange(2)).shape == (2, 3, 12, 12)
+
+
+def test_a_folder_without_images_is_warned_of(tmp_path: Path) -> None:
+    for path in ("cat/a.png", "cat/b.png", "dog/a.png", "dog/b.png"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / path)
+    (tmp_path / "owl").mkdir()
+    loaded = open_data(DataSpec(str(tmp_path))).load(["train"], Preprocessing(8, 8))
+    assert loaded.warnings[0] == "folders without any image are no classes: 'owl'"

@@ -95,3 +95,14 @@ def test_leftovers_of_a_killed_write_are_removed_and_never_loaded(tmp_path: Path
 
 def test_no_folder_is_no_checkpoint(tmp_path: Path) -> None:
     assert newest_checkpoint(tmp_path / "none") == (None, [])
+
+
+def test_damaged_checkpoints_of_later_steps_do_not_crowd_out_new_ones(tmp_path: Path) -> None:
+    for step in (8, 9):
+        (save_checkpoint(tmp_path, checkpoint(step)) / "manifest.json").unlink()
+    for step in (1, 2, 3):
+        save_checkpoint(tmp_path, checkpoint(step))
+        loaded, damaged = newest_checkpoint(tmp_path)
+        assert loaded is not None
+        assert (loaded.step, damaged) == (step, [])
+    assert len(list(tmp_path.iterdir())) == 2

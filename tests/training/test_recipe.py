@@ -160,3 +160,8 @@ def test_unknown_names_are_refused() -> None:
         choose(FASHION, DataSpec("fashion_mnist"), recipe="small_image")
     with pytest.raises(ResnetkitError, match="did you mean 'resnet50'"):
         choose(FASHION, DataSpec("fashion_mnist"), model="resnt50")
+
+
+def test_a_folder_with_the_name_of_a_data_set_keeps_its_own_kind_of_statistics() -> None:
+    chosen = choose(replace(PHOTOS, name="digits"), DataSpec("digits"))
+    assert chosen.recipe.preprocessing.mean == (0.485, 0.456, 0.406)

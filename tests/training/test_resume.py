@@ -9,10 +9,13 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from resnetkit.errors import Code, ResnetkitError
-from resnetkit.training import runs
+from resnetkit.training import loop, runs
 from resnetkit.training.checkpoint import newest_checkpoint
+from resnetkit.training.interruption import Interrupted, StopRequest
+from resnetkit.training.listener import Listener, StepReport
 from resnetkit.training.run_folder import RunFolder
 
 KILLED_RUN = Path(__file__).with_name("killed_run.py")
@@ -131,7 +134,75 @@ def test_events_after_the_checkpoint_are_forgotten_and_a_cut_line_is_dropped(tmp
         folder.record("epoch", step=step)
     with open(folder.metrics_file, "a") as file:
         file.write('{"event": "epo')
-    folder.forget_after(10)
+    folder.forget_after(10, 1)
     assert [event["step"] for event in folder.events()] == [0, 10]
     assert folder.metrics_file.read_text().count("\n") == 2
     assert os.listdir(tmp_path) == ["metrics.jsonl"]
+
+
+def test_a_record_without_its_data_is_damaged(tmp_path: Path, tiny_settings: dict[str, object]) -> None:
+    _, chosen = runs.plan("digits", model="resnet20_b", settings=tiny_settings)
+    folder = RunFolder(tmp_path)
+    folder.write_record(chosen.recipe, {"command": "", "environment": {}})
+    with pytest.raises(ResnetkitError, match="is damaged"):
+        folder.read_record()
+
+
+def test_the_end_of_an_epoch_that_comes_again_is_forgotten(tmp_path: Path) -> None:
+    """Killed between an epoch's line and its checkpoint: the last checkpoint is of the epoch's last step."""
+    folder = RunFolder(tmp_path)
+    for epoch in (1, 2):
+        folder.record("epoch", epoch=epoch, step=10 * epoch)
+    folder.forget_after(20, 1)
+    assert [event["epoch"] for event in folder.events()] == [1]
+
+
+def stopped_run(out: Path, settings: dict[str, object]) -> Path:
+    """A run that was asked to stop in its first epoch."""
+
+    class Stopper(Listener):
+        def step_ended(self, report: StepReport) -> None:
+            if report.step == 2:
+                signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(Interrupted, match="SIGTERM"):
+        runs.train("digits", model="resnet20_b", settings=settings, out=out, listener=Stopper())
+    (run,) = out.iterdir()
+    return run
+
+
+def test_a_changed_recipe_is_refused_by_name(tmp_path: Path, tiny_settings: dict[str, object]) -> None:
+    run = stopped_run(tmp_path, tiny_settings)
+    record = json.loads((run / "recipe.json").read_text())
+    record["recipe"]["model"]["widths"] = [8, 16, 32]
+    record["recipe"]["epochs"] = 4
+    (run / "recipe.json").write_text(json.dumps(record))
+    with pytest.raises(ResnetkitError, match="recipe has changed since the run was started: model, epochs") as caught:
+        runs.resume(run)
+    assert caught.value.code == Code.WEIGHTS
+
+
+def test_a_recipe_file_of_another_kind_is_damaged(tmp_path: Path) -> None:
+    (tmp_path / "recipe.json").write_text("[]")
+    with pytest.raises(ResnetkitError, match="is damaged"):
+        runs.resume(tmp_path)
+
+
+def test_a_request_to_one_of_several_processes_stops_all_for_its_signal(
+    tmp_path: Path, tiny_settings: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each of two processes gets the signal in a step: their votes add up, the signals' numbers must not.
+    monkeypatch.setattr(loop, "set_learning_rate", lambda *_: signal.raise_signal(signal.SIGTERM))
+    monkeypatch.setattr(loop, "sum_over_ranks", lambda values, _: torch.cat([values[:2], 2 * values[2:]]))
+    with pytest.raises(Interrupted, match="SIGTERM"):
+        runs.train("digits", model="resnet20_b", settings=tiny_settings, out=tmp_path)
+
+
+def test_a_process_that_is_asked_alone_waits_for_the_others_to_agree() -> None:
+    request = StopRequest()
+    request(signal.SIGINT, None)
+    assert request.agreed == 0
+    request.agree([0.0, 0.0])  # summed before the signal came
+    assert (request.asked, request.agreed) == (signal.SIGINT, 0)
+    request.agree(request.votes())
+    assert request.agreed == signal.SIGINT

@@ -149,7 +149,7 @@ def test_early_stopping_stops_and_keeps_the_best(tmp_path: Path, monkeypatch: py
     settings = {"epochs": 6, "early_stopping_epochs": 3, "model.depths": [1, 1, 1], "schedule.warmup_share": 0}
     result = runs.train("digits", model="resnet20_b", settings=settings, out=tmp_path)
     provenance = load_classifier(result.run).provenance
-    assert (provenance["epochs"], provenance["best_epoch"]) == (5, 2)
+    assert (provenance["epochs"], provenance["kept_epoch"], provenance["val_top1"]) == (5, 2, 0.7)
 
 
 def test_keep_last_keeps_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,8 +166,11 @@ def test_keep_last_keeps_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(runs, "_best_classifier", noted)
     settings = {"epochs": 2, "keep": "last", "model.depths": [1, 1, 1], "schedule.warmup_share": 0}
     result = runs.train("digits", model="resnet20_b", settings=settings, out=tmp_path)
-    for name, value in load_classifier(result.run).network.state_dict().items():
+    classifier = load_classifier(result.run)
+    for name, value in classifier.network.state_dict().items():
         assert torch.equal(value, kept[0][name]), name
+    # The score of the first epoch is not that of these weights.
+    assert (classifier.provenance["kept_epoch"], classifier.provenance["val_top1"]) == (2, None)
 
 
 def test_weights_start_a_run_and_need_a_new_head_for_other_classes(
@@ -234,7 +237,9 @@ def test_bad_images_stop_training_or_are_left_out_on_record(
         ({"batch_size": 3, "accumulate_steps": 3}, "cannot be cut into 3 equal parts"),
         ({"runtime.device": "cuda:7"}, "no device 'cuda:7'"),
         ({"runtime.device": "tpu9"}, "unknown device"),
+        ({"runtime.device": "meta"}, "unknown device"),
         ({"class_weights": [1.0, 2.0]}, "10 numbers"),
+        ({"model.num_classes": 5}, "the network has 5 classes, the data have 10"),
     ],
 )
 def test_impossible_settings_are_refused_before_training(
@@ -242,6 +247,7 @@ def test_impossible_settings_are_refused_before_training(
 ) -> None:
     with pytest.raises(ResnetkitError, match=words):
         runs.train("digits", settings=settings, out=tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_without_a_validation_split_the_last_epoch_is_kept(tmp_path: Path, tiny_settings: dict[str, object]) -> None:
@@ -249,6 +255,14 @@ def test_without_a_validation_split_the_last_epoch_is_kept(tmp_path: Path, tiny_
     result = runs.train("digits", model="resnet20_b", settings=settings, out=tmp_path)
     assert set(result.scores) == {"test"}
     assert load_classifier(result.run).provenance["val_top1"] is None
+
+
+def test_without_a_validation_split_nothing_stops_early(tmp_path: Path, tiny_settings: dict[str, object]) -> None:
+    listener = Recorder()
+    settings = tiny_settings | {"data.validation_fraction": 0.0, "early_stopping_epochs": 1}
+    runs.train("digits", model="resnet20_b", settings=settings, out=tmp_path, listener=listener)
+    assert [row["epoch"] for row in listener.rows] == [1, 2, 3]
+    assert "early_stopping_epochs has no effect without validation images" in listener.warnings
 
 
 def test_the_recorded_command_repeats_the_run(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from resnetkit.cli import demo, describe, evaluate, models, predict, train
 from resnetkit.errors import Code, ResnetkitError
@@ -20,7 +22,29 @@ EXIT_CODES = (
     "7 input/output, 70 bug, 130 and 143 stopped by SIGINT and SIGTERM."
 )
 
+
+class Commands(TyperGroup):
+    """The commands, which end in our words when the user or the reader of their output leaves early.
+
+    Left to itself, typer says nothing after Ctrl-C, and for a closed pipe it exits with 1: here, a failed check.
+    """
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        """Run the command that was asked for."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except KeyboardInterrupt:
+            print("stopped", file=sys.stderr)
+            raise typer.Exit(130) from None
+        except BrokenPipeError:  # the reader has gone, as `| head` does; there is nobody left to tell
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit from None
+        return result
+
+
 app = typer.Typer(
+    cls=Commands,
     name="resnetkit",
     help="Residual networks: define, inspect, train, evaluate and use them.",
     epilog=EXIT_CODES,
@@ -69,13 +93,6 @@ def main() -> None:
             traceback.print_exc()
         print(f"error: {error}", file=sys.stderr)
         sys.exit(int(error.code))
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        sys.exit(130)
-    except BrokenPipeError:
-        # The reader of our output has gone, as `| head` does; there is nobody left to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except Exception as error:
         if debug:
             traceback.print_exc()

@@ -55,8 +55,9 @@ def describe(
 
 
 def _print_table(name: str, summary: str, table) -> None:  # type: ignore[no-untyped-def]
-    from rich.console import Console
     from rich.table import Table
+
+    from resnetkit.cli.tables import print_table
 
     shape = "×".join(map(str, table.input_shape))
     typer.echo(f"{name}: {summary}\ninput {shape} (channels × height × width)")
@@ -74,7 +75,4 @@ def _print_table(name: str, summary: str, table) -> None:  # type: ignore[no-unt
         )
     grid.add_section()
     grid.add_row("total", "", "", "", f"{table.parameters:,}", f"{table.multiply_adds:,}")
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 160
-    console.print(grid)
+    print_table(grid)

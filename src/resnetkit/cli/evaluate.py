@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from resnetkit.cli.options import BadImageOption, DataDirOption, DeviceOption, JsonOption
+from resnetkit.cli.options import DataDirOption, DeviceOption, JsonOption
 
 if TYPE_CHECKING:
     from resnetkit.evaluation.metrics import Scores
@@ -23,7 +23,10 @@ def evaluate(
     min_top1: Annotated[
         float | None, typer.Option("--min-top1", help="Exit with 1 if top-1 is below this share (0 to 1).")
     ] = None,
-    on_bad_image: BadImageOption = "stop",
+    on_bad_image: Annotated[
+        Literal["stop", "skip"] | None,
+        typer.Option("--on-bad-image", help="stop or skip; left out: as the run did.", show_default=False),
+    ] = None,
     data_dir: DataDirOption = None,
     device: DeviceOption = "auto",
     json: JsonOption = False,
@@ -44,8 +47,10 @@ def evaluate(
     require(min_top1 is None or 0 <= min_top1 <= 1, f"--min-top1 must be in [0, 1], got {min_top1}")
     loaded = load_classifier(classifier, device=runtime.find_device(device))
     spec = _data_spec(classifier, data)
-    spec = replace(spec, on_bad_image=on_bad_image, data_dir=data_dir or spec.data_dir)
+    spec = replace(spec, on_bad_image=on_bad_image or spec.on_bad_image, data_dir=data_dir or spec.data_dir)
     evaluation = scoring.evaluate(loaded, spec, split=split, progress=True)
+    for text in evaluation.warnings:
+        print(f"warning: {text}", file=sys.stderr)
     for bad in evaluation.bad_images:
         print(f"left out: {bad.path} {bad.reason}", file=sys.stderr)
     scores = evaluation.scores
@@ -82,10 +87,10 @@ def _data_spec(classifier: str, data: str | None):  # type: ignore[no-untyped-de
 
 
 def _print_scores(scores: Scores, title: str) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
+    from resnetkit.cli.tables import print_table
+
     typer.echo(title)
     typer.echo(f"top-1             {scores.top1}")
     if scores.top5 is not None:
@@ -109,7 +114,7 @@ def _print_scores(scores: Scores, title: str) -> None:
             "–" if entry.f1 is None else f"{entry.f1:.3f}",
             f"{worst[1]} ({worst[0]})" if worst else "",
         )
-    console.print(table)
+    print_table(table)
 
 
 def _share(value: float | None) -> str:

@@ -48,8 +48,9 @@ def models(
         typer.echo(json_module.dumps(rows))
         return
 
-    from rich.console import Console
     from rich.table import Table
+
+    from resnetkit.cli.tables import print_table
 
     table = Table("network", box=None)
     for column in ("parameters", "multiply-adds", "at"):
@@ -58,7 +59,4 @@ def models(
     for name, cost in costs.items():
         shape = "×".join(map(str, cost.input_shape))
         table.add_row(name, f"{cost.parameters:,}", f"{cost.multiply_adds / 1e6:,.1f} M", shape, CATALOG[name].summary)
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 160
-    console.print(table)
+    print_table(table)

@@ -62,16 +62,15 @@ def predict(
 
 def find_files(paths: Iterable[str]) -> Iterator[str]:
     """The files that paths, folders, patterns and ``-`` stand for; what is not there is passed on, to get its row."""
-    from resnetkit.data.image_folder import EXTENSIONS
+    from resnetkit.data.image_folder import find_images
 
     for path in paths:
         if path == "-":
             yield from (line.rstrip("\n") for line in sys.stdin if line.strip())
         elif Path(path).is_dir():
-            found = sorted(file for file in Path(path).rglob("*") if file.is_file())
-            images = [str(file) for file in found if file.suffix.lower() in EXTENSIONS]
-            if len(images) < len(found):
-                print(f"{path}: {len(found) - len(images)} files that are no images ignored", file=sys.stderr)
+            images, num_ignored = find_images(Path(path))
+            if num_ignored:
+                print(f"{path}: {num_ignored} hidden files or files that are no images ignored", file=sys.stderr)
             yield from images
         elif any(sign in path for sign in "*?[") and not Path(path).exists():
             import glob
@@ -83,11 +82,11 @@ def find_files(paths: Iterable[str]) -> Iterator[str]:
 
 
 def _write_table(predictions: Iterable[Prediction], top: int) -> None:
-    from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
-    table = Table("file", "status", "class", box=None)
+    from resnetkit.cli.tables import print_table
+
+    table = Table("file", "status", "class", box=None, padding=(0, 2, 0, 0))
     table.add_column("probability", justify="right")
     if top > 1:
         table.add_column("then")
@@ -97,12 +96,8 @@ def _write_table(predictions: Iterable[Prediction], top: int) -> None:
             cells = ["ok", str(prediction.class_name), f"{100 * (prediction.probability or 0):.1f} %", then]
         else:
             cells = ["error", prediction.reason, "", ""]
-        table.add_row(*(Text(cell) for cell in [prediction.source, *cells][: 4 + (top > 1)]))
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 10_000  # a file or a pipe has no width to fit into
-        table.padding = (0, 2, 0, 0)
-    console.print(table)
+        table.add_row(*[prediction.source, *cells][: 4 + (top > 1)])
+    print_table(table)
 
 
 def _write_csv(predictions: Iterable[Prediction], top: int) -> None:
@@ -112,7 +107,7 @@ def _write_csv(predictions: Iterable[Prediction], top: int) -> None:
         ["path", "status", "reason", *(f"{what}_{rank}" for rank in ranks for what in ("class", "probability"))]
     )
     for prediction in predictions:
-        answers = [cell for name, share in prediction.top for cell in (name, f"{share:.6f}")]
+        answers = [cell for name, share in prediction.top for cell in (name, f"{share:.6f}")] or [""] * (2 * top)
         writer.writerow([prediction.source, prediction.status, prediction.reason, *answers])
 
 

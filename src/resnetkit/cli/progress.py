@@ -41,8 +41,8 @@ class ConsoleListener(Listener):
         self.last_shown = now
         text = (
             f"epoch {report.epoch}/{report.num_epochs}  step {report.step}/{report.num_steps}  "
-            f"loss {report.loss:.4f}  top-1 {100 * report.top1:.1f} %  lr {report.learning_rate:.4g}  "
-            f"{report.images_per_second:,.0f} images/s  ETA {_duration(report.eta_seconds)}"
+            f"ETA {_duration(report.eta_seconds)}  loss {report.loss:.4f}  top-1 {100 * report.top1:.1f} %  "
+            f"lr {report.learning_rate:.4g}  {report.images_per_second:,.0f} images/s"
         )
         if self.is_live:
             sys.stderr.write(f"\r\x1b[2K{text[: self.console.width - 1]}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +13,6 @@ from resnetkit.cli.options import BadImageOption, DataDirOption, DeviceOption, J
 from resnetkit.cli.program import program
 
 if TYPE_CHECKING:
-    from resnetkit.evaluation.metrics import Scores
     from resnetkit.training.finishing import Result
 
 
@@ -59,9 +59,10 @@ def train(
     listener = ConsoleListener()
     try:
         if resume is not None:
-            given = [model, recipe, epochs, set_, weights, seed, data_dir]
+            given = [model, recipe, epochs, set_ or None, weights, seed, data_dir]
+            defaults = (out, reset_head, on_bad_image, device) == ("runs", False, "stop", "auto")
             require(
-                not any(given) and not reset_head and on_bad_image == "stop" and device == "auto",
+                defaults and all(value is None for value in given),
                 "--resume goes on with the run as it was started and takes no other options but --json",
                 fix="start a new run to change something",
             )
@@ -107,15 +108,19 @@ def print_result(result: Result, *, as_json: bool) -> None:
         scores = {name: to_dict(value) for name, value in result.scores.items()}
         typer.echo(json.dumps({"run": str(result.run), "seconds": result.seconds, "scores": scores}))
         return
-    for name in ("val", "test"):
-        if name in result.scores:
-            typer.echo(f"{name:<5} top-1 {result.scores[name].top1}{_remark(name, result.scores)}")
+    for name, score in result.scores.items():
+        typer.echo(f"{name:<5} top-1 {score.top1}  {_remark(name, result)}")
+    if not result.scores:
+        typer.echo("no scores: no images were held back for validation or test")
     typer.echo(f"time  {result.seconds:,.1f} s of training and validation")
     typer.echo(f"run   {result.run}  (report: {result.run / 'report.html'})")
-    typer.echo(f"next  {program()} predict {result.run} IMAGE…")
+    typer.echo(f"next  {program()} predict {shlex.quote(str(result.run))} IMAGE…")
 
 
-def _remark(name: str, scores: dict[str, Scores]) -> str:
-    if name == "val":
-        return "  chose the epoch, so a little optimistic"
-    return "  read once, after training"
+def _remark(split: str, result: Result) -> str:
+    from resnetkit.training.run_folder import RunFolder
+
+    if split == "test":
+        return "read once, after training"
+    recipe, _ = RunFolder(result.run).read_record()
+    return "chose the epoch, so a little optimistic" if recipe.keep == "best" else "watched during training"

@@ -19,10 +19,15 @@ LAYOUT = "put the images in FOLDER/train/CLASS/ (and FOLDER/val/CLASS/, FOLDER/t
 
 @dataclass
 class Listing:
-    """The image files of one split: paths relative to the root, with ``/``, and their class names."""
+    """The image files of one split: paths relative to the root, with ``/``, and their class names.
+
+    Attributes:
+        empty_folders: those beside the class folders that hold no image.
+    """
 
     paths: list[str] = field(default_factory=list)
     classes: list[str] = field(default_factory=list)
+    empty_folders: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -32,12 +37,14 @@ class ImageFolder:
     Attributes:
         splits: ``train`` and those of ``val`` and ``test`` that exist, or only ``all`` for classes without a split.
         ignored_files: hidden files and folders, and files that are no images or lie outside a class folder.
+        empty_folders: folders where classes are expected, but without an image; their names are no classes.
     """
 
     root: Path
     class_names: tuple[str, ...]
     splits: dict[str, Listing]
     ignored_files: int
+    empty_folders: tuple[str, ...] = ()
 
 
 def natural_key(name: str) -> tuple[object, ...]:
@@ -65,7 +72,15 @@ def scan(root: Path) -> ImageFolder:
     first = splits[next(iter(splits))]
     class_names = tuple(sorted(set(first.classes), key=natural_key))
     _check_classes(root, class_names, splits)
-    return ImageFolder(root, class_names, splits, ignored)
+    empty_folders = tuple(path for listing in splits.values() for path in listing.empty_folders)
+    return ImageFolder(root, class_names, splits, ignored, empty_folders)
+
+
+def find_images(folder: Path) -> tuple[list[str], int]:
+    """The images in and below a folder, sorted, and the number of hidden entries and of files that are no images."""
+    found = list(_walk(str(folder), str(folder), frozenset()))
+    paths = sorted(path for path in found if path is not None)
+    return paths, len(found) - len(paths)
 
 
 def _split_roots(root: Path) -> tuple[dict[str, Path], int]:
@@ -74,7 +89,7 @@ def _split_roots(root: Path) -> tuple[dict[str, Path], int]:
     found: dict[str, Path] = {}
     for entry in entries:
         split = SPLIT_FOLDERS.get(entry.name.lower())
-        if split is None or not entry.is_dir():
+        if split is None or not os.path.isdir(entry.path):
             continue
         require(
             split not in found,
@@ -84,15 +99,14 @@ def _split_roots(root: Path) -> tuple[dict[str, Path], int]:
         )
         found[split] = Path(entry.path)
     # A class may be named "train" too: then it holds images, not class folders.
-    if "train" not in found or not any(entry.is_dir() for entry in _visible(found["train"])):
+    if "train" not in found or not any(os.path.isdir(entry.path) for entry in _visible(found["train"])):
         return {UNSPLIT: root}, 0
     ordered = {name: found[name] for name in SPLITS if name in found}
     return ordered, len(os.listdir(root)) - len(ordered)
 
 
 def _visible(folder: Path) -> list[os.DirEntry[str]]:
-    with os.scandir(folder) as entries:
-        return [entry for entry in entries if not entry.name.startswith(".")]
+    return [entry for entry in _entries(folder) if not entry.name.startswith(".")]
 
 
 def _scan_classes(root: Path, folder: Path) -> tuple[Listing, int]:
@@ -100,16 +114,16 @@ def _scan_classes(root: Path, folder: Path) -> tuple[Listing, int]:
     listing, ignored = Listing(), 0
     prefix = "" if folder == root else f"{folder.name}/"
     above = frozenset({_identity(root), _identity(folder)})
-    with os.scandir(folder) as entries:
-        for entry in sorted(entries, key=lambda entry: natural_key(entry.name)):
-            if entry.name.startswith(".") or not entry.is_dir():
-                ignored += 1
-                continue
-            found = list(_walk(entry.path, prefix + entry.name, above))
-            paths = sorted(path for path in found if path is not None)
-            ignored += len(found) - len(paths)
-            listing.paths += paths
-            listing.classes += [entry.name] * len(paths)
+    for entry in sorted(_entries(folder), key=lambda entry: natural_key(entry.name)):
+        if entry.name.startswith(".") or not os.path.isdir(entry.path):
+            ignored += 1
+            continue
+        found = list(_walk(entry.path, prefix + entry.name, above))
+        paths = sorted(path for path in found if path is not None)
+        ignored += len(found) - len(paths)
+        listing.paths += paths
+        listing.classes += [entry.name] * len(paths)
+        listing.empty_folders += [] if paths else [prefix + entry.name]
     return listing, ignored
 
 
@@ -118,15 +132,25 @@ def _walk(folder: str, relative: str, above: frozenset[tuple[int, int]]) -> Iter
     identity = _identity(folder)
     if identity in above:  # a link back to a folder that we are in
         return
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            path = f"{relative}/{entry.name}"
-            if entry.name.startswith("."):
-                yield None
-            elif entry.is_dir():
-                yield from _walk(entry.path, path, above | {identity})
-            else:
-                yield path if entry.name.lower().endswith(EXTENSIONS) else None
+    for entry in _entries(folder):
+        path = f"{relative}/{entry.name}"
+        if entry.name.startswith("."):
+            yield None
+        elif os.path.isdir(entry.path):
+            yield from _walk(entry.path, path, above | {identity})
+        else:
+            yield path if entry.name.lower().endswith(EXTENSIONS) else None
+
+
+def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
+    """What is in a folder. ``is_dir`` of an entry fails for a link to itself; ``os.path.isdir`` says no."""
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError as error:
+        raise ResnetkitError(
+            Code.IO, f"cannot read the folder {folder}", why=error.strerror or "", fix="make it readable, or remove it"
+        ) from error
 
 
 def _identity(folder: str | Path) -> tuple[int, int]:

@@ -67,6 +67,7 @@ class DataSource:
         image_size: the side of the images; in an image folder, the median of the shorter sides in a sample.
         listings: by split, those that there are of train, val and test.
         ignored_files: how many files of an image folder are hidden or no images.
+        warnings: sentences the user should read about what was found.
     """
 
     spec: DataSpec
@@ -76,6 +77,7 @@ class DataSource:
     image_size: int
     listings: dict[str, Listing]
     ignored_files: int = 0
+    warnings: tuple[str, ...] = ()
 
     @property
     def split_sizes(self) -> dict[str, int]:
@@ -125,7 +127,7 @@ class DataSource:
             splits=splits,
             fingerprint=fingerprint(self.class_names, splits, digests),
             bad_images=bad_images,
-            warnings=warnings_about(self.class_names, splits, digests),
+            warnings=self.warnings + warnings_about(self.class_names, splits, digests),
         )
 
     def _examine(
@@ -222,8 +224,17 @@ def _open_folder(spec: DataSpec, root: Path) -> DataSource:
     headers = _sample_headers(root, paths, spec.limits)
     channels = 1 if all(header.is_grey for header in headers) else 3
     image_size = int(np.median([min(header.width, header.height) for header in headers]))
+    empty = ", ".join(f"'{name}'" for name in folder.empty_folders)
+    warnings = (f"folders without any image are no classes: {empty}",) if empty else ()
     return DataSource(
-        spec, root.resolve().name, folder.class_names, channels, image_size, _ordered(listings), folder.ignored_files
+        spec,
+        root.resolve().name,
+        folder.class_names,
+        channels,
+        image_size,
+        _ordered(listings),
+        folder.ignored_files,
+        warnings,
     )
 
 

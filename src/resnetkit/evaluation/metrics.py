@@ -19,6 +19,8 @@ from resnetkit.errors import Code, require
 Probabilities = npt.NDArray[np.floating[Any]]
 Labels = npt.NDArray[np.integer[Any]]
 
+SMALLEST_PROBABILITY = 1e-12
+
 
 @frozen
 class Accuracy:
@@ -155,7 +157,7 @@ def log_loss(probabilities: Probabilities, labels: Labels) -> float:
     """
     given = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     # "+ 0.0" turns the -0.0 of a perfect answer into 0.0.
-    return float(-np.log(np.clip(given, 1e-12, 1.0)).mean()) + 0.0
+    return float(-np.log(np.clip(given, SMALLEST_PROBABILITY, 1.0)).mean()) + 0.0
 
 
 def expected_calibration_error(probabilities: Probabilities, labels: Labels, num_bins: int = 15) -> float:

@@ -10,14 +10,13 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from resnetkit.classifier import Classifier
+from resnetkit.classifier import Classifier, class_probabilities
 from resnetkit.data.batches import evaluation_order, read_batches
 from resnetkit.data.loading import open_data
-from resnetkit.data.preprocessing import normalize
 from resnetkit.data.source import BadImage, Indices, Split
 from resnetkit.data.spec import DataSpec, Preprocessing
 from resnetkit.errors import Code, ResnetkitError, did_you_mean
-from resnetkit.evaluation.metrics import Scores, score
+from resnetkit.evaluation.metrics import SMALLEST_PROBABILITY, Scores, score
 from resnetkit.evaluation.report import Mistake
 
 BATCH_SIZE = 256
@@ -25,19 +24,22 @@ BATCH_SIZE = 256
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores on one split, and what they were computed from.
+    """Scores, and what they were computed from.
 
     Attributes:
+        splits: the split that was asked for, or all of them, in the order of the rows below.
         probabilities: ``(N, K)``.
         labels: positions in the classifier's class names, ``(N,)``.
         bad_images: files that could not be read and were left out.
+        warnings: sentences the user should read, e.g. about the same image in two splits.
     """
 
-    split: Split
+    splits: tuple[Split, ...]
     scores: Scores
     probabilities: npt.NDArray[np.float32]
     labels: Indices
     bad_images: tuple[BadImage, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def evaluate(
@@ -65,7 +67,8 @@ def evaluate(
     probabilities = np.concatenate([part.probabilities for part in parts])
     labels = np.concatenate([part.labels for part in parts])
     scores = score(probabilities, labels, classifier.class_names)
-    return Evaluation(parts[0].split, scores, probabilities, labels, loaded.bad_images)
+    splits = tuple(loaded.splits.values())
+    return Evaluation(splits, scores, probabilities, labels, loaded.bad_images, loaded.warnings)
 
 
 def evaluate_split(classifier: Classifier, split: Split, class_names: Sequence[str]) -> Evaluation:
@@ -73,7 +76,7 @@ def evaluate_split(classifier: Classifier, split: Split, class_names: Sequence[s
     labels = match_classes(class_names, classifier.class_names)[split.labels]
     batches = read_batches(split, evaluation_order(len(split), BATCH_SIZE))
     probabilities = np.concatenate([classifier.probabilities(batch.images).cpu().numpy() for batch in batches])
-    return Evaluation(split, score(probabilities, labels, classifier.class_names), probabilities, labels)
+    return Evaluation((split,), score(probabilities, labels, classifier.class_names), probabilities, labels)
 
 
 def match_classes(names: Sequence[str], known: Sequence[str]) -> Indices:
@@ -109,23 +112,25 @@ def quick_scores(network: nn.Module, preprocessing: Preprocessing, split: Split)
     with torch.inference_mode():
         for batch in read_batches(split, evaluation_order(len(split), BATCH_SIZE)):
             labels = batch.labels.to(device)
-            logits = network(normalize(batch.images.to(device), preprocessing)).float()
-            loss_sum += float(nn.functional.cross_entropy(logits, labels, reduction="sum"))
-            num_correct += int((logits.argmax(1) == labels).sum())
+            probabilities = class_probabilities(network, batch.images.to(device), preprocessing)
+            log_probabilities = probabilities.clamp_min(SMALLEST_PROBABILITY).log()
+            loss_sum += float(nn.functional.nll_loss(log_probabilities, labels, reduction="sum"))
+            num_correct += int((probabilities.argmax(1) == labels).sum())
     return {"val_loss": loss_sum / len(split), "val_top1": num_correct / len(split)}
 
 
 def worst_mistakes(classifier: Classifier, evaluation: Evaluation, *, limit: int = 24) -> list[Mistake]:
-    """The wrong answers given with the most confidence, worst first."""
+    """The wrong answers on one split given with the most confidence, worst first."""
+    (split,) = evaluation.splits
     predicted = evaluation.probabilities.argmax(1)
     confidence = evaluation.probabilities.max(1)
     wrong = np.flatnonzero(predicted != evaluation.labels)
     worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:limit]
-    pixels = evaluation.split.images.read(worst) if len(worst) else ()
+    pixels = split.images.read(worst) if len(worst) else ()
     names = classifier.class_names
     return [
         Mistake(
-            identifier=evaluation.split.identifiers[i],
+            identifier=split.identifiers[i],
             pixels=image,
             true_name=names[evaluation.labels[i]],
             predicted_name=names[predicted[i]],

@@ -35,7 +35,10 @@ class Checkpoint:
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep: int = 2) -> Path:
-    """Write ``folder/step-NNNNNNNN-epoch-NNNN`` durably, then remove all but the newest ``keep``."""
+    """Write ``folder/step-NNNNNNNN-epoch-NNNN`` durably, then remove all others but the ``keep - 1`` before it.
+
+    Later ones are those that resuming passed over because they are damaged: they must not outlive this one.
+    """
     path = folder / f"step-{checkpoint.step:08d}-epoch-{checkpoint.epoch:04d}"
     if path.exists():  # a damaged one that resuming passed over
         shutil.rmtree(path)
@@ -46,8 +49,9 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep: int = 2) -> P
         (temporary / STATE).write_text(json.dumps(checkpoint.state))
         files = {file.name: sha256_of(file) for file in sorted(temporary.iterdir())}
         (temporary / MANIFEST).write_text(json.dumps({**_position(checkpoint), "sha256": files}))
-    for old in _paths(folder)[keep:]:
-        shutil.rmtree(old, ignore_errors=True)
+    kept = [other for other in _paths(folder) if other <= path][:keep]
+    for other in set(_paths(folder)) - set(kept):
+        shutil.rmtree(other, ignore_errors=True)
     return path
 
 

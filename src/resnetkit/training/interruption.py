@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
@@ -20,16 +20,27 @@ class Interrupted(Exception):  # noqa: N818 - a request that was granted, not an
 
 
 class StopRequest:
-    """Which signal asked to stop; 0: none."""
+    """Which signal asked this process to stop, and which one all processes have agreed to stop for; 0: none."""
 
     def __init__(self) -> None:
-        self.signal_number = 0
+        self.asked = self.agreed = 0
 
     def __call__(self, signal_number: int, _frame: FrameType | None) -> None:
         """Note the signal, as a handler."""
-        if self.signal_number:  # asked twice: the user does not want to wait for the checkpoint
+        if self.asked:  # asked twice: the user does not want to wait for the checkpoint
             raise KeyboardInterrupt
-        self.signal_number = signal_number
+        self.asked = signal_number
+
+    def votes(self) -> list[float]:
+        """1 for the signal that asked this process to stop, 0 for the others."""
+        return [float(self.asked == number) for number in SIGNALS]
+
+    def agree(self, votes: Sequence[float]) -> None:
+        """Stop if the votes, summed over all processes, hold any.
+
+        A process that stopped for a signal of its own, which the others have not had yet, would leave them waiting.
+        """
+        self.agreed = next((int(number) for number, vote in zip(SIGNALS, votes, strict=True) if vote), 0)
 
 
 @contextmanager

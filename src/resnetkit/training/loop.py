@@ -42,7 +42,7 @@ class Loop:
     Attributes:
         data: a train split of whole images, cropped anew in every epoch, and perhaps a val split.
         shard: this process's part of every batch.
-        facts: about the machine, kept in checkpoints.
+        facts: what bit-exact resume needs to be the same; kept in checkpoints.
     """
 
     recipe: Recipe
@@ -109,7 +109,7 @@ class Loop:
         state.optimizer.zero_grad()
 
         images, targets = self._augment(batch)
-        sums = torch.zeros(3, dtype=torch.float64)
+        sums = torch.zeros(2, dtype=torch.float64)
         parts = recipe.accumulate_steps
         for part, (some_images, some_targets) in enumerate(
             zip(images.chunk(parts), targets.chunk(parts), strict=True), start=1
@@ -119,10 +119,10 @@ class Loop:
                     loss, num_correct = self._backward(some_images, some_targets, parts)
             else:
                 loss, num_correct = self._backward(some_images, some_targets, parts)
-            sums += torch.tensor([loss / parts / self.shard.num_ranks, num_correct, 0])
-        sums[2] = self._stop.signal_number
-        loss, correct, signal_number = sum_over_ranks(sums.to(self._class_weights.device), self.shard).tolist()
-        self._stop.signal_number = int(signal_number)  # any process that is asked to stop stops all
+            sums += torch.tensor([loss / parts / self.shard.num_ranks, num_correct])
+        sums = torch.cat([sums, sums.new_tensor(self._stop.votes())])
+        loss, correct, *votes = sum_over_ranks(sums.to(self._class_weights.device), self.shard).tolist()
+        self._stop.agree(votes)
         self._check_finite("loss", loss, rate)
         limit = math.inf if recipe.max_gradient_norm is None else recipe.max_gradient_norm
         norm = nn.utils.clip_grad_norm_(state.network.parameters(), limit)
@@ -165,7 +165,8 @@ class Loop:
             return
         progress = self.state.progress
         done = progress.num_images or 1
-        self.run.record("diverged", step=progress.step, quantity=what, learning_rate=rate)
+        if self.shard.rank == 0:
+            self.run.record("diverged", step=progress.step, quantity=what, learning_rate=rate)
         raise ResnetkitError(
             Code.DIVERGED,
             f"the {what} became {value} in epoch {progress.epoch + 1}, step {progress.step_in_epoch + 1}; "
@@ -184,7 +185,9 @@ class Loop:
     def _finish_epoch(self, images_per_second: float | None) -> None:
         recipe, state, progress = self.recipe, self.state, self.state.progress
         before = time.monotonic()
-        scores = from_first_rank(self._validate() if self.shard.rank == 0 else None, self.shard)
+        scores = self._validate() if self.shard.rank == 0 else None
+        scores, votes = from_first_rank((scores, self._stop.votes()), self.shard)
+        self._stop.agree(votes)
         progress.seconds += time.monotonic() - before
         row = {
             "epoch": progress.epoch + 1,
@@ -203,7 +206,7 @@ class Loop:
         if is_best or recipe.keep == "last" or not scores:
             state.keep_as_best()
         patience = recipe.early_stopping_epochs
-        progress.stopped_early = bool(patience and progress.epoch + 1 - progress.best_epoch >= patience)
+        progress.stopped_early = bool(scores and patience and progress.epoch + 1 - progress.best_epoch >= patience)
         progress.start_next_epoch()
         if self.shard.rank == 0:
             self.run.record("epoch", **row)
@@ -220,15 +223,15 @@ class Loop:
 
     def _checkpoint_if_due(self) -> None:
         due = time.monotonic() - self._last_checkpoint >= self.recipe.checkpoint_seconds
-        if self._stop.signal_number or due:
+        if self._stop.agreed or due:
             self._checkpoint()
 
     def _checkpoint(self) -> None:
         if self.shard.rank == 0:
             save_checkpoint(self.run.checkpoints, self.state.to_checkpoint(self.facts))
         self._last_checkpoint = time.monotonic()
-        if self._stop.signal_number:
-            raise Interrupted(self._stop.signal_number)
+        if self._stop.agreed:
+            raise Interrupted(self._stop.agreed)
 
     def _report(self, images_per_second: float) -> StepReport:
         progress, recipe = self.state.progress, self.recipe

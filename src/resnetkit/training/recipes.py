@@ -66,14 +66,15 @@ def tiny_images(base: Recipe, flip_rate: float) -> Recipe:
 
 
 def small_images(base: Recipe, flip_rate: float) -> Recipe:
-    """For images up to 64 px: shift and flip, one cosine, averaged weights."""
+    """For images up to 64 px: shift and flip, one cosine, averaged weights, answers averaged with the mirror image."""
     # Photographed things lie anywhere, scanned and catalogued ones in the middle.
     pad_px = 4 if base.preprocessing.channels == 3 else 1
     return replace(
         base,
+        preprocessing=replace(base.preprocessing, average_mirrored=flip_rate > 0),
         augmentation=Augmentation(pad_px=pad_px, flip_rate=flip_rate),
         optimizer=Sgd(learning_rate=0.1, weight_decay=3e-4),
-        schedule=Schedule("cosine", warmup_share=0.1),
+        schedule=Schedule("cosine", warmup_share=2 / 18),
         epochs=18,
         batch_size=128,
         ema_decay=0.998,
@@ -149,7 +150,9 @@ def choose(
     size, why = _choose_image_size(facts)
     reasons.append(f"images of {size} × {size} px: {why}")
     spec = find_entry(model).spec if isinstance(model, str) else model
-    mean, std = STATISTICS.get(facts.name, PHOTO_STATISTICS[facts.channels])
+    # A folder may have the name of a data set, but it has its own images.
+    statistics = PHOTO_STATISTICS[facts.channels] if facts.is_folder else STATISTICS[facts.name]
+    mean, std = statistics
     is_photo = size > SMALL_PX
     base = Recipe(
         name=recipe,
@@ -189,7 +192,7 @@ def _choose_recipe(facts: DataFacts) -> tuple[str, str]:
     if facts.image_size_px <= TINY_PX:
         return "tiny_images", "shifts by one pixel, many short epochs"
     if facts.image_size_px <= SMALL_PX:
-        return "small_images", "shifts and flips, averaged weights"
+        return "small_images", "shifts and flips, averaged weights, answers averaged with the mirror image"
     return "photos", "random-resized crops and flips, averaged weights"
 
 

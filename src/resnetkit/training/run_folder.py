@@ -81,7 +81,8 @@ class RunFolder:
         try:
             content = json.loads(self.recipe_file.read_text())
             recipe = from_dict(Recipe, content.pop("recipe"), where=str(self.recipe_file))
-        except (ValueError, KeyError, AttributeError) as error:
+            _ = content["command"], content["data"]["fingerprint"], content["environment"]  # a KeyError if it was cut
+        except (ValueError, KeyError, AttributeError, TypeError) as error:
             raise ResnetkitError(Code.WEIGHTS, f"{self.recipe_file} is damaged", why=repr(error)) from None
         return recipe, content
 
@@ -109,9 +110,9 @@ class RunFolder:
                 continue
         return [event for event in events if kind is None or event["event"] == kind]
 
-    def forget_after(self, step: int) -> None:
-        """Drop events of updates that are about to be done again."""
-        kept = [event for event in self.events() if event.get("step", 0) <= step]
+    def forget_after(self, step: int, epoch: int) -> None:
+        """Drop events of updates, and of ends of epochs, that are about to come again."""
+        kept = [e for e in self.events() if e.get("step", 0) <= step and e.get("epoch", 0) <= epoch]
         write_durably(self.metrics_file, "".join(json.dumps(event) + "\n" for event in kept).encode())
 
     @contextmanager

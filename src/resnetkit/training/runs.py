@@ -31,6 +31,7 @@ from resnetkit.training.distributed import from_first_rank, local_device_name, p
 from resnetkit.training.finishing import Result, finish, finished_result
 from resnetkit.training.listener import Listener, LoggingListener
 from resnetkit.training.loop import Loop
+from resnetkit.training.loss import make_class_weights
 from resnetkit.training.optimizer import make_optimizer
 from resnetkit.training.recipe import Chosen, Recipe
 from resnetkit.training.recipes import DataFacts, choose
@@ -67,6 +68,8 @@ def plan(
     if spec.source not in DATASETS and Path(spec.source).expanduser().is_dir():
         # The whole path, so that the run can be resumed and evaluated from any folder.
         spec = replace(spec, source=str(Path(spec.source).expanduser().absolute()))
+    if spec.data_dir is not None:
+        spec = replace(spec, data_dir=str(Path(spec.data_dir).expanduser().absolute()))
     source = open_data(spec)
     require(
         "train" in source.split_sizes,
@@ -167,8 +170,11 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
             listener.message(text)
         for text in chosen.warnings:
             listener.warning(text)
+        if source.ignored_files:
+            listener.message(f"{source.ignored_files:,} hidden files and files that are no images are ignored")
         loaded = source.load(SPLITS, chosen.recipe.preprocessing, progress=shard.rank == 0)
         _check_batches(chosen.recipe, len(loaded.splits["train"]), shard)
+        _check_classes(chosen.recipe, loaded)
         checkpoint, damaged = newest_checkpoint(start.folder.checkpoints) if start.folder else (None, [])
         for text in damaged:
             listener.warning(f"passed over a damaged checkpoint, {text}")
@@ -181,13 +187,17 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
                 remove_leftovers(folder.checkpoints)
             for text in loaded.warnings:
                 listener.warning(text)
+            if chosen.recipe.early_stopping_epochs and "val" not in loaded.splits:
+                listener.warning("early_stopping_epochs has no effect without validation images")
             listener.message(f"run folder {folder.path}")
-            facts = _computing_facts()
+            facts = _facts(chosen.recipe, shard)
+            if damaged and checkpoint is None:
+                listener.warning("no checkpoint is whole: the run starts again from the beginning")
             if checkpoint is not None:
-                state.restore(checkpoint)
                 _tell_resumed(checkpoint, facts, listener)
+                state.restore(checkpoint)
             if shard.rank == 0:
-                folder.forget_after(state.progress.step)
+                folder.forget_after(state.progress.step, state.progress.epoch)
             Loop(chosen.recipe, folder, state, loaded, computing, shard, listener, facts).run_all()
             result = None
             if shard.rank == 0:
@@ -215,6 +225,16 @@ def _check_batches(recipe: Recipe, num_train: int, shard: Shard) -> None:
         f"mixing pairs images, so each process needs an even share of batch_size {recipe.batch_size}",
         fix=f"--set batch_size={2 * shard.num_ranks * max(1, recipe.batch_size // (2 * shard.num_ranks))}",
     )
+
+
+def _check_classes(recipe: Recipe, loaded: LoadedData) -> None:
+    num_classes = len(loaded.class_names)
+    require(
+        recipe.model.num_classes == num_classes,
+        f"the network has {recipe.model.num_classes} classes, the data have {num_classes}",
+        fix="leave model.num_classes out: it follows the data",
+    )
+    make_class_weights(recipe, loaded.splits["train"].labels, num_classes)  # an error now leaves no run folder behind
 
 
 def _create_folder(start: RunStart, chosen: Chosen, source: DataSource, loaded: LoadedData, shard: Shard) -> RunFolder:
@@ -264,14 +284,28 @@ def _new_state(recipe: Recipe, computing: runtime.Runtime, *, is_fresh: bool) ->
     return TrainingState(network, make_optimizer(recipe.optimizer, network), average)
 
 
-def _computing_facts() -> dict[str, Any]:
+def _facts(recipe: Recipe, shard: Shard) -> dict[str, Any]:
     """What bit-exact resume needs to be the same."""
-    facts = runtime.environment()
-    return {key: facts[key] for key in ("torch", "processor", "cpu_capability", "threads", "gpu")}
+    machine = runtime.environment()
+    keys = ("torch", "processor", "cpu_capability", "threads", "gpu")
+    return {"recipe": to_dict(recipe), "processes": shard.num_ranks, **{key: machine[key] for key in keys}}
 
 
 def _tell_resumed(checkpoint: Checkpoint, facts: dict[str, Any], listener: Listener) -> None:
-    for key, value in checkpoint.state["facts"].items():
+    """Say that a run goes on, and what is no longer as it was.
+
+    Raises:
+        ResnetkitError: where the recipe has changed.
+    """
+    before = checkpoint.state["facts"]
+    changed = [name for name, value in facts["recipe"].items() if value != before["recipe"].get(name)]
+    require(
+        not changed,
+        f"the recipe has changed since the run was started: {', '.join(changed)}",
+        fix="put recipe.json back as it was, or start a new run",
+        code=Code.WEIGHTS,
+    )
+    for key, value in before.items():
         if facts[key] != value:
             listener.warning(
                 f"{key} was {value!r} and is {facts[key]!r} now: the run goes on, but no longer bit for bit as before"
@@ -283,6 +317,7 @@ def _best_classifier(state: TrainingState, recipe: Recipe, source: DataSource, l
     network = ResNet(recipe.model)
     network.load_state_dict(state.best_weights)
     progress = state.progress
+    kept_epoch = progress.best_epoch if recipe.keep == "best" and progress.best_epoch else progress.epoch
     provenance = {
         "data": source.name,
         "data_fingerprint": loaded.fingerprint,
@@ -290,9 +325,9 @@ def _best_classifier(state: TrainingState, recipe: Recipe, source: DataSource, l
         "model": recipe.model_name,
         "seed": recipe.seed,
         "epochs": progress.epoch,
-        "best_epoch": progress.best_epoch or progress.epoch,
-        "val_top1": progress.best_top1 if progress.best_epoch else None,
+        "kept_epoch": kept_epoch,
+        "val_top1": progress.best_top1 if kept_epoch == progress.best_epoch else None,
     }
     device = next(state.network.parameters()).device
     network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Classifier(network, recipe.preprocessing, loaded.class_names, provenance, recipe.data.limits)
+    return Classifier(network, recipe.preprocessing, loaded.class_names, provenance)

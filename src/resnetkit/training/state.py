@@ -65,7 +65,7 @@ class TrainingState:
         }
 
     def to_checkpoint(self, facts: dict[str, Any]) -> Checkpoint:
-        """All of it; ``facts`` about the machine are kept beside it."""
+        """All of it; ``facts`` about how it came about are kept beside it."""
         tensors = {
             "weights": self.network.state_dict(),
             "optimizer": optimizer_tensors(self.optimizer, self.network),

@@ -1,0 +1,79 @@
+"""A classifier's scores on data: every image once, classes by name."""
+
+import numpy as np
+import pytest
+import torch
+
+from resnetkit.classifier import Classifier
+from resnetkit.data.loading import open_data
+from resnetkit.data.spec import DataSpec, Preprocessing
+from resnetkit.errors import Code, ResnetkitError
+from resnetkit.evaluation.scoring import evaluate, match_classes, quick_scores, worst_mistakes
+from resnetkit.models.resnet import create_model
+
+PREPROCESSING = Preprocessing(8, 8, channels=1, mean=(0.3,), std=(0.4,), average_mirrored=True)
+
+
+@pytest.fixture
+def classifier() -> Classifier:
+    network = create_model("resnet20", depths=[1, 1, 1], in_channels=1)
+    return Classifier(network, PREPROCESSING, tuple("0123456789"))
+
+
+def test_all_splits_together_hold_every_image_once(classifier: Classifier) -> None:
+    parts = [evaluate(classifier, "digits", split=split).scores for split in ("train", "val", "test")]
+    whole = evaluate(classifier, "digits", split="all")
+    assert whole.scores.top1.num_images == sum(part.top1.num_images for part in parts) == 1797
+    assert whole.scores.top1.correct == sum(part.top1.correct for part in parts)
+    assert [split.name for split in whole.splits] == ["train", "val", "test"]
+
+
+def test_what_training_watches_is_what_evaluate_says(classifier: Classifier) -> None:
+    evaluation = evaluate(classifier, "digits", split="val")
+    (split,) = evaluation.splits
+    quick = quick_scores(classifier.network, PREPROCESSING, split)
+    assert quick["val_top1"] == pytest.approx(evaluation.scores.top1.value)
+    assert quick["val_loss"] == pytest.approx(evaluation.scores.log_loss, rel=1e-5)
+
+
+def test_labels_follow_the_classifiers_order_of_names(classifier: Classifier) -> None:
+    straight = evaluate(classifier, "digits")
+    reordered = Classifier(classifier.network, PREPROCESSING, tuple("9876543210"))
+    swapped = evaluate(reordered, "digits")
+    assert np.array_equal(swapped.labels, 9 - straight.labels)
+    assert np.array_equal(swapped.probabilities, straight.probabilities)
+
+
+@pytest.mark.parametrize(
+    ("names", "known", "words"),
+    [
+        (["cat", "cow"], ["cat"], "does not know 'cow'"),
+        (["cat"], ["cat", "dog"], "data lack 'dog'"),
+        (["Cat"], ["cat"], "does not know 'Cat'; the data lack 'cat'"),
+        (list("abcdefgh"), ["a"], "'f' and 2 more"),
+    ],
+)
+def test_missing_and_extra_classes_are_refused(names: list[str], known: list[str], words: str) -> None:
+    with pytest.raises(ResnetkitError, match=words) as caught:
+        match_classes(names, known)
+    assert caught.value.code == Code.DATA
+
+
+def test_an_unknown_split_is_refused(classifier: Classifier) -> None:
+    with pytest.raises(ResnetkitError, match="no tset split"):
+        evaluate(classifier, "digits", split="tset")
+
+
+def test_worst_mistakes_are_wrong_and_sorted(classifier: Classifier) -> None:
+    torch.nn.init.normal_(classifier.network.fc.weight, std=1.0)
+    evaluation = evaluate(classifier, "digits")
+    mistakes = worst_mistakes(classifier, evaluation, limit=7)
+    assert len(mistakes) == 7
+    assert all(mistake.true_name != mistake.predicted_name for mistake in mistakes)
+    confidences = [mistake.probability for mistake in mistakes]
+    assert confidences == sorted(confidences, reverse=True)
+    wrong = evaluation.probabilities.argmax(1) != evaluation.labels
+    assert confidences[0] == pytest.approx(float(evaluation.probabilities.max(1)[wrong].max()))
+    split = open_data(DataSpec("digits")).load(["test"], PREPROCESSING).splits["test"]
+    position = list(split.identifiers).index(mistakes[0].identifier)
+    assert np.array_equal(mistakes[0].pixels, split.images.read(np.array([position]))[0])
