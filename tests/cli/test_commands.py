@@ -169,6 +169,37 @@ def test_splits_are_those_of_training(cli: Cli, trained: Path) -> None:
     assert counts == {"train": 1293, "val": 145, "test": 359, "all": 1797}
 
 
+def write_digit_folder(folder: Path, num_images: int = 200) -> Path:
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    for number, (image, label) in enumerate(zip(digits.images[:num_images], digits.target, strict=False)):
+        (folder / str(label)).mkdir(parents=True, exist_ok=True)
+        Image.fromarray((image * 255 / 16).round().astype(np.uint8)).save(folder / str(label) / f"{number}.png")
+    return folder
+
+
+def test_a_folder_that_training_never_saw_is_scored_whole(cli: Cli, trained: Path, tmp_path: Path) -> None:
+    folder = write_digit_folder(tmp_path / "new")
+    scores = json.loads(cli("evaluate", str(trained), str(folder), "--json")[1])
+    assert (scores["split"], scores["top1"]["num_images"]) == ("all", 200)
+    bare = json.loads(cli("evaluate", str(trained / "classifier.safetensors"), str(folder), "--json")[1])
+    assert bare["top1"] == scores["top1"]
+
+
+def test_the_runs_own_data_are_scored_on_what_was_held_back(cli: Cli, trained: Path) -> None:
+    named = json.loads(cli("evaluate", str(trained), "digits", "--json")[1])
+    assert (named["split"], named["top1"]["num_images"]) == ("test", 359)
+
+
+def test_json_has_the_error_too(cli: Cli) -> None:
+    code, out, err = cli("evaluate", "nowhere", "--json")
+    error = json.loads(out)["error"]
+    assert (code, error["code"], error["kind"]) == (4, 4, "weights")
+    assert error["what"] in err
+    assert error["fix"]
+
+
 def test_other_classes_are_refused_by_name(cli: Cli, trained: Path, tmp_path: Path) -> None:
     for name in ("cat", "dog"):
         (tmp_path / "pets" / name).mkdir(parents=True)
@@ -182,13 +213,7 @@ def test_other_classes_are_refused_by_name(cli: Cli, trained: Path, tmp_path: Pa
 
 def test_classes_are_matched_by_name_not_by_position(cli: Cli, trained: Path, tmp_path: Path) -> None:
     """The same digits under folders whose natural order is the classifier's: every class finds its own."""
-    from sklearn.datasets import load_digits
-
-    digits = load_digits()
-    for number, (image, label) in enumerate(zip(digits.images[:200], digits.target[:200], strict=True)):
-        folder = tmp_path / "folder" / str(label)
-        folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray((image * 255 / 16).round().astype(np.uint8)).save(folder / f"{number}.png")
+    write_digit_folder(tmp_path / "folder")
     code, out, _ = cli("evaluate", str(trained), str(tmp_path / "folder"), "--split", "all", "--json")
     assert code == 0
     assert json.loads(out)["top1"]["value"] > 0.9

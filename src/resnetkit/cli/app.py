@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import traceback
@@ -91,6 +92,8 @@ def main() -> None:
     except ResnetkitError as error:
         if debug:
             traceback.print_exc()
+        if "--json" in sys.argv:
+            print(json.dumps({"error": error.as_dict()}))
         print(f"error: {error}", file=sys.stderr)
         sys.exit(int(error.code))
     except Exception as error:

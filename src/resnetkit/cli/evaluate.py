@@ -11,6 +11,7 @@ import typer
 from resnetkit.cli.options import DataDirOption, DeviceOption, JsonOption
 
 if TYPE_CHECKING:
+    from resnetkit.data.spec import DataSpec
     from resnetkit.evaluation.metrics import Scores
 
 
@@ -19,7 +20,10 @@ def evaluate(
     data: Annotated[
         str | None, typer.Argument(help="A data set or folder; left out: the run's own.", show_default=False)
     ] = None,
-    split: Annotated[str, typer.Option("--split", help="train, val, test or all.")] = "test",
+    split: Annotated[
+        str | None,
+        typer.Option("--split", help="train, val, test or all; left out: test, or all of DATA without one."),
+    ] = None,
     min_top1: Annotated[
         float | None, typer.Option("--min-top1", help="Exit with 1 if top-1 is below this share (0 to 1).")
     ] = None,
@@ -36,18 +40,22 @@ def evaluate(
     \b
     Examples:
       resnetkit evaluate runs/0001-resnet20-digits
-      resnetkit evaluate runs/0001-resnet18-photos new_photos --split all
+      resnetkit evaluate runs/0001-resnet18-photos new_photos
       resnetkit evaluate classifier.safetensors cifar10 --json --min-top1 0.9
     """
     from resnetkit import runtime
     from resnetkit.classifier import load_classifier
+    from resnetkit.data.loading import open_data
     from resnetkit.errors import require
     from resnetkit.evaluation import scoring
 
     require(min_top1 is None or 0 <= min_top1 <= 1, f"--min-top1 must be in [0, 1], got {min_top1}")
     loaded = load_classifier(classifier, device=runtime.find_device(device))
-    spec = _data_spec(classifier, data)
+    spec, is_own = _data_spec(classifier, data)
     spec = replace(spec, on_bad_image=on_bad_image or spec.on_bad_image, data_dir=data_dir or spec.data_dir)
+    if split is None:
+        # Images that training never saw are all fit to be scored; of its own, only those held back.
+        split = "test" if is_own or "test" in open_data(spec).split_sizes else "all"
     evaluation = scoring.evaluate(loaded, spec, split=split, progress=True)
     for text in evaluation.warnings:
         print(f"warning: {text}", file=sys.stderr)
@@ -69,7 +77,8 @@ def evaluate(
         raise typer.Exit(1)
 
 
-def _data_spec(classifier: str, data: str | None):  # type: ignore[no-untyped-def]
+def _data_spec(classifier: str, data: str | None) -> tuple[DataSpec, bool]:
+    """The data to score on, and whether they are those the classifier was trained with."""
     from pathlib import Path
 
     from resnetkit.data.spec import DataSpec
@@ -77,13 +86,15 @@ def _data_spec(classifier: str, data: str | None):  # type: ignore[no-untyped-de
     from resnetkit.training.run_folder import RunFolder
 
     folder = RunFolder(Path(classifier))
-    if folder.recipe_file.is_file():
-        recipe, _ = folder.read_record()
+    own = folder.read_record()[0].data if folder.recipe_file.is_file() else None
+    require(
+        data is not None or own is not None, "which data? A classifier file does not say", fix="give DATA, or the run"
+    )
+    if own is not None and (data is None or own.source in (data, str(Path(data).expanduser().absolute()))):
         # The same split seed and shares as in training: what was held back then is held back now.
-        return recipe.data if data is None else replace(recipe.data, source=data)
-    require(data is not None, "which data? A classifier file does not say", fix="give DATA, or the run folder")
+        return own, True
     assert data is not None
-    return DataSpec(data)
+    return DataSpec(data, validation_fraction=0.0, test_fraction=0.0), False
 
 
 def _print_scores(scores: Scores, title: str) -> None:

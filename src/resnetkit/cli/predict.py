@@ -101,7 +101,7 @@ def _write_table(predictions: Iterable[Prediction], top: int) -> None:
 
 
 def _write_csv(predictions: Iterable[Prediction], top: int) -> None:
-    writer = csv.writer(sys.stdout)
+    writer = csv.writer(sys.stdout, lineterminator="\n")
     ranks = range(1, top + 1)
     writer.writerow(
         ["path", "status", "reason", *(f"{what}_{rank}" for rank in ranks for what in ("class", "probability"))]

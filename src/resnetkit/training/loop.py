@@ -103,7 +103,8 @@ class Loop:
     def _train_step(self, batch: Batch) -> None:
         recipe, state, progress = self.recipe, self.state, self.state.progress
         # For what draws inside the network (dropout): a function of the step and of the process.
-        torch.manual_seed(derive_seed(recipe.seed + self.shard.rank, progress.step, Purpose.LAYERS))
+        position = progress.step * self.shard.num_ranks + self.shard.rank
+        torch.manual_seed(derive_seed(recipe.seed, position, Purpose.LAYERS))
         rate = recipe.optimizer.learning_rate * self.learning_rate_share(progress.step)
         set_learning_rate(state.optimizer, rate)
         state.optimizer.zero_grad()

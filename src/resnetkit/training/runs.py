@@ -27,11 +27,11 @@ from resnetkit.models.spec import ResNetSpec
 from resnetkit.models.weights import load_weights, read_weights
 from resnetkit.training.averaging import WeightAverage
 from resnetkit.training.checkpoint import Checkpoint, newest_checkpoint, remove_leftovers
+from resnetkit.training.checks import check_batches, check_classes, check_same_data
 from resnetkit.training.distributed import from_first_rank, local_device_name, process_group
 from resnetkit.training.finishing import Result, finish, finished_result
 from resnetkit.training.listener import Listener, LoggingListener
 from resnetkit.training.loop import Loop
-from resnetkit.training.loss import make_class_weights
 from resnetkit.training.optimizer import make_optimizer
 from resnetkit.training.recipe import Chosen, Recipe
 from resnetkit.training.recipes import DataFacts, choose
@@ -173,14 +173,14 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
         if source.ignored_files:
             listener.message(f"{source.ignored_files:,} hidden files and files that are no images are ignored")
         loaded = source.load(SPLITS, chosen.recipe.preprocessing, progress=shard.rank == 0)
-        _check_batches(chosen.recipe, len(loaded.splits["train"]), shard)
-        _check_classes(chosen.recipe, loaded)
+        check_batches(chosen.recipe, len(loaded.splits["train"]), shard)
+        check_classes(chosen.recipe, loaded)
         checkpoint, damaged = newest_checkpoint(start.folder.checkpoints) if start.folder else (None, [])
         for text in damaged:
             listener.warning(f"passed over a damaged checkpoint, {text}")
         state = _new_state(chosen.recipe, computing, is_fresh=checkpoint is None)
         folder = _create_folder(start, chosen, source, loaded, shard) if start.folder is None else start.folder
-        _check_same_data(folder, loaded)
+        check_same_data(folder, loaded)
         with folder.locked() if shard.rank == 0 else nullcontext():
             if shard.rank == 0:
                 listener = LoggingListener(listener, folder.log)
@@ -204,37 +204,6 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
                 classifier = _best_classifier(state, chosen.recipe, source, loaded)
                 result = finish(folder, chosen.recipe, classifier, loaded, state.progress)
             return from_first_rank(result, shard)  # type: ignore[no-any-return]
-
-
-def _check_batches(recipe: Recipe, num_train: int, shard: Shard) -> None:
-    require(
-        recipe.batch_size <= num_train,
-        f"batch_size {recipe.batch_size} is more than the {num_train:,} training images",
-        fix=f"--set batch_size={max(2, num_train // 4)}",
-    )
-    parts = shard.num_ranks * recipe.accumulate_steps
-    require(
-        recipe.batch_size % parts == 0 and recipe.batch_size // parts >= 2,
-        f"batch_size {recipe.batch_size} cannot be cut into {parts} equal parts of at least 2 images "
-        f"({shard.num_ranks} processes × {recipe.accumulate_steps} accumulate_steps)",
-        fix=f"--set batch_size={max(2, round(recipe.batch_size / parts)) * parts}",
-    )
-    mixes = recipe.augmentation.mixup_alpha or recipe.augmentation.cutmix_alpha
-    require(
-        not mixes or shard.num_ranks == 1 or recipe.batch_size // shard.num_ranks % 2 == 0,
-        f"mixing pairs images, so each process needs an even share of batch_size {recipe.batch_size}",
-        fix=f"--set batch_size={2 * shard.num_ranks * max(1, recipe.batch_size // (2 * shard.num_ranks))}",
-    )
-
-
-def _check_classes(recipe: Recipe, loaded: LoadedData) -> None:
-    num_classes = len(loaded.class_names)
-    require(
-        recipe.model.num_classes == num_classes,
-        f"the network has {recipe.model.num_classes} classes, the data have {num_classes}",
-        fix="leave model.num_classes out: it follows the data",
-    )
-    make_class_weights(recipe, loaded.splits["train"].labels, num_classes)  # an error now leaves no run folder behind
 
 
 def _create_folder(start: RunStart, chosen: Chosen, source: DataSource, loaded: LoadedData, shard: Shard) -> RunFolder:
@@ -261,17 +230,6 @@ def _create_folder(start: RunStart, chosen: Chosen, source: DataSource, loaded: 
         folder.log(text)
     from_first_rank(folder, shard)
     return folder
-
-
-def _check_same_data(folder: RunFolder, loaded: LoadedData) -> None:
-    _, record = folder.read_record()
-    require(
-        record["data"]["fingerprint"] == loaded.fingerprint,
-        f"the data have changed since {folder.path} was started",
-        why="their fingerprint differs",
-        fix="put the images back as they were, or start a new run",
-        code=Code.DATA,
-    )
 
 
 def _new_state(recipe: Recipe, computing: runtime.Runtime, *, is_fresh: bool) -> TrainingState:
