@@ -123,6 +123,16 @@ def test_two_processes_cannot_train_in_one_folder(tmp_path: Path, tiny_settings:
         pass
 
 
+def test_a_run_in_progress_is_left_alone_before_anything_of_it_is_read(
+    tmp_path: Path, tiny_settings: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = runs.train("digits", model="resnet20_b", settings=tiny_settings | {"epochs": 1}, out=tmp_path)
+    (first.run / "metrics.jsonl").unlink()  # as if it had not ended yet
+    monkeypatch.setattr(runs, "newest_checkpoint", lambda _: pytest.fail("read a checkpoint of a running run"))
+    with RunFolder(first.run).locked(), pytest.raises(ResnetkitError, match="another process"):
+        runs.resume(first.run)
+
+
 def test_what_is_no_run_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ResnetkitError, match="no run folder"):
         runs.resume(tmp_path)

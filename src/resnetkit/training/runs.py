@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -163,7 +163,8 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
         threads=spec.threads,
         deterministic=spec.deterministic,
     )
-    with process_group(computing.device) as shard:
+    # A run to go on with is ours before anything of it is read; a new one, once it has a folder.
+    with process_group(computing.device) as shard, _lock(start.folder, shard):
         if shard.rank > 0:
             listener = Listener()
         for text in chosen.reasons:
@@ -181,7 +182,7 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
         state = _new_state(chosen.recipe, computing, is_fresh=checkpoint is None)
         folder = _create_folder(start, chosen, source, loaded, shard) if start.folder is None else start.folder
         check_same_data(folder, loaded)
-        with folder.locked() if shard.rank == 0 else nullcontext():
+        with _lock(folder if start.folder is None else None, shard):
             if shard.rank == 0:
                 listener = LoggingListener(listener, folder.log)
                 remove_leftovers(folder.checkpoints)
@@ -204,6 +205,11 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
                 classifier = _best_classifier(state, chosen.recipe, source, loaded)
                 result = finish(folder, chosen.recipe, classifier, loaded, state.progress)
             return from_first_rank(result, shard)  # type: ignore[no-any-return]
+
+
+def _lock(folder: RunFolder | None, shard: Shard) -> AbstractContextManager[None]:
+    """Hold a folder's lock in the first process; nothing for no folder."""
+    return folder.locked() if folder is not None and shard.rank == 0 else nullcontext()
 
 
 def _create_folder(start: RunStart, chosen: Chosen, source: DataSource, loaded: LoadedData, shard: Shard) -> RunFolder:
