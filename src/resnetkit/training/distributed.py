@@ -67,9 +67,9 @@ def make_parallel(network: nn.Module, shard: Shard) -> nn.Module:
     )
 
 
-def unsynchronized(network: nn.Module) -> AbstractContextManager[Any]:
-    """Within the block, gradients add up in each process without being averaged."""
-    return network.no_sync() if isinstance(network, DistributedDataParallel) else nullcontext()
+def gradient_exchange(network: nn.Module, *, now: bool) -> AbstractContextManager[Any]:
+    """Within the block, gradients are averaged over the processes, or only add up in each where not ``now``."""
+    return network.no_sync() if isinstance(network, DistributedDataParallel) and not now else nullcontext()
 
 
 def sum_over_ranks(values: Tensor, shard: Shard) -> Tensor:

@@ -24,7 +24,7 @@ from resnetkit.errors import Code, ResnetkitError
 from resnetkit.evaluation.scoring import quick_scores
 from resnetkit.runtime import Runtime
 from resnetkit.training.checkpoint import save_checkpoint
-from resnetkit.training.distributed import from_first_rank, make_parallel, sum_over_ranks, unsynchronized
+from resnetkit.training.distributed import from_first_rank, gradient_exchange, make_parallel, sum_over_ranks
 from resnetkit.training.interruption import Interrupted, StopRequest, listen_for_stop
 from resnetkit.training.listener import Listener, StepReport
 from resnetkit.training.loss import cross_entropy, make_class_weights
@@ -115,10 +115,7 @@ class Loop:
         for part, (some_images, some_targets) in enumerate(
             zip(images.chunk(parts), targets.chunk(parts), strict=True), start=1
         ):
-            if part < parts:
-                with unsynchronized(self._forward):
-                    loss, num_correct = self._backward(some_images, some_targets, parts)
-            else:
+            with gradient_exchange(self._forward, now=part == parts):
                 loss, num_correct = self._backward(some_images, some_targets, parts)
             sums += torch.tensor([loss / parts / self.shard.num_ranks, num_correct])
         sums = torch.cat([sums, sums.new_tensor(self._stop.votes())])
