@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from resnetkit.errors import ResnetkitError
-from resnetkit.models.attention import EfficientChannelAttention, SqueezeExcite
+from resnetkit.models.attention import EfficientChannelGate, SqueezeExcite
 from resnetkit.models.block import Joiner, ResidualBlock
 from resnetkit.models.initialization import initialize
-from resnetkit.models.layers import Padding
+from resnetkit.models.layers import Layers
 from resnetkit.models.spec import (
     ACT_BEFORE_ADD,
     ACT_ONLY_PREACT,
@@ -37,13 +37,17 @@ from resnetkit.models.spec import (
     BatchNorm,
     Block,
     DropoutAdd,
+    EfficientChannelAttention,
     FanInUniform,
     GatedAdd,
     Initialization,
     Join,
+    NoAttention,
     NoSkip,
+    Padding,
     Projection,
     ScaledAdd,
+    SqueezeExcitation,
 )
 
 ORDERS = {
@@ -53,6 +57,7 @@ ORDERS = {
     "act_only_preact": ACT_ONLY_PREACT,
     "full_preact": FULL_PREACT,
 }
+ATTENTION = (NoAttention(), SqueezeExcitation(), EfficientChannelAttention())
 JOINS: tuple[Join, ...] = (
     Add(),
     ScaledAdd(0.25, 2.0),
@@ -77,10 +82,18 @@ every_order = pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
 
 
 def make(
-    block: Block, in_channels: int = 8, width: int = 8, stride: int = 1, padding: Padding = "symmetric"
+    block: Block,
+    in_channels: int = 8,
+    width: int = 8,
+    stride: int = 1,
+    padding: Padding = "symmetric",
+    *,
+    starts_stage: bool = False,
 ) -> ResidualBlock:
     """The block in double precision, with weights and statistics that leave nothing at 0 or 1."""
-    made = ResidualBlock(block, in_channels, width, stride, norm=BatchNorm(), padding=padding).double()
+    made = ResidualBlock(
+        block, in_channels, width, stride, Layers(BatchNorm(), padding=padding), starts_stage=starts_stage
+    ).double()
     for layer in made.modules():
         if isinstance(layer, nn.BatchNorm2d):
             nn.init.normal_(layer.weight, 1, 0.3)
@@ -185,7 +198,7 @@ def test_layers_are_called_in_the_order_of_the_stream(order: ActivationOrder, ke
 
 @every_order
 def test_dropout_stands_before_the_last_conv_and_attention_ends_the_branch(order: ActivationOrder) -> None:
-    block = make(replace(BOTTLENECK, order=order, drop_rate=0.3, attention="se"))
+    block = make(replace(BOTTLENECK, order=order, drop_rate=0.3, attention=SqueezeExcitation()))
     record = Record(block)
     block(maps())
     preact, branch, after_add = order.layer_names(3)
@@ -215,7 +228,7 @@ def inplace_cases() -> Iterator[tuple[Block, int, int]]:
         yield replace(BASIC, join=join, shrink=SUBSAMPLE), 8, 2
         for projection, (width, stride) in product(PROJECTIONS, ((8, 1), (16, 1), (16, 2))):
             yield (
-                replace(BASIC, join=join, projection=replace(projection, reads=reads), project_always=True),
+                replace(BASIC, join=join, projection=replace(projection, reads=reads), project="always"),
                 width,
                 stride,
             )
@@ -291,12 +304,15 @@ def test_average_pool_projection_averages_before_its_conv_and_ignores_what_is_ou
 
 
 @pytest.mark.parametrize(
-    ("width", "stride", "always", "kind"),
-    [(8, 1, False, "identity"), (8, 1, True, "conv"), (8, 2, False, "subsample"), (16, 1, False, "conv"),
-     (16, 2, False, "conv"), (8, 2, True, "conv")],
+    ("width", "stride", "project", "starts_stage", "kind"),
+    [(8, 1, "shape_change", True, "identity"), (8, 1, "always", False, "conv"), (8, 1, "stage_start", True, "conv"),
+     (8, 1, "stage_start", False, "identity"), (8, 2, "shape_change", True, "subsample"),
+     (8, 2, "stage_start", False, "subsample"), (16, 1, "shape_change", False, "conv"),
+     (16, 2, "shape_change", False, "conv"), (8, 2, "always", False, "conv")],
 )  # fmt: skip
-def test_which_skip_stands_where(width: int, stride: int, always: bool, kind: str) -> None:
-    block = make(replace(BASIC, shrink=SUBSAMPLE, project_always=always), width=width, stride=stride)
+def test_which_skip_stands_where(width: int, stride: int, project: str, starts_stage: bool, kind: str) -> None:
+    spec = replace(BASIC, shrink=SUBSAMPLE, project=project)  # type: ignore[arg-type]
+    block = make(spec, width=width, stride=stride, starts_stage=starts_stage)
     if kind == "identity":
         assert block.downsample is None
     else:
@@ -322,9 +338,7 @@ def test_the_stride_is_on_the_named_conv(index: int) -> None:
 
 @every_order
 def test_zero_last_makes_the_block_its_skip(order: ActivationOrder) -> None:
-    block = ResidualBlock(
-        replace(BASIC, order=order, conv_bias=("inner", "last")), 8, 8, 1, norm=BatchNorm(), padding="symmetric"
-    )
+    block = ResidualBlock(replace(BASIC, order=order, conv_bias=("inner", "last")), 8, 8, 1, Layers(BatchNorm()))
     x = torch.randn(4, 8, 5, 5)
     initialize(block, Initialization())
     assert not torch.allclose(block(x), block._run(block.after_add, x.clone()))
@@ -337,7 +351,7 @@ def test_zero_last_is_the_norm_in_v1_and_the_conv_in_v2() -> None:
         (replace(BOTTLENECK, expansion=1), "bn3"),
         (replace(BOTTLENECK_PREACT, expansion=1), "conv3"),
     ):
-        block = ResidualBlock(description, 8, 8, 1, norm=BatchNorm(), padding="symmetric")
+        block = ResidualBlock(description, 8, 8, 1, Layers(BatchNorm()))
         initialize(block, Initialization(zero_last=True))
         zeros = {
             name for name, parameter in block.named_parameters() if name.endswith("weight") and not parameter.any()
@@ -362,9 +376,8 @@ def test_biases_are_where_they_are_named_and_nowhere_else(roles: tuple[str, ...]
     ids=["plain", "wide", "32x4d", "4x16d"],
 )
 def test_cardinality_and_group_width_set_the_inner_width(groups: int, group_width: int, inner: int) -> None:
-    block = ResidualBlock(
-        replace(BOTTLENECK, groups=groups, group_width=group_width), 64, 64, 1, norm=BatchNorm(), padding="symmetric"
-    )
+    spec = replace(BOTTLENECK, groups=groups, group_width=group_width)
+    block = ResidualBlock(spec, 64, 64, 1, Layers(BatchNorm()))
     assert block.conv2.weight.shape == (inner, inner // groups, 3, 3)
     assert (block.conv1.out_channels, block.conv3.in_channels, block.conv3.out_channels) == (inner, inner, 256)
     assert block.conv1.groups == block.conv3.groups == 1
@@ -381,7 +394,7 @@ def test_cardinality_and_group_width_set_the_inner_width(groups: int, group_widt
 )
 def test_channels_that_do_not_meet_are_refused(block: Block, in_channels: int, width: int, message: str) -> None:
     with pytest.raises(ResnetkitError, match=message):
-        ResidualBlock(block, in_channels, width, 1, norm=BatchNorm(), padding="symmetric")
+        ResidualBlock(block, in_channels, width, 1, Layers(BatchNorm()))
 
 
 # --- attention ---
@@ -389,7 +402,7 @@ def test_channels_that_do_not_meet_are_refused(block: Block, in_channels: int, w
 
 @pytest.mark.parametrize(("channels", "hidden"), [(16, 8), (64, 8), (256, 16), (320, 24), (2048, 128)])
 def test_squeeze_and_excite(channels: int, hidden: int) -> None:
-    gate, x = SqueezeExcite(channels), torch.randn(3, channels, 4, 5)
+    gate, x = SqueezeExcite(channels, 1 / 16), torch.randn(3, channels, 4, 5)
     assert gate.fc1.weight.shape == (hidden, channels, 1, 1)
     assert gate.fc2.weight.shape == (channels, hidden, 1, 1)
     squeezed = torch.relu(x.mean((2, 3)) @ gate.fc1.weight[:, :, 0, 0].T + gate.fc1.bias)
@@ -399,12 +412,37 @@ def test_squeeze_and_excite(channels: int, hidden: int) -> None:
 
 @pytest.mark.parametrize(("channels", "size"), [(4, 3), (64, 3), (128, 5), (256, 5), (2048, 7)])
 def test_efficient_channel_attention(channels: int, size: int) -> None:
-    gate, x = EfficientChannelAttention(channels), torch.randn(3, channels, 4, 5)
+    gate, x = EfficientChannelGate(channels), torch.randn(3, channels, 4, 5)
     kernel = gate.conv.weight[0, 0]
     assert kernel.shape == (size,)
     padded = nn.functional.pad(x.mean((2, 3)), (size // 2, size // 2))
     weights = torch.stack([padded[:, i : i + size] @ kernel for i in range(channels)], 1).sigmoid()
     torch.testing.assert_close(gate(x), x * weights[:, :, None, None])
+
+
+# --- filters ---
+
+
+@pytest.mark.parametrize("antialias", ["blur", "avg"])
+def test_an_antialiased_branch_shrinks_behind_the_activation_of_its_strided_conv(antialias: str) -> None:
+    spec = replace(BOTTLENECK, antialias=antialias)  # type: ignore[arg-type]
+    block = make(spec, width=4, stride=2).eval()
+    assert block.branch == ("conv1", "bn1", "act1", "conv2", "bn2", "act2", "aa", "conv3", "bn3")
+    assert block.conv2.stride == (1, 1)
+    assert make(spec, width=2).branch == BOTTLENECK.order.layer_names(3)[1], "nothing to filter at stride 1"
+    x = maps(8, 6, 4)
+    record = Record(block)
+    block(x)
+    assert record.outputs["act2"].shape[2:] == (6, 4)
+    assert record.outputs["aa"].shape[2:] == (3, 2)
+    with pytest.raises(ResnetkitError, match="the last conv cannot be the strided one"):
+        replace(BASIC, antialias=antialias, strided_conv=1)  # type: ignore[arg-type]
+
+
+def test_stochastic_depth_ends_the_branch() -> None:
+    make_layers = Layers(BatchNorm())
+    block = ResidualBlock(replace(BASIC, attention=SqueezeExcitation()), 8, 8, 1, make_layers, drop_path_rate=0.5)
+    assert block.branch[-2:] == ("se", "drop_path")
 
 
 # --- all axes together ---
@@ -413,7 +451,7 @@ def test_efficient_channel_attention(channels: int, size: int) -> None:
 @pytest.mark.parametrize("parent", [BASIC, BASIC_PREACT, BOTTLENECK], ids=["basic", "basic_preact", "bottleneck"])
 @every_order
 def test_every_parameter_learns(order: ActivationOrder, parent: Block) -> None:
-    for join, attention in product(JOINS, ("none", "se", "eca")):
+    for join, attention in product(JOINS, ATTENTION):
         block = make(replace(parent, order=order, join=join, attention=attention), width=8, in_channels=4, stride=2)
         block(maps(4)).square().sum().backward()
         for name, parameter in block.named_parameters():
@@ -432,11 +470,11 @@ blocks = st.builds(
     order=st.sampled_from(list(ORDERS.values())),
     join=st.sampled_from(JOINS),
     projection=st.sampled_from(PROJECTIONS),
-    project_always=st.booleans(),
+    project=st.sampled_from(["shape_change", "stage_start", "always"]),
     shrink=st.sampled_from([None, SUBSAMPLE, Projection(("avgpool", "bn", "act"))]),
     identity_reads=st.sampled_from(["input", "preact"]),
     conv_bias=st.sets(st.sampled_from(["inner", "last", "projection"])).map(lambda roles: tuple(sorted(roles))),
-    attention=st.sampled_from(["none", "se", "eca"]),
+    attention=st.sampled_from(ATTENTION),
     drop_rate=st.sampled_from([0.0, 0.2]),
 )
 
@@ -449,13 +487,22 @@ blocks = st.builds(
     stride=st.integers(1, 3),
     size=st.tuples(st.integers(4, 9), st.integers(4, 9)),
     padding=st.sampled_from(["symmetric", "same"]),
+    antialias=st.sampled_from(["none", "blur", "avg"]),
 )
 def test_any_combination_of_axes_builds_runs_and_learns(
-    block: Block, strided_conv: int, channels: tuple[int, int], stride: int, size: tuple[int, int], padding: Padding
+    block: Block,
+    strided_conv: int,
+    channels: tuple[int, int],
+    stride: int,
+    size: tuple[int, int],
+    padding: Padding,
+    antialias: str,
 ) -> None:
     in_channels, width = channels
     assume("pad" not in block.projection.steps or width * block.expansion >= in_channels)
-    block = replace(block, strided_conv=strided_conv % len(block.kernel_sizes))
+    num_strideable = len(block.kernel_sizes) - (antialias != "none")
+    assume(num_strideable)
+    block = replace(block, strided_conv=strided_conv % num_strideable, antialias=antialias)  # type: ignore[arg-type]
     built = make(block, in_channels, width, stride, padding)
     x = maps(in_channels, *size).requires_grad_()
     output = built(x)

@@ -15,6 +15,7 @@ from resnetkit.models.spec import (
     STEM_3X3,
     BatchNorm,
     Distribution,
+    EfficientChannelAttention,
     FanInUniform,
     GatedAdd,
     GlorotUniform,
@@ -81,7 +82,7 @@ def test_head_and_convs_have_distributions_of_their_own() -> None:
 
 
 def test_norms_start_as_nothing_and_a_second_start_forgets_the_first() -> None:
-    network = ResNet(replace(SMALL, block=replace(BASIC, attention="eca")))
+    network = ResNet(replace(SMALL, block=replace(BASIC, attention=EfficientChannelAttention())))
     network(torch.randn(4, 3, 8, 8))
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     initialize(network, SMALL.initialization)

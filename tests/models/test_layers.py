@@ -1,5 +1,6 @@
 """Padding, pooling and shape-changing layers against their definitions."""
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -7,9 +8,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from resnetkit.models.layers import SamePadConv2d, Subsample, ZeroPad, make_conv, make_max_pool, pad_same
+from resnetkit.errors import ResnetkitError
+from resnetkit.models.layers import Blur, FlexibleConv2d, Layers, StochasticDepth, Subsample, ZeroPad, pad_same
+from resnetkit.models.spec import STEM_7X7, BatchNorm, GroupNorm
 
 SIZES = range(1, 14)
+SYMMETRIC = Layers(BatchNorm())
+SAME = Layers(BatchNorm(), padding="same")
 
 
 def brute_force_same(size: int, kernel_size: int, stride: int) -> tuple[int, int]:
@@ -50,7 +55,7 @@ def windows(x: Tensor, kernel_size: int, stride: int, value: float) -> list[list
 @pytest.mark.parametrize(("kernel_size", "stride"), [(3, 2), (5, 2), (3, 3), (5, 4), (7, 2), (1, 2)])
 @pytest.mark.parametrize("size", [(8, 8), (7, 10), (5, 3)], ids=str)
 def test_same_padded_conv_pixel_by_pixel(kernel_size: int, stride: int, size: tuple[int, int]) -> None:
-    conv = make_conv(3, 4, kernel_size, stride=stride, bias=True, padding="same").double()
+    conv = SAME.make_conv(3, 4, kernel_size, stride=stride, bias=True).double()
     assert conv.bias is not None
     x = torch.randn(1, 3, *size, dtype=torch.float64)
     result = conv(x)[0]
@@ -62,35 +67,36 @@ def test_same_padded_conv_pixel_by_pixel(kernel_size: int, stride: int, size: tu
 
 
 def test_same_differs_from_symmetric_only_where_the_stride_leaves_a_pixel_over() -> None:
-    conv = make_conv(1, 1, 3, stride=2, padding="same")
-    symmetric = make_conv(1, 1, 3, stride=2)
+    conv = SAME.make_conv(1, 1, 3, stride=2)
+    symmetric = SYMMETRIC.make_conv(1, 1, 3, stride=2)
     symmetric.load_state_dict(conv.state_dict())
     odd, even = torch.randn(1, 1, 9, 9), torch.randn(1, 1, 8, 8)
     torch.testing.assert_close(conv(odd), symmetric(odd))
     assert not torch.allclose(conv(even), symmetric(even))
-    assert not isinstance(make_conv(1, 1, 3, stride=1, padding="same"), SamePadConv2d)
-    assert not isinstance(make_conv(1, 1, 1, stride=2, padding="same"), SamePadConv2d)
+    assert not isinstance(SAME.make_conv(1, 1, 3, stride=1), FlexibleConv2d)
+    assert not isinstance(SAME.make_conv(1, 1, 1, stride=2), FlexibleConv2d)
 
 
-@pytest.mark.parametrize("padding", ["symmetric", "same"])
-def test_every_conv_gives_ceil_of_size_over_stride(padding: str) -> None:
+@pytest.mark.parametrize("make", [SYMMETRIC, SAME], ids=["symmetric", "same"])
+def test_every_conv_gives_ceil_of_size_over_stride(make: Layers) -> None:
     for size, kernel_size, stride in product(SIZES, (1, 3, 5, 7), (1, 2, 3)):
-        conv = make_conv(1, 1, kernel_size, stride=stride, padding=padding)  # type: ignore[arg-type]
+        conv = make.make_conv(1, 1, kernel_size, stride=stride)
         assert conv(torch.empty(1, 1, size, 6)).shape[2] == -(-size // stride)
 
 
-@pytest.mark.parametrize("zero_padded", [False, True])
+@pytest.mark.parametrize("pool", ["max", "zero_padded_max"])
 @pytest.mark.parametrize("size", [(8, 8), (7, 10), (1, 2)], ids=str)
-def test_max_pool_pixel_by_pixel(zero_padded: bool, size: tuple[int, int]) -> None:
+def test_max_pool_pixel_by_pixel(pool: str, size: tuple[int, int]) -> None:
+    stem = replace(STEM_7X7, pool=pool)  # type: ignore[arg-type]
     x = torch.randn(1, 2, *size) - 3  # all but surely negative, so that a padding of zeros would win
-    outside = 0.0 if zero_padded else float("-inf")
-    same = make_max_pool("same", zero_padded=zero_padded)(x)[0]
+    outside = float("-inf") if pool == "max" else 0.0
+    same = SAME.make_stem_pool(stem, 2)(x)[0]
     seen = windows(x[0], 3, 2, outside)
     assert same.shape == (2, len(seen), len(seen[0]))
     for i, row in enumerate(seen):
         for j, window in enumerate(row):
             assert torch.equal(same[:, i, j], window.amax((1, 2)))
-    symmetric = make_max_pool("symmetric", zero_padded=zero_padded)(x)
+    symmetric = SYMMETRIC.make_stem_pool(stem, 2)(x)
     assert torch.equal(symmetric, F.max_pool2d(F.pad(x, (1, 1, 1, 1), value=outside), 3, 2))
     assert symmetric.shape == (1, *same.shape)
 
@@ -107,3 +113,63 @@ def test_zero_pad_appends_channels_at_the_end() -> None:
     assert torch.equal(padded[:, :3], x)
     assert padded.shape == (2, 5, 5, 4)
     assert not padded[:, 3:].any()
+
+
+# --- filters, norms and standardised weights ---
+
+
+def test_blur_is_the_binomial_filter_over_mirrored_borders() -> None:
+    x = torch.randn(2, 3, 7, 6, dtype=torch.float64)
+    mirrored = F.pad(x, (1, 1, 1, 1), mode="reflect")
+    smooth = torch.zeros(2, 3, 7, 6, dtype=torch.float64)
+    for i, j in product(range(3), range(3)):
+        smooth += (1, 2, 1)[i] * (1, 2, 1)[j] / 16 * mirrored[:, :, i : i + 7, j : j + 6]
+    torch.testing.assert_close(Blur(2).double()(x), smooth[:, :, ::2, ::2])
+    flat = torch.full((1, 1, 1, 5), 3.0)
+    torch.testing.assert_close(Blur(2)(flat), torch.full((1, 1, 1, 3), 3.0))
+    assert not Blur(2).state_dict(), "a fixed filter is no weight"
+
+
+@pytest.mark.parametrize("pool", ["max", "zero_padded_max", "blurred_max", "conv"])
+def test_stem_pools_round_the_half_up_and_the_mean_down(pool: str) -> None:
+    layer = SYMMETRIC.make_stem_pool(replace(STEM_7X7, pool=pool), 4)  # type: ignore[arg-type]
+    for size in (2, 5, 8):
+        assert layer(torch.randn(2, 4, size, 6)).shape == (2, 4, -(-size // 2), 3)
+        assert (
+            SYMMETRIC.make_stem_pool(replace(STEM_7X7, pool="avg"), 4)(torch.randn(1, 4, size, 6)).shape[2] == size // 2
+        )
+
+
+def test_group_norm_is_over_groups_of_each_image() -> None:
+    norm = Layers(GroupNorm(groups=2, eps=1e-3)).make_norm(6)
+    x = torch.randn(3, 6, 4, 5)
+    groups = x.view(3, 2, -1)
+    expected = (groups - groups.mean(2, keepdim=True)) / (groups.var(2, keepdim=True, correction=0) + 1e-3).sqrt()
+    torch.testing.assert_close(norm(x), expected.view_as(x))
+    with pytest.raises(ResnetkitError, match="4 groups for 6 channels"):
+        Layers(GroupNorm(groups=4)).make_norm(6)
+
+
+@pytest.mark.parametrize("padding", ["symmetric", "same"])
+def test_standardised_filters_do_not_care_about_scale_and_shift(padding: str) -> None:
+    make = Layers(BatchNorm(), conv="weight_standardized", padding=padding)  # type: ignore[arg-type]
+    conv, x = make.make_conv(3, 4, 3, stride=2), torch.randn(2, 3, 8, 8)
+    before = conv(x)
+    with torch.no_grad():
+        filters = conv.weight.flatten(1)
+        filters = (filters - filters.mean(1, keepdim=True)) / filters.std(1, keepdim=True, correction=0)
+        conv.weight.mul_(3).add_(0.5)
+    torch.testing.assert_close(conv(x), before, rtol=1e-4, atol=1e-4)
+    padded = pad_same(x, 3, 2) if padding == "same" else F.pad(x, (1, 1, 1, 1))
+    torch.testing.assert_close(before, F.conv2d(padded, filters.view_as(conv.weight), stride=2), rtol=1e-4, atol=1e-4)
+
+
+def test_stochastic_depth_drops_images_and_keeps_the_mean() -> None:
+    layer, x = StochasticDepth(0.25), torch.ones(4000, 2, 3, 3)
+    torch.manual_seed(0)
+    kept = layer(x)
+    whole = kept.flatten(1)
+    assert bool((whole == whole[:, :1]).all()), "an image is dropped as a whole"
+    torch.testing.assert_close(whole[:, 0].unique(), torch.tensor([0.0, 4 / 3]))
+    assert float((whole[:, 0] == 0).float().mean()) == pytest.approx(0.25, abs=0.03)
+    assert torch.equal(layer.eval()(x), x)

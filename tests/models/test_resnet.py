@@ -24,6 +24,8 @@ from resnetkit.models.spec import (
     STEM_7X7,
     SUBSAMPLE,
     ActivationOrder,
+    EfficientChannelAttention,
+    GroupNorm,
     NoSkip,
     ResNetSpec,
     Stem,
@@ -106,6 +108,9 @@ def test_reset_head_changes_the_head_only() -> None:
     headless = create_model(SMALL, num_classes=None)
     headless.reset_head(4)
     assert headless.eval()(torch.randn(1, 3, 8, 8)).shape == (1, 4)
+    headless.reset_head(None)
+    assert headless.spec.num_classes is None
+    assert torch.equal(headless(images := torch.randn(1, 3, 8, 8)), headless.embed(images))
 
 
 def test_reset_head_refuses_what_has_no_head() -> None:
@@ -115,6 +120,37 @@ def test_reset_head_refuses_what_has_no_head() -> None:
     with pytest.raises(ResnetkitError, match="pooling 'none'"):
         feature_map.reset_head(3)
     assert feature_map.spec.num_classes is None
+
+
+@pytest.mark.parametrize("name", ["resnet50", "resnet20", "keras_resnet50v2", "resnetv2_50x1_bit", "resnetaa34d"])
+def test_stages_are_what_the_features_are_made_of(name: str) -> None:
+    network = create_model(name, num_classes=None).eval()
+    images = torch.randn(1, 3, 64, 64)
+    with torch.inference_mode():
+        stages = network.forward_stages(images)
+        features = network.forward_features(images)
+    assert list(stages) == ["stem", *(f"stage{i + 1}" for i in range(len(network.spec.depths)))]
+    assert tuple(x.shape[1] for x in stages.values()) == (network.spec.stem.widths[-1], *network.stage_channels)
+    for stage, x in network.iter_stages(images):  # taken before what follows could write into it
+        torch.testing.assert_close(stages[stage], x)
+    torch.testing.assert_close(network.act(network.norm(stages[stage].clone())), features)
+
+
+def test_stochastic_depth_grows_linearly_and_rests_in_evaluation() -> None:
+    network = create_model("resnet20", stochastic_depth_rate=0.45)
+    blocks = [block for name in network.stage_names for block in getattr(network, name)]
+    assert [block.drop_path.rate for block in blocks] == pytest.approx([0.05 * (i + 1) for i in range(9)])
+    images = torch.randn(2, 3, 16, 16)
+    torch.testing.assert_close(network.eval()(images), network(images))
+    assert not torch.equal(network.train()(images), network(images))
+    assert network.state_dict().keys() == create_model("resnet20").state_dict().keys()
+
+
+def test_group_normalised_networks_keep_no_statistics() -> None:
+    network = create_model(SMALL, norm=GroupNorm(groups=4))
+    assert not list(network.buffers())
+    images = torch.randn(4, 3, 8, 8)
+    torch.testing.assert_close(network.train()(images), network.eval()(images))
 
 
 # --- stem and tail do what the blocks leave to them ---
@@ -174,7 +210,7 @@ def test_the_stride_of_a_stage_is_in_the_named_block(where: str, strides: list[i
 
 
 def test_the_first_block_may_differ() -> None:
-    first = replace(BASIC_PREACT, projection=CONV_BN, project_always=True)
+    first = replace(BASIC_PREACT, projection=CONV_BN, project="always")
     network = ResNet(replace(SMALL, block=BASIC_PREACT, first_block=first))
     blocks = [*network.layer1, *network.layer2]
     assert [block.block for block in blocks] == [first, BASIC_PREACT, BASIC_PREACT]
@@ -190,7 +226,7 @@ def test_plain_networks_have_no_skips_to_learn() -> None:
 
 
 def test_create_model_replaces_fields_by_dotted_name() -> None:
-    settings = {"block.attention": "se", "stem.stride": 2, "num_classes": 3, "block.join.kind": "scaled_add"}
+    settings = {"block.attention.kind": "se", "stem.stride": 2, "num_classes": 3, "block.join.kind": "scaled_add"}
     network = create_model("resnet20", **settings)
     assert network.layer1[0].se is not None
     assert (network.conv1.stride, network.fc.out_features) == ((2, 2), 3)
@@ -244,7 +280,9 @@ def test_copies_compute_the_same_and_share_nothing(duplicate: object) -> None:
 
 
 def test_the_network_exports_for_any_batch_size() -> None:
-    spec = replace(SMALL, block=replace(BASIC_PREACT, attention="eca"), stem=STEM_7X7, padding="same")
+    spec = replace(
+        SMALL, block=replace(BASIC_PREACT, attention=EfficientChannelAttention()), stem=STEM_7X7, padding="same"
+    )
     network = ResNet(spec).eval()
     exported = torch.export.export(
         network, (torch.randn(2, 3, 16, 16),), dynamic_shapes=({0: torch.export.Dim("batch", min=1, max=64)},)

@@ -26,6 +26,7 @@ from resnetkit.models.spec import (
     Add,
     Block,
     DropoutAdd,
+    EfficientChannelAttention,
     FanInUniform,
     GatedAdd,
     GlorotUniform,
@@ -160,7 +161,12 @@ JOINS: tuple[Join, ...] = (
 )
 def test_alternatives_are_told_apart_in_json(join: Join, initialization: Initialization) -> None:
     block = replace(
-        BASIC, join=join, projection=AVGPOOL_CONV_BN, shrink=SUBSAMPLE, conv_bias=("last",), attention="eca"
+        BASIC,
+        join=join,
+        projection=AVGPOOL_CONV_BN,
+        shrink=SUBSAMPLE,
+        conv_bias=("last",),
+        attention=EfficientChannelAttention(),
     )
     spec = ResNetSpec(
         block,

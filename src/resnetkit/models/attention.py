@@ -7,13 +7,15 @@ import math
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from resnetkit.models import spec
+
 
 class SqueezeExcite(nn.Module):
     """``x * sigmoid(fc2(relu(fc1(mean(x)))))``, a gate per channel (arXiv:1709.01507)."""
 
-    def __init__(self, channels: int, reduction: int = 16) -> None:
+    def __init__(self, channels: int, ratio: float) -> None:
         super().__init__()
-        hidden = max(8, 8 * math.floor(channels / reduction / 8 + 0.5))  # a multiple of 8, as in timm
+        hidden = max(8, 8 * math.floor(channels * ratio / 8 + 0.5))  # a multiple of 8, as in timm
         self.fc1 = nn.Conv2d(channels, hidden, 1)
         self.fc2 = nn.Conv2d(hidden, channels, 1)
 
@@ -24,7 +26,7 @@ class SqueezeExcite(nn.Module):
         return x * gate.sigmoid()
 
 
-class EfficientChannelAttention(nn.Module):
+class EfficientChannelGate(nn.Module):
     """``x * sigmoid(conv1d(mean(x)))`` across neighbouring channels (arXiv:1910.03151)."""
 
     def __init__(self, channels: int) -> None:
@@ -39,4 +41,12 @@ class EfficientChannelAttention(nn.Module):
         return x * gate.view(x.shape[0], -1, 1, 1)
 
 
-ATTENTION = {"se": SqueezeExcite, "eca": EfficientChannelAttention}
+def make_attention(attention: spec.Attention, channels: int) -> nn.Module | None:
+    """The gate a spec asks for; None for none."""
+    match attention:
+        case spec.SqueezeExcitation(ratio=ratio):
+            return SqueezeExcite(channels, ratio)
+        case spec.EfficientChannelAttention():
+            return EfficientChannelGate(channels)
+        case spec.NoAttention():
+            return None

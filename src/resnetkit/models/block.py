@@ -6,11 +6,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from resnetkit.errors import require
-from resnetkit.models.attention import ATTENTION
-from resnetkit.models.layers import Padding, Subsample, ZeroPad, make_conv, make_norm
+from resnetkit.models.attention import make_attention
+from resnetkit.models.layers import Blur, Layers, StochasticDepth, Subsample, ZeroPad
 from resnetkit.models.spec import (
     Add,
-    BatchNorm,
     Block,
     DropoutAdd,
     GatedAdd,
@@ -22,7 +21,7 @@ from resnetkit.models.spec import (
 
 
 def make_projection(
-    projection: Projection, in_channels: int, out_channels: int, stride: int, *, bias: bool, norm: BatchNorm
+    projection: Projection, in_channels: int, out_channels: int, stride: int, *, bias: bool, make: Layers
 ) -> nn.Sequential:
     """The projection's steps as layers, ``(N, in, H, W)`` to ``(N, out, H / stride, W / stride)``."""
     layers: list[nn.Module] = []
@@ -30,14 +29,16 @@ def make_projection(
     for step in projection.steps:
         match step:
             case "conv":
-                layers.append(make_conv(channels, out_channels, 1, stride=stride, bias=bias))
+                layers.append(make.make_conv(channels, out_channels, 1, stride=stride, bias=bias))
                 channels, stride = out_channels, 1
             case "bn":
-                layers.append(make_norm(norm, channels))
+                layers.append(make.make_norm(channels))
             case "act":
-                # In place only on a conv's or batch norm's own output: the other steps can hand on a view of what
+                # In place only on a conv's or norm's own output: the other steps can hand on a view of what
                 # the branch reads too.
-                layers.append(nn.ReLU(inplace=bool(layers) and isinstance(layers[-1], nn.Conv2d | nn.BatchNorm2d)))
+                layers.append(
+                    nn.ReLU(inplace=bool(layers) and isinstance(layers[-1], nn.Conv2d | nn.BatchNorm2d | nn.GroupNorm))
+                )
             case "avgpool":
                 pool = nn.AvgPool2d(stride, stride, ceil_mode=True, count_include_pad=False)
                 layers.append(pool if stride > 1 else nn.Identity())
@@ -91,23 +92,47 @@ class ResidualBlock(nn.Module):
 
     Children carry the stream's own numbers (``conv1 bn1 act1 conv2 … downsample.0``), which are torchvision's
     and timm's names, so their weights load without renaming.
+
+    Args:
+        starts_stage: whether it is the first block of its stage, for ``block.project``.
+        drop_path_rate: how often the branch is dropped for an image in training.
+
+    Attributes:
+        preact, branch, after_add: names of the children that run before the fork, in the branch, and after the
+            addition, in call order.
+        reads: what the skip reads: ``input``, or what the pre-activation made of it.
     """
 
     def __init__(
-        self, block: Block, in_channels: int, width: int, stride: int, *, norm: BatchNorm, padding: Padding
+        self,
+        block: Block,
+        in_channels: int,
+        width: int,
+        stride: int,
+        make: Layers,
+        *,
+        starts_stage: bool = False,
+        drop_path_rate: float = 0.0,
     ) -> None:
         super().__init__()
         self.block = block
         self.in_channels, self.stride = in_channels, stride
         self.out_channels = width * block.expansion
         self.preact, self.branch, self.after_add = block.order.layer_names(len(block.kernel_sizes))
-        self._add_stream(width, norm, padding)
-        self.drop = nn.Dropout(block.drop_rate) if block.drop_rate else None
-        self.se = ATTENTION[block.attention](self.out_channels) if block.attention != "none" else None
-        self.downsample = self._make_downsample(norm)
+        self._add_stream(width, make)
+        self._add_extras(drop_path_rate)
+        projection = self._find_projection(starts_stage)
+        self.reads = block.identity_reads if projection is None else projection.reads
+        self.downsample = (
+            None
+            if projection is None
+            else make_projection(
+                projection, in_channels, self.out_channels, stride, bias="projection" in block.conv_bias, make=make
+            )
+        )
         self.joiner = Joiner(block.join, in_channels, self.out_channels, stride)
 
-    def _add_stream(self, width: int, norm: BatchNorm, padding: Padding) -> None:
+    def _add_stream(self, width: int, make: Layers) -> None:
         block, num_convs = self.block, len(self.block.kernel_sizes)
         inner = width * block.group_width // 64 * block.groups
         require(
@@ -116,6 +141,7 @@ class ResidualBlock(nn.Module):
             fix=f"width × group_width must be at least 64, got {width * block.group_width}",
         )
         channels = [self.in_channels, *[inner] * (num_convs - 1), self.out_channels]
+        strided = block.strided_conv if block.antialias == "none" else None
         convs = 0
         for position, name in enumerate(self.preact + self.branch + self.after_add):
             if name.startswith("conv"):
@@ -126,36 +152,53 @@ class ResidualBlock(nn.Module):
                     f"{block.groups} does not divide",
                     fix="group a bottleneck (kernel_sizes 1, 3, 1), or choose widths that are multiples of groups",
                 )
-                layer: nn.Module = make_conv(
+                layer: nn.Module = make.make_conv(
                     channels[convs],
                     channels[convs + 1],
                     kernel_size,
-                    stride=self.stride if convs == block.strided_conv else 1,
+                    stride=self.stride if convs == strided else 1,
                     groups=block.groups if kernel_size > 1 else 1,
                     bias=("last" if convs == num_convs - 1 else "inner") in block.conv_bias,
-                    padding=padding,
                 )
                 convs += 1
             elif name.startswith("bn"):
-                layer = make_norm(norm, channels[convs])
+                layer = make.make_norm(channels[convs])
             else:
                 # In place, but for an act that reads the block's own input: the skip still needs that.
                 layer = nn.ReLU(inplace=position > 0)
             self.add_module(name, layer)
 
-    def _make_downsample(self, norm: BatchNorm) -> nn.Sequential | None:
-        block = self.block
-        widens = self.in_channels != self.out_channels
-        if isinstance(block.join, NoSkip) or not (widens or self.stride != 1 or block.project_always):
-            return None
-        return make_projection(
-            self._projection(), self.in_channels, self.out_channels, self.stride,
-            bias="projection" in block.conv_bias, norm=norm,
-        )  # fmt: skip
+    def _add_extras(self, drop_path_rate: float) -> None:
+        """What variants add to the branch: a filter, dropout, attention, stochastic depth."""
+        block, branch = self.block, list(self.branch)
+        if block.antialias != "none" and self.stride > 1:
+            self.aa = (
+                Blur(self.stride)
+                if block.antialias == "blur"
+                else nn.AvgPool2d(self.stride, ceil_mode=True, count_include_pad=False)
+            )
+            branch.insert(branch.index(f"conv{block.strided_conv + 2}"), "aa")
+        if block.drop_rate:
+            self.drop = nn.Dropout(block.drop_rate)
+            branch.insert(branch.index(f"conv{len(block.kernel_sizes)}"), "drop")
+        attention = make_attention(block.attention, self.out_channels)
+        if attention is not None:
+            self.se = attention
+            branch.append("se")
+        if drop_path_rate:
+            self.drop_path = StochasticDepth(drop_path_rate)
+            branch.append("drop_path")
+        self.branch = tuple(branch)
 
-    def _projection(self) -> Projection:
-        only_shrinks = self.in_channels == self.out_channels and self.stride != 1 and not self.block.project_always
-        return self.block.shrink if only_shrinks and self.block.shrink is not None else self.block.projection
+    def _find_projection(self, starts_stage: bool) -> Projection | None:
+        """What this block's skip does to change shape; None for an identity, or without a skip."""
+        block = self.block
+        widens, shrinks = self.in_channels != self.out_channels, self.stride != 1
+        projects = block.project == "always" or (block.project == "stage_start" and starts_stage)
+        if isinstance(block.join, NoSkip) or not (widens or shrinks or projects):
+            return None
+        only_shrinks = shrinks and not widens and not projects
+        return block.shrink if only_shrinks and block.shrink is not None else block.projection
 
     def _run(self, names: tuple[str, ...], x: Tensor) -> Tensor:
         for name in names:
@@ -165,14 +208,7 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Run the block on ``x`` ``(N, in, H, W)``."""
         preact = self._run(self.preact, x)
-        branch = preact
-        for name in self.branch:
-            if self.drop is not None and name == f"conv{len(self.block.kernel_sizes)}":
-                branch = self.drop(branch)
-            branch = getattr(self, name)(branch)
-        if self.se is not None:
-            branch = self.se(branch)
-        reads = self.block.identity_reads if self.downsample is None else self._projection().reads
-        fork = x if reads == "input" else preact
+        branch = self._run(self.branch, preact)
+        fork = x if self.reads == "input" else preact
         skip = fork if self.downsample is None else self.downsample(fork)
         return self._run(self.after_add, self.joiner(skip, branch, fork))

@@ -25,7 +25,7 @@ def initialize(network: nn.Module, initialization: Initialization) -> None:
             draw(module, initialization.conv)
         elif isinstance(module, nn.Linear):
             draw(module, initialization.head)
-        elif isinstance(module, nn.BatchNorm2d | nn.Conv1d):  # a Conv1d is the small conv of ECA's gate
+        elif isinstance(module, nn.BatchNorm2d | nn.GroupNorm | nn.Conv1d):  # a Conv1d is the small conv of ECA's gate
             module.reset_parameters()
     for module in network.modules():
         if isinstance(module, ResidualBlock):
@@ -33,7 +33,7 @@ def initialize(network: nn.Module, initialization: Initialization) -> None:
                 assert module.joiner.gate.bias is not None
                 nn.init.constant_(module.joiner.gate.bias, module.block.join.gate_bias)
             if initialization.zero_last:
-                last = [name for name in module.branch if not name.startswith("act")][-1]
+                last = [name for name in module.branch if name.startswith(("conv", "bn"))][-1]
                 for parameter in getattr(module, last).parameters():
                     nn.init.zeros_(parameter)
 

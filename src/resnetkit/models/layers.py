@@ -1,59 +1,93 @@
-"""The layers a block is wired from, made so that padding and normalisation are values."""
+"""The layers a network is wired from, made so that padding, normalisation and filters are values."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from resnetkit.models.spec import BatchNorm
+from resnetkit.errors import require
+from resnetkit.models.spec import BatchNorm, GroupNorm, Norm, Padding, Stem
 
-Padding = Literal["symmetric", "same"]
-
-
-def make_conv(
-    in_channels: int,
-    out_channels: int,
-    kernel_size: int,
-    *,
-    stride: int = 1,
-    groups: int = 1,
-    bias: bool = False,
-    padding: Padding = "symmetric",
-) -> nn.Conv2d:
-    """A conv that keeps the size at stride 1 and gives ``ceil(size / stride)`` otherwise."""
-    if padding == "same" and stride > 1 and kernel_size > 1:
-        return SamePadConv2d(in_channels, out_channels, kernel_size, stride=stride, groups=groups, bias=bias)
-    return nn.Conv2d(
-        in_channels,
-        out_channels,
-        kernel_size,
-        stride=stride,
-        padding=kernel_size // 2,
-        groups=groups,
-        bias=bias,
-    )
+STANDARDIZATION_EPS = 1e-8  # Big Transfer's
 
 
-def make_norm(norm: BatchNorm, channels: int) -> nn.BatchNorm2d:
-    """The normalisation layer for ``channels``."""
-    return nn.BatchNorm2d(channels, eps=norm.eps, momentum=norm.momentum)
+@dataclass(frozen=True)
+class Layers:
+    """Makes the layers whose kind is one choice for the whole network."""
 
+    norm: Norm
+    conv: Literal["plain", "weight_standardized"] = "plain"
+    padding: Padding = "symmetric"
 
-def make_max_pool(padding: Padding, *, zero_padded: bool) -> nn.Module:
-    """The stem's 3×3 max-pool of stride 2."""
-    if padding == "same":
-        return nn.Sequential(SamePad(3, 2, 0.0 if zero_padded else float("-inf")), nn.MaxPool2d(3, stride=2))
-    if zero_padded:
-        return nn.Sequential(nn.ZeroPad2d(1), nn.MaxPool2d(3, stride=2))
-    return nn.MaxPool2d(3, stride=2, padding=1)
+    def make_conv(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        *,
+        stride: int = 1,
+        groups: int = 1,
+        bias: bool = False,
+    ) -> nn.Conv2d:
+        """A conv that keeps the size at stride 1 and gives ``ceil(size / stride)`` otherwise."""
+        pads_same = self.padding == "same" and stride > 1 and kernel_size > 1
+        make = nn.Conv2d if self.conv == "plain" and not pads_same else FlexibleConv2d
+        layer = make(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride=stride,
+            padding=0 if pads_same else kernel_size // 2,
+            groups=groups,
+            bias=bias,
+        )
+        if isinstance(layer, FlexibleConv2d):
+            layer.pads_same, layer.standardizes = pads_same, self.conv == "weight_standardized"
+        return layer
+
+    def make_norm(self, channels: int) -> nn.BatchNorm2d | nn.GroupNorm:
+        """The normalisation of ``channels`` channels."""
+        match self.norm:
+            case BatchNorm(eps=eps, momentum=momentum):
+                return nn.BatchNorm2d(channels, eps=eps, momentum=momentum)
+            case GroupNorm(groups=groups, eps=eps):
+                require(
+                    channels % groups == 0,
+                    f"norm.groups must divide the channels of every layer, got {groups} groups for {channels} channels",
+                    fix="set norm.groups to a common divisor of the widths",
+                )
+                return nn.GroupNorm(groups, channels, eps=eps)
+
+    def make_stem_pool(self, stem: Stem, channels: int) -> nn.Module:
+        """What halves the size after the stem's convs."""
+        match stem.pool:
+            case "none":
+                return nn.Identity()
+            case "max" | "zero_padded_max":
+                return self._make_max_pool(zero_padded=stem.pool == "zero_padded_max")
+            case "blurred_max":
+                return nn.Sequential(nn.MaxPool2d(3, stride=1, padding=1), Blur(2))
+            case "avg":
+                return nn.AvgPool2d(2)
+            case "conv":
+                conv = self.make_conv(channels, channels, 3, stride=2)
+                return nn.Sequential(conv, self.make_norm(channels), nn.ReLU(inplace=True))
+
+    def _make_max_pool(self, *, zero_padded: bool) -> nn.Module:
+        if self.padding == "same":
+            return nn.Sequential(SamePad(3, 2, 0.0 if zero_padded else float("-inf")), nn.MaxPool2d(3, stride=2))
+        if zero_padded:
+            return nn.Sequential(nn.ZeroPad2d(1), nn.MaxPool2d(3, stride=2))
+        return nn.MaxPool2d(3, stride=2, padding=1)
 
 
 def pad_same(x: Tensor, kernel_size: int, stride: int, value: float = 0.0) -> Tensor:
     """TensorFlow's ``same`` padding: where it cannot be even, the end gets the extra pixel.
 
-    >>> import torch
     >>> pad_same(torch.ones(1, 1, 4, 5), kernel_size=3, stride=2).shape
     torch.Size([1, 1, 5, 7])
     """
@@ -76,12 +110,26 @@ class SamePad(nn.Module):
         return pad_same(x, self.kernel_size, self.stride, self.value)
 
 
-class SamePadConv2d(nn.Conv2d):
-    """A strided conv with TensorFlow's ``same`` padding; a conv itself, so that its keys stay flat."""
+class FlexibleConv2d(nn.Conv2d):
+    """A conv with TensorFlow's ``same`` padding, weight standardisation or both; a conv itself, so its keys stay flat.
+
+    Attributes:
+        pads_same: pad as :func:`pad_same` does.
+        standardizes: bring each filter to mean 0 and variance 1 before use (arXiv:1903.10520).
+    """
+
+    pads_same = False
+    standardizes = False
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve ``x`` ``(N, C, H, W)``."""
-        return super().forward(pad_same(x, self.kernel_size[0], self.stride[0]))
+        if self.pads_same:
+            x = pad_same(x, self.kernel_size[0], self.stride[0])
+        weight = self.weight
+        if self.standardizes:
+            variance, mean = torch.var_mean(weight, dim=(1, 2, 3), keepdim=True, correction=0)
+            weight = (weight - mean) * torch.rsqrt(variance + STANDARDIZATION_EPS)
+        return F.conv2d(x, weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
 
 
 class ZeroPad(nn.Module):
@@ -106,3 +154,39 @@ class Subsample(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``(N, C, H, W)`` to ``(N, C, ceil(H / stride), ceil(W / stride))``."""
         return x[:, :, :: self.stride, :: self.stride]
+
+
+class Blur(nn.Module):
+    """Smooth with the 3×3 binomial filter, then keep every ``stride``-th pixel (arXiv:1904.11486)."""
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+        binomial = torch.tensor([1.0, 2.0, 1.0]) / 4
+        self.register_buffer("kernel", binomial[:, None] * binomial, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, C, H, W)`` to ``(N, C, ceil(H / stride), ceil(W / stride))``."""
+        channels = x.shape[1]
+        # One pixel has no neighbour to be mirrored at; repeating it gives what mirroring would.
+        x = F.pad(x, (1, 1, 1, 1), mode="reflect" if min(x.shape[2:]) > 1 else "replicate")
+        kernel = self.get_buffer("kernel").expand(channels, 1, 3, 3)
+        return F.conv2d(x, kernel, stride=self.stride, groups=channels)
+
+
+class StochasticDepth(nn.Module):
+    """In training, drop whole branches image by image and scale up the others (arXiv:1603.09382).
+
+    The paper drops a branch for the whole batch and scales at test time instead; expected values are the same.
+    """
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, C, H, W)`` with some images zeroed."""
+        if not self.training:
+            return x
+        kept = torch.rand(x.shape[0], 1, 1, 1, dtype=x.dtype, device=x.device) >= self.rate
+        return x * kept / (1 - self.rate)

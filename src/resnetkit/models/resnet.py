@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from torch import Tensor, nn
@@ -11,7 +12,7 @@ from resnetkit.errors import require
 from resnetkit.models.block import ResidualBlock
 from resnetkit.models.catalog import find_entry
 from resnetkit.models.initialization import draw, initialize
-from resnetkit.models.layers import make_conv, make_max_pool, make_norm
+from resnetkit.models.layers import Layers
 from resnetkit.models.spec import ResNetSpec
 
 
@@ -19,63 +20,91 @@ class ResNet(nn.Module):
     """Maps images ``(N, C, H, W)`` to logits ``(N, K)``; without a head to features, see :meth:`embed`.
 
     Any image size from 8×8 up works. Children are named as in torchvision: ``conv1 bn1 … layer1.0.conv1 … fc``.
+
+    Attributes:
+        num_features: channels of the last feature map, the length of what :meth:`embed` returns.
+        stage_channels: channels of each stage's feature map.
     """
 
     def __init__(self, spec: ResNetSpec) -> None:
         super().__init__()
         self.spec = spec
         preact = spec.block.order.preact
-        self._add_stem(preact)
+        make = Layers(spec.norm, spec.conv, spec.padding)
+        self._add_stem(make, preact)
 
-        channels = spec.stem.widths[-1]
+        channels, done, total = spec.stem.widths[-1], 0, sum(spec.depths)
         self.stage_names = tuple(f"layer{i + 1}" for i in range(len(spec.depths)))
+        stage_channels = []
         for i, name in enumerate(self.stage_names):
             blocks = []
             strided = 0 if spec.strided_block == "first" else spec.depths[i] - 1
             for j in range(spec.depths[i]):
-                block = spec.first_block if i == j == 0 and spec.first_block is not None else spec.block
-                stride = spec.strides[i] if j == strided else 1
+                done += 1
                 blocks.append(
-                    ResidualBlock(block, channels, spec.widths[i], stride, norm=spec.norm, padding=spec.padding)
+                    ResidualBlock(
+                        spec.first_block if i == j == 0 and spec.first_block is not None else spec.block,
+                        channels,
+                        spec.widths[i],
+                        spec.strides[i] if j == strided else 1,
+                        make,
+                        starts_stage=j == 0,
+                        drop_path_rate=spec.stochastic_depth_rate * done / total,
+                    )
                 )
                 channels = blocks[-1].out_channels
             self.add_module(name, nn.Sequential(*blocks))
+            stage_channels.append(channels)
 
-        self.num_features = channels
+        self.num_features, self.stage_channels = channels, tuple(stage_channels)
         tail = preact if spec.tail is None else spec.tail
-        self.norm = make_norm(spec.norm, channels) if "bn" in tail else nn.Identity()
+        self.norm = make.make_norm(channels) if "bn" in tail else nn.Identity()
         self.act = nn.ReLU(inplace="bn" in tail) if "act" in tail else nn.Identity()
         self.fc = nn.Identity() if spec.num_classes is None else nn.Linear(channels, spec.num_classes)
         initialize(self, spec.initialization)
 
-    def _add_stem(self, preact: tuple[str, ...]) -> None:
+    def _add_stem(self, make: Layers, preact: tuple[str, ...]) -> None:
         spec, stem = self.spec, self.spec.stem
         steps = tuple(s for s in ("bn", "act") if s not in preact) if stem.steps is None else stem.steps
         convs: list[nn.Module] = []
         channels, last = spec.in_channels, len(stem.widths) - 1
         for i, (kernel_size, width) in enumerate(zip(stem.kernel_sizes, stem.widths, strict=True)):
             stride = stem.stride if i == 0 else 1
-            convs.append(
-                make_conv(channels, width, kernel_size, stride=stride, bias=stem.bias, padding=spec.padding)
-            )  # fmt: skip
+            convs.append(make.make_conv(channels, width, kernel_size, stride=stride, bias=stem.bias))
             if i < last:
-                convs += [make_norm(spec.norm, width), nn.ReLU(inplace=True)]
+                convs += [make.make_norm(width), nn.ReLU(inplace=True)]
             channels = width
         self.conv1 = convs[0] if last == 0 else nn.Sequential(*convs)
-        self.bn1 = make_norm(spec.norm, channels) if "bn" in steps else nn.Identity()
+        self.bn1 = make.make_norm(channels) if "bn" in steps else nn.Identity()
         self.act1 = nn.ReLU(inplace=True) if "act" in steps else nn.Identity()
-        self.maxpool = (
-            nn.Identity()
-            if stem.pool == "none"
-            else make_max_pool(spec.padding, zero_padded=stem.pool == "zero_padded_max")
-        )
+        self.maxpool = make.make_stem_pool(stem, channels)
+
+    def iter_stages(self, images: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """Feature maps ``(N, C, h, w)`` by name, as they come: ``stem``, ``stage1``, ``stage2`` ….
+
+        A stage's map is what its last block returns; where blocks are pre-activated, it is not normalised yet.
+        """
+        x: Tensor = self.maxpool(self.act1(self.bn1(self.conv1(images))))
+        yield "stem", x
+        for number, name in enumerate(self.stage_names, start=1):
+            x = getattr(self, name)(x)
+            yield f"stage{number}", x
+
+    def forward_stages(self, images: Tensor) -> dict[str, Tensor]:
+        """All of :meth:`iter_stages`, for a decoder or detector that reads several sizes.
+
+        >>> import torch
+        >>> network = create_model("resnet20", num_classes=None)
+        >>> {name: tuple(x.shape) for name, x in network.forward_stages(torch.zeros(1, 3, 32, 32)).items()}
+        {'stem': (1, 16, 32, 32), 'stage1': (1, 16, 32, 32), 'stage2': (1, 32, 16, 16), 'stage3': (1, 64, 8, 8)}
+        """
+        return dict(self.iter_stages(images))
 
     def forward_features(self, images: Tensor) -> Tensor:
-        """Last feature map, ``(N, num_features, h, w)``."""
-        x: Tensor = self.maxpool(self.act1(self.bn1(self.conv1(images))))
-        for name in self.stage_names:
-            x = getattr(self, name)(x)
-        features: Tensor = self.act(self.norm(x))
+        """Last feature map, normalised, ``(N, num_features, h, w)``."""
+        for _, x in self.iter_stages(images):
+            last = x
+        features: Tensor = self.act(self.norm(last))
         return features
 
     def embed(self, images: Tensor) -> Tensor:
@@ -94,10 +123,13 @@ class ResNet(nn.Module):
         logits: Tensor = self.fc(self.embed(images))
         return logits
 
-    def reset_head(self, num_classes: int) -> None:
-        """Replace the head by a fresh one for ``num_classes`` classes."""
-        require(num_classes >= 1, f"num_classes must be at least 1, got {num_classes}")
+    def reset_head(self, num_classes: int | None) -> None:
+        """Replace the head by a fresh one for ``num_classes`` classes; None: take it away."""
+        require(num_classes is None or num_classes >= 1, f"num_classes must be at least 1, got {num_classes}")
         self.spec = override(self.spec, {"num_classes": num_classes})
+        if num_classes is None:
+            self.fc = nn.Identity()
+            return
         weight = next(self.parameters())
         self.fc = nn.Linear(self.num_features, num_classes, device=weight.device, dtype=weight.dtype)
         draw(self.fc, self.spec.initialization.head)

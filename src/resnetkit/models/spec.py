@@ -120,6 +120,7 @@ Join = Annotated[Add | ScaledAdd | GatedAdd | DropoutAdd | NoSkip, Field(discrim
 
 # --- the skip where the shape changes ---
 
+Padding = Literal["symmetric", "same"]
 ProjectionStep = Literal["conv", "bn", "act", "avgpool", "subsample", "pad"]
 Fork = Literal["input", "preact"]
 
@@ -152,8 +153,45 @@ CONV_BN = Projection(("conv", "bn"))  # option B, arXiv:1512.03385
 ZERO_PAD = Projection(("subsample", "pad"), reads="input")  # option A
 AVGPOOL_CONV_BN = Projection(("avgpool", "conv", "bn"))  # ResNet-D, arXiv:1812.01187
 CONV_OF_PREACT = Projection(("conv",))  # v2: its input is already normalised
+AVGPOOL_CONV_OF_PREACT = Projection(("avgpool", "conv"))
+CONV_OF_INPUT = Projection(("conv",), reads="input")
 OWN_BN_ACT_CONV = Projection(("bn", "act", "conv"), reads="input")
 SUBSAMPLE = Projection(("subsample",), reads="input")
+
+
+# --- attention: a gate per channel at the end of the branch ---
+
+
+@frozen
+class NoAttention:
+    """The branch as it is."""
+
+    kind: Literal["none"] = "none"
+
+
+@frozen
+class SqueezeExcitation:
+    """Two 1×1 convs on the pooled branch gate its channels (arXiv:1709.01507).
+
+    Attributes:
+        ratio: hidden channels as a share of the block's, rounded to a multiple of 8 as timm does.
+    """
+
+    ratio: float = 1 / 16
+    kind: Literal["se"] = "se"
+
+    def __post_init__(self) -> None:
+        require(0 < self.ratio <= 1, f"attention.ratio must be in (0, 1], got {self.ratio}")
+
+
+@frozen
+class EfficientChannelAttention:
+    """One 1-D conv across the pooled branch's channels gates them (arXiv:1910.03151)."""
+
+    kind: Literal["eca"] = "eca"
+
+
+Attention = Annotated[NoAttention | SqueezeExcitation | EfficientChannelAttention, Field(discriminator="kind")]
 
 ConvRole = Literal["inner", "last", "projection"]
 
@@ -167,12 +205,15 @@ class Block:
         strided_conv: index of the conv that carries the stride (v1: 0, v1.5: 1).
         expansion: output channels = expansion × stage width.
         groups, group_width: cardinality (arXiv:1611.05431) and channels per group where the stage width is 64.
-        projection: the skip where the number of channels changes.
-        project_always: option C: project every skip, also where the shape stays.
+        projection: what a projecting skip does.
+        project: which skips project: where the shape changes (option B), in the first block of every stage too,
+            or always (option C).
         shrink: the skip where only the size changes; None: as ``projection``.
         identity_reads: where an identity skip forks off.
         conv_bias: which convs have a bias.
-        attention: channel gate at the end of the branch (arXiv:1709.01507, arXiv:1910.03151).
+        attention: channel gate at the end of the branch.
+        antialias: the branch shrinks not by its strided conv but by a low-pass filter behind that conv's activation:
+            binomial blur (arXiv:1904.11486) or mean.
         drop_rate: dropout before the branch's last conv (wide networks, arXiv:1605.07146).
     """
 
@@ -184,11 +225,12 @@ class Block:
     order: ActivationOrder = ORIGINAL
     join: Join = Add()
     projection: Projection = CONV_BN
-    project_always: bool = False
+    project: Literal["shape_change", "stage_start", "always"] = "shape_change"
     shrink: Projection | None = None
     identity_reads: Fork = "input"
     conv_bias: tuple[ConvRole, ...] = ()
-    attention: Literal["none", "se", "eca"] = "none"
+    attention: Attention = NoAttention()
+    antialias: Literal["none", "blur", "avg"] = "none"
     drop_rate: float = 0.0
 
     def __post_init__(self) -> None:
@@ -204,6 +246,11 @@ class Block:
         for name in ("expansion", "groups", "group_width"):
             require(getattr(self, name) >= 1, f"block.{name} must be at least 1, got {getattr(self, name)}")
         require(0 <= self.drop_rate < 1, f"block.drop_rate must be in [0, 1), got {self.drop_rate}")
+        require(
+            self.antialias == "none" or self.strided_conv < len(self.kernel_sizes) - 1,
+            "block.antialias filters between the strided conv and the next, so the last conv cannot be the strided one",
+            fix=f"set block.strided_conv below {len(self.kernel_sizes) - 1}",
+        )
         require(
             self.shrink is None or not {"conv", "pad"} & set(self.shrink.steps),
             "block.shrink changes only the size, so it holds no conv and no pad",
@@ -225,7 +272,9 @@ class Stem:
         kernel_sizes, widths: one conv each; between two convs stand bn and act.
         stride: of the first conv.
         steps: after the last conv; None: those of (bn, act) that the blocks do not start with.
-        pool: 3×3 max-pool of stride 2; Keras pads it with zeros, everyone else with -inf.
+        pool: what halves the size once more. ``max``: 3×3 max-pool, padded with -inf; ``zero_padded_max``: the
+            same padded with zeros (Keras, Big Transfer); ``blurred_max``: dense 3×3 max-pool, then a blur of stride 2
+            (arXiv:1904.11486); ``avg``: 2×2 means; ``conv``: 3×3 conv of stride 2, norm, act (arXiv:2103.07579).
     """
 
     kernel_sizes: tuple[int, ...] = (7,)
@@ -233,7 +282,7 @@ class Stem:
     stride: int = 2
     bias: bool = False
     steps: tuple[Literal["bn", "act"], ...] | None = None
-    pool: Literal["none", "max", "zero_padded_max"] = "max"
+    pool: Literal["none", "max", "zero_padded_max", "blurred_max", "avg", "conv"] = "max"
 
     def __post_init__(self) -> None:
         require(
@@ -253,7 +302,9 @@ class Stem:
 
 
 STEM_7X7 = Stem()
-STEM_3X3 = Stem(kernel_sizes=(3,), widths=(16,), stride=1, pool="none")
+STEM_3X3 = Stem(kernel_sizes=(3,), widths=(16,), stride=1, pool="none")  # small images
+STEM_DEEP = Stem(kernel_sizes=(3, 3, 3), widths=(32, 32, 64))  # ResNet-C, arXiv:1812.01187
+STEM_TIERED = Stem(kernel_sizes=(3, 3, 3), widths=(24, 32, 64))  # timm's "t" networks
 
 
 @frozen
@@ -262,6 +313,22 @@ class BatchNorm:
 
     eps: float = 1e-5
     momentum: float = 0.1
+    kind: Literal["batch_norm"] = "batch_norm"
+
+
+@frozen
+class GroupNorm:
+    """Group normalisation (arXiv:1803.08494): each image by itself, over ``groups`` groups of channels."""
+
+    groups: int = 32
+    eps: float = 1e-5
+    kind: Literal["group_norm"] = "group_norm"
+
+    def __post_init__(self) -> None:
+        require(self.groups >= 1, f"norm.groups must be at least 1, got {self.groups}")
+
+
+Norm = Annotated[BatchNorm | GroupNorm, Field(discriminator="kind")]
 
 
 @frozen
@@ -321,7 +388,10 @@ class ResNetSpec:
         first_block: the network's very first block where it differs from the others.
         tail: after the last block; None: what the blocks start with.
         num_classes: None leaves the head away: the network returns pooled features.
+        conv: ``weight_standardized``: every filter is brought to mean 0 and variance 1 before use (arXiv:1903.10520).
         padding: ``symmetric``, or TensorFlow's ``same``, which pads one more at the end where the stride needs it.
+        stochastic_depth_rate: in training, how often the last block's branch is dropped for an image; the rate grows
+            linearly over the blocks (arXiv:1603.09382, Section 3).
     """
 
     block: Block
@@ -335,8 +405,10 @@ class ResNetSpec:
     pooling: Literal["avg", "max", "none"] = "avg"
     num_classes: int | None = 1000
     in_channels: int = 3
-    norm: BatchNorm = BatchNorm()
-    padding: Literal["symmetric", "same"] = "symmetric"
+    norm: Norm = BatchNorm()
+    conv: Literal["plain", "weight_standardized"] = "plain"
+    padding: Padding = "symmetric"
+    stochastic_depth_rate: float = 0.0
     initialization: Initialization = Initialization()
 
     def __post_init__(self) -> None:
@@ -350,6 +422,10 @@ class ResNetSpec:
         require(
             self.tail in (None, (), ("bn",), ("act",), ("bn", "act")),
             f"tail must be bn, act, both in this order or none, got {self.tail}",
+        )
+        require(
+            0 <= self.stochastic_depth_rate < 1,
+            f"stochastic_depth_rate must be in [0, 1), got {self.stochastic_depth_rate}",
         )
         require(self.in_channels >= 1, f"in_channels must be at least 1, got {self.in_channels}")
         require(

@@ -1,0 +1,52 @@
+"""Named networks: every name is one value (no torch here)."""
+
+from __future__ import annotations
+
+import fnmatch
+
+from resnetkit.errors import Code, ResnetkitError, did_you_mean
+from resnetkit.models.catalog.entry import Entry
+from resnetkit.models.catalog.imagenet import IMAGENET
+from resnetkit.models.catalog.keras import KERAS
+from resnetkit.models.catalog.preactivation import PREACTIVATION
+from resnetkit.models.catalog.small_images import SMALL_IMAGES
+from resnetkit.models.catalog.tutorials import TUTORIALS
+from resnetkit.models.variations import split_name, vary
+
+CATALOG: dict[str, Entry] = IMAGENET | PREACTIVATION | KERAS | SMALL_IMAGES | TUTORIALS
+
+
+def find_entry(name: str) -> Entry:
+    """The named network, or a variation of it: ``resnet110[join=shortcut_gate,gate_bias=-6]``.
+
+    What may stand in the brackets, see :mod:`resnetkit.models.variations`.
+
+    >>> find_entry("resnet18[classes=10,stem=3x3]").spec.num_classes
+    10
+
+    Raises:
+        ResnetkitError: for an unknown name, with the nearest one, or an unknown or impossible variation.
+    """
+    base, variations = split_name(name)
+    if base not in CATALOG:
+        raise ResnetkitError(
+            Code.USAGE,
+            f"unknown network '{base}'",
+            fix=did_you_mean(base, CATALOG) + " (resnetkit models lists them all)",
+        )
+    entry = CATALOG[base]
+    if not variations:
+        return entry
+    varied = ", ".join(f"{key}={value}" for key, value in variations.items())
+    return Entry(vary(entry.spec, variations), entry.image_size_px, f"{entry.summary}; with {varied}")
+
+
+def find_names(pattern: str = "*") -> list[str]:
+    """Names that match a shell pattern, or whose name or summary contains the text.
+
+    >>> find_names("resnet5*_b")
+    ['resnet56_b']
+    """
+    if any(sign in pattern for sign in "*?["):
+        return fnmatch.filter(CATALOG, pattern)
+    return [name for name, entry in CATALOG.items() if pattern in name or pattern in entry.summary]

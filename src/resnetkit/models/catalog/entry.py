@@ -1,0 +1,26 @@
+"""What a named network is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from resnetkit.models.spec import ResNetSpec
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A named network: its spec, the image size it was made for (pixels), and what it is."""
+
+    spec: ResNetSpec
+    image_size_px: int
+    summary: str
+
+
+def for_photos(spec: ResNetSpec, summary: str) -> Entry:
+    """A network for ImageNet's 224 pixels."""
+    return Entry(spec, 224, summary)
+
+
+def for_small_images(spec: ResNetSpec, summary: str) -> Entry:
+    """A network for CIFAR's 32 pixels."""
+    return Entry(spec, 32, summary)
