@@ -27,7 +27,7 @@ from resnetkit.models.resnet import ResNet
 from resnetkit.models.spec import ResNetSpec
 from resnetkit.models.weights import load_weights
 
-FORMAT = "resnetkit classifier 1"
+FORMAT = "resnetkit classifier 2"
 FILE_NAME = "classifier.safetensors"
 
 ImageInput = str | Path | Image.Image | npt.NDArray[np.uint8]
@@ -221,6 +221,15 @@ def find_classifier(path: str | Path) -> Path:
     return path
 
 
+def is_classifier(file: Path) -> bool:
+    """Whether a file is one of ours, as far as its head tells."""
+    try:
+        with safe_open(file, framework="pt") as opened:
+            return "resnetkit" in (opened.metadata() or {})
+    except (SafetensorError, OSError):
+        return False
+
+
 def load_classifier(path: str | Path, *, device: str | torch.device = "cpu") -> Classifier:
     """The classifier of a run folder or file.
 
@@ -247,7 +256,7 @@ def load_classifier(path: str | Path, *, device: str | torch.device = "cpu") -> 
         require(
             description.get("format") == FORMAT,
             f"{file} has the format '{description.get('format')}', this version reads '{FORMAT}'",
-            fix="upgrade resnetkit",
+            fix="use the version of resnetkit that wrote it, or train again",
             code=Code.WEIGHTS,
         )
         network = ResNet(from_dict(ResNetSpec, description["model"], where=str(file)))

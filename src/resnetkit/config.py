@@ -156,14 +156,14 @@ def _parse(raw: Any) -> Any:
         return raw
 
 
-def parse_settings(assignments: list[str]) -> dict[str, str]:
+def parse_settings(assignments: list[str], *, option: str = "--set") -> dict[str, str]:
     """``["a.b=1", …]`` as a mapping, the form of the command line's ``--set``."""
     settings = {}
     for assignment in assignments:
         path, equals, raw = assignment.partition("=")
         if not equals or not path:
             raise ResnetkitError(
-                Code.USAGE, f"--set needs path.to.field=value, got '{assignment}'", fix="e.g. --set epochs=20"
+                Code.USAGE, f"{option} needs path.to.field=value, got '{assignment}'", fix=f"e.g. {option} name=20"
             )
         settings[path.strip()] = raw.strip()
     return settings

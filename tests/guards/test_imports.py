@@ -14,6 +14,7 @@ LAYERS = [
     {"config", "errors", "files", "runtime"},
     {"models", "data"},
     {"classifier"},
+    {"pretrained"},
     {"evaluation", "inference"},
     {"training", "explanation", "exporting"},
     {"serving", "study"},

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from resnetkit.cli.options import DataDirOption, DeviceOption, JsonOption
+from resnetkit.cli.opening import open_and_warn
+from resnetkit.cli.options import (
+    ClassNamesOption,
+    DataDirOption,
+    DeviceOption,
+    JsonOption,
+    PreprocessOption,
+    WeightsModelOption,
+)
 
 if TYPE_CHECKING:
     from resnetkit.data.spec import DataSpec
@@ -16,7 +24,9 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    classifier: Annotated[str, typer.Argument(help="A run folder or a classifier file.")],
+    classifier: Annotated[
+        str, typer.Argument(help="A run folder, a classifier, anybody's weight file, or hf://OWNER/NAME.")
+    ],
     data: Annotated[
         str | None, typer.Argument(help="A data set or folder; left out: the run's own.", show_default=False)
     ] = None,
@@ -31,6 +41,9 @@ def evaluate(
         Literal["stop", "skip"] | None,
         typer.Option("--on-bad-image", help="stop or skip; left out: as the run did.", show_default=False),
     ] = None,
+    model: WeightsModelOption = None,
+    class_names: ClassNamesOption = None,
+    preprocess: PreprocessOption = None,
     data_dir: DataDirOption = None,
     device: DeviceOption = "auto",
     json: JsonOption = False,
@@ -42,15 +55,15 @@ def evaluate(
       resnetkit evaluate runs/0001-resnet20-digits
       resnetkit evaluate runs/0001-resnet18-photos new_photos
       resnetkit evaluate classifier.safetensors cifar10 --json --min-top1 0.9
+      resnetkit evaluate resnet20-12fca82f.th cifar10
+      resnetkit evaluate weights.pth my_photos --model resnet50_v1 --class-names names.txt
     """
-    from resnetkit import runtime
-    from resnetkit.classifier import load_classifier
     from resnetkit.data.loading import open_data
     from resnetkit.errors import require
     from resnetkit.evaluation import scoring
 
     require(min_top1 is None or 0 <= min_top1 <= 1, f"--min-top1 must be in [0, 1], got {min_top1}")
-    loaded = load_classifier(classifier, device=runtime.find_device(device))
+    loaded = open_and_warn(classifier, model, class_names, preprocess, device)
     spec, is_own = _data_spec(classifier, data)
     spec = replace(spec, on_bad_image=on_bad_image or spec.on_bad_image, data_dir=data_dir or spec.data_dir)
     if split is None:

@@ -16,3 +16,17 @@ BadImageOption = Annotated[
     Literal["stop", "skip"],
     typer.Option("--on-bad-image", help="stop: list unreadable images and end. skip: leave them out, recorded."),
 ]
+WeightsModelOption = Annotated[
+    str | None,
+    typer.Option("--model", "-m", help="For a weight file: its network, where its tensors leave a choice."),
+]
+ClassNamesOption = Annotated[
+    str | None,
+    typer.Option("--class-names", help="For a weight file: a file with one name a line, JSON, or a data set's name."),
+]
+PreprocessOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--preprocess", help="For a weight file: how images are prepared, e.g. mean=[0.5,0.5,0.5]; repeatable."
+    ),
+]

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from resnetkit.cli.options import DeviceOption
+from resnetkit.cli.opening import open_and_warn
+from resnetkit.cli.options import ClassNamesOption, DeviceOption, PreprocessOption, WeightsModelOption
 
 if TYPE_CHECKING:
     from resnetkit.classifier import Prediction
@@ -20,10 +21,15 @@ Format = Literal["table", "csv", "jsonl"]
 
 
 def predict(
-    classifier: Annotated[str, typer.Argument(help="A run folder or a classifier file.")],
+    classifier: Annotated[
+        str, typer.Argument(help="A run folder, a classifier, anybody's weight file, or hf://OWNER/NAME.")
+    ],
     paths: Annotated[list[str], typer.Argument(help="Files, folders, patterns, or - for paths on stdin.")],
     top: Annotated[int, typer.Option("--top", help="How many classes to give per image.")] = 5,
     format: Annotated[Format, typer.Option("--format", "-f", help="How to print the rows.")] = "table",
+    model: WeightsModelOption = None,
+    class_names: ClassNamesOption = None,
+    preprocess: PreprocessOption = None,
     device: DeviceOption = "auto",
 ) -> None:
     """Classify images: a row per file with its status; a file that cannot be read has no class.
@@ -34,14 +40,13 @@ def predict(
     Examples:
       resnetkit predict runs/0001-resnet20-digits photo.jpg
       resnetkit predict runs/0001-resnet18-photos new_photos 'more/**/*.png' --format csv > answers.csv
+      resnetkit predict resnet50-0676ba61.pth photo.jpg --class-names imagenet_classes.txt
       find . -name '*.jpg' | resnetkit predict classifier.safetensors - --format jsonl --top 1
     """
-    from resnetkit import runtime
-    from resnetkit.classifier import load_classifier
     from resnetkit.errors import require
 
     require(top >= 1, f"--top must be at least 1, got {top}")
-    loaded = load_classifier(classifier, device=runtime.find_device(device))
+    loaded = open_and_warn(classifier, model, class_names, preprocess, device)
     files = list(find_files(paths))
     require(bool(files), f"no image files in {', '.join(paths)}", fix="give image files, or a folder that holds some")
     top = min(top, len(loaded.class_names))

@@ -47,6 +47,8 @@ def stage_for_training(image: Image.Image, preprocessing: Preprocessing) -> UInt
 
 def normalize(images: Tensor, preprocessing: Preprocessing) -> Tensor:
     """``(value / 255 - mean) / std`` per channel: uint8 ``(N, C, H, W)`` to float32 in channels-last memory."""
+    if preprocessing.channel_order == "bgr":
+        images = images.flip(1)
     std = torch.tensor(preprocessing.std, device=images.device).view(1, -1, 1, 1)
     mean = torch.tensor(preprocessing.mean, device=images.device).view(1, -1, 1, 1)
     scaled = images.contiguous(memory_format=torch.channels_last) * (1 / (255 * std))

@@ -18,6 +18,8 @@ class Preprocessing:
     a square of ``image_size_px`` cut from its centre, and each channel mapped to ``(value / 255 - mean) / std``.
 
     Attributes:
+        channel_order: ``bgr`` hands the network blue first, as Caffe's descendants expect; ``mean`` and ``std``
+            stand in the network's order.
         average_mirrored: the answer is the mean of the probabilities for the image and for its mirror image; more
             accurate for a network that was trained with flips, at twice the cost.
     """
@@ -28,6 +30,7 @@ class Preprocessing:
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
     interpolation: Interpolation = "bilinear"
+    channel_order: Literal["rgb", "bgr"] = "rgb"
     average_mirrored: bool = False
 
     def __post_init__(self) -> None:
@@ -42,6 +45,10 @@ class Preprocessing:
                 f"preprocessing.{name} must have one value per channel ({self.channels}), got {len(values)}",
             )
         require(all(value > 0 for value in self.std), f"std must be positive, got {self.std}")
+        require(
+            self.channel_order == "rgb" or self.channels == 3,
+            f"preprocessing.channel_order 'bgr' needs 3 channels, got {self.channels}",
+        )
 
 
 @frozen

@@ -46,13 +46,14 @@ def make_projection(
             case "subsample":
                 layers.append(Subsample(stride))
                 stride = 1
-            case "pad":
+            case "pad" | "pad_around":
                 require(
                     out_channels >= channels,
                     f"zero padding cannot reduce {channels} channels to {out_channels}",
                     fix="use a projection with a conv",
                 )
-                layers.append(ZeroPad(out_channels - channels))
+                extra = out_channels - channels
+                layers.append(ZeroPad(extra, num_before=extra // 2 if step == "pad_around" else 0))
                 channels = out_channels
     require(
         channels == out_channels,

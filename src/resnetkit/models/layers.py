@@ -133,15 +133,15 @@ class FlexibleConv2d(nn.Conv2d):
 
 
 class ZeroPad(nn.Module):
-    """Append channels of zeros (arXiv:1512.03385, option A)."""
+    """Add channels of zeros (arXiv:1512.03385, option A), of which ``num_before`` come first."""
 
-    def __init__(self, extra_channels: int) -> None:
+    def __init__(self, extra_channels: int, *, num_before: int = 0) -> None:
         super().__init__()
-        self.extra_channels = extra_channels
+        self.extra_channels, self.num_before = extra_channels, num_before
 
     def forward(self, x: Tensor) -> Tensor:
         """``(N, C, H, W)`` to ``(N, C + extra_channels, H, W)``."""
-        return F.pad(x, (0, 0, 0, 0, 0, self.extra_channels))
+        return F.pad(x, (0, 0, 0, 0, self.num_before, self.extra_channels - self.num_before))
 
 
 class Subsample(nn.Module):

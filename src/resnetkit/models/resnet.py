@@ -79,12 +79,16 @@ class ResNet(nn.Module):
         self.act1 = nn.ReLU(inplace=True) if "act" in steps else nn.Identity()
         self.maxpool = make.make_stem_pool(stem, channels)
 
+    def _stem(self, images: Tensor) -> Tensor:
+        x: Tensor = self.maxpool(self.act1(self.bn1(self.conv1(images))))
+        return x
+
     def iter_stages(self, images: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Feature maps ``(N, C, h, w)`` by name, as they come: ``stem``, ``stage1``, ``stage2`` ….
 
         A stage's map is what its last block returns; where blocks are pre-activated, it is not normalised yet.
         """
-        x: Tensor = self.maxpool(self.act1(self.bn1(self.conv1(images))))
+        x = self._stem(images)
         yield "stem", x
         for number, name in enumerate(self.stage_names, start=1):
             x = getattr(self, name)(x)
@@ -102,9 +106,10 @@ class ResNet(nn.Module):
 
     def forward_features(self, images: Tensor) -> Tensor:
         """Last feature map, normalised, ``(N, num_features, h, w)``."""
-        for _, x in self.iter_stages(images):
-            last = x
-        features: Tensor = self.act(self.norm(last))
+        x = self._stem(images)
+        for name in self.stage_names:
+            x = getattr(self, name)(x)
+        features: Tensor = self.act(self.norm(x))
         return features
 
     def embed(self, images: Tensor) -> Tensor:

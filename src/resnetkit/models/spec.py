@@ -121,7 +121,7 @@ Join = Annotated[Add | ScaledAdd | GatedAdd | DropoutAdd | NoSkip, Field(discrim
 # --- the skip where the shape changes ---
 
 Padding = Literal["symmetric", "same"]
-ProjectionStep = Literal["conv", "bn", "act", "avgpool", "subsample", "pad"]
+ProjectionStep = Literal["conv", "bn", "act", "avgpool", "subsample", "pad", "pad_around"]
 Fork = Literal["input", "preact"]
 
 
@@ -130,8 +130,8 @@ class Projection:
     """What the skip does to reach the branch's shape; its first ``conv``, ``avgpool`` or ``subsample`` strides.
 
     Attributes:
-        steps: ``conv`` is 1×1, ``pad`` appends zero channels, ``subsample`` keeps every stride-th pixel
-            (a max-pool of kernel 1).
+        steps: ``conv`` is 1×1, ``pad`` appends zero channels, ``pad_around`` puts half of them in front,
+            ``subsample`` keeps every stride-th pixel (a max-pool of kernel 1).
         reads: the block's input, or what its pre-activation made of it (the same thing without pre-activation).
     """
 
@@ -144,13 +144,14 @@ class Projection:
             f"projection.steps must hold conv, avgpool or subsample to change the size, got {self.steps}",
         )
         require(
-            not {"conv", "pad"} <= set(self.steps),
-            f"projection.steps must hold at most one of conv and pad, got {self.steps}",
+            len({"conv", "pad", "pad_around"} & set(self.steps)) <= 1,
+            f"projection.steps must hold at most one of conv, pad and pad_around, got {self.steps}",
         )
 
 
 CONV_BN = Projection(("conv", "bn"))  # option B, arXiv:1512.03385
 ZERO_PAD = Projection(("subsample", "pad"), reads="input")  # option A
+ZERO_PAD_AROUND = Projection(("subsample", "pad_around"), reads="input")
 AVGPOOL_CONV_BN = Projection(("avgpool", "conv", "bn"))  # ResNet-D, arXiv:1812.01187
 CONV_OF_PREACT = Projection(("conv",))  # v2: its input is already normalised
 AVGPOOL_CONV_OF_PREACT = Projection(("avgpool", "conv"))
@@ -252,7 +253,7 @@ class Block:
             fix=f"set block.strided_conv below {len(self.kernel_sizes) - 1}",
         )
         require(
-            self.shrink is None or not {"conv", "pad"} & set(self.shrink.steps),
+            self.shrink is None or not {"conv", "pad", "pad_around"} & set(self.shrink.steps),
             "block.shrink changes only the size, so it holds no conv and no pad",
         )
 

@@ -28,8 +28,7 @@ _TWEAKS = {
 def _preactivated(depth: int, letter: str) -> Entry:
     stem, projection, what = _TWEAKS[letter]
     is_basic = depth in (18, 34)
-    # timm's first block of a stage projects even where the shape stays, as it does in stage 1 of basic blocks.
-    block = replace(BASIC_PREACT, project="stage_start") if is_basic else BOTTLENECK_PREACT
+    block = BASIC_PREACT if is_basic else BOTTLENECK_PREACT
     spec = ResNetSpec(replace(block, projection=projection), DEPTHS[depth][1], stem=stem)
     return for_photos(spec, f"{depth} layers, {'basic' if is_basic else 'bottleneck'} blocks, pre-activated{what}")
 

@@ -15,6 +15,7 @@ from resnetkit.models.spec import (
     CONV_OF_INPUT,
     STEM_3X3,
     ZERO_PAD,
+    ZERO_PAD_AROUND,
     Block,
     NoSkip,
     ResNetSpec,
@@ -112,7 +113,15 @@ SMALL_IMAGES: dict[str, Entry] = {
         f"wrn_{depth}_{factor}": _wide(depth, factor)
         for depth, factor in ((16, 4), (16, 8), (28, 10), (40, 2), (40, 4))
     },
-    # --- the two CIFAR repositories that everyone starts from ---
+    # --- the CIFAR repositories that everyone starts from ---
+    # The same tensors as option A, but half of the zero channels come first.
+    **{
+        f"akamaster_resnet{depth}": for_small_images(
+            cifar_resnet(depth, replace(BASIC, projection=ZERO_PAD_AROUND)),
+            f"6n+2 = {depth} layers, option A with zeros on both sides, as akamaster's published weights expect",
+        )
+        for depth in (*_CIFAR_DEPTHS, 1202)
+    },
     **{
         f"cifar_resnet{depth}": for_small_images(
             _imagenet_width(depth, BASIC, BOTTLENECK), f"{depth} layers of ImageNet's width, 3×3 stem"

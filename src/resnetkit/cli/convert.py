@@ -1,0 +1,57 @@
+"""``resnetkit convert``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from resnetkit.cli.opening import open_and_warn
+from resnetkit.cli.options import ClassNamesOption, PreprocessOption, WeightsModelOption
+
+Target = Literal["classifier", "torchvision", "timm", "keras"]
+
+
+def convert(
+    source: Annotated[str, typer.Argument(help="A run folder, a classifier, a weight file, or hf://OWNER/NAME.")],
+    target: Annotated[str, typer.Argument(help="The file to write; never one that exists.")],
+    to: Annotated[
+        Target,
+        typer.Option(
+            "--to", help="A classifier, or a state dict under others' names (.safetensors, .pth, .weights.h5)."
+        ),
+    ] = "classifier",
+    model: WeightsModelOption = None,
+    class_names: ClassNamesOption = None,
+    preprocess: PreprocessOption = None,
+) -> None:
+    """Turn anybody's weights into a classifier, or a network's weights into a file that others read.
+
+    \b
+    Examples:
+      resnetkit convert resnet20-12fca82f.th resnet20.safetensors
+      resnetkit convert keras_weights.h5 cats.safetensors --class-names names.txt
+      resnetkit convert runs/0001-resnet18-photos resnet18.pth --to torchvision
+      resnetkit convert hf://timm/resnetv2_50.a1h_in1k weights.pth --to timm
+    """
+    from resnetkit.errors import require
+    from resnetkit.models.weights.saving import save_weights
+    from resnetkit.pretrained.opening import open_network
+
+    path = Path(target)
+    require(not path.exists(), f"{target} exists already", fix="give another name, or remove it")
+    if to == "classifier":
+        require(
+            path.suffix == ".safetensors",
+            f"a classifier is a .safetensors file, got {target}",
+            fix=f"{path.stem}.safetensors",
+        )
+        open_and_warn(source, model, class_names, preprocess).save(path)
+    else:
+        require(
+            not class_names and not preprocess, f"weights for {to} hold no class names and no preprocessing",
+            fix="leave --class-names and --preprocess out, or use --to classifier",
+        )  # fmt: skip
+        save_weights(open_network(source, model=model), path, naming=to)
+    typer.echo(f"wrote {target}")

@@ -1,0 +1,172 @@
+"""A classifier from whatever holds one: a run, a classifier file, anybody's weights, a name on the hub."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from resnetkit.classifier import Classifier, is_classifier, load_classifier
+from resnetkit.config import override
+from resnetkit.data.spec import Preprocessing
+from resnetkit.errors import Code, ResnetkitError, require
+from resnetkit.models.catalog import find_entry
+from resnetkit.models.resnet import ResNet
+from resnetkit.models.weights.files import WeightFile, read_weights
+from resnetkit.models.weights.identification import Candidate, Identification, identify
+from resnetkit.models.weights.loading import load_weights
+from resnetkit.models.weights.naming import Native, to_native
+from resnetkit.pretrained import hub
+from resnetkit.pretrained.origins import Origin, find_origin, usual_preprocessing
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Anybody's weight file, read and asked what it is."""
+
+    file: WeightFile
+    native: Native
+    origin: Origin
+    identification: Identification
+
+    def build(self, model: str | None, *, source: str) -> tuple[Candidate, ResNet]:
+        """The network it is, or that ``model`` names, with its weights."""
+        candidate = self.identification.choose(model, source=source)
+        network = ResNet(candidate.spec).eval()
+        load_weights(network, self.native.tensors, source=source)
+        return candidate, network
+
+    def preprocessing(self, candidate: Candidate) -> tuple[Preprocessing, bool]:
+        """How images are prepared for it, and whether that is known rather than assumed."""
+        if self.origin.preprocessing is not None:
+            return self.origin.preprocessing, True
+        assumed = self.origin.assumed
+        if assumed is None or assumed.channels != candidate.spec.in_channels:
+            size = find_entry(candidate.name).image_size_px
+            assumed = usual_preprocessing(size, candidate.spec.in_channels)
+        return assumed, False
+
+
+def open_weights(source: str | Path, *, entry: str | None = None) -> Weights:
+    """Read a weight file, a folder of the hub's layout, or ``hf://OWNER/NAME``, and find out what it is.
+
+    Args:
+        entry: which of several networks a checkpoint holds.
+
+    Raises:
+        ResnetkitError: for a missing, damaged, unsafe or unknown file; nothing in it is executed.
+    """
+    return _open(*locate(source), entry)
+
+
+def _open(path: Path, fetched: hub.HubFile | None, entry: str | None = None) -> Weights:
+    file = read_weights(path, entry=entry)
+    native = to_native(file)
+    origin = find_origin(file, native.naming, fetched)
+    return Weights(file, native, origin, identify(native.tensors, origin.evidence))
+
+
+def locate(source: str | Path) -> tuple[Path, hub.HubFile | None]:
+    """The path that a source is, fetched first where it is a name on the hub."""
+    if not str(source).startswith(hub.SCHEME):
+        return Path(source).expanduser(), None
+    fetched = hub.fetch(str(source))
+    return fetched.path, fetched
+
+
+def is_own(path: Path) -> bool:
+    """Whether a path is, or should be, one of our run folders or classifier files rather than anybody's weights."""
+    if path.is_dir():
+        return not (path / "config.json").is_file()
+    return not path.is_file() or is_classifier(path)
+
+
+def open_network(source: str | Path, *, model: str | None = None) -> ResNet:
+    """The network alone, of anything :func:`open_classifier` opens; weights without a head too."""
+    path, fetched = locate(source)
+    if is_own(path):
+        require(model is None, f"{source} is a classifier and has a network of its own", fix="leave the model out")
+        return load_classifier(path).network
+    return _open(path, fetched).build(model, source=str(source))[1]
+
+
+def open_classifier(
+    source: str | Path,
+    *,
+    model: str | None = None,
+    class_names: Sequence[str] | None = None,
+    preprocessing: Mapping[str, Any] | None = None,
+    device: str | torch.device = "cpu",
+) -> Classifier:
+    """The classifier of a run folder, a classifier file, anybody's weight file, or ``hf://OWNER/NAME``.
+
+    A classifier file says everything about itself. Of a weight file, what it does not say is asked for or, where
+    there is a usual answer, assumed; ``provenance["warnings"]`` lists what was assumed.
+
+    Args:
+        model: the weights' network, where their tensors leave a choice.
+        class_names: of the weights' outputs, in order.
+        preprocessing: fields of :class:`~resnetkit.data.spec.Preprocessing` to replace, e.g.
+            ``{"mean": (0.5, 0.5, 0.5)}``.
+
+    Raises:
+        ResnetkitError: for a file that is missing, damaged or unknown, or weights that leave a choice open.
+    """
+    path, fetched = locate(source)
+    if is_own(path):
+        stated = {"a network": model, "class names": class_names, "a preprocessing": preprocessing}
+        given = [what for what, value in stated.items() if value]
+        require(not given, f"{source} is a classifier and has {' and '.join(given)} of its own", fix="leave them out")
+        return load_classifier(path, device=device)
+    weights = _open(path, fetched)
+    candidate, network = weights.build(model, source=str(source))
+    prepared, is_known = weights.preprocessing(candidate)
+    if preprocessing:
+        prepared, is_known = override(prepared, preprocessing), True
+    names, named = _names(source, candidate, class_names, weights.origin)
+    warnings = []
+    if not is_known:
+        warnings.append(
+            "the file does not say how its images are prepared; assumed: "
+            f"{say_preprocessing(prepared)} (--preprocess says otherwise)"
+        )
+    if not named:
+        warnings.append("the file does not name its classes; they are called 0, 1, 2 … (--class-names gives names)")
+    reasons = [*weights.native.notes, *weights.identification.reasons]
+    provenance = {**weights.origin.facts, "model": candidate.name, "notes": reasons, "warnings": warnings}
+    classifier = Classifier(network, prepared, names, provenance)
+    network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return classifier
+
+
+def _names(
+    source: str | Path, candidate: Candidate, given: Sequence[str] | None, origin: Origin
+) -> tuple[tuple[str, ...], bool]:
+    """The class names, and whether they are names rather than numbers."""
+    num_classes = candidate.spec.num_classes
+    if num_classes is None:
+        raise ResnetkitError(
+            Code.WEIGHTS,
+            f"the weights in {source} have no head, so they cannot classify",
+            fix=f"train one on your images: resnetkit train DATA --weights {source} --reset-head",
+        )
+    if given is not None and len(given) != num_classes:
+        raise ResnetkitError(
+            Code.USAGE, f"the network in {source} has {num_classes} classes, {len(given)} names were given"
+        )
+    names = given or origin.class_names
+    if names is not None and len(names) == num_classes:
+        return tuple(names), True
+    return tuple(map(str, range(num_classes))), False
+
+
+def say_preprocessing(preprocessing: Preprocessing) -> str:
+    """How images are prepared, in words."""
+    mean, std = (", ".join(f"{value:.4g}" for value in values) for values in (preprocessing.mean, preprocessing.std))
+    return (
+        f"shorter side {preprocessing.resize_px} px, centre {preprocessing.image_size_px} px, "
+        f"{preprocessing.channel_order.upper() if preprocessing.channels == 3 else 'grey'}, mean {mean}, std {std}"
+    )

@@ -1,0 +1,89 @@
+"""`convert`, and `evaluate` and `predict` on weights that are not ours."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from resnetkit.models.resnet import create_model
+from resnetkit.pretrained.opening import open_network
+
+from .conftest import Outcome
+
+Cli = Callable[..., Outcome]
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    """A file as an old repository saved it, for grey images of ten classes."""
+    network = create_model("akamaster_resnet20", in_channels=1)
+    torch.save(
+        {"state_dict": {f"module.{n}".replace("fc.", "linear."): t for n, t in network.state_dict().items()}},
+        tmp_path / "net.th",
+    )
+    return tmp_path / "net.th"
+
+
+def test_weights_are_evaluated_with_what_is_said_about_them(cli: Cli, weights: Path) -> None:
+    named = cli("evaluate", str(weights), "digits", "--class-names", "digits", "--preprocess", "resize_px=40")
+    assert named.code == 0, named.err
+    assert "on digits, split test" in named.out
+    assert "warning" not in named.err
+    silent = cli("evaluate", str(weights), "digits")
+    assert silent.code == 0, "digits are called 0 to 9, as unnamed classes are"
+    assert "warning: the file does not say how its images are prepared" in silent.err
+    assert "warning: the file does not name its classes" in silent.err
+
+
+def test_weights_become_a_classifier_that_needs_no_more_words(cli: Cli, weights: Path, tmp_path: Path) -> None:
+    target = tmp_path / "digits.safetensors"
+    arguments = ("--class-names", "digits", "--preprocess", "mean=[0.3]")
+    assert cli("convert", str(weights), str(target), *arguments).out == f"wrote {target}\n"
+    Image.new("L", (8, 8), 200).save(tmp_path / "grey.png")
+    direct = cli("predict", str(weights), str(tmp_path / "grey.png"), "-f", "csv", *arguments)
+    converted = cli("predict", str(target), str(tmp_path / "grey.png"), "-f", "csv")
+    assert converted.code == 0
+    assert converted.out == direct.out
+    assert not converted.err
+    again = cli("convert", str(weights), str(target), *arguments)
+    assert (again.code, "exists already" in again.err) == (2, True)
+    said = cli("predict", str(target), str(tmp_path / "grey.png"), *arguments)
+    assert said.code == 2
+    assert "has class names and a preprocessing of its own" in said.err
+
+
+def test_a_run_becomes_weights_that_others_read(cli: Cli, tmp_path: Path) -> None:
+    network = create_model("resnet18", widths=(8, 8, 8, 8), num_classes=3)
+    torch.save(network.state_dict(), tmp_path / "in.pth")
+    for to, name in (("torchvision", "out.pth"), ("timm", "out.safetensors")):
+        outcome = cli("convert", str(tmp_path / "in.pth"), str(tmp_path / name), "--to", to)
+        assert outcome.code == 0, outcome.err
+        images = torch.randn(1, 3, 32, 32)
+        with torch.inference_mode():
+            torch.testing.assert_close(open_network(tmp_path / name)(images), network.eval()(images))
+    assert torch.load(tmp_path / "out.pth", weights_only=True).keys() == network.state_dict().keys()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("x.pth", "y.safetensors"), "no run folder or classifier file at x.pth"),
+        (("IN", "y.pth"), "a classifier is a .safetensors file"),
+        (("IN", "y.pth", "--to", "torchvision", "--class-names", "digits"), "hold no class names"),
+        (("IN", "y.safetensors", "--preprocess", "mean"), "--preprocess needs path.to.field=value"),
+        (("IN", "y.safetensors", "--preprocess", "maen=[0]"), "did you mean 'mean'"),
+        (("IN", "y.safetensors", "--model", "resnet20"), "is not resnet20"),
+        (("IN", "y.safetensors", "--class-names", "cifar100"), "has 10 classes, 100 names were given"),
+    ],
+)
+def test_mistakes_leave_nothing_behind(
+    cli: Cli, weights: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], says: str
+) -> None:
+    monkeypatch.chdir(weights.parent)
+    before = sorted(weights.parent.iterdir())
+    outcome = cli("convert", *(str(weights) if word == "IN" else word for word in arguments))
+    assert outcome.code in (2, 4)
+    assert says in outcome.err
+    assert sorted(weights.parent.iterdir()) == before
