@@ -17,9 +17,13 @@ from resnetkit.models.spec import (
     STEM_3X3,
     STEM_7X7,
     ZERO_PAD,
+    Attention,
+    EfficientChannelAttention,
     GatedAdd,
+    GroupNorm,
     NoSkip,
     ResNetSpec,
+    SqueezeExcitation,
 )
 
 SMALL = ResNetSpec(BASIC, (1, 2), (8, 16), (1, 2), stem=replace(STEM_3X3, widths=(8,)), num_classes=5)
@@ -45,13 +49,13 @@ def test_a_small_network_by_hand() -> None:
 
 
 @pytest.mark.parametrize("join", [GatedAdd(), NoSkip()], ids=["gated", "plain"])
-@pytest.mark.parametrize("attention", ["se", "eca"])
-def test_gates_and_attention_cost_too(join: object, attention: str) -> None:
+@pytest.mark.parametrize("attention", [SqueezeExcitation(), EfficientChannelAttention()], ids=["se", "eca"])
+def test_gates_and_attention_cost_too(join: object, attention: Attention) -> None:
     spec = replace(SMALL, block=replace(BASIC, join=join, attention=attention))  # type: ignore[arg-type]
     stage1 = describe(spec, 9).rows[1]
     convs = 2 * 8 * 8 * 9 * 81
     gate = 8 * 8 * 81 if isinstance(join, GatedAdd) else 0
-    attention_cost = 2 * 8 * 8 if attention == "se" else 8 * 3
+    attention_cost = 2 * 8 * 8 if attention.kind == "se" else 8 * 3
     assert stage1.multiply_adds == convs + gate + attention_cost
 
 
@@ -97,7 +101,7 @@ def test_what_a_network_lacks_has_no_row() -> None:
     [
         (BASIC, ["1 identity", "1 projection + 1 identity"]),
         (replace(BASIC, projection=ZERO_PAD), ["1 identity", "1 shape-matching + 1 identity"]),
-        (replace(BASIC, projection=AVGPOOL_CONV_BN, project_always=True), ["1 projection", "2 projection"]),
+        (replace(BASIC, projection=AVGPOOL_CONV_BN, project="always"), ["1 projection", "2 projection"]),
         (replace(BASIC, join=NoSkip()), ["1 plain", "2 plain"]),
     ],
 )
@@ -124,6 +128,65 @@ def test_layers_in_words() -> None:
 def test_the_tail_in_words(block: object, tail: str | None) -> None:
     rows = {row.name: row.layers for row in describe(replace(SMALL, block=block), 8).rows}  # type: ignore[arg-type]
     assert rows.get("tail") == tail
+
+
+@pytest.mark.parametrize(
+    ("name", "size"), [("resnet18", 64), ("resnet50", 64), ("preact_resnet110", 32), ("keras_resnet50v2", 64)]
+)
+def test_activations_are_what_convs_and_linear_layers_put_out(name: str, size: int) -> None:
+    network = ResNet(CATALOG[name].spec).eval()
+    counted = []
+    for module in network.modules():
+        if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
+            module.register_forward_hook(lambda _module, _inputs, output: counted.append(output.numel()))
+    with torch.no_grad():
+        network(torch.zeros(1, 3, size, size))
+    assert describe(CATALOG[name].spec, size).activations == sum(counted)
+
+
+def test_activations_of_the_literature() -> None:
+    # As arXiv:2003.13678 gives them for these networks at 224 px.
+    millions = [describe(CATALOG[f"resnet{depth}"].spec, 224).activations / 1e6 for depth in (50, 101, 152)]
+    assert [round(value, 1) for value in millions] == [11.1, 16.2, 22.6]
+
+
+@pytest.mark.parametrize(
+    ("name", "num_layers"),
+    [
+        *((f"resnet{depth}", depth) for depth in (18, 20, 34, 50, 56, 101, 110, 152)),
+        ("preact_resnet164", 164),
+        ("plain20", 20),
+        ("tutorial_preact", 14),
+    ],
+)
+def test_names_count_layers_with_weights(name: str, num_layers: int) -> None:
+    assert describe(CATALOG[name].spec, 32).num_layers == num_layers
+
+
+def test_where_the_stride_sits() -> None:
+    def places(name: str) -> list[str]:
+        return [row.strided_layer for row in describe(CATALOG[name].spec, 64).rows if row.name.startswith("stage")]
+
+    assert places("resnet18") == ["", *["block 1, conv1 (3×3)"] * 3]
+    assert places("resnet50") == ["", *["block 1, conv2 (3×3)"] * 3]
+    assert places("resnet50_v1") == ["", *["block 1, conv1 (1×1)"] * 3]
+    assert places("keras_resnet50v2") == [*(f"block {depth}, conv2 (3×3)" for depth in (3, 4, 6)), ""]
+    blurred = replace(SMALL, block=replace(BASIC, antialias="blur"))
+    assert [row.strided_layer for row in describe(blurred, 16).rows][1:3] == ["", "block 1, aa (blur)"]
+
+
+@pytest.mark.parametrize("pool", ["max", "zero_padded_max", "blurred_max", "avg", "conv"])
+def test_every_pool_of_the_stem_has_a_row(pool: str) -> None:
+    row = describe(replace(SMALL, stem=replace(STEM_7X7, widths=(8,), pool=pool)), 32).rows[1]  # type: ignore[arg-type]
+    assert row.name == ("max-pool" if "max" in pool else "pool")
+    assert row.output_shape == (8, 8, 8)
+    assert row.num_layers == (1 if pool == "conv" else 0)
+    assert "stride 2" in row.layers
+
+
+def test_group_norm_in_the_tail() -> None:
+    spec = replace(SMALL, block=BASIC_PREACT, norm=GroupNorm(groups=8))
+    assert {row.name: row.layers for row in describe(spec, 8).rows}["tail"] == "GN ReLU"
 
 
 def test_rows_are_json() -> None:

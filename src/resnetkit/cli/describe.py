@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from resnetkit.cli.options import JsonOption
 
+if TYPE_CHECKING:
+    from resnetkit.models.catalog.entry import Entry
+    from resnetkit.models.description import Description
+    from resnetkit.models.memory import Memory
+    from resnetkit.models.spec import ResNetSpec
+
 
 def describe(
-    name: Annotated[str, typer.Argument(help="A network's name.")],
+    name: Annotated[
+        str, typer.Argument(help="A network's name, a run folder, a classifier, a weight file, or hf://OWNER/NAME.")
+    ],
     image_size: Annotated[
         int | None, typer.Option("--image-size", help="Pixels; left out: what it was made for.", show_default=False)
     ] = None,
@@ -19,60 +29,161 @@ def describe(
     set_: Annotated[
         list[str] | None, typer.Option("--set", "-s", help="A field of the network: path.to.field=value; repeatable.")
     ] = None,
+    draw: Annotated[
+        Literal["network", "blocks"] | None,
+        typer.Option("--draw", help="Draw the network, or its blocks layer by layer, one of each kind."),
+    ] = None,
+    svg: Annotated[
+        Path | None,
+        typer.Option("--svg", help="Write the drawing (left out: of the network) to this file.", show_default=False),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Show a network stage by stage: output shapes, blocks, kernels and strides, parameters, multiply-adds.
+    """Show a network stage by stage: shapes, blocks, kernels, receptive field, parameters, cost, memory.
+
+    Multiply-adds and activations (numbers put out) are those of convs and linear layers. Memory is that of float32
+    maps for one image: kept for the gradients in training, and alive at once in use. Of a file, what it is and what it
+    does not say comes first.
 
     \b
     Examples:
       resnetkit describe resnet50
+      resnetkit describe resnet50 --draw blocks
+      resnetkit describe resnet50 --svg resnet50.svg
       resnetkit describe resnet20 --image-size 28 --channels 1
+      resnetkit describe resnet20-12fca82f.th
       resnetkit describe resnet18 --set block.join.kind=scaled_add --set 'widths=[32,64,128,256]'
     """
     from resnetkit.config import override, parse_settings, to_dict
     from resnetkit.errors import require
     from resnetkit.models import description
-    from resnetkit.models.catalog import find_entry
+    from resnetkit.models.memory import measure_memory
 
-    entry = find_entry(name)
+    entry, about = _find(name)
     settings: dict[str, object] = {}
     if channels is not None:
         settings["in_channels"] = channels
     if classes is not None:
         settings["num_classes"] = classes
+    if entry is None:
+        _print_open_choice(name, about, as_json=json)
+        return
     spec = override(entry.spec, settings | parse_settings(set_ or []))
     size = entry.image_size_px if image_size is None else image_size
     require(size >= 8, f"--image-size must be at least 8, got {size}")
-    table = description.describe(spec, size)
+    if svg is not None:
+        _write_picture(svg, name, spec, size, draw or "network")
+    elif draw is not None:
+        require(not json, "--json carries the table, not a drawing", fix="leave out --draw or --json")
+        typer.echo(_draw_text(name, spec, size, draw))
+        return
+    table, memory = description.describe(spec, size), measure_memory(spec, size)
     if json:
         import json as json_module
 
-        totals = {"parameters": table.parameters, "multiply_adds": table.multiply_adds}
+        totals = {
+            field: getattr(table, field)
+            for field in ("parameters", "multiply_adds", "activations", "num_layers", "receptive_field_px")
+        }
+        totals |= {field: getattr(memory, field) for field in ("parameter_bytes", "kept_bytes", "peak_bytes")}
+        rows = [
+            {**row, "kept_bytes": part.kept_bytes, "peak_bytes": part.peak_bytes}
+            for row, part in zip(description.as_rows(table), memory.parts, strict=True)
+        ]
         content = {"name": name, "summary": entry.summary, "input_shape": table.input_shape, **totals}
-        typer.echo(json_module.dumps({**content, "rows": description.as_rows(table), "spec": to_dict(spec)}))
+        content |= {"file": about} if about else {}
+        typer.echo(json_module.dumps({**content, "rows": rows, "spec": to_dict(spec)}))
         return
-    _print_table(name, entry.summary, table)
+    if svg is None:
+        _print_facts(about)
+        _print_table(name, entry.summary, table, memory)
 
 
-def _print_table(name: str, summary: str, table) -> None:  # type: ignore[no-untyped-def]
+def _find(name: str) -> tuple[Entry | None, dict[str, object]]:
+    """A network by its name or out of a file, and what the file says; no network where that leaves a choice."""
+    if not name.startswith("hf://") and not Path(name).exists():
+        from resnetkit.models.catalog import find_entry
+
+        return find_entry(name), {}
+    from resnetkit.pretrained.report import report_on
+
+    return report_on(name)
+
+
+def _print_facts(facts: dict[str, object]) -> None:
+    for key, value in facts.items():
+        lines = value if isinstance(value, list) else [value]
+        for i, line in enumerate(lines):
+            typer.echo(f"{key if i == 0 else '':<14} {line}")
+    if facts:
+        typer.echo()
+
+
+def _print_open_choice(name: str, facts: dict[str, object], *, as_json: bool) -> None:
+    if as_json:
+        import json as json_module
+
+        typer.echo(json_module.dumps({"name": name, "file": facts}))
+        return
+    _print_facts(facts)
+
+
+def _write_picture(path: Path, name: str, spec: ResNetSpec, size: int, what: str) -> None:
+    from resnetkit.errors import require
+    from resnetkit.files import write_durably
+    from resnetkit.models.drawing import draw_blocks
+    from resnetkit.models.network_drawing import draw_network
+    from resnetkit.models.svg import START
+    from resnetkit.models.wiring import wire
+
+    require(path.suffix.lower() == ".svg", f"--svg writes an SVG file, got {path}", fix=f"name it {path.stem}.svg")
+    require(
+        not path.exists() or (path.is_file() and path.read_bytes().startswith(START.encode())),
+        f"{path} is there already, and no picture of ours",
+        fix="give another name",
+    )
+    wiring = wire(spec, size)
+    drawn = draw_network(name, wiring) if what == "network" else draw_blocks(name, wiring.block_kinds())
+    write_durably(path, drawn.encode())
+    print(f"wrote {path}", file=sys.stderr)
+
+
+def _draw_text(name: str, spec: ResNetSpec, size: int, what: str) -> str:
+    from resnetkit.models.text_drawing import block_text, network_text
+    from resnetkit.models.wiring import wire
+
+    wiring = wire(spec, size)
+    if what == "network":
+        return f"{name}\n{network_text(wiring)}"
+    return "\n\n".join([name, *(block_text(block) for block in wiring.block_kinds())])
+
+
+def _print_table(name: str, summary: str, table: Description, memory: Memory) -> None:
     from rich.table import Table
 
     from resnetkit.cli.tables import print_table
 
     shape = "×".join(map(str, table.input_shape))
-    typer.echo(f"{name}: {summary}\ninput {shape} (channels × height × width)")
-    grid = Table("stage", "output", "blocks", "kernels and channels", box=None)
-    grid.add_column("parameters", justify="right")
-    grid.add_column("multiply-adds", justify="right")
+    typer.echo(f"{name}: {summary}\ninput {shape} (channels × height × width)\n")
+    grid = Table("stage", "output", "blocks", "kernels and channels", "stride in", box=None)
     for row in table.rows:
-        grid.add_row(
-            row.name,
-            "×".join(map(str, row.output_shape)),
-            row.blocks,
-            row.layers,
-            f"{row.parameters:,}",
-            f"{row.multiply_adds:,}",
-        )
-    grid.add_section()
-    grid.add_row("total", "", "", "", f"{table.parameters:,}", f"{table.multiply_adds:,}")
+        grid.add_row(row.name, "×".join(map(str, row.output_shape)), row.blocks, row.layers, row.strided_layer)
     print_table(grid)
+    typer.echo()
+    grid = Table("stage", box=None)
+    for column in ("sees px", "stride", "parameters", "multiply-adds", "activations", "training MB", "in use MB"):
+        grid.add_column(column, justify="right")
+    for row, part in zip(table.rows, memory.parts, strict=True):
+        seen = "all" if row.receptive_field_px is None else f"{row.receptive_field_px:,}"
+        jump = "" if row.jump_px is None else f"{row.jump_px}"
+        cost = (f"{row.parameters:,}", f"{row.multiply_adds:,}", f"{row.activations:,}")
+        grid.add_row(row.name, seen, jump, *cost, f"{part.kept_bytes / 1e6:,.2f}", f"{part.peak_bytes / 1e6:,.2f}")
+    grid.add_section()
+    totals = (f"{table.parameters:,}", f"{table.multiply_adds:,}", f"{table.activations:,}")
+    seen = f"{table.receptive_field_px:,}"
+    grid.add_row("total", seen, "", *totals, f"{memory.kept_bytes / 1e6:,.2f}", f"{memory.peak_bytes / 1e6:,.2f}")
+    print_table(grid)
+    typer.echo(
+        f"\n{table.num_layers} layers with weights on the longest path; weights take "
+        f"{memory.parameter_bytes / 1e6:,.2f} MB in float32"
+    )

@@ -5,13 +5,16 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from torch import Tensor, nn
 
 from resnetkit.models.block import ResidualBlock
+from resnetkit.models.receptive_field import Window, see_through
 from resnetkit.models.resnet import ResNet
 from resnetkit.models.spec import ResNetSpec
+from resnetkit.models.wiring import skip_kind
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,14 @@ class StageRow:
         blocks: identity and projection blocks, in words; empty outside the stages.
         layers: kernel sizes, channels and stride, in words.
         multiply_adds: of convs and linear layers, for one image.
+        activations: numbers that convs and linear layers put out for one image; those of the convs are the
+            activations of arXiv:2003.13678.
+        receptive_field_px: side of the square of the image that one output pixel sees; None: the whole image.
+        jump_px: distance between what neighbouring output pixels see, the product of the strides so far; None: as
+            above.
+        strided_layer: which layer of which block carries the stage's stride; empty without one.
+        num_layers: convs and linear layers on the longest path: those a network's name counts. Not among them are
+            convs on skips (projections, gates) and in attention.
     """
 
     name: str
@@ -31,6 +42,11 @@ class StageRow:
     layers: str
     parameters: int
     multiply_adds: int
+    activations: int = 0
+    receptive_field_px: int | None = None
+    jump_px: int | None = None
+    strided_layer: str = ""
+    num_layers: int = 0
 
 
 @dataclass(frozen=True)
@@ -50,6 +66,44 @@ class Description:
         """Of convs and linear layers, for one image."""
         return sum(row.multiply_adds for row in self.rows)
 
+    @property
+    def activations(self) -> int:
+        """Numbers that convs and linear layers put out for one image."""
+        return sum(row.activations for row in self.rows)
+
+    @property
+    def num_layers(self) -> int:
+        """Convs and linear layers on the longest path, such as the 50 of ResNet-50."""
+        return sum(row.num_layers for row in self.rows)
+
+    @property
+    def receptive_field_px(self) -> int:
+        """Side of what one pixel of the last feature map sees; it may reach beyond the image, into the padding."""
+        return max(row.receptive_field_px for row in self.rows if row.receptive_field_px is not None)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A row's modules in the order of their calls; none for global pooling, which is no module."""
+
+    name: str
+    modules: tuple[nn.Module, ...]
+
+
+def list_parts(network: ResNet) -> list[Part]:
+    """The rows of a network's table."""
+    spec = network.spec
+    pool = "max-pool" if "max" in spec.stem.pool else "pool"
+    tail = (network.norm, network.act)
+    return [
+        Part("stem", (network.conv1, network.bn1, network.act1)),
+        *([Part(pool, (network.maxpool,))] if spec.stem.pool != "none" else []),
+        *(Part(f"stage {i}", (network.get_submodule(name),)) for i, name in enumerate(network.stage_names, start=1)),
+        *([Part("tail", tail)] if any(not isinstance(module, nn.Identity) for module in tail) else []),
+        *([Part(f"{spec.pooling}-pool", ())] if spec.pooling != "none" else []),
+        *([Part("head", (network.fc,))] if spec.num_classes is not None else []),
+    ]
+
 
 def describe(spec: ResNetSpec, image_size_px: int) -> Description:
     """Table of a network for square images; nothing is computed, so any size is instant.
@@ -63,26 +117,26 @@ def describe(spec: ResNetSpec, image_size_px: int) -> Description:
         network = ResNet(spec).eval()
         images = torch.empty(1, spec.in_channels, image_size_px, image_size_px)
     cost = _Cost(network)
-    network(images)
-    rows = [
-        cost.row("stem", [network.conv1, network.bn1, network.act1], layers=_stem_layers(spec)),
-        *([cost.row("max-pool", [network.maxpool], layers="3×3, stride 2")] if spec.stem.pool != "none" else []),
-        *(_stage_row(cost, network, i) for i in range(len(spec.depths))),
-        *([cost.row("tail", [network.norm, network.act], layers=_tail_layers(network))] if _has_tail(network) else []),
-    ]
-    if spec.pooling != "none":
-        pooled = StageRow(f"{spec.pooling}-pool", (network.num_features,), "", "global", 0, 0)
-        rows.append(pooled)
-    if spec.num_classes is not None:
-        rows.append(cost.row("head", [network.fc], layers=f"linear {network.num_features} → {spec.num_classes}"))
+    with torch.no_grad():
+        network(images)
+    window: Window | None = Window(image_size_px)
+    rows = []
+    for part in list_parts(network):
+        if part.modules and part.name != "head":
+            assert window is not None, "convs stand before the pooling"
+            window = reduce(see_through, part.modules, window)
+        else:
+            window = None  # from here on every number comes from the whole image
+        rows.append(cost.row(network, part, window))
     return Description((spec.in_channels, image_size_px, image_size_px), tuple(rows))
 
 
 class _Cost:
-    """Shapes and multiply-adds of every module, noted by forward hooks."""
+    """Shapes, multiply-adds and activations of every module, noted by forward hooks."""
 
     def __init__(self, network: nn.Module) -> None:
         self.multiply_adds: Counter[nn.Module] = Counter()
+        self.activations: Counter[nn.Module] = Counter()
         self.output_shapes: dict[nn.Module, tuple[int, ...]] = {}
         for module in network.modules():
             module.register_forward_hook(self._note)
@@ -91,57 +145,85 @@ class _Cost:
         self.output_shapes[module] = tuple(output.shape[1:])
         if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Linear):
             self.multiply_adds[module] += output.numel() * module.weight[0].numel()
+            self.activations[module] += output.numel()
 
-    def row(self, name: str, parts: list[nn.Module], *, layers: str, blocks: str = "") -> StageRow:
-        modules = [module for part in parts for module in part.modules()]
+    def row(self, network: ResNet, part: Part, window: Window | None) -> StageRow:
+        if not part.modules:
+            return StageRow(part.name, (network.num_features,), "", "global", 0, 0)
+        modules = [module for top in part.modules for module in top.modules()]
+        words = _stage_words(network, part) if part.name.startswith("stage") else {"layers": _layers(network, part)}
         return StageRow(
-            name,
-            self.output_shapes[parts[-1]],
-            blocks,
-            layers,
-            sum(p.numel() for part in parts for p in part.parameters()),
-            sum(self.multiply_adds[module] for module in modules),
+            name=part.name,
+            output_shape=self.output_shapes[part.modules[-1]],
+            blocks=words.get("blocks", ""),
+            layers=words["layers"],
+            parameters=sum(p.numel() for top in part.modules for p in top.parameters()),
+            multiply_adds=sum(self.multiply_adds[module] for module in modules),
+            activations=sum(self.activations[module] for module in modules),
+            receptive_field_px=None if window is None else window.size_px,
+            jump_px=None if window is None else window.jump,
+            strided_layer=words.get("strided_layer", ""),
+            num_layers=_count_layers(part),
         )
 
 
-def _has_tail(network: ResNet) -> bool:
-    return not (isinstance(network.norm, nn.Identity) and isinstance(network.act, nn.Identity))
+def _count_layers(part: Part) -> int:
+    blocks = [module for top in part.modules for module in top.modules() if isinstance(module, ResidualBlock)]
+    if blocks:
+        return sum(len(block.block.kernel_sizes) for block in blocks)
+    return sum(isinstance(module, nn.Conv2d | nn.Linear) for top in part.modules for module in top.modules())
 
 
-def _tail_layers(network: ResNet) -> str:
-    has = {"BN": network.norm, "ReLU": network.act}
-    return " ".join(name for name, layer in has.items() if not isinstance(layer, nn.Identity))
+POOL_WORDS = {
+    "max": "3×3, stride 2",
+    "zero_padded_max": "3×3, stride 2, padded with zeros",
+    "blurred_max": "3×3 → 3×3 blur, stride 2",
+    "avg": "2×2 mean, stride 2",
+    "conv": "3×3 conv, stride 2",
+}
 
 
-def _stem_layers(spec: ResNetSpec) -> str:
-    stem = spec.stem
-    convs = [f"{k}×{k}, {w}" for k, w in zip(stem.kernel_sizes, stem.widths, strict=True)]
-    return " → ".join(convs) + (f", stride {stem.stride}" if stem.stride > 1 else "")
+def _layers(network: ResNet, part: Part) -> str:
+    """Words for what stands around the stages."""
+    spec = network.spec
+    match part.name:
+        case "stem":
+            convs = [f"{k}×{k}, {w}" for k, w in zip(spec.stem.kernel_sizes, spec.stem.widths, strict=True)]
+            return " → ".join(convs) + (f", stride {spec.stem.stride}" if spec.stem.stride > 1 else "")
+        case "tail":
+            words = {nn.BatchNorm2d: "BN", nn.GroupNorm: "GN", nn.ReLU: "ReLU"}
+            return " ".join(words[type(module)] for module in part.modules if type(module) in words)
+        case "head":
+            return f"linear {network.num_features} → {spec.num_classes}"
+        case _:
+            return POOL_WORDS[spec.stem.pool]
 
 
-def _stage_row(cost: _Cost, network: ResNet, index: int) -> StageRow:
-    name = network.stage_names[index]
-    stage = getattr(network, name)
-    blocks: list[ResidualBlock] = list(stage)
-    kinds = Counter(_block_kind(block) for block in blocks)
-    block, stride = blocks[-1], network.spec.strides[index]
-    convs = [getattr(block, n) for n in block.branch if n.startswith("conv")]
+def _stage_words(network: ResNet, part: Part) -> dict[str, str]:
+    (stage,) = part.modules
+    blocks: list[ResidualBlock] = [module for module in stage.children() if isinstance(module, ResidualBlock)]
+    kinds = Counter(skip_kind(block) for block in blocks)
+    convs = [blocks[-1].get_submodule(name) for name in blocks[-1].branch if name.startswith("conv")]
     layers = " → ".join(
         f"{c.kernel_size[0]}×{c.kernel_size[0]}, {c.out_channels}" + (f" ({c.groups} groups)" if c.groups > 1 else "")
         for c in convs
+        if isinstance(c, nn.Conv2d)
     )
-    where = f", stride {stride} in the {network.spec.strided_block} block" if stride > 1 else ""
-    summary = " + ".join(f"{count} {kind}" for kind, count in kinds.items())
-    return cost.row(f"stage {index + 1}", [stage], layers=f"[{layers}] × {len(blocks)}{where}", blocks=summary)
+    strided = next((block for block in blocks if block.stride > 1), None)
+    where = f", stride {strided.stride} in the {network.spec.strided_block} block" if strided else ""
+    return {
+        "blocks": " + ".join(f"{count} {kind}" for kind, count in kinds.items()),
+        "layers": f"[{layers}] × {len(blocks)}{where}",
+        "strided_layer": f"block {blocks.index(strided) + 1}, {_strided_layer(strided)}" if strided else "",
+    }
 
 
-def _block_kind(block: ResidualBlock) -> str:
-    if block.block.join.kind == "no_skip":
-        return "plain"
-    if block.downsample is None:
-        return "identity"
-    has_weights = any(True for _ in block.downsample.parameters())
-    return "projection" if has_weights else "shape-matching"  # zero padding or subsampling: nothing to learn
+def _strided_layer(block: ResidualBlock) -> str:
+    """The layer of the branch that carries the block's stride."""
+    if "aa" in block.branch:
+        return "aa (blur)" if block.block.antialias == "blur" else "aa (mean)"
+    kernel_size = block.block.kernel_sizes[block.block.strided_conv]
+    return f"conv{block.block.strided_conv + 1} ({kernel_size}×{kernel_size})"
 
 
 def as_rows(description: Description) -> list[dict[str, object]]:

@@ -1,0 +1,193 @@
+"""``resnetkit compare``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from resnetkit.cli.options import JsonOption
+
+if TYPE_CHECKING:
+    from resnetkit.evaluation.comparison import ClassifierComparison, TensorComparison, ValueDifference
+    from resnetkit.models.comparison import NetworkComparison, Quantity
+    from resnetkit.models.description import StageRow
+    from resnetkit.training.comparison import RunComparison
+
+
+def compare(
+    a: Annotated[str, typer.Argument(metavar="A", help="A network's name, a run folder or a file.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="What to compare it with.")],
+    image_size: Annotated[
+        int | None,
+        typer.Option("--image-size", help="Pixels; left out: what each was made for.", show_default=False),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Show two networks, files or runs side by side: what differs, and why it matters.
+
+    \b
+    Examples:
+      resnetkit compare resnet18 resnet50
+      resnetkit compare resnet110 'resnet110[join=shortcut_gate]'
+      resnetkit compare runs/0001-resnet20-digits runs/0002-resnet20-digits
+    """
+    from resnetkit.errors import require
+    from resnetkit.training import comparison
+
+    require(image_size is None or image_size >= 8, f"--image-size must be at least 8, got {image_size}")
+    compared = comparison.compare(*(comparison.find_subject(text, image_size_px=image_size) for text in (a, b)))
+    if json:
+        import json as json_module
+
+        typer.echo(json_module.dumps(compared.as_values()))
+        return
+    if compared.networks is not None:
+        _print_networks(compared.networks)
+    if compared.classifiers is not None:
+        _print_classifiers(compared.classifiers, a, b)
+    if compared.tensors is not None:
+        _print_tensors(compared.tensors, a, b)
+    if compared.runs is not None:
+        _print_runs(compared.runs, a, b)
+
+
+def _print_networks(compared: NetworkComparison) -> None:
+    a, b = compared.a, compared.b
+    if not compared.differences and a.description.input_shape == b.description.input_shape:
+        typer.echo(f"The networks are the same: {a.description.parameters:,} parameters.")
+        return
+    for side in (a, b):
+        shape = "×".join(map(str, side.description.input_shape))
+        published = f"; {compared.published[side.name]}" if side.name in compared.published else ""
+        typer.echo(f"{side.name}: input {shape}{published}")
+    if a.description.input_shape != b.description.input_shape:
+        typer.echo("The input shapes differ, and costs with them; --image-size gives both one size.")
+    _print_grid(
+        ("", a.name, b.name, "ratio"),
+        [
+            (q.name, f"{q.a:,}", f"{q.b:,}", f"× {q.ratio:.3g}" if q.ratio is not None else "")
+            for q in compared.quantities
+        ],
+    )
+    columns = ("", "", "output", "blocks", "kernels and channels", "sees px", "parameters", "multiply-adds")
+    names = (a.name, b.name)
+    lines = [
+        (row.name if i == 0 or pair[0] is None else "", names[i], *_row_cells(row))
+        for pair in compared.rows
+        for i, row in enumerate(pair)
+        if row is not None
+    ]
+    typer.echo()
+    _print_grid(columns, lines, num_words=5)
+    typer.echo(
+        "\nWHAT DIFFERS" if compared.differences else "\nThe networks differ in nothing but the size of their images."
+    )
+    for difference in compared.differences:
+        typer.echo(f"\n{difference.name}")
+        typer.echo(f"  {a.name}: {difference.a}\n  {b.name}: {difference.b}")
+        if difference.alone:
+            changes = ", ".join(_change_words(quantity) for quantity in difference.alone)
+            _print_paragraph(f"{a.name} with this choice alone: {changes}")
+        _print_paragraph(difference.why + (f" [{difference.source}]" if difference.source else ""))
+    typer.echo("\nWHAT TO SEE IN THEM")
+    for title, text in compared.lessons:
+        typer.echo(f"\n{title}")
+        _print_paragraph(text)
+
+
+def _row_cells(row: StageRow) -> tuple[str, ...]:
+    seen = "all" if row.receptive_field_px is None else f"{row.receptive_field_px:,}"
+    shape = "×".join(map(str, row.output_shape))
+    return shape, row.blocks, row.layers, seen, f"{row.parameters:,}", f"{row.multiply_adds:,}"
+
+
+def _change_words(quantity: Quantity) -> str:
+    ratio = f" (× {quantity.ratio:.3g})" if quantity.ratio is not None else ""
+    return f"{quantity.name} {quantity.a:,} → {quantity.b:,}{ratio}"
+
+
+def _print_classifiers(compared: ClassifierComparison, a: str, b: str) -> None:
+    typer.echo("\nCLASSIFIERS")
+    if not compared.preprocessing:
+        typer.echo("the same preprocessing")
+    _print_values(compared.preprocessing, a, b)
+    if compared.same_order:
+        typer.echo("the same classes")
+    for name, classes in ((a, compared.only_a), (b, compared.only_b)):
+        if classes:
+            typer.echo(f"classes of {name} alone: {', '.join(classes)}")
+    if not (compared.same_order or compared.only_a or compared.only_b):
+        typer.echo("the same classes in another order; they are matched by name")
+
+
+def _print_tensors(compared: TensorComparison, a: str, b: str) -> None:
+    typer.echo("\nWEIGHTS")
+    lines = [
+        (
+            distance.part,
+            f"{distance.num_equal} of {distance.num_tensors}",
+            _number(distance.largest),
+            _number(distance.relative),
+        )
+        for distance in compared.distances
+    ]
+    _print_grid(("", "tensors equal", "largest difference", "relative (L2)"), lines)
+    for what, names in (
+        (f"in {a} alone", compared.only_a),
+        (f"in {b} alone", compared.only_b),
+        ("of another shape", compared.other_shape),
+    ):
+        if names:
+            more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+            typer.echo(f"{what}: {', '.join(names[:10])}{more}")
+
+
+def _print_runs(compared: RunComparison, a: str, b: str) -> None:
+    typer.echo("\nRUNS")
+    typer.echo("the same recipe" if not compared.recipe else "values that differ")
+    _print_values(compared.recipe, a, b)
+    typer.echo("the same images, split alike" if compared.same_images else "other images, or split otherwise")
+    for split, scores in compared.scores.items():
+        typer.echo(f"\n{split} top-1\n  {a}: {scores.a}\n  {b}: {scores.b}\n  {scores.verdict}")
+    if any(scores.p_value is not None for scores in compared.scores.values()):
+        _print_paragraph(
+            "Two-proportion test at the 5 % level. Both answered the same images, for which a paired test would be "
+            "sharper; runs keep no single answers, so what is not significant here may still be so. One run each says "
+            "nothing about other seeds, and a validation score that chose an epoch is a little too good."
+        )
+    if compared.seconds is not None:
+        typer.echo(f"training: {compared.seconds[0]:,.0f} s and {compared.seconds[1]:,.0f} s")
+
+
+def _print_values(values: Sequence[ValueDifference], a: str, b: str) -> None:
+    if values:
+        lines = [(value.field, value.a or "–", value.b or "–") for value in values]
+        _print_grid(("", a, b), lines, num_words=3)
+
+
+def _number(value: float | None) -> str:
+    return "not finite" if value is None else f"{value:.3g}"
+
+
+def _print_grid(columns: Sequence[str], lines: Sequence[Sequence[str]], *, num_words: int = 1) -> None:
+    """A table: the first columns hold words, the others numbers."""
+    from rich.table import Table
+
+    from resnetkit.cli.tables import print_table
+
+    table = Table(box=None)
+    for i, column in enumerate(columns):
+        table.add_column(column, justify="left" if i < num_words else "right")
+    for line in lines:
+        table.add_row(*line)
+    print_table(table)
+
+
+def _print_paragraph(text: str) -> None:
+    import shutil
+    import textwrap
+
+    width = min(shutil.get_terminal_size((100, 24)).columns, 110)
+    typer.echo(textwrap.fill(text, width, initial_indent="  ", subsequent_indent="  "))

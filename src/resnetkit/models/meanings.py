@@ -1,0 +1,387 @@
+"""What a field of a network's spec means and why a difference in it matters: sentences with sources (no torch here).
+
+Accuracies are those of the papers' own tables, for the papers' own networks and recipes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from resnetkit.models.spec import (
+    ACT_BEFORE_ADD,
+    ACT_ONLY_PREACT,
+    AVGPOOL_CONV_BN,
+    AVGPOOL_CONV_OF_PREACT,
+    CONV_BN,
+    CONV_OF_PREACT,
+    FULL_PREACT,
+    NORM_AFTER_ADD,
+    ORIGINAL,
+    OWN_BN_ACT_CONV,
+    SUBSAMPLE,
+    ZERO_PAD,
+    ActivationOrder,
+    Projection,
+    ResNetSpec,
+    Stem,
+)
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """A choice in the spec.
+
+    Attributes:
+        fields: dotted paths that make the choice together; a difference in any of them is one difference.
+        words: the choice of one network in words.
+        why: what follows from it.
+        source: where that is shown; empty where it follows from the definition.
+    """
+
+    name: str
+    fields: tuple[str, ...]
+    words: Callable[[ResNetSpec], str]
+    why: str
+    source: str = ""
+
+
+_ORDERS: dict[ActivationOrder, str] = {
+    ORIGINAL: "original: conv, norm, act; ReLU after the addition (110 and 164 layers: 6.61 and 5.93 %)",
+    NORM_AFTER_ADD: "norm after the addition (110 and 164 layers: 8.17 and 6.50 %)",
+    ACT_BEFORE_ADD: "ReLU before the addition (110 and 164 layers: 7.84 and 6.14 %)",
+    ACT_ONLY_PREACT: "ReLU-only pre-activation (110 and 164 layers: 6.71 and 5.91 %)",
+    FULL_PREACT: "full pre-activation: norm, act, conv; nothing behind the addition (110 and 164: 6.37 and 5.46 %)",
+}
+_PROJECTIONS: dict[Projection, str] = {
+    CONV_BN: "1×1 conv and norm",
+    ZERO_PAD: "every n-th pixel, new channels are zeros: nothing to learn (option A)",
+    AVGPOOL_CONV_BN: "mean over the stride, then 1×1 conv and norm (ResNet-D)",
+    AVGPOOL_CONV_OF_PREACT: "mean over the stride, then 1×1 conv, of the pre-activated input",
+    CONV_OF_PREACT: "1×1 conv of the pre-activated input",
+    OWN_BN_ACT_CONV: "norm, act and 1×1 conv of its own",
+    SUBSAMPLE: "every n-th pixel",
+}
+_POOLS = {
+    "none": "no pool",
+    "max": "3×3 max-pool",
+    "zero_padded_max": "3×3 max-pool padded with zeros",
+    "blurred_max": "3×3 max-pool and blur",
+    "avg": "2×2 mean",
+    "conv": "3×3 conv of stride 2",
+}
+
+
+def _block_words(spec: ResNetSpec) -> str:
+    block = spec.block
+    sizes = " – ".join(f"{size}×{size}" for size in block.kernel_sizes)
+    name = {(3, 3): "basic", (1, 3, 1): "bottleneck"}.get(block.kernel_sizes, f"{len(block.kernel_sizes)} convs")
+    widening = f", output {block.expansion} × the stage's width" if block.expansion > 1 else ""
+    return f"{name}: {sizes}{widening}"
+
+
+def _strided_words(spec: ResNetSpec) -> str:
+    block = spec.block
+    size = block.kernel_sizes[block.strided_conv]
+    version = {0: " (v1)", 1: " (v1.5)"}.get(block.strided_conv, "") if block.kernel_sizes == (1, 3, 1) else ""
+    return f"on conv {block.strided_conv + 1} of {len(block.kernel_sizes)}, the {size}×{size}{version}"
+
+
+def _projection_words(projection: Projection | None) -> str:
+    if projection is None:
+        return "as where the width changes"
+    return _PROJECTIONS.get(projection, f"{', '.join(projection.steps)} of the {projection.reads}")
+
+
+def _join_words(spec: ResNetSpec) -> str:
+    join: Any = spec.block.join
+    match join.kind:
+        case "add":
+            return "skip + branch (6.61 %)"
+        case "scaled_add":
+            figure = " (12.35 %)" if (join.skip_scale, join.branch_scale) == (0.5, 0.5) else ""
+            return f"{join.skip_scale:g} × skip + {join.branch_scale:g} × branch{figure}"
+        case "gated_add":
+            figures = {(True, -6.0): " (8.70 %)", (True, -7.0): " (9.81 %)", (False, 0.0): " (12.86 %)"}
+            figures[False, -6.0] = " (6.91 %)"
+            branch = "g × branch" if join.exclusive else "branch"
+            figure = figures.get((join.exclusive, join.gate_bias), "")
+            return f"(1 − g) × skip + {branch}, gate's bias {join.gate_bias:g} at the start{figure}"
+        case "dropout_add":
+            return f"dropout {join.drop_rate:g} on the skip" + (" (fails)" if join.drop_rate == 0.5 else "")
+        case _:
+            return "no skip: a plain network"
+
+
+def _stem_words(stem: Stem) -> str:
+    convs = " – ".join(f"{k}×{k}, {w}" for k, w in zip(stem.kernel_sizes, stem.widths, strict=True))
+    steps = "" if stem.steps is None else f", then {' and '.join(stem.steps) or 'nothing'}"
+    bias = " with bias" if stem.bias else ""
+    return f"{convs}{bias}, stride {stem.stride}{steps}, {_POOLS[stem.pool]}"
+
+
+def _field(path: str, unit: str = "") -> Callable[[ResNetSpec], str]:
+    """Words for a plain value."""
+
+    def words(spec: ResNetSpec) -> str:
+        value: Any = spec
+        for name in path.split("."):
+            value = getattr(value, name)
+        if isinstance(value, tuple):
+            return ", ".join(map(str, value)) or "none"
+        return {None: "none", True: "yes", False: "no"}.get(value, f"{value}{unit}")
+
+    return words
+
+
+def _kind(path: str) -> Callable[[ResNetSpec], str]:
+    """Words for one of several alternatives with fields of its own."""
+
+    def words(spec: ResNetSpec) -> str:
+        value: Any = spec
+        for name in path.split("."):
+            value = getattr(value, name)
+        fields: Mapping[str, Any] = {name: getattr(value, name) for name in value.__dataclass_fields__}
+        kind = str(fields.get("kind", "")).replace("_", " ")
+        rest = ", ".join(f"{name} {item:g}" for name, item in fields.items() if isinstance(item, int | float))
+        return f"{kind} ({rest})" if rest else kind
+
+    return words
+
+
+_CIFAR_110 = "error of ResNet-110 on CIFAR-10: arXiv:1603.05027, Table 1"
+
+MEANINGS: tuple[Meaning, ...] = (
+    Meaning(
+        "depth",
+        ("depths",),
+        lambda spec: f"{', '.join(map(str, spec.depths))} blocks: {sum(spec.depths)} in all",
+        "More blocks cost parameters, time and memory in proportion. With skips a deeper network still trains: each "
+        "block only has to learn a correction, and the gradient reaches the first blocks along the skips. Without "
+        "skips the training error itself rises with depth (ImageNet top-1 error, 10 crops: plain 18 layers 27.94 %, "
+        "plain 34 layers 28.54 %, with skips 27.88 % and 25.03 %).",
+        "arXiv:1512.03385, Sections 1 and 4.1",
+    ),
+    Meaning(
+        "kind of block",
+        ("block.kernel_sizes", "block.expansion", "block.strided_conv"),
+        lambda spec: f"{_block_words(spec)}; stride {_strided_words(spec)}",
+        "A basic block works at full width throughout. A bottleneck first reduces the channels by a 1×1 conv, does the "
+        "3×3 conv, which costs nine weights per pair of channels, on the few, and widens again by a 1×1 conv: at about "
+        "the cost of a basic block it is one conv deeper and hands on several times the features.",
+        "arXiv:1512.03385, Section 4.1 and Figure 5",
+    ),
+    Meaning(
+        "place of the stride",
+        ("block.strided_conv",),
+        _strided_words,
+        "A strided 1×1 conv looks at one pixel in four and never sees the others (v1); a strided 3×3 conv sees them "
+        "all (v1.5), for more multiply-adds, since the conv before it still works at the larger size. All weights have "
+        "the same shapes: those of one load into the other without an error, and it then answers wrongly.",
+        "v1: arXiv:1512.03385; v1.5: arXiv:1706.02677, Section 5.1",
+    ),
+    Meaning(
+        "activation order",
+        ("block.order",),
+        lambda spec: _ORDERS[spec.block.order],
+        "With pre-activation nothing stands on the path from one addition to the next, so signal and gradient pass "
+        "every identity block unchanged; in the original order each addition goes through a ReLU. The difference "
+        "shows in very deep networks: with 1001 layers the error is 7.61 % original, 4.92 % pre-activated.",
+        "error on CIFAR-10: arXiv:1603.05027, Tables 2 and 3",
+    ),
+    Meaning(
+        "addition",
+        ("block.join",),
+        _join_words,
+        "What multiplies the skip multiplies the gradient that comes back along it, once per block: with a factor "
+        "below 1 it fades with depth, however it came about. A plain sum leaves it whole.",
+        _CIFAR_110,
+    ),
+    Meaning(
+        "projection",
+        ("block.projection",),
+        lambda spec: _projection_words(spec.block.projection),
+        "Where the shape changes the skip cannot be an identity. A projection learns how to match it, option A costs "
+        "nothing (ImageNet top-1 error of 34 layers, 10 crops: A 25.03 %, B 24.52 %, C 24.19 %). A strided 1×1 conv "
+        "drops three pixels in four; a mean before it keeps them.",
+        "arXiv:1512.03385, Section 4.1; mean: arXiv:1812.01187",
+    ),
+    Meaning(
+        "which skips project",
+        ("block.project",),
+        lambda spec: {
+            "shape_change": "those where the shape changes",
+            "stage_start": "the first of every stage",
+            "always": "all (option C)",
+        }[spec.block.project],
+        "Projections on skips whose shape stays cost parameters and stand in the way of signal and gradient; the gain "
+        "is small in a shallow network (34 layers: B 24.52 %, C 24.19 % ImageNet top-1 error), and with 110 layers it "
+        "turns into harm (CIFAR-10 error 12.22 % against 6.61 % with identities).",
+        "arXiv:1512.03385, Section 4.1; arXiv:1603.05027, Table 1",
+    ),
+    Meaning(
+        "skip where only the size changes",
+        ("block.shrink",),
+        lambda spec: _projection_words(spec.block.shrink),
+        "A bare subsampling has no weights and drops pixels; a projection there has weights to learn.",
+    ),
+    Meaning(
+        "fork of identity skips",
+        ("block.identity_reads",),
+        lambda spec: {"input": "before the pre-activation", "preact": "behind it"}[spec.block.identity_reads],
+        "A skip that forks off behind the pre-activation carries normalised, positive values, and the ReLU stands on "
+        "the path that should be clean.",
+        "arXiv:1603.05027, Section 4; the first block: Appendix",
+    ),
+    Meaning(
+        "cardinality",
+        ("block.groups", "block.group_width"),
+        lambda spec: f"{spec.block.groups} groups, {spec.block.group_width} channels each where the width is 64",
+        "Groups split the 3×3 conv into parallel ones that do not see each other's channels: its weights and "
+        "multiply-adds fall by their number, so that more channels fit into the same cost. A larger group width "
+        "without groups makes the inner convs wider.",
+        "arXiv:1611.05431; width: arXiv:1605.07146",
+    ),
+    Meaning(
+        "biases of convs",
+        ("block.conv_bias", "stem.bias"),
+        lambda spec: (", ".join(spec.block.conv_bias) or "none") + (", stem" if spec.stem.bias else ""),
+        "Batch norm right behind a conv subtracts the mean, and with it any bias: such a bias costs parameters and "
+        "changes nothing. It has an effect where no norm follows.",
+        "arXiv:1502.03167, Section 3.2",
+    ),
+    Meaning(
+        "channel attention",
+        ("block.attention",),
+        _kind("block.attention"),
+        "Each channel of the branch is weighed by a gate that sees the whole image; few multiply-adds, two more layers "
+        "per block for squeeze-and-excitation, a handful of weights for efficient channel attention.",
+        "arXiv:1709.01507, arXiv:1910.03151",
+    ),
+    Meaning(
+        "low-pass before subsampling",
+        ("block.antialias",),
+        _field("block.antialias"),
+        "A filter before pixels are dropped keeps a shifted image from giving another answer; the strided conv then "
+        "works at the larger size, which costs multiply-adds.",
+        "arXiv:1904.11486",
+    ),
+    Meaning(
+        "dropout in the branch",
+        ("block.drop_rate",),
+        _field("block.drop_rate"),
+        "Acts in training only: it costs nothing in use and regularises wide blocks.",
+        "arXiv:1605.07146, Section 2.4",
+    ),
+    Meaning(
+        "stochastic depth",
+        ("stochastic_depth_rate",),
+        _field("stochastic_depth_rate"),
+        "In training whole branches are dropped at random, so that gradients pass a shorter network; in use nothing "
+        "changes.",
+        "arXiv:1603.09382",
+    ),
+    Meaning(
+        "stem",
+        ("stem",),
+        lambda spec: _stem_words(spec.stem),
+        "The stem decides at which size the first stage works, and so what everything behind it costs. A stride-4 stem "
+        "(7×7 conv and pool) suits photographs of some 200 pixels; on 32 pixels it would throw away what there is.",
+        "arXiv:1512.03385, Sections 3.4 and 4.2",
+    ),
+    Meaning(
+        "widths of the stages",
+        ("widths",),
+        _field("widths"),
+        "Weights and multiply-adds of a conv grow with the product of its input and output channels: twice the width "
+        "costs four times as much.",
+        "arXiv:1605.07146",
+    ),
+    Meaning(
+        "strides of the stages",
+        ("strides", "strided_block"),
+        lambda spec: f"{', '.join(map(str, spec.strides))}, in a stage's {spec.strided_block} block",
+        "The later the size shrinks, the larger the maps that blocks work on: more multiply-adds and memory for the "
+        "same parameters. The receptive field grows faster the earlier it shrinks.",
+    ),
+    Meaning(
+        "first block",
+        ("first_block",),
+        lambda spec: "like the others" if spec.first_block is None else "differs from the others",
+        "It is the one block that receives the stem's output.",
+    ),
+    Meaning(
+        "tail",
+        ("tail",),
+        lambda spec: "what the blocks start with" if spec.tail is None else (" ".join(spec.tail) or "nothing"),
+        "After pre-activated blocks the last addition is not yet normalised; the tail does it.",
+        "arXiv:1603.05027, Appendix",
+    ),
+    Meaning("global pooling", ("pooling",), _field("pooling"), "How a feature map becomes one vector of features."),
+    Meaning(
+        "classes",
+        ("num_classes",),
+        _field("num_classes"),
+        "Only the head depends on it: one row of weights and a bias per class.",
+    ),
+    Meaning(
+        "input channels",
+        ("in_channels",),
+        _field("in_channels"),
+        "Only the first conv depends on it: 1 grey, 3 colour.",
+    ),
+    Meaning(
+        "normalisation",
+        ("norm",),
+        _kind("norm"),
+        "Batch norm uses the statistics of the batch in training and stored ones in use, so it wants batches that are "
+        "not tiny; group norm treats every image by itself, alike in training and use. Weights for one eps are not "
+        "exactly right for another.",
+        "arXiv:1502.03167, arXiv:1803.08494",
+    ),
+    Meaning(
+        "filters",
+        ("conv",),
+        _field("conv"),
+        "Standardised filters take over what batch statistics do for training, which lets group norm train as well as "
+        "batch norm.",
+        "arXiv:1903.10520",
+    ),
+    Meaning(
+        "padding",
+        ("padding",),
+        _field("padding"),
+        "TensorFlow's 'same' pads a strided layer by one more at the right and bottom where the size is even: the same "
+        "weights then see an image shifted by a pixel.",
+    ),
+    Meaning(
+        "initialization",
+        ("initialization",),
+        lambda spec: ", ".join(
+            [
+                f"convs {spec.initialization.conv.kind.replace('_', ' ')}",
+                f"head {spec.initialization.head.kind.replace('_', ' ')}",
+                "branches start at zero" if spec.initialization.zero_last else "branches start random",
+            ]
+        ),
+        "It decides where training starts; a trained network keeps no trace of it but its weights.",
+        "arXiv:1502.01852; zero start: arXiv:1706.02677, Section 5.1",
+    ),
+)
+
+# Errors the papers report for networks as they describe them, and how those differ from ours where they do.
+PUBLISHED: dict[str, str] = {
+    **{
+        f"resnet{depth}": f"CIFAR-10 test error {error} % (arXiv:1512.03385, Table 6)"
+        for depth, error in {20: 8.75, 32: 7.51, 44: 7.17, 56: 6.97, 110: 6.43}.items()
+    },
+    "resnet18": "ImageNet top-1 error, 10 crops, 27.88 %, with option A (arXiv:1512.03385, Table 2)",
+    "resnet34": "ImageNet top-1 error, 10 crops, 24.52 % (arXiv:1512.03385, Table 3, option B)",
+    "resnet50": "ImageNet top-1 error, 10 crops, 22.85 %, with the stride on the 1×1 (arXiv:1512.03385, Table 3)",
+    "resnet50_v1": "ImageNet top-1 error, 10 crops, 22.85 % (arXiv:1512.03385, Table 3)",
+    "resnet101": "ImageNet top-1 error, 10 crops, 21.75 %, with the stride on the 1×1 (arXiv:1512.03385, Table 3)",
+    "resnet152": "ImageNet top-1 error, 10 crops, 21.43 %, with the stride on the 1×1 (arXiv:1512.03385, Table 3)",
+    "preact_resnet110": "CIFAR-10 test error 6.37 % (arXiv:1603.05027, Table 2)",
+    "preact_resnet164": "CIFAR-10 test error 5.46 % (arXiv:1603.05027, Table 2)",
+}
