@@ -1,6 +1,10 @@
 """Runs that take a second: a small network, few digits, everything random switched on."""
 
+from pathlib import Path
+
 import pytest
+
+from resnetkit.training import runs
 
 TINY_SETTINGS = {
     "model.depths": [1, 1, 1],
@@ -22,3 +26,22 @@ TINY_SETTINGS = {
 @pytest.fixture
 def tiny_settings() -> dict[str, object]:
     return dict(TINY_SETTINGS)
+
+
+@pytest.fixture(scope="session")
+def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that trained a little."""
+    settings = {"model.depths": [1, 1, 1], "epochs": 1, "runtime.threads": 1}
+    return runs.train("digits", model="resnet20_b", settings=settings, out=tmp_path_factory.mktemp("runs")).run
+
+
+@pytest.fixture
+def fine_settings(tiny_settings: dict[str, object], pretrained: Path) -> dict[str, object]:
+    """Tiny settings for fine-tuning it, with decay and clipping on."""
+    return tiny_settings | {
+        "fine_tuning.weights": str(pretrained),
+        "optimizer.learning_rate": 0.05,
+        "optimizer.weight_decay": 0.01,
+        "max_gradient_norm": 1.0,
+        "schedule.warmup_share": 0.0,
+    }

@@ -51,6 +51,27 @@ def test_two_processes_equal_one(tmp_path: Path, tiny_settings: dict[str, object
         np.testing.assert_allclose(weights_two[name], value, rtol=1e-3, atol=1e-4, err_msg=name)
 
 
+def test_two_processes_equal_one_with_a_stage_that_is_frozen_and_thaws(
+    tmp_path: Path, fine_settings: dict[str, object], pretrained: Path
+) -> None:
+    # As above; the stem stays frozen, stage 1 joins in for the third of three steps.
+    settings = fine_settings | {"model.block.drop_rate": 0.0, "batch_size": 1024, "keep": "last", "ema_decay": 0.0}
+    settings |= {"fine_tuning.freeze": "stage1", "fine_tuning.thaw_every_epochs": 2, "fine_tuning.layer_decay": 0.5}
+    settings |= {"optimizer.learning_rate": 0.02}
+    one = runs.train("digits", model="resnet20_b", settings=settings, out=tmp_path / "one").run
+    two = train_in_two_processes(tmp_path / "two", settings)
+    losses_one, losses_two = ([row["train_loss"] for row in RunFolder(run).events("epoch")] for run in (one, two))
+    for tolerance, loss_one, loss_two in zip((1e-6, 1e-5, 1e-4), losses_one, losses_two, strict=True):
+        assert loss_two == pytest.approx(loss_one, rel=tolerance)
+    before = load_classifier(pretrained).network.state_dict()
+    after, after_two = (load_classifier(run).network.state_dict() for run in (one, two))
+    for name, value in after.items():
+        np.testing.assert_allclose(after_two[name], value, rtol=1e-3, atol=1e-4, err_msg=name)
+        changed = not name.startswith(("conv1.", "bn1."))
+        for weights in (after, after_two):
+            assert torch.equal(weights[name], before[name]) != changed, name
+
+
 def test_synchronized_batch_norm_is_batch_norm_of_the_whole_batch(tmp_path: Path) -> None:
     """Checked for values and gradients by two processes in the script below."""
     script = tmp_path / "check.py"

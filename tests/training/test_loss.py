@@ -10,8 +10,8 @@ from torch.nn import functional as F
 from resnetkit.data.mixing import one_hot
 from resnetkit.data.spec import DataSpec
 from resnetkit.errors import ResnetkitError
+from resnetkit.training.choice import DataFacts, choose
 from resnetkit.training.loss import cross_entropy, make_class_weights
-from resnetkit.training.recipes import DataFacts, choose
 
 DIGITS = DataFacts("digits", 8, 1, 1294, 10, is_folder=False)
 LOGITS = torch.randn(6, 4, generator=torch.Generator().manual_seed(0))

@@ -6,17 +6,18 @@ import pytest
 import torch
 from torch import nn
 
-from resnetkit.models.resnet import create_model
+from resnetkit.models.resnet import ResNet, create_model
 from resnetkit.training.optimizer import make_optimizer, optimizer_tensors, restore_optimizer, set_learning_rate
-from resnetkit.training.recipe import AdamW, Optimizer, Sgd
+from resnetkit.training.parts import hold_lowest_parts
+from resnetkit.training.recipe import AdamW, FineTuning, Optimizer, Sgd
 
 SPECS = [Sgd(), Sgd(momentum=0, nesterov=False), AdamW()]
 
 
-def small_network() -> nn.Module:
+def small_network() -> ResNet:
     torch.manual_seed(0)
     network = create_model("resnet20", depths=(1, 1, 1), widths=(16, 16, 32), num_classes=3)
-    return network.to(memory_format=torch.channels_last)
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def update(network: nn.Module, optimizer: torch.optim.Optimizer, seed: int) -> None:
@@ -29,7 +30,7 @@ def update(network: nn.Module, optimizer: torch.optim.Optimizer, seed: int) -> N
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: f"{spec.kind}")
 def test_norms_and_biases_are_not_decayed(spec: Optimizer) -> None:
     network = small_network()
-    optimizer = make_optimizer(spec, network)
+    optimizer = make_optimizer(spec, network, FineTuning())
     decay = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
     assert len(decay) == len(list(network.parameters()))
     for parameter in network.parameters():
@@ -39,11 +40,11 @@ def test_norms_and_biases_are_not_decayed(spec: Optimizer) -> None:
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: f"{spec.kind}")
 def test_restored_memory_goes_on_bit_for_bit(spec: Optimizer) -> None:
     network = small_network()
-    optimizer = make_optimizer(spec, network)
+    optimizer = make_optimizer(spec, network, FineTuning())
     for seed in range(3):
         update(network, optimizer, seed)
     twin = copy.deepcopy(network)
-    twin_optimizer = make_optimizer(spec, twin)
+    twin_optimizer = make_optimizer(spec, twin, FineTuning())
     # Contiguous, as a file gives them.
     tensors = {name: value.contiguous() for name, value in optimizer_tensors(optimizer, network).items()}
     restore_optimizer(twin_optimizer, twin, tensors)
@@ -56,15 +57,55 @@ def test_restored_memory_goes_on_bit_for_bit(spec: Optimizer) -> None:
 
 def test_forgetting_the_memory_would_be_noticed() -> None:
     network = small_network()
-    optimizer = make_optimizer(Sgd(), network)
+    optimizer = make_optimizer(Sgd(), network, FineTuning())
     update(network, optimizer, 0)
     twin = copy.deepcopy(network)
     update(network, optimizer, 1)
-    update(twin, make_optimizer(Sgd(), twin), 1)
+    update(twin, make_optimizer(Sgd(), twin, FineTuning()), 1)
     assert not torch.equal(network.fc.weight, twin.fc.weight)
 
 
 def test_set_learning_rate_reaches_every_group() -> None:
-    optimizer = make_optimizer(Sgd(), small_network())
+    optimizer = make_optimizer(Sgd(), small_network(), FineTuning())
     set_learning_rate(optimizer, 0.125)
     assert {group["lr"] for group in optimizer.param_groups} == {0.125}
+
+
+def test_each_part_has_its_own_rate() -> None:
+    network = small_network()
+    optimizer = make_optimizer(Sgd(), network, FineTuning(layer_decay=0.5, head_factor=3))
+    set_learning_rate(optimizer, 0.16)
+    rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
+    # By hand: 0.16 × 3 for the head, then half of 0.16, half of that …
+    expected = {"fc.": 0.48, "layer3.": 0.08, "layer2.": 0.04, "layer1.": 0.02, "conv1.": 0.01, "bn1.": 0.01}
+    for name, parameter in network.named_parameters():
+        (rate,) = [rate for prefix, rate in expected.items() if name.startswith(prefix)]
+        assert rates[id(parameter)] == pytest.approx(rate), name
+
+
+def test_half_the_rate_is_half_the_step() -> None:
+    plain, halved = small_network(), small_network()
+    before = {name: value.clone() for name, value in plain.named_parameters()}
+    for network, fine_tuning in ((plain, FineTuning()), (halved, FineTuning(layer_decay=0.5))):
+        optimizer = make_optimizer(Sgd(weight_decay=0, momentum=0, nesterov=False), network, fine_tuning)
+        set_learning_rate(optimizer, 0.1)
+        update(network, optimizer, 0)
+    for name, share in (("layer3.0.conv1.weight", 0.5), ("conv1.weight", 0.0625), ("fc.weight", 1.0)):
+        full, part = (n.get_parameter(name) - before[name] for n in (plain, halved))
+        torch.testing.assert_close(part, full * share)
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: f"{spec.kind}")
+def test_what_has_no_gradient_is_neither_updated_nor_decayed_and_joins_in_later(spec: Optimizer) -> None:
+    network = small_network()
+    optimizer = make_optimizer(spec, network, FineTuning())
+    before = {name: value.clone() for name, value in network.named_parameters()}
+    hold_lowest_parts(network, 3)  # stem, stages 1 and 2
+    for seed in range(2):
+        update(network, optimizer, seed)
+    for name, parameter in network.named_parameters():
+        assert torch.equal(parameter, before[name]) == (not name.startswith(("layer3.", "fc."))), name
+    hold_lowest_parts(network, 2)
+    update(network, optimizer, 2)
+    assert not torch.equal(network.layer2[0].conv1.weight, before["layer2.0.conv1.weight"])
+    assert torch.equal(network.conv1.weight, before["conv1.weight"])

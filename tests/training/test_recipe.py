@@ -5,14 +5,17 @@ from dataclasses import replace
 import pytest
 
 from resnetkit.config import from_dict, override, to_dict
-from resnetkit.data.spec import DataSpec
+from resnetkit.data.spec import DataSpec, Preprocessing
 from resnetkit.errors import Code, ResnetkitError
-from resnetkit.training.recipe import AdamW, Recipe, Schedule, Sgd
-from resnetkit.training.recipes import RECIPES, DataFacts, choose
+from resnetkit.models.catalog import find_entry
+from resnetkit.training.choice import FEW_PER_CLASS, DataFacts, StartingPoint, choose
+from resnetkit.training.recipe import AdamW, FineTuning, Recipe, Schedule, Sgd
+from resnetkit.training.recipes import RECIPES
 
 DIGITS = DataFacts("digits", 8, 1, 1294, 10, is_folder=False)
 FASHION = DataFacts("fashion_mnist", 28, 1, 54_000, 10, is_folder=False)
 PHOTOS = DataFacts("flowers", 240, 3, 550, 5, is_folder=True)
+START = StartingPoint("/weights/start.safetensors")
 
 
 def recipe(**changes: object) -> Recipe:
@@ -38,6 +41,8 @@ def test_every_recipe_fits_all_data_and_survives_json(name: str, facts: DataFact
         ({"label_smoothing": 1.0}, "label_smoothing"),
         ({"ema_decay": 1.5}, "ema_decay"),
         ({"max_gradient_norm": 0.0}, "max_gradient_norm"),
+        ({"fine_tuning": FineTuning(freeze="head")}, "nothing is left to train"),
+        ({"fine_tuning": FineTuning(freeze="stage4")}, "the network has stem, stage1, stage2, stage3, head"),
     ],
 )
 def test_impossible_values_are_refused_by_name(changes: dict[str, object], words: str) -> None:
@@ -67,6 +72,23 @@ def test_channels_of_network_and_images_must_agree() -> None:
 def test_impossible_optimizers_are_refused(make: object) -> None:
     with pytest.raises(ResnetkitError):
         make()  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [({"layer_decay": 0.0}, "layer_decay"), ({"layer_decay": 1.1}, "layer_decay"), ({"head_factor": 0}, "head_factor")],
+)
+def test_impossible_fine_tuning_is_refused(changes: dict[str, float], words: str) -> None:
+    with pytest.raises(ResnetkitError, match=words):
+        FineTuning(**changes)  # type: ignore[arg-type]
+    with pytest.raises(ResnetkitError, match="thaw_every_epochs"):
+        FineTuning(thaw_every_epochs=-1)
+
+
+def test_freezing_everything_is_refused_with_what_trains_the_head_alone() -> None:
+    with pytest.raises(ResnetkitError, match="nothing is left") as caught:
+        choose(DIGITS, DataSpec("digits"), start=START, settings={"fine_tuning.freeze": "head"})
+    assert "--freeze stage3" in caught.value.fix
 
 
 def test_settings_reach_any_depth_and_switch_kinds() -> None:
@@ -126,7 +148,9 @@ def test_a_fitting_choice_gets_no_warning() -> None:
 @pytest.mark.parametrize(
     "settings",
     [
-        {"reset_head": True},
+        {"fine_tuning.reset_head": True},
+        {"fine_tuning.adapt_channels": True},
+        {"fine_tuning.thaw_every_epochs": 3},
         {"schedule.milestones": [0.3]},
         {"schedule.step_factor": 0.5},
         {"schedule.shape": "constant", "schedule.final_share": 0.1},
@@ -165,3 +189,84 @@ def test_unknown_names_are_refused() -> None:
 def test_a_folder_with_the_name_of_a_data_set_keeps_its_own_kind_of_statistics() -> None:
     chosen = choose(replace(PHOTOS, name="digits"), DataSpec("digits"))
     assert chosen.recipe.preprocessing.mean == (0.485, 0.456, 0.406)
+
+
+# --- what is chosen for given weights ---
+
+
+@pytest.mark.parametrize("facts", [DIGITS, FASHION, PHOTOS], ids=lambda facts: facts.name)
+def test_weights_get_a_recipe_of_smaller_steps_in_fewer_epochs(facts: DataFacts) -> None:
+    chosen = choose(facts, DataSpec(facts.name), start=START)
+    fresh, tuned = choose(facts, DataSpec(facts.name)).recipe, chosen.recipe
+    assert (tuned.name, tuned.fine_tuning.weights) == ("fine_tune", START.weights)
+    assert tuned.optimizer.learning_rate < fresh.optimizer.learning_rate
+    assert tuned.epochs < fresh.epochs
+    assert tuned.fine_tuning.layer_decay < 1 == fresh.fine_tuning.layer_decay
+    assert any(reason.startswith("recipe fine_tune: ") for reason in chosen.reasons)
+    assert chosen.warnings == ()
+
+
+def test_photos_are_cropped_less_from_trained_weights() -> None:
+    fresh = choose(PHOTOS, DataSpec("flowers")).recipe.augmentation
+    tuned = choose(PHOTOS, DataSpec("flowers"), start=START).recipe.augmentation
+    assert fresh.crop_area is not None
+    assert tuned.crop_area is not None
+    assert tuned.crop_area[0] > fresh.crop_area[0]
+    assert tuned.brightness < fresh.brightness
+
+
+@pytest.mark.parametrize(("num_missing", "name"), [(0, "fine_tune"), (1, "fine_tune_few")])
+def test_very_few_images_leave_the_lower_half_frozen(num_missing: int, name: str) -> None:
+    few = replace(PHOTOS, num_train=FEW_PER_CLASS * PHOTOS.num_classes - num_missing)
+    chosen = choose(few, DataSpec("flowers"), start=START)
+    assert chosen.recipe.name == name
+    assert chosen.recipe.fine_tuning.freeze == ("stage2" if num_missing else "none")
+    assert any(reason.startswith(f"recipe {name}: ") for reason in chosen.reasons)
+    unfrozen = choose(few, DataSpec("flowers"), start=START, settings={"fine_tuning.freeze": "none"})
+    assert unfrozen.recipe.fine_tuning.freeze == "none"
+
+
+def test_a_recipe_that_is_given_stays_with_weights() -> None:
+    recipe = choose(PHOTOS, DataSpec("flowers"), recipe="photos", start=START).recipe
+    assert (recipe.name, recipe.fine_tuning) == ("photos", FineTuning(weights=START.weights))
+
+
+def test_what_the_weights_say_about_themselves_is_followed_and_a_given_network_wins() -> None:
+    preprocessing = Preprocessing(160, 180, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
+    start = replace(START, spec=find_entry("resnet34").spec, model_name="resnet34", preprocessing=preprocessing)
+    chosen = choose(PHOTOS, DataSpec("flowers"), start=start)
+    assert (chosen.recipe.model_name, chosen.recipe.preprocessing) == ("resnet34", preprocessing)
+    assert chosen.recipe.model.depths == (3, 4, 6, 3)
+    assert chosen.recipe.model.num_classes == PHOTOS.num_classes
+    assert "images of 160 × 160 px: as the weights were trained" in chosen.reasons
+    given = choose(PHOTOS, DataSpec("flowers"), model="resnet50", start=start).recipe
+    assert (given.model_name, given.preprocessing) == ("resnet50", preprocessing)
+
+
+def test_images_of_other_channels_keep_their_own_statistics() -> None:
+    preprocessing = Preprocessing(28, 28, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
+    chosen = choose(FASHION, DataSpec("fashion_mnist"), start=replace(START, preprocessing=preprocessing)).recipe
+    assert (chosen.preprocessing.channels, chosen.preprocessing.mean) == (1, (0.286,))
+
+
+@pytest.mark.parametrize(
+    ("start", "settings", "words"),
+    [
+        (None, {"freeze": "stage1"}, "freeze=stage1 without weights"),
+        (None, {"layer_decay": 0.5}, "layer_decay=0.5 without weights"),
+        (START, {"freeze": "stage2", "thaw_every_epochs": 15}, "stem, stage1, stage2 never thaw"),
+        (START, {"freeze": "stage2", "thaw_every_epochs": 5}, "stem never thaw: that needs more than 15 epochs"),
+        (START, {"freeze": "stem", "adapt_channels": True}, "adapted to other channels but frozen"),
+    ],
+)
+def test_fine_tuning_that_makes_no_sense_is_told(
+    start: StartingPoint | None, settings: dict[str, object], words: str
+) -> None:
+    fields = {f"fine_tuning.{name}": value for name, value in settings.items()}
+    (warning,) = choose(FASHION, DataSpec("fashion_mnist"), settings=fields, start=start).warnings
+    assert words in warning
+
+
+def test_a_thaw_that_is_reached_is_no_reason_to_warn() -> None:
+    fields = {"fine_tuning.freeze": "stage2", "fine_tuning.thaw_every_epochs": 4}
+    assert choose(FASHION, DataSpec("fashion_mnist"), settings=fields, start=START).warnings == ()

@@ -216,3 +216,34 @@ def test_a_process_that_is_asked_alone_waits_for_the_others_to_agree() -> None:
     assert (request.asked, request.agreed) == (signal.SIGINT, 0)
     request.agree(request.votes())
     assert request.agreed == signal.SIGINT
+
+
+THAW = {"fine_tuning.freeze": "stage2", "fine_tuning.thaw_every_epochs": 1, "fine_tuning.layer_decay": 0.5}
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_killed_while_a_stage_is_frozen_and_resumed_after_it_thaws_a_run_ends_in_the_same_bytes(
+    tmp_path: Path, fine_settings: dict[str, object], optimizer: str
+) -> None:
+    # Ten steps an epoch. Stage 2 thaws after 10 updates, stage 1 after 20, the stem after 30.
+    every_step = {"checkpoint_seconds": 0, "epochs": 4, "optimizer.kind": optimizer, "optimizer.learning_rate": 0.01}
+    settings = fine_settings | THAW | every_step
+    whole = runs.train("digits", settings=settings, out=tmp_path / "whole").run
+    run = tmp_path / "killed" / whole.name
+    start = ["train", "digits", "--out", str(tmp_path / "killed"), *assignments(settings)]
+    resume = ["train", "--resume", str(run)]
+    steps = []
+    # "A checkpoint is renamed" comes once a step and once an epoch: within epoch 1, at its very end, within epoch 3.
+    for moment, count, arguments in [
+        ("after an update", 7, start),
+        ("after a checkpoint is renamed", 4, resume),
+        ("after an update", 15, resume),
+    ]:
+        finished = run_killed(moment, count, *arguments)
+        assert finished.returncode == -signal.SIGKILL, finished.stderr
+        checkpoint, _ = newest_checkpoint(run / "checkpoints")
+        assert checkpoint is not None
+        steps.append((checkpoint.epoch, checkpoint.step))
+    assert steps == [(0, 6), (0, 10), (2, 24)]
+    runs.resume(run)
+    assert (run / "classifier.safetensors").read_bytes() == (whole / "classifier.safetensors").read_bytes()

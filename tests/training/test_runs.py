@@ -179,15 +179,15 @@ def test_weights_start_a_run_and_need_a_new_head_for_other_classes(
     settings = tiny_settings | {"epochs": 1, "schedule.warmup_share": 0}
     first = runs.train("digits", model="resnet20_b", settings=settings, out=tmp_path)
     weights = str(first.run / "classifier.safetensors")
-    fine = settings | {"weights": weights, "batch_size": 4, "augmentation.pad_px": 0}
-    folder = {"preprocessing.image_size_px": 8, "preprocessing.resize_px": 8}
-    with pytest.raises(ResnetkitError, match="do not fit") as caught:
-        runs.train(str(image_folder), model="resnet20_b", settings=fine | folder, out=tmp_path)
+    fine = settings | {"fine_tuning.weights": weights, "batch_size": 4, "augmentation.pad_px": 0}
+    with pytest.raises(ResnetkitError, match="do not fit the data") as caught:
+        runs.train(str(image_folder), model="resnet20_b", settings=fine, out=tmp_path)
     assert caught.value.code == Code.WEIGHTS
-    # The photos are in colour, so the first conv differs as well as the head: no new head can mend that.
-    assert "--reset-head" not in caught.value.fix
+    # The photos are in colour and of other classes: the first conv and the head differ.
+    assert "--adapt-channels" in caught.value.fix
+    assert "--reset-head" in caught.value.fix
     # With the learning rate at almost nothing, the weights that were given are those that come out.
-    slow = settings | {"weights": weights, "optimizer.learning_rate": 1e-30, "ema_decay": 0.0}
+    slow = settings | {"fine_tuning.weights": weights, "optimizer.learning_rate": 1e-30, "ema_decay": 0.0}
     second = runs.train("digits", model="resnet20_b", settings=slow, out=tmp_path)
     one, two = load_classifier(first.run).network, load_classifier(second.run).network
     assert torch.equal(one.layer3[0].conv2.weight, two.layer3[0].conv2.weight)

@@ -6,7 +6,7 @@ import pytest
 from resnetkit.data.loading import open_data
 from resnetkit.data.spec import DataSpec
 from resnetkit.errors import ResnetkitError
-from resnetkit.training.recipes import STATISTICS, choose
+from resnetkit.training.choice import STATISTICS, choose
 from resnetkit.training.runs import facts_about
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -30,8 +31,19 @@ def train(
         list[str] | None, typer.Option("--set", "-s", help="A field of the recipe: path.to.field=value; repeatable.")
     ] = None,
     resume: Annotated[str | None, typer.Option("--resume", help="Go on with the run in this folder.")] = None,
-    weights: Annotated[str | None, typer.Option("--weights", "-w", help="Weight file to start from.")] = None,
-    reset_head: Annotated[bool, typer.Option("--reset-head", help="With --weights: a new head.")] = False,
+    weights: Annotated[
+        str | None, typer.Option("--weights", "-w", help="Fine-tune: weight file, or folder of a run, to start from.")
+    ] = None,
+    reset_head: Annotated[
+        bool, typer.Option("--reset-head", help="With --weights: a new head, for other classes.")
+    ] = False,
+    adapt_channels: Annotated[
+        bool, typer.Option("--adapt-channels", help="With --weights: a first conv for grey or for colour images.")
+    ] = False,
+    freeze: Annotated[
+        str | None,
+        typer.Option("--freeze", help="Hold the network up to and including this: none, stem, stage1, stage2, …"),
+    ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Another seed, another run.")] = None,
     on_bad_image: BadImageOption = "stop",
     data_dir: DataDirOption = None,
@@ -46,10 +58,12 @@ def train(
       resnetkit train path/to/photos --epochs 30
       resnetkit train fashion_mnist --model tutorial_preact --recipe tutorial_adam
       resnetkit train cifar10 --set optimizer.learning_rate=0.05 --set augmentation.mixup_alpha=0.2
+      resnetkit train path/to/photos --weights runs/0001-resnet18-birds --reset-head --freeze stage2
       resnetkit train --resume runs/0001-resnet20-digits
       torchrun --nproc-per-node 2 -m resnetkit train digits
     """
     from resnetkit.cli.progress import ConsoleListener
+    from resnetkit.config import parse_settings
     from resnetkit.data.spec import DataSpec
     from resnetkit.errors import require
     from resnetkit.training import runs
@@ -57,19 +71,30 @@ def train(
 
     require((data is None) != (resume is None), "give either DATA or --resume RUN", fix="resnetkit train digits")
     listener = ConsoleListener()
+    options = {
+        "epochs": epochs,
+        "fine_tuning.weights": weights,
+        "fine_tuning.reset_head": reset_head or None,
+        "fine_tuning.adapt_channels": adapt_channels or None,
+        "fine_tuning.freeze": freeze,
+        "seed": seed,
+        "runtime.device": None if device == "auto" else device,
+    }
+    of_data = {"data.data_dir": data_dir, "data.on_bad_image": None if on_bad_image == "stop" else on_bad_image}
     try:
         if resume is not None:
-            given = [model, recipe, epochs, set_ or None, weights, seed, data_dir]
-            defaults = (out, reset_head, on_bad_image, device) == ("runs", False, "stop", "auto")
+            given = [model, recipe, set_ or None, None if out == "runs" else out, *options.values(), *of_data.values()]
             require(
-                defaults and all(value is None for value in given),
+                all(value is None for value in given),
                 "--resume goes on with the run as it was started and takes no other options but --json",
                 fix="start a new run to change something",
             )
             result = runs.resume(resume, listener=listener)
         else:
             assert data is not None
-            settings = _settings(set_ or [], epochs, weights, reset_head, seed, device)
+            assigned = parse_settings(set_ or [])
+            _check_set_once(options | of_data, assigned)
+            settings = {path: value for path, value in options.items() if value is not None} | assigned
             spec = DataSpec(data, data_dir=data_dir, on_bad_image=on_bad_image)
             result = runs.train(spec, model=model, recipe=recipe, settings=settings, out=out, listener=listener)
     except Interrupted as interruption:
@@ -79,23 +104,19 @@ def train(
         print_result(result, as_json=json)
 
 
-def _settings(
-    assignments: list[str], epochs: int | None, weights: str | None, reset_head: bool, seed: int | None, device: str
-) -> dict[str, Any]:
-    from resnetkit.config import parse_settings
+def _check_set_once(options: Mapping[str, Any], assigned: Mapping[str, str]) -> None:
+    """Refuse a field that an option and ``--set`` both set."""
+    from resnetkit.errors import Code, ResnetkitError
 
-    settings: dict[str, Any] = {}
-    if epochs is not None:
-        settings["epochs"] = epochs
-    if weights is not None:
-        settings["weights"] = weights
-    if reset_head:
-        settings["reset_head"] = True
-    if seed is not None:
-        settings["seed"] = seed
-    if device != "auto":
-        settings["runtime.device"] = device
-    return settings | parse_settings(assignments)
+    for path, value in options.items():
+        if value is not None and path in assigned:
+            option = "--" + path.rpartition(".")[2].replace("_", "-")
+            shown = option if value is True else f"{option} {value}"
+            raise ResnetkitError(
+                Code.USAGE,
+                f"{path} is set twice: by {shown} and by --set {path}={assigned[path]}",
+                fix="leave one of them out",
+            )
 
 
 def print_result(result: Result, *, as_json: bool) -> None:

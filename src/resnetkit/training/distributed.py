@@ -6,6 +6,7 @@ of the whole batch. Started by ``torchrun``; without it there is one rank and no
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -54,13 +55,17 @@ def local_device_name(name: str) -> str:
 
 
 def make_parallel(network: nn.Module, shard: Shard) -> nn.Module:
-    """The network, made to agree with its copies in the other processes."""
+    """The network, made to agree with its copies in the other processes.
+
+    What has no gradient now is left out of the exchange: wrap the network anew when that changes.
+    """
     if shard.num_ranks == 1:
         return network
     for module in network.modules():
         if type(module) is nn.BatchNorm2d:
             # The same weights and keys, another forward: the network itself stays what it is.
             module.__class__ = SynchronizedBatchNorm2d
+    gc.collect()  # an earlier wrapper of the same network, if any: it refers to itself, and it would exchange too
     device = next(network.parameters()).device
     return DistributedDataParallel(
         network, device_ids=[device.index] if device.type == "cuda" else None, broadcast_buffers=False

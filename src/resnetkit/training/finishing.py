@@ -14,7 +14,7 @@ from resnetkit.evaluation.metrics import Scores
 from resnetkit.evaluation.report import Report, write_report
 from resnetkit.evaluation.scoring import Evaluation, evaluate_split, worst_mistakes
 from resnetkit.models.description import Description, describe
-from resnetkit.training.recipe import Recipe
+from resnetkit.training.recipe import FineTuning, Recipe
 from resnetkit.training.run_folder import RunFolder
 from resnetkit.training.state import Progress
 
@@ -97,11 +97,19 @@ def _summary(
 ) -> list[tuple[str, str]]:
     sizes = ", ".join(f"{count:,} {name}" for name, count in record["data"]["num_images"].items())
     return [
+        ("Start", _start(recipe.fine_tuning)),
         ("Network", f"{recipe.model_name}, {description.parameters:,} parameters"),
         ("Cost", f"{description.multiply_adds / 1e6:,.1f} M multiply-adds an image"),
         ("Images", sizes),
         ("Training", f"{result.seconds:,.0f} s"),
     ]
+
+
+def _start(fine_tuning: FineTuning) -> str:
+    weights = "fresh weights" if fine_tuning.weights is None else Path(fine_tuning.weights).name
+    head = ", new head" if fine_tuning.reset_head else ""
+    frozen = f", frozen up to {fine_tuning.freeze}" if fine_tuning.freeze != "none" else ""
+    return weights + head + frozen
 
 
 def _notes(recipe: Recipe, record: Mapping[str, Any]) -> list[str]:

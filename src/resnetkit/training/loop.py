@@ -29,9 +29,10 @@ from resnetkit.training.interruption import Interrupted, StopRequest, listen_for
 from resnetkit.training.listener import Listener, StepReport
 from resnetkit.training.loss import cross_entropy, make_class_weights
 from resnetkit.training.optimizer import set_learning_rate
+from resnetkit.training.parts import count_trainable, hold_lowest_parts
 from resnetkit.training.recipe import Recipe
 from resnetkit.training.run_folder import RunFolder
-from resnetkit.training.schedule import learning_rate_share
+from resnetkit.training.schedule import learning_rate_share, num_frozen_parts
 from resnetkit.training.state import TrainingState
 
 
@@ -55,10 +56,8 @@ class Loop:
     facts: dict[str, Any]
 
     def __post_init__(self) -> None:
-        network: nn.Module = self.state.network
-        self._forward = make_parallel(network, self.shard)
-        if self.runtime.compile:
-            self._forward = torch.compile(self._forward)  # type: ignore[assignment]
+        self._forward: nn.Module = self.state.network
+        self._num_frozen = -1  # none yet: the first epoch finds out
         self._train_split = self.data.splits["train"]
         self._num_classes = len(self.data.class_names)
         weights = make_class_weights(self.recipe, self._train_split.labels, self._num_classes)
@@ -85,7 +84,7 @@ class Loop:
         recipe, progress = self.recipe, self.state.progress
         batches = training_order(recipe.seed, progress.epoch, len(self._train_split), recipe.batch_size)
         todo = [self.shard.of(indices) for indices in batches[progress.step_in_epoch :]]
-        self.state.network.train()
+        self._hold_frozen_parts()
         images_per_second = None
         started, seconds_before = time.monotonic(), progress.seconds
         for done, batch in enumerate(
@@ -99,6 +98,24 @@ class Loop:
                 self.listener.step_ended(self._report(images_per_second))
             self._checkpoint_if_due()
         return images_per_second
+
+    def _hold_frozen_parts(self) -> None:
+        """Let train what the recipe lets train in this epoch."""
+        recipe, network = self.recipe, self.state.network
+        num_frozen = num_frozen_parts(recipe.fine_tuning, recipe.parts, self.state.progress.epoch)
+        hold_lowest_parts(network, num_frozen)
+        if num_frozen == self._num_frozen:
+            return
+        if num_frozen or self._num_frozen > 0:
+            held = ", ".join(recipe.parts[:num_frozen]) or "nothing"
+            self.listener.message(
+                f"epoch {self.state.progress.epoch + 1}: {held} frozen, {count_trainable(network):,} parameters train"
+            )
+        # Wrapped anew at every thaw: the wrapper for several processes looks only once at what has gradients.
+        self._num_frozen, self._forward = num_frozen, network
+        self._forward = make_parallel(network, self.shard)
+        if self.runtime.compile:
+            self._forward = torch.compile(self._forward)  # type: ignore[assignment]
 
     def _train_step(self, batch: Batch) -> None:
         recipe, state, progress = self.recipe, self.state, self.state.progress

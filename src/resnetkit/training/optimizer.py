@@ -5,17 +5,26 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from resnetkit.training.recipe import AdamW, Optimizer, Sgd
+from resnetkit.models.resnet import ResNet
+from resnetkit.training.parts import parts_of
+from resnetkit.training.recipe import AdamW, FineTuning, Optimizer, Sgd
+from resnetkit.training.schedule import rate_factors
 
 
-def make_optimizer(spec: Optimizer, network: nn.Module) -> torch.optim.Optimizer:
-    """The optimizer over a network's parameters; 1-D tensors (norms and biases) are not decayed."""
-    parameters = [p for p in network.parameters() if p.requires_grad]
+def make_optimizer(spec: Optimizer, network: ResNet, fine_tuning: FineTuning) -> torch.optim.Optimizer:
+    """The optimizer over all parameters, frozen ones too, which it passes over for as long as they have no gradient.
+
+    Each part of the network has groups of its own: for its rate, and because a fused update needs all parameters of a
+    group to have a memory or none. 1-D tensors (norms and biases) are not decayed.
+    """
+    parts = parts_of(network)
+    factors = rate_factors(fine_tuning, tuple(parts))
     groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": spec.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": chosen, "weight_decay": decay, "rate_factor": factors[name]}
+        for name, part in parts.items()
+        for is_matrix, decay in ((True, spec.weight_decay), (False, 0.0))
+        if (chosen := [p for p in part.parameters() if (p.ndim > 1) == is_matrix])
     ]
-    groups = [group for group in groups if group["params"]]
     match spec:
         case Sgd():
             return torch.optim.SGD(
@@ -26,9 +35,9 @@ def make_optimizer(spec: Optimizer, network: nn.Module) -> torch.optim.Optimizer
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
-    """The learning rate of the next update."""
+    """The learning rate of the next update, before each part's factor."""
     for group in optimizer.param_groups:
-        group["lr"] = learning_rate
+        group["lr"] = learning_rate * group["rate_factor"]
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer, network: nn.Module) -> dict[str, Tensor]:

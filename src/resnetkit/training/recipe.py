@@ -9,7 +9,7 @@ from pydantic import Field
 
 from resnetkit.config import frozen
 from resnetkit.data.spec import Augmentation, DataSpec, Preprocessing
-from resnetkit.errors import require
+from resnetkit.errors import did_you_mean, require
 from resnetkit.models.spec import ResNetSpec
 
 Switch = Literal["auto", "on", "off"]
@@ -100,6 +100,49 @@ class Schedule:
 
 
 @frozen
+class FineTuning:
+    """Where training starts and what it may change; as it stands, fresh weights and everything.
+
+    A network's parts are, from below, ``stem stage1 stage2 … head``, see :func:`part_names`.
+
+    Attributes:
+        weights: file, or folder of a finished run, to start from; None: weights drawn afresh.
+        reset_head: start with a fresh head all the same, e.g. for other classes.
+        adapt_channels: change the first conv of the weights to the images' number of channels.
+        freeze: this part and all below it are held: no updates, no weight decay, norms with fixed statistics, no
+            dropout; ``none``: all parts train.
+        thaw_every_epochs: after every so many epochs the highest frozen part trains too (arXiv:1801.06146); 0: never.
+        layer_decay: a part's learning rate is this many times that of the part above it (arXiv:1801.06146).
+        head_factor: the head's learning rate is this many times the optimizer's.
+    """
+
+    weights: str | None = None
+    reset_head: bool = False
+    adapt_channels: bool = False
+    freeze: str = "none"
+    thaw_every_epochs: int = 0
+    layer_decay: float = 1.0
+    head_factor: float = 1.0
+
+    def __post_init__(self) -> None:
+        require(
+            self.thaw_every_epochs >= 0,
+            f"fine_tuning.thaw_every_epochs must be 0 or more, got {self.thaw_every_epochs}",
+        )
+        require(0 < self.layer_decay <= 1, f"fine_tuning.layer_decay must be in (0, 1], got {self.layer_decay}")
+        require(self.head_factor > 0, f"fine_tuning.head_factor must be above 0, got {self.head_factor}")
+
+
+def part_names(num_stages: int) -> tuple[str, ...]:
+    """The parts of a network that fine-tuning tells apart, from below; a tail belongs to the last stage.
+
+    >>> part_names(3)
+    ('stem', 'stage1', 'stage2', 'stage3', 'head')
+    """
+    return ("stem", *(f"stage{i + 1}" for i in range(num_stages)), "head")
+
+
+@frozen
 class Recipe:
     """A whole training run.
 
@@ -112,7 +155,7 @@ class Recipe:
         class_weights: weight of each class in the loss; ``balanced``: inverse to its number of images.
         early_stopping_epochs: stop after this many epochs without a better validation score; 0: never.
         keep: the classifier is that of the epoch with the best validation score, or of the last epoch.
-        weights: file to start from; reset_head: but with a fresh head.
+        fine_tuning: where training starts and which parts it changes, how fast.
         checkpoint_seconds: time between two checkpoints within an epoch; one is written after every epoch too.
     """
 
@@ -133,8 +176,7 @@ class Recipe:
     class_weights: Literal["none", "balanced"] | tuple[float, ...] = "none"
     early_stopping_epochs: int = 0
     keep: Literal["best", "last"] = "best"
-    weights: str | None = None
-    reset_head: bool = False
+    fine_tuning: FineTuning = FineTuning()
     seed: int = 0
     checkpoint_seconds: float = 60.0
     runtime: RuntimeSpec = RuntimeSpec()
@@ -160,6 +202,22 @@ class Recipe:
             f"{self.preprocessing.channels}",
             fix="set model.in_channels and preprocessing.channels (with its mean and std) alike",
         )
+        freeze, highest = self.fine_tuning.freeze, self.parts[-2]
+        require(
+            freeze in ("none", *self.parts),
+            f"no part '{freeze}' to freeze: the network has {', '.join(self.parts)}",
+            fix=did_you_mean(freeze, ("none", *self.parts)),
+        )
+        require(
+            freeze != "head",
+            "with the head frozen too, nothing is left to train",
+            fix=f"--freeze {highest} trains the head alone",
+        )
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The names of the network's parts, from below."""
+        return part_names(len(self.model.depths))
 
 
 @dataclass(frozen=True)

@@ -24,18 +24,19 @@ from resnetkit.data.spec import DataSpec
 from resnetkit.errors import Code, require
 from resnetkit.models.resnet import ResNet
 from resnetkit.models.spec import ResNetSpec
-from resnetkit.models.weights import load_weights, read_weights
+from resnetkit.models.weights import load_weights, read_weights, to_native
 from resnetkit.training.averaging import WeightAverage
 from resnetkit.training.checkpoint import Checkpoint, newest_checkpoint, remove_leftovers
 from resnetkit.training.checks import check_batches, check_classes, check_same_data
+from resnetkit.training.choice import DataFacts, choose
 from resnetkit.training.distributed import from_first_rank, local_device_name, process_group
 from resnetkit.training.finishing import Result, finish, finished_result
 from resnetkit.training.listener import Listener, LoggingListener
 from resnetkit.training.loop import Loop
 from resnetkit.training.optimizer import make_optimizer
 from resnetkit.training.recipe import Chosen, Recipe
-from resnetkit.training.recipes import DataFacts, choose
 from resnetkit.training.run_folder import RunFolder
+from resnetkit.training.starting import check_same_weights, check_start, find_weights, record_of_weights, starting_point
 from resnetkit.training.state import TrainingState
 
 SPLITS = ("train", "val", "test")
@@ -70,6 +71,7 @@ def plan(
         spec = replace(spec, source=str(Path(spec.source).expanduser().absolute()))
     if spec.data_dir is not None:
         spec = replace(spec, data_dir=str(Path(spec.data_dir).expanduser().absolute()))
+    settings = find_weights(settings or {})
     source = open_data(spec)
     require(
         "train" in source.split_sizes,
@@ -77,7 +79,10 @@ def plan(
         fix="put them into a folder train/CLASS/",
         code=Code.DATA,
     )
-    return source, choose(facts_about(source, spec), spec, model=model, recipe=recipe, settings=settings)
+    start = starting_point(settings, model)
+    chosen = choose(facts_about(source, spec), spec, model=model, recipe=recipe, settings=settings, start=start)
+    check_start(chosen.recipe, start, source.class_names)
+    return source, chosen
 
 
 def train(
@@ -101,8 +106,9 @@ def train(
         Interrupted: on SIGINT or SIGTERM, after writing a checkpoint.
     """
     listener = listener or Listener()
+    settings = find_weights(settings or {})
     source, chosen = plan(data, model=model, recipe=recipe, settings=settings)
-    command = command_line(source.spec, model, recipe, settings or {})
+    command = command_line(source.spec, model, recipe, settings)
     return _run(source, chosen, RunStart(Path(out), None, command), listener)
 
 
@@ -134,7 +140,7 @@ def command_line(
     words = ["resnetkit", "train", data.source]
     given, usual = to_dict(data), to_dict(DataSpec(data.source))
     changed = {f"data.{name}": value for name, value in given.items() if value != usual[name]}
-    settings = changed | dict(settings)
+    settings = {**changed, **settings, **changed}  # first, and with the whole paths of what ran
     words += ["--model", model] if isinstance(model, str) else []
     words += ["--recipe", recipe] if recipe else []
     if isinstance(model, ResNetSpec):
@@ -173,13 +179,16 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
             listener.warning(text)
         if source.ignored_files:
             listener.message(f"{source.ignored_files:,} hidden files and files that are no images are ignored")
-        loaded = source.load(SPLITS, chosen.recipe.preprocessing, progress=shard.rank == 0)
-        check_batches(chosen.recipe, len(loaded.splits["train"]), shard)
-        check_classes(chosen.recipe, loaded)
         checkpoint, damaged = newest_checkpoint(start.folder.checkpoints) if start.folder else (None, [])
         for text in damaged:
             listener.warning(f"passed over a damaged checkpoint, {text}")
+        if start.folder is not None and checkpoint is None:
+            check_same_weights(chosen.recipe, start.folder.read_record()[1].get("weights"))
+        # Before the images, so that weights which do not fit are refused at once.
         state = _new_state(chosen.recipe, computing, is_fresh=checkpoint is None)
+        loaded = source.load(SPLITS, chosen.recipe.preprocessing, progress=shard.rank == 0)
+        check_batches(chosen.recipe, len(loaded.splits["train"]), shard)
+        check_classes(chosen.recipe, loaded)
         folder = _create_folder(start, chosen, source, loaded, shard) if start.folder is None else start.folder
         check_same_data(folder, loaded)
         with _lock(folder if start.folder is None else None, shard):
@@ -221,6 +230,7 @@ def _create_folder(start: RunStart, chosen: Chosen, source: DataSource, loaded: 
         "command": start.command,
         "reasons": list(chosen.reasons),
         "warnings": [*chosen.warnings, *loaded.warnings],
+        "weights": record_of_weights(chosen.recipe),
         "data": {
             "fingerprint": loaded.fingerprint,
             "class_names": list(loaded.class_names),
@@ -241,11 +251,18 @@ def _create_folder(start: RunStart, chosen: Chosen, source: DataSource, loaded: 
 def _new_state(recipe: Recipe, computing: runtime.Runtime, *, is_fresh: bool) -> TrainingState:
     torch.manual_seed(derive_seed(recipe.seed, 0, Purpose.INITIAL_WEIGHTS))
     network = ResNet(recipe.model)
-    if recipe.weights is not None and is_fresh:
-        load_weights(network, read_weights(recipe.weights), source=recipe.weights, reset_head=recipe.reset_head)
+    start = recipe.fine_tuning
+    if start.weights is not None and is_fresh:
+        load_weights(
+            network,
+            to_native(read_weights(start.weights)).tensors,
+            source=start.weights,
+            reset_head=start.reset_head,
+            adapt_channels=start.adapt_channels,
+        )
     network = network.to(device=computing.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = WeightAverage(network, recipe.ema_decay)
-    return TrainingState(network, make_optimizer(recipe.optimizer, network), average)
+    return TrainingState(network, make_optimizer(recipe.optimizer, network, start), average)
 
 
 def _facts(recipe: Recipe, shard: Shard) -> dict[str, Any]:
@@ -287,6 +304,7 @@ def _best_classifier(state: TrainingState, recipe: Recipe, source: DataSource, l
         "data_fingerprint": loaded.fingerprint,
         "recipe": recipe.name,
         "model": recipe.model_name,
+        "weights": recipe.fine_tuning.weights and Path(recipe.fine_tuning.weights).name,
         "seed": recipe.seed,
         "epochs": progress.epoch,
         "kept_epoch": kept_epoch,

@@ -1,10 +1,11 @@
-"""The learning rate as a pure function of the step."""
+"""The learning rate as a pure function of the step, and what trains as one of the epoch (no torch here)."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
-from resnetkit.training.recipe import Schedule
+from resnetkit.training.recipe import FineTuning, Schedule
 
 
 def learning_rate_share(schedule: Schedule, step: int, num_steps: int) -> float:
@@ -29,3 +30,28 @@ def learning_rate_share(schedule: Schedule, step: int, num_steps: int) -> float:
             return float(schedule.step_factor**passed)
         case "constant":
             return 1.0
+
+
+def num_frozen_parts(fine_tuning: FineTuning, parts: Sequence[str], epoch: int) -> int:
+    """How many of the parts, from below, are held in ``epoch`` (from 0).
+
+    >>> gradual = FineTuning(freeze="stage1", thaw_every_epochs=2)
+    >>> [num_frozen_parts(gradual, ("stem", "stage1", "head"), epoch) for epoch in range(6)]
+    [2, 2, 1, 1, 0, 0]
+    """
+    if fine_tuning.freeze == "none":
+        return 0
+    frozen = parts.index(fine_tuning.freeze) + 1
+    thawed = epoch // fine_tuning.thaw_every_epochs if fine_tuning.thaw_every_epochs else 0
+    return max(0, frozen - thawed)
+
+
+def rate_factors(fine_tuning: FineTuning, parts: Sequence[str]) -> dict[str, float]:
+    """What each part's learning rate is multiplied by.
+
+    >>> rate_factors(FineTuning(layer_decay=0.5, head_factor=4), ("stem", "stage1", "head"))
+    {'stem': 0.25, 'stage1': 0.5, 'head': 4.0}
+    """
+    *body, head = parts
+    decayed = {part: fine_tuning.layer_decay ** (len(body) - i) for i, part in enumerate(body)}
+    return decayed | {head: float(fine_tuning.head_factor)}

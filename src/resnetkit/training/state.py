@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from resnetkit.models.resnet import ResNet
 from resnetkit.training.averaging import WeightAverage
 from resnetkit.training.checkpoint import Checkpoint
 from resnetkit.training.optimizer import optimizer_tensors, restore_optimizer
@@ -51,7 +52,7 @@ class Progress:
 class TrainingState:
     """Network, optimizer, average, best weights and progress."""
 
-    network: nn.Module
+    network: ResNet
     optimizer: torch.optim.Optimizer
     average: WeightAverage
     progress: Progress = field(default_factory=Progress)

@@ -1,0 +1,95 @@
+"""Sentences about recipes that work, but hardly as meant (no torch here)."""
+
+from __future__ import annotations
+
+from resnetkit.data.spec import Augmentation
+from resnetkit.training.recipe import Recipe, Schedule
+from resnetkit.training.recipes import SMALL_PX
+from resnetkit.training.schedule import num_frozen_parts
+
+
+def warnings_about_size(recipe: Recipe, better: str) -> list[str]:
+    """Sentences about a network that does not suit the image size; ``better`` names one that does."""
+    found = []
+    size, stem = recipe.preprocessing.image_size_px, recipe.model.stem
+    shrink = stem.stride * (1 if stem.pool == "none" else 2)
+    if size <= SMALL_PX and shrink >= 4 and recipe.model_name != better:
+        found.append(
+            f"{recipe.model_name} shrinks {size} px images to {-(-size // shrink)} × {-(-size // shrink)} before its "
+            f"first block and loses their detail; {better} is made for them (--model {better})"
+        )
+    if size > SMALL_PX and shrink == 1:
+        found.append(
+            f"{recipe.model_name} keeps {size} px images at full size through its first stage, which is slow; "
+            f"{better} is made for such images (--model {better})"
+        )
+    return found
+
+
+def warnings_about_fine_tuning(recipe: Recipe) -> list[str]:
+    """Sentences about parts that are frozen or slow without a good reason."""
+    fine_tuning, parts = recipe.fine_tuning, recipe.parts
+    found = []
+    if fine_tuning.weights is None and fine_tuning.freeze != "none":
+        found.append(
+            f"fine_tuning.freeze={fine_tuning.freeze} without weights holds parts that have learned nothing (--weights)"
+        )
+    if fine_tuning.weights is None and fine_tuning.layer_decay < 1:
+        found.append(
+            f"fine_tuning.layer_decay={fine_tuning.layer_decay:g} without weights slows the parts that have most to "
+            "learn (--weights)"
+        )
+    left = num_frozen_parts(fine_tuning, parts, recipe.epochs - 1)
+    if left and fine_tuning.thaw_every_epochs:
+        needed = num_frozen_parts(fine_tuning, parts, 0) * fine_tuning.thaw_every_epochs
+        found.append(
+            f"{', '.join(parts[:left])} never thaw: that needs more than {needed:,} epochs at "
+            f"fine_tuning.thaw_every_epochs={fine_tuning.thaw_every_epochs}, the run has {recipe.epochs:,}"
+        )
+    if left and fine_tuning.adapt_channels:
+        found.append("the first conv is adapted to other channels but frozen: it cannot learn to use them")
+    return found
+
+
+def settings_without_effect(recipe: Recipe) -> list[str]:
+    """Sentences about values that were changed but do nothing, because what they belong to is off."""
+    schedule, augmentation = recipe.schedule, recipe.augmentation
+    usual_schedule, usual_augmentation = Schedule(), Augmentation()
+    idle = [
+        *(
+            (f"fine_tuning.{name}", "fine_tuning.weights (--weights)", getattr(recipe.fine_tuning, name))
+            for name in ("reset_head", "adapt_channels")
+            if recipe.fine_tuning.weights is None
+        ),
+        (
+            "fine_tuning.thaw_every_epochs",
+            "fine_tuning.freeze (--freeze)",
+            recipe.fine_tuning.thaw_every_epochs > 0 and recipe.fine_tuning.freeze == "none",
+        ),
+        *(
+            (f"schedule.{name}", "schedule.shape=step", getattr(schedule, name) != getattr(usual_schedule, name))
+            for name in ("milestones", "step_factor")
+            if schedule.shape != "step"
+        ),
+        (
+            "schedule.final_share",
+            "schedule.shape=cosine or linear",
+            schedule.shape in ("step", "constant") and schedule.final_share > 0,
+        ),
+        (
+            "augmentation.crop_aspect",
+            "augmentation.crop_area",
+            augmentation.crop_area is None and augmentation.crop_aspect != usual_augmentation.crop_aspect,
+        ),
+        (
+            "augmentation.pad_px",
+            "augmentation.crop_area=null: random-resized crops replace it",
+            augmentation.crop_area is not None and augmentation.pad_px > 0,
+        ),
+        (
+            "augmentation.erase_area",
+            "augmentation.erase_rate above 0",
+            augmentation.erase_rate == 0 and augmentation.erase_area != usual_augmentation.erase_area,
+        ),
+    ]
+    return [f"{name} has no effect without {needs}" for name, needs, is_idle in idle if is_idle]

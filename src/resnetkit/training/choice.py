@@ -1,0 +1,180 @@
+"""Which network and which recipe suit which data and which weights, and why (no torch here)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from resnetkit.config import override
+from resnetkit.data.spec import DataSpec, Preprocessing
+from resnetkit.errors import Code, ResnetkitError, did_you_mean
+from resnetkit.models.catalog import find_entry
+from resnetkit.models.spec import ResNetSpec
+from resnetkit.training.cautions import settings_without_effect, warnings_about_fine_tuning, warnings_about_size
+from resnetkit.training.recipe import Chosen, Recipe
+from resnetkit.training.recipes import RECIPES, SMALL_PX
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """What the choice depends on.
+
+    Attributes:
+        image_size_px: of the images as they are; in a folder of photos, typical for the shorter side.
+    """
+
+    name: str
+    image_size_px: int
+    channels: int
+    num_train: int
+    num_classes: int
+    is_folder: bool
+
+
+@dataclass(frozen=True)
+class StartingPoint:
+    """The weights a run starts from, and what they say about themselves; None or empty where they do not say.
+
+    Attributes:
+        weights: the file.
+        spec, model_name: the network they were made for.
+        preprocessing: how its images were prepared.
+        class_names: what its head answers.
+    """
+
+    weights: str
+    spec: ResNetSpec | None = None
+    model_name: str = "resnet"
+    preprocessing: Preprocessing | None = None
+    class_names: tuple[str, ...] = ()
+
+
+# Channel means and standard deviations of the training images, in [0, 1].
+STATISTICS: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
+    "digits": ((0.3055,), (0.3763,)),
+    "mnist": ((0.1307,), (0.3081,)),
+    "fashion_mnist": ((0.2860,), (0.3530,)),
+    "cifar10": ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
+    "cifar100": ((0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)),
+}
+PHOTO_STATISTICS = {  # ImageNet's, which published weights expect too
+    1: ((0.449,), (0.226,)),
+    3: ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+}
+NOT_FLIPPED = ("digits", "mnist")  # a mirrored digit is another sign
+
+TINY_PX = 16
+FEW_PHOTOS = 5_000
+MANY_PHOTOS = 50_000
+FEW_PER_CLASS = 30  # for fine-tuning
+MIN_STEPS_PER_EPOCH = 4
+SMALLEST_BATCH = 8  # batch norm needs some images to take its statistics from
+
+
+def choose(
+    facts: DataFacts,
+    data: DataSpec,
+    *,
+    model: str | ResNetSpec | None = None,
+    recipe: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    start: StartingPoint | None = None,
+) -> Chosen:
+    """The recipe for some data: what the caller leaves open is chosen, and the choice explained.
+
+    Args:
+        start: the weights to start from, which decide where they say what they were made for.
+
+    Raises:
+        ResnetkitError: for unknown names, fields or values.
+    """
+    reasons = []
+    model_name = model if isinstance(model, str) else "resnet"
+    if model is None and start is not None and start.spec is not None:
+        model, model_name = start.spec, start.model_name
+        reasons.append(f"network {model_name}: the weights were made for it")
+    elif model is None:
+        model, why = _choose_model(facts)
+        model_name = model
+        reasons.append(f"network {model}: {why}")
+    if recipe is None:
+        recipe, why = _choose_recipe(facts, start)
+        reasons.append(f"recipe {recipe}: {why}")
+    if recipe not in RECIPES:
+        raise ResnetkitError(Code.USAGE, f"unknown recipe '{recipe}'", fix=did_you_mean(recipe, RECIPES))
+    preprocessing, why = _choose_preprocessing(facts, start)
+    size = preprocessing.image_size_px
+    reasons.append(f"images of {size} × {size} px: {why}")
+    spec = find_entry(model).spec if isinstance(model, str) else model
+    base = Recipe(
+        name=recipe,
+        model_name=model_name,
+        model=override(spec, {"num_classes": facts.num_classes, "in_channels": facts.channels}),
+        data=data,
+        preprocessing=preprocessing,
+    )
+    flip_rate = 0.0 if facts.name in NOT_FLIPPED else 0.5
+    chosen = RECIPES[recipe](base, flip_rate)
+    most = max(SMALLEST_BATCH, facts.num_train // MIN_STEPS_PER_EPOCH)
+    most = max(2, min(most, facts.num_train))
+    if chosen.batch_size > most:
+        chosen = replace(chosen, batch_size=2 ** (most.bit_length() - 1))
+        reasons.append(f"batches of {chosen.batch_size}: {facts.num_train:,} training images are few")
+    if start is not None:
+        chosen = override(chosen, {"fine_tuning.weights": start.weights})
+    chosen = override(chosen, settings or {})
+    better, _ = _choose_model(replace(facts, image_size_px=chosen.preprocessing.image_size_px))
+    warnings = [
+        *warnings_about_size(chosen, better),
+        *warnings_about_fine_tuning(chosen),
+        *settings_without_effect(chosen),
+    ]
+    return Chosen(chosen, tuple(reasons), tuple(warnings))
+
+
+def _choose_model(facts: DataFacts) -> tuple[str, str]:
+    if facts.image_size_px <= SMALL_PX:
+        return "resnet20", f"{facts.image_size_px} px images need a stem that keeps their size"
+    if facts.num_train < MANY_PHOTOS:
+        return "resnet18", f"{facts.num_train:,} photos are too few to fill a deeper network"
+    return "resnet50", f"{facts.num_train:,} photos are enough for a deep network"
+
+
+def _choose_recipe(facts: DataFacts, start: StartingPoint | None) -> tuple[str, str]:
+    if start is not None and facts.num_train < FEW_PER_CLASS * facts.num_classes:
+        return "fine_tune_few", (
+            f"{facts.num_train:,} images of {facts.num_classes} classes are too few to teach the lower stages more "
+            "than the weights know; they stay frozen, the rest moves little"
+        )
+    if start is not None:
+        return "fine_tune", "trained weights need a low rate, lowest in the stem, few epochs and mild augmentation"
+    if facts.image_size_px <= TINY_PX:
+        return "tiny_images", "shifts by one pixel, many short epochs"
+    if facts.image_size_px <= SMALL_PX:
+        return "small_images", "shifts and flips, averaged weights, answers averaged with the mirror image"
+    return "photos", "random-resized crops and flips, averaged weights"
+
+
+def _choose_preprocessing(facts: DataFacts, start: StartingPoint | None) -> tuple[Preprocessing, str]:
+    # A folder may have the name of a data set, but it has its own images.
+    mean, std = PHOTO_STATISTICS[facts.channels] if facts.is_folder else STATISTICS[facts.name]
+    if start is not None and start.preprocessing is not None:
+        why = "as the weights were trained"
+        if start.preprocessing.channels == facts.channels:
+            return start.preprocessing, why
+        return replace(start.preprocessing, channels=facts.channels, mean=mean, std=std), why
+    size, why = _choose_image_size(facts, start)
+    # Around the crop of a photo a margin: 8/7, the 256 for 224 that everyone uses.
+    resize_px = round(size * 8 / 7) if size > SMALL_PX else size
+    return Preprocessing(image_size_px=size, resize_px=resize_px, channels=facts.channels, mean=mean, std=std), why
+
+
+def _choose_image_size(facts: DataFacts, start: StartingPoint | None) -> tuple[int, str]:
+    if not facts.is_folder:
+        return facts.image_size_px, "as they are"
+    if facts.image_size_px <= SMALL_PX:
+        return max(8, facts.image_size_px), "their typical size"
+    if facts.num_train < FEW_PHOTOS and start is None:
+        return min(96, facts.image_size_px), f"{facts.num_train:,} photos teach little more detail, and this is quick"
+    return min(224, facts.image_size_px), "what these networks were made for"

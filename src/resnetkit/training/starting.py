@@ -1,0 +1,149 @@
+"""The weights a run starts from: found, asked what they are, checked against the data, and put into the network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from resnetkit.classifier import find_classifier, is_classifier, load_classifier
+from resnetkit.config import frozen, override
+from resnetkit.errors import Code, ResnetkitError, require
+from resnetkit.files import io_errors, sha256_of
+from resnetkit.models.spec import ResNetSpec
+from resnetkit.models.weights.files import FOLDER_FILES
+from resnetkit.pretrained import hub
+from resnetkit.pretrained.opening import open_weights
+from resnetkit.training.choice import StartingPoint
+from resnetkit.training.recipe import FineTuning, Recipe
+
+
+@frozen
+class _Start:
+    """The part of a recipe that is read before the rest of it is chosen."""
+
+    fine_tuning: FineTuning = FineTuning()
+
+
+def find_weights(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of a recipe in which the weights, where given, are the whole path of a file.
+
+    The whole path, so that the run can be resumed from any folder. The folder of a run stands for its classifier, one
+    as the Hugging Face hub keeps it for the weights in it; a name on the hub is fetched.
+
+    Raises:
+        ResnetkitError: where there is no such file.
+    """
+    given = {path: value for path, value in settings.items() if path.partition(".")[0] == "fine_tuning"}
+    weights = override(_Start(), given).fine_tuning.weights
+    if weights is None:
+        return dict(settings)
+    if weights.startswith(hub.SCHEME):
+        return {**settings, "fine_tuning.weights": str(hub.fetch(weights).path)}
+    path = Path(weights).expanduser().absolute()
+    file = _file_in(path) if path.is_dir() else path
+    if not file.is_file():
+        raise ResnetkitError(
+            Code.WEIGHTS, f"no weight file at {weights}", fix="give a weight file, or the folder of a finished run"
+        )
+    return {**settings, "fine_tuning.weights": str(file)}
+
+
+def _file_in(folder: Path) -> Path:
+    found = [folder / name for name in FOLDER_FILES if (folder / name).is_file()]
+    return found[0] if found else find_classifier(folder)
+
+
+def starting_point(settings: Mapping[str, Any], model: str | ResNetSpec | None) -> StartingPoint | None:
+    """What the weights in the settings, as :func:`find_weights` gives them, say about themselves; None for none.
+
+    Raises:
+        ResnetkitError: where they leave open which network they are and ``model`` does not say, or contradict it.
+    """
+    weights = settings.get("fine_tuning.weights")
+    if weights is None:
+        return None
+    if is_classifier(Path(weights)):
+        classifier = load_classifier(weights)
+        name = str(classifier.provenance.get("model", "resnet"))
+        return StartingPoint(weights, classifier.network.spec, name, classifier.preprocessing, classifier.class_names)
+    if isinstance(model, ResNetSpec):
+        return StartingPoint(weights)
+    opened = open_weights(weights)
+    candidate = opened.identification.choose(model, source=weights)
+    preprocessing, is_known = opened.preprocessing(candidate)
+    return StartingPoint(
+        weights,
+        candidate.spec,
+        candidate.name,
+        preprocessing if is_known else None,
+        opened.origin.class_names or (),
+    )
+
+
+def check_start(recipe: Recipe, start: StartingPoint | None, class_names: tuple[str, ...]) -> None:
+    """Refuse weights of a network for other images or classes than the data have, before any image is decoded.
+
+    Raises:
+        ResnetkitError: with the options that adapt the weights.
+    """
+    if start is None or start.spec is None:
+        return
+    differences, options = [], []
+    if start.spec.in_channels != recipe.model.in_channels and not recipe.fine_tuning.adapt_channels:
+        differences.append(f"images with {_channels(start.spec.in_channels)}, not {recipe.model.in_channels}")
+        options.append("--adapt-channels changes the first conv")
+    same_number = start.spec.num_classes == recipe.model.num_classes
+    same_names = not start.class_names or start.class_names == class_names
+    if not (same_number and same_names) and not recipe.fine_tuning.reset_head:
+        count = "no" if start.spec.num_classes is None else start.spec.num_classes
+        theirs = f"{count} classes{_listed(start.class_names)}"
+        differences.append(f"{theirs}, not the {len(class_names)}{_listed(class_names)} of the data")
+        options.append("--reset-head starts with a new head")
+    require(
+        not differences,
+        f"the weights in {start.weights} do not fit the data",
+        why=f"they were made for {'; and for '.join(differences)}",
+        fix="; ".join(options),
+        code=Code.WEIGHTS,
+    )
+
+
+def _channels(number: int) -> str:
+    return f"{number} channel" + ("" if number == 1 else "s")
+
+
+def _listed(names: tuple[str, ...], limit: int = 3) -> str:
+    shown = ", ".join(names[:limit]) + (", …" if len(names) > limit else "")
+    return f" ({shown})" if names else ""
+
+
+def record_of_weights(recipe: Recipe) -> dict[str, str] | None:
+    """Path and SHA-256 of the weights the run starts from, for its record."""
+    path = recipe.fine_tuning.weights
+    if path is None:
+        return None
+    with io_errors(f"read {path}"):
+        return {"path": path, "sha256": sha256_of(Path(path))}
+
+
+def check_same_weights(recipe: Recipe, recorded: Mapping[str, str] | None) -> None:
+    """Refuse to begin a run again from weights that are gone or are no longer those it began with."""
+    path = recipe.fine_tuning.weights
+    if path is None or recorded is None:
+        return
+    fix = "put the file back as it was, or start a new run"
+    require(
+        Path(path).is_file(),
+        f"the weights the run starts from are gone: {path}",
+        why="it has no checkpoint yet, so it needs them",
+        fix=fix,
+        code=Code.WEIGHTS,
+    )
+    require(
+        sha256_of(Path(path)) == recorded["sha256"],
+        f"the weights have changed since the run was started: {path}",
+        why="their SHA-256 differs",
+        fix=fix,
+        code=Code.WEIGHTS,
+    )
