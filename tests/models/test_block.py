@@ -402,7 +402,7 @@ def test_channels_that_do_not_meet_are_refused(block: Block, in_channels: int, w
 
 @pytest.mark.parametrize(("channels", "hidden"), [(16, 8), (64, 8), (256, 16), (320, 24), (2048, 128)])
 def test_squeeze_and_excite(channels: int, hidden: int) -> None:
-    gate, x = SqueezeExcite(channels, 1 / 16), torch.randn(3, channels, 4, 5)
+    gate, x = SqueezeExcite(channels, SqueezeExcitation().hidden_channels(channels)), torch.randn(3, channels, 4, 5)
     assert gate.fc1.weight.shape == (hidden, channels, 1, 1)
     assert gate.fc2.weight.shape == (channels, hidden, 1, 1)
     squeezed = torch.relu(x.mean((2, 3)) @ gate.fc1.weight[:, :, 0, 0].T + gate.fc1.bias)
@@ -412,7 +412,7 @@ def test_squeeze_and_excite(channels: int, hidden: int) -> None:
 
 @pytest.mark.parametrize(("channels", "size"), [(4, 3), (64, 3), (128, 5), (256, 5), (2048, 7)])
 def test_efficient_channel_attention(channels: int, size: int) -> None:
-    gate, x = EfficientChannelGate(channels), torch.randn(3, channels, 4, 5)
+    gate, x = EfficientChannelGate(EfficientChannelAttention().kernel_size(channels)), torch.randn(3, channels, 4, 5)
     kernel = gate.conv.weight[0, 0]
     assert kernel.shape == (size,)
     padded = nn.functional.pad(x.mean((2, 3)), (size // 2, size // 2))

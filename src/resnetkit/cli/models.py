@@ -28,9 +28,11 @@ def models(
     if not names:
         raise ResnetkitError(Code.USAGE, f"no network matches '{pattern}'", fix=did_you_mean(pattern, CATALOG))
 
-    from resnetkit.models.description import describe
+    from resnetkit.models.cost import count_cost
 
-    costs = {name: describe(CATALOG[name].spec, CATALOG[name].image_size_px) for name in names}
+    entries = {name: CATALOG[name] for name in names}
+    costs = {name: count_cost(entry.spec, entry.image_size_px) for name, entry in entries.items()}
+    shapes = {name: (entry.spec.in_channels, *(entry.image_size_px,) * 2) for name, entry in entries.items()}
     if json:
         import json as json_module
 
@@ -39,9 +41,9 @@ def models(
                 "name": name,
                 "parameters": cost.parameters,
                 "multiply_adds": cost.multiply_adds,
-                "input_shape": cost.input_shape,
-                "classes": CATALOG[name].spec.num_classes,
-                "summary": CATALOG[name].summary,
+                "input_shape": shapes[name],
+                "classes": entries[name].spec.num_classes,
+                "summary": entries[name].summary,
             }
             for name, cost in costs.items()
         ]
@@ -57,6 +59,6 @@ def models(
         table.add_column(column, justify="right")
     table.add_column("what it is")
     for name, cost in costs.items():
-        shape = "×".join(map(str, cost.input_shape))
-        table.add_row(name, f"{cost.parameters:,}", f"{cost.multiply_adds / 1e6:,.1f} M", shape, CATALOG[name].summary)
+        shape = "×".join(map(str, shapes[name]))
+        table.add_row(name, f"{cost.parameters:,}", f"{cost.multiply_adds / 1e6:,.1f} M", shape, entries[name].summary)
     print_table(table)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -13,9 +11,8 @@ from resnetkit.models import spec
 class SqueezeExcite(nn.Module):
     """``x * sigmoid(fc2(relu(fc1(mean(x)))))``, a gate per channel (arXiv:1709.01507)."""
 
-    def __init__(self, channels: int, ratio: float) -> None:
+    def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
-        hidden = max(8, 8 * math.floor(channels * ratio / 8 + 0.5))  # a multiple of 8, as in timm
         self.fc1 = nn.Conv2d(channels, hidden, 1)
         self.fc2 = nn.Conv2d(hidden, channels, 1)
 
@@ -29,11 +26,9 @@ class SqueezeExcite(nn.Module):
 class EfficientChannelGate(nn.Module):
     """``x * sigmoid(conv1d(mean(x)))`` across neighbouring channels (arXiv:1910.03151)."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, kernel_size: int) -> None:
         super().__init__()
-        size = int(abs(math.log2(channels) + 1) / 2)
-        size = max(size if size % 2 else size + 1, 3)
-        self.conv = nn.Conv1d(1, 1, size, padding=size // 2, bias=False)
+        self.conv = nn.Conv1d(1, 1, kernel_size, padding=kernel_size // 2, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Gate ``x`` ``(N, C, H, W)``."""
@@ -44,9 +39,9 @@ class EfficientChannelGate(nn.Module):
 def make_attention(attention: spec.Attention, channels: int) -> nn.Module | None:
     """The gate a spec asks for; None for none."""
     match attention:
-        case spec.SqueezeExcitation(ratio=ratio):
-            return SqueezeExcite(channels, ratio)
+        case spec.SqueezeExcitation():
+            return SqueezeExcite(channels, attention.hidden_channels(channels))
         case spec.EfficientChannelAttention():
-            return EfficientChannelGate(channels)
+            return EfficientChannelGate(attention.kernel_size(channels))
         case spec.NoAttention():
             return None

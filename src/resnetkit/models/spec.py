@@ -6,6 +6,7 @@ stream a block starts and where its addition falls; a variant is another value, 
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Annotated, Literal
 
@@ -184,12 +185,21 @@ class SqueezeExcitation:
     def __post_init__(self) -> None:
         require(0 < self.ratio <= 1, f"attention.ratio must be in (0, 1], got {self.ratio}")
 
+    def hidden_channels(self, channels: int) -> int:
+        """Between the two convs: a multiple of 8, as in timm."""
+        return max(8, 8 * math.floor(channels * self.ratio / 8 + 0.5))
+
 
 @frozen
 class EfficientChannelAttention:
     """One 1-D conv across the pooled branch's channels gates them (arXiv:1910.03151)."""
 
     kind: Literal["eca"] = "eca"
+
+    def kernel_size(self, channels: int) -> int:
+        """Of the conv: odd, and wider for more channels."""
+        size = int(abs(math.log2(channels) + 1) / 2)
+        return max(size if size % 2 else size + 1, 3)
 
 
 Attention = Annotated[NoAttention | SqueezeExcitation | EfficientChannelAttention, Field(discriminator="kind")]

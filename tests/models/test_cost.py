@@ -1,0 +1,33 @@
+"""Arithmetic on a spec counts what a built network has."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from resnetkit.models.catalog import CATALOG, find_entry
+from resnetkit.models.cost import Cost, count_cost
+from resnetkit.models.description import describe
+
+GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "networks.json").read_text())
+
+
+@pytest.mark.parametrize("name", CATALOG)
+def test_every_named_network_costs_what_the_table_says(name: str) -> None:
+    entry = CATALOG[name]
+    golden = GOLDEN[name]
+    assert count_cost(entry.spec, entry.image_size_px) == Cost(golden["parameters"], golden["multiply_adds"])
+
+
+@pytest.mark.parametrize("join", ["add", "scaling", "exclusive_gate", "shortcut_gate", "dropout", "none"])
+@pytest.mark.parametrize("shortcut", ["A", "B", "C", "D"])
+@pytest.mark.parametrize("order", ["original", "norm_after_add", "act_only_preact", "full_preact"])
+def test_variations_at_an_odd_size(join: str, shortcut: str, order: str) -> None:
+    for more in ("block=bottleneck,attention=eca,stem=deep", "block=basic,attention=se,antialias=blur,pool=avg"):
+        name = (
+            f"resnet20[depth={29 if 'bottleneck' in more else 20},join={join},shortcut={shortcut},order={order},{more}]"
+        )
+        spec = replace(find_entry(name).spec, num_classes=None)
+        built = describe(spec, 35)
+        assert count_cost(spec, 35) == Cost(built.parameters, built.multiply_adds), name
