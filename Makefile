@@ -7,11 +7,12 @@ INSTALLED := .venv/installed
 export OMP_WAIT_POLICY ?= passive
 export GOMP_SPINCOUNT ?= 0
 
-.PHONY: demo test lint format help
+.PHONY: demo test test-all lint format help
 
 help:
 	@echo "make demo   train, score and use a classifier, in about a minute"
-	@echo "make test   run the whole test suite"
+	@echo "make test   run the test suite"
+	@echo "make test-all  the largest networks too"
 	@echo "make lint   check style and types"
 	@echo "make format rewrite the code in the project's style"
 
@@ -19,6 +20,9 @@ demo: $(INSTALLED)
 	$(BIN)/resnetkit demo
 
 test: $(INSTALLED)
+	$(BIN)/pytest --numprocesses 2 -m 'not slow'
+
+test-all: $(INSTALLED)
 	$(BIN)/pytest --numprocesses 2
 
 lint: $(INSTALLED)

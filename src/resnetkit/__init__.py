@@ -11,13 +11,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from resnetkit.classifier import Classifier, Prediction, load_classifier
+    from resnetkit.classifier import Classifier, Prediction
     from resnetkit.data.spec import DataSpec
     from resnetkit.errors import ResnetkitError
     from resnetkit.evaluation.scoring import evaluate
     from resnetkit.models.description import describe
     from resnetkit.models.resnet import ResNet, create_model
     from resnetkit.models.spec import ResNetSpec
+    from resnetkit.pretrained.opening import open_classifier
     from resnetkit.training.runs import resume, train
 
 _HOMES = {
@@ -30,7 +31,7 @@ _HOMES = {
     "create_model": "resnetkit.models.resnet",
     "describe": "resnetkit.models.description",
     "evaluate": "resnetkit.evaluation.scoring",
-    "load_classifier": "resnetkit.classifier",
+    "open_classifier": "resnetkit.pretrained.opening",
     "resume": "resnetkit.training.runs",
     "train": "resnetkit.training.runs",
 }
@@ -45,7 +46,7 @@ __all__ = [
     "create_model",
     "describe",
     "evaluate",
-    "load_classifier",
+    "open_classifier",
     "resume",
     "train",
 ]
