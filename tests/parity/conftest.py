@@ -28,10 +28,6 @@ POOL_SIZE = 1_000_003  # a prime, so that no two filters of a layer start at the
 DRAWS = {"normal_", "uniform_", "kaiming_normal_", "kaiming_uniform_", "xavier_uniform_", "trunc_normal_"}
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "slow: too slow for every run; `make test-all` runs it too")
-
-
 def _import_torchvision() -> None:
     """torchvision and all that imports it, also beside a torch that its compiled operators were not built for."""
     try:
