@@ -185,9 +185,6 @@ def test_brackets_inside_brackets() -> None:
     assert settings == {"widths": "[8, 16]", "stem.kernel_sizes": "(3,3)", "a": "{1,2}"}
 
 
-NO_FIX = pytest.mark.xfail(strict=True, reason="models/variations.py does not say how to mend it yet")
-
-
 @pytest.mark.parametrize(
     ("name", "what", "fix"),
     [
@@ -198,14 +195,14 @@ NO_FIX = pytest.mark.xfail(strict=True, reason="models/variations.py does not sa
         ("resnet20[stem=7]", "no stem '7'", "7x7"),
         ("resnet20[shortcuts=B]", "no variation 'shortcuts'", "did you mean 'shortcut'?"),
         ("resnet20[block.strided=1]", "strided", "did you mean 'strided_conv'?"),
-        pytest.param("resnet20[depth=21]", "depth must be 6n+2 for this block, got 21", "", marks=NO_FIX),
-        pytest.param("resnet20[depth=x]", "depth must be a whole number, got 'x'", "", marks=NO_FIX),
+        ("resnet20[depth=21]", "depth must be 6n+2 for this block, got 21", "such as 8, 14, 20"),
+        ("resnet20[depth=x]", "depth must be a whole number, got 'x'", "e.g. depth=20"),
         ("resnet18[depth=34]", "depth is for networks of three equal stages", "set depths, e.g. depths=[3,4,6,3]"),
         ("resnet20[bias=-6]", "gate_bias", ""),
         ("resnet20[shortcut=A", "must end in ']'", "e.g. resnet110["),
         ("resnet20[shortcut]", "must hold key=value between commas", "e.g. resnet110["),
         ("resnet20[]", "must hold key=value between commas", "e.g. resnet110["),
-        pytest.param("resnet20[shortcut=A,shortcut=B]", "sets shortcut twice", "", marks=NO_FIX),
+        ("resnet20[shortcut=A,shortcut=B]", "sets shortcut twice", "leave one of them out"),
         ("resnet21[shortcut=A]", "unknown network 'resnet21'", "did you mean 'resnet"),
     ],
 )

@@ -108,7 +108,7 @@ def split_name(text: str) -> tuple[str, dict[str, str]]:
             f"'{text}' must hold key=value between commas, got '{part}'",
             fix="e.g. resnet110[join=shortcut_gate,bias=-6]",
         )
-        require(key not in settings, f"'{text}' sets {key} twice")
+        require(key not in settings, f"'{text}' sets {key} twice", fix="leave one of them out")
         settings[key] = value
     return name, settings
 
@@ -178,9 +178,12 @@ def _vary_depth(spec: ResNetSpec, text: str) -> ResNetSpec:
         f"depth is for networks of three equal stages, this one has blocks {spec.depths}",
         fix="set depths, e.g. depths=[3,4,6,3]",
     )
-    require(text.isdecimal(), f"depth must be a whole number, got '{text}'")
+    examples = ", ".join(str(convs * n + 2) for n in (1, 2, 3, 9, 18))
+    require(text.isdecimal(), f"depth must be a whole number, got '{text}'", fix=f"e.g. depth={convs * 3 + 2}")
     blocks, rest = divmod(int(text) - 2, convs)
-    require(blocks >= 1 and rest == 0, f"depth must be {convs}n+2 for this block, got {text}")
+    require(
+        blocks >= 1 and rest == 0, f"depth must be {convs}n+2 for this block, got {text}", fix=f"such as {examples}"
+    )
     return replace(spec, depths=(blocks,) * 3)
 
 
