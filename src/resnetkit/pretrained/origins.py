@@ -13,23 +13,23 @@ from typing import Any
 from resnetkit.data.datasets import DATASETS
 from resnetkit.data.spec import Interpolation, Preprocessing
 from resnetkit.errors import ResnetkitError
+from resnetkit.files import sha256_of
 from resnetkit.models.weights import keras_order
 from resnetkit.models.weights.files import WeightFile
 from resnetkit.models.weights.identification import Candidate, Evidence
 from resnetkit.pretrained.class_names import from_json
 from resnetkit.pretrained.hub import HubFile
-from resnetkit.pretrained.published import KERAS_V1, KERAS_V2, PUBLISHED, PUBLISHED_BY_MD5, Published
+from resnetkit.pretrained.published import CIFAR10_USUAL, KERAS_V1, KERAS_V2, PUBLISHED, PUBLISHED_BY_MD5, Published
 
 MAX_JSON_BYTES = 2**20
 MANY_PX = 64  # from here on images are photographs, of which the centre is cut out
 
 # What goes with each naming convention: the networks it names, and how its authors prepare images, if all do alike.
-_CIFAR10 = Preprocessing(32, 32, mean=(0.4914, 0.4822, 0.4465), std=(0.2023, 0.1994, 0.2010))
 _CIFAR100 = Preprocessing(32, 32, mean=(0.5071, 0.4865, 0.4409), std=(0.2673, 0.2564, 0.2762))
 _HALF = Preprocessing(224, 256, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 _AS_IT_IS = Preprocessing(28, 28, 1, (0.0,), (1.0,))
 _CONVENTIONS: dict[str, tuple[str, Preprocessing | None]] = {
-    "akamaster / kuangliu": (r"akamaster_\w+|resnet\d+_b|cifar_resnet\d+|kuangliu_\w+", _CIFAR10),
+    "akamaster / kuangliu": (r"akamaster_\w+|resnet\d+_b|cifar_resnet\d+|kuangliu_\w+", CIFAR10_USUAL),
     "weiaicunzai": (r"cifar_resnet\d+", _CIFAR100),
     "weiaicunzai, pre-activation": (r"weiaicunzai_\w+", _CIFAR100),
     "timm resnetv2": (r"resnetv2_\w+", None),
@@ -63,11 +63,10 @@ class Origin:
 
 def find_origin(file: WeightFile, naming: str, hub: HubFile | None = None) -> Origin:
     """Everything that a file, its place and what lies beside it say."""
-    content = file.path.read_bytes()
-    digest = hashlib.sha256(content).hexdigest()
-    published = PUBLISHED.get(digest[:8]) or PUBLISHED_BY_MD5.get(
-        hashlib.md5(content, usedforsecurity=False).hexdigest()
-    )
+    digest = sha256_of(file.path)
+    published = PUBLISHED.get(digest[:8])
+    if published is None and file.format == "hdf5":  # Keras', the only ones known by MD5
+        published = PUBLISHED_BY_MD5.get(_md5_of(file.path))
     facts: dict[str, Any] = {"weights": str(file.path), "sha256": digest, "naming": naming}
     if hub is not None:
         facts |= {"weights": f"hf://{hub.repo}/{file.path.name}", "revision": hub.revision}
@@ -84,6 +83,11 @@ def find_origin(file: WeightFile, naming: str, hub: HubFile | None = None) -> Or
         _class_names(config),
         facts,
     )
+
+
+def _md5_of(path: Path) -> str:
+    with open(path, "rb") as opened:
+        return hashlib.file_digest(opened, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def usual_preprocessing(image_size_px: int, channels: int) -> Preprocessing:

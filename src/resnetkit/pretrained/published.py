@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 from resnetkit.data.spec import Preprocessing
 
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
 # How keras.applications prepares images (its imagenet_utils, modes "caffe" and "tf"); values there are 0 to 255.
 KERAS_V1 = Preprocessing(
     224,
@@ -24,7 +22,7 @@ KERAS_V2 = Preprocessing(224, 256, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 _TORCHVISION_V1 = Preprocessing(224, 256)
 _TORCHVISION_V2 = Preprocessing(224, 232)  # https://pytorch.org/blog/how-to-train-state-of-the-art-models
 _CIFAR10_WITH_IMAGENETS = Preprocessing(32, 32)
-_CIFAR10_USUAL = Preprocessing(32, 32, mean=(0.4914, 0.4822, 0.4465), std=(0.2023, 0.1994, 0.2010))
+CIFAR10_USUAL = Preprocessing(32, 32, mean=(0.4914, 0.4822, 0.4465), std=(0.2023, 0.1994, 0.2010))
 
 
 @dataclass(frozen=True)
@@ -108,7 +106,7 @@ PUBLISHED: dict[str, Published] = {
         """
     ),
     **{
-        digest: Published(f"resnet{depth}_b", "github.com/chenyaofo/pytorch-cifar-models", "cifar10", _CIFAR10_USUAL)
+        digest: Published(f"resnet{depth}_b", "github.com/chenyaofo/pytorch-cifar-models", "cifar10", CIFAR10_USUAL)
         for depth, digest in ((20, "4118986f"), (32, "ef93fc4d"), (44, "2a3cabcb"), (56, "187c023a"))
     },
 }
