@@ -1,6 +1,8 @@
-"""What every test starts from: one thread, a fixed seed, repeatable random examples."""
+"""What every test starts from: one thread, a fixed seed, repeatable random examples; and how peers are imported."""
 
+import importlib
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -12,6 +14,26 @@ torch.set_num_threads(1)
 # The same examples every time, and no folder of remembered ones.
 settings.register_profile("repeatable", derandomize=True, database=None, deadline=None)
 settings.load_profile("repeatable")
+
+_kept: list[torch.library.Library] = []  # operators live as long as their library
+
+
+def import_torchvision() -> ModuleType | None:
+    """torchvision, also beside a torch that its compiled operators were not built for; None where it is not there.
+
+    What imports it in turn, as timm and transformers do, can be imported afterwards.
+    """
+    try:
+        return importlib.import_module("torchvision")
+    except ModuleNotFoundError:
+        return None
+    except RuntimeError:
+        # Its compiled operators did not load, and importing it asks for these two, which no network here calls.
+        operators = torch.library.Library("torchvision", "DEF")
+        for name in ("nms", "qnms"):
+            operators.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        _kept.append(operators)
+        return importlib.import_module("torchvision")
 
 
 @pytest.fixture(autouse=True)

@@ -73,13 +73,18 @@ def test_missing_fields_take_their_defaults() -> None:
     ("data", "what", "fix"),
     [
         ({"name": "a", "colour": "red"}, "unknown field 'colour'", "did you mean 'color'?"),
-        ({"name": "a", "frame": {"thickness": 1}}, "unknown field 'frame.thickness'", "did you mean 'thickness_px'?"),
+        (
+            {"name": "a", "frame": {"thickness": 1}},
+            "unknown field 'frame.thickness'",
+            "did you mean 'frame.thickness_px'?",
+        ),
         (
             {"name": "a", "frame": {"shape": {"kind": "box", "hight": 1}}},
             "unknown field 'frame.shape.hight'",
-            "did you mean 'height'?",
+            "did you mean 'frame.shape.height'?",
         ),
-        ({"name": "a", "margin": {"thicknes_px": 1}}, "unknown field 'margin.thicknes_px'", "'thickness_px'"),
+        ({"name": "a", "margin": {"thicknes_px": 1}}, "unknown field 'margin.thicknes_px'", "'margin.thickness_px'"),
+        ({"name": "a", "thickness_px": 1}, "unknown field 'thickness_px'", "did you mean 'frame.thickness_px'?"),
         ({"name": "a", "color": "blue"}, "'color' is not valid", ""),
         ({"name": "a", "points": [1, "x"]}, "'points.1' is not valid", ""),
         ({"name": "a", "frame": {"thickness_px": 1.5}}, "'frame.thickness_px' is not valid", ""),
@@ -122,6 +127,13 @@ def test_text_that_is_no_json_is_text() -> None:
     assert override(FULL, {"name": '"7"'}).name == "7"
 
 
+@pytest.mark.parametrize("text", ["123", "1e5", "-0.5", "true", "NaN"])
+def test_a_number_for_a_field_of_text_is_text(text: str) -> None:
+    assert override(FULL, {"name": text}).name == text
+    with pytest.raises(ResnetkitError, match="'color' is not valid"):
+        override(FULL, {"color": text})
+
+
 def test_a_new_kind_starts_with_its_own_defaults() -> None:
     assert override(FULL, {"frame.shape.kind": "circle"}).frame.shape == Circle()
     assert override(FULL, {"frame.shape.kind": "box"}).frame.shape == Box(4, 5), "the same kind keeps its values"
@@ -139,9 +151,13 @@ def test_the_order_of_the_settings_does_not_matter() -> None:
     ("path", "fix"),
     [
         ("colour", "did you mean 'color'?"),
-        ("frame.thickness", "did you mean 'thickness_px'?"),
-        ("fram.thickness_px", "did you mean 'frame'?"),
-        ("frame.shap.width", "did you mean 'shape'?"),
+        ("frame.thickness", "did you mean 'frame.thickness_px'?"),
+        ("fram.thickness_px", "did you mean 'frame.thickness_px'?"),
+        ("frame.shap.width", "did you mean 'frame.shape.width'?"),
+        ("thickness_px", "did you mean 'frame.thickness_px'?"),
+        ("height", "did you mean 'frame.shape.height'?"),
+        ("frame.shape.foo", "choose one of: frame.shape.width, frame.shape.height, frame.shape.kind"),
+        ("framme.thick", "did you mean 'frame'?"),
         ("points.0", "set 'points' as a whole, as JSON"),
         ("name.first", "set 'name' as a whole, as JSON"),
     ],
@@ -166,6 +182,11 @@ def test_a_value_that_does_not_fit_is_refused(value: str) -> None:
 def test_assignments() -> None:
     assert parse_settings(["a.b=1", " c = x=y ", "d="]) == {"a.b": "1", "c": "x=y", "d": ""}
     assert parse_settings([]) == {}
+
+
+def test_an_assignment_that_is_given_twice() -> None:
+    with pytest.raises(ResnetkitError, match="a is set twice: by --set a=1 and by --set a=2"):
+        parse_settings(["a=1", "b=1", " a =2"])
 
 
 @pytest.mark.parametrize("assignment", ["epochs", "=20", ""])

@@ -63,3 +63,7 @@ def test_suggestions() -> None:
     assert did_you_mean("depth", ["widths", "depths"]) == "did you mean 'depths'?"
     assert did_you_mean("xyz", (name for name in ("a", "b"))) == "choose one of: a, b"
     assert did_you_mean("xyz", []) == "choose one of: "
+
+
+def test_a_long_list_of_choices_is_not_printed() -> None:
+    assert did_you_mean("qqq", [f"resnet{depth}" for depth in range(21)]) == "choose one of the 21 there are"

@@ -7,8 +7,9 @@ and other such dataclasses. Alternatives are unions of dataclasses told apart by
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar, dataclass_transform
 
 from resnetkit.errors import Code, ResnetkitError, did_you_mean
@@ -64,9 +65,8 @@ def from_dict(cls: type[T], data: Any, *, where: str = "") -> T:
         path = ".".join(location)
         prefix = f"{where}: " if where else ""
         if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-            known = _field_names(data, cls, location[:-1])
             raise ResnetkitError(
-                Code.USAGE, f"{prefix}unknown field '{path}'", fix=did_you_mean(location[-1], known)
+                Code.USAGE, f"{prefix}unknown field '{path}'", fix=_suggest(path, _paths(cls, data))
             ) from None
         raise ResnetkitError(
             Code.USAGE, f"{prefix}'{path or cls.__name__}' is not valid: {first['msg']}, got {first['input']!r}"
@@ -85,16 +85,30 @@ def _location(data: Any, parts: tuple[Any, ...]) -> list[str]:
     return path
 
 
-def _field_names(data: Any, cls: Any, path: list[str]) -> list[str]:
-    """Field names of the dataclass at ``path`` (its class known from a value of the same shape)."""
+def _suggest(path: str, known: Iterable[str]) -> str:
+    """The field that an unknown path means: one of that name anywhere, else the nearest beside it."""
+    parent, _, name = path.rpartition(".")
+    places = {other: other.rpartition(".") for other in known}
+    same_name = [other for other, (_, _, leaf) in places.items() if leaf == name]
+    if same_name:
+        return f"did you mean '{same_name[0]}'?" if len(same_name) == 1 else did_you_mean(path, same_name)
+    beside = {leaf: other for other, (above, _, leaf) in places.items() if above == parent}
+    if not beside and parent:
+        return _suggest(parent, places)
+    near = difflib.get_close_matches(name, beside, n=1)
+    return did_you_mean(path, [beside[near[0]]]) if near else did_you_mean(name, beside.values())
+
+
+def _paths(cls: Any, data: Any) -> list[str]:
+    """The dotted paths of all fields of a description, in alternatives those of the kind that ``data`` has."""
     schema = _adapter(cls).json_schema()
-    definitions = schema.get("$defs", {})
-    node: Any = schema
-    for part in path:
-        node = _resolve(node, definitions, data)
-        data = data.get(part) if isinstance(data, Mapping) else None
-        node = node.get("properties", {}).get(part, {})
-    return list(_resolve(node, definitions, data).get("properties", {}))
+    return list(_walk(schema, schema.get("$defs", {}), data, ""))
+
+
+def _walk(node: Any, definitions: Any, data: Any, prefix: str) -> Iterator[str]:
+    for name, child in _resolve(node, definitions, data).get("properties", {}).items():
+        yield prefix + name
+        yield from _walk(child, definitions, data.get(name) if isinstance(data, Mapping) else None, f"{prefix}{name}.")
 
 
 def _resolve(node: Any, definitions: Any, data: Any) -> Any:
@@ -113,17 +127,18 @@ def _resolve(node: Any, definitions: Any, data: Any) -> Any:
 def override(value: T, settings: Mapping[str, Any]) -> T:
     """A copy of a description with dotted fields replaced.
 
-    Strings are read as JSON where they are JSON, else as they stand. Setting a ``kind`` starts that
-    alternative afresh, with its own defaults; settings inside it apply after it, in whatever order they are given.
+    Strings are read as JSON where they are JSON, else as they stand; a number that is meant for a field of text
+    stays text. Setting a ``kind`` starts that alternative afresh, with its own defaults; settings inside it apply
+    after it, in whatever order they are given.
 
     >>> from resnetkit.data.spec import DataSpec
-    >>> override(DataSpec("digits"), {"limits.max_pixels": "100"}).limits.max_pixels
-    100
+    >>> override(DataSpec("digits"), {"limits.max_pixels": "100", "source": "2024"}).source
+    '2024'
     >>> override(DataSpec("digits"), {"limits.pixels": "100"})
     Traceback (most recent call last):
     ...
     resnetkit.errors.ResnetkitError: unknown field 'limits.pixels'
-      fix: did you mean 'max_pixels'?
+      fix: did you mean 'limits.max_pixels'?
     """
     tree = to_dict(value)
     for path, raw in sorted(settings.items(), key=lambda item: _rank(item[0])):
@@ -132,13 +147,15 @@ def override(value: T, settings: Mapping[str, Any]) -> T:
         for depth, parent in enumerate(parents):
             if not isinstance(node, dict) or parent not in node or not isinstance(node[parent], dict):
                 at = ".".join(parents[: depth + 1])
-                known = list(node) if isinstance(node, dict) else []
-                fix = did_you_mean(parent, known) if parent not in known else f"set '{at}' as a whole, as JSON"
+                is_field = isinstance(node, dict) and parent in node
+                fix = f"set '{at}' as a whole, as JSON" if is_field else _suggest(path, _paths(type(value), tree))
                 raise ResnetkitError(Code.USAGE, f"no field '{path}': '{at}' holds no fields", fix=fix)
             node = node[parent]
         if leaf == "kind" and _parse(raw) != node.get("kind"):
             node.clear()
-        node[leaf] = _parse(raw)
+        # What holds a number takes no text: the schema, which takes a while, need not be asked.
+        may_be_text = isinstance(node.get(leaf), str | None)
+        node[leaf] = raw if may_be_text and _is_text(type(value), tree, path, raw) else _parse(raw)
     return from_dict(type(value), tree)
 
 
@@ -156,14 +173,39 @@ def _parse(raw: Any) -> Any:
         return raw
 
 
+def _is_text(cls: Any, tree: Any, path: str, raw: Any) -> bool:
+    """Whether what reads as a JSON number or truth value is meant for a field that takes text and no such value."""
+    if not isinstance(_parse(raw), bool | int | float):
+        return False
+    schema = _adapter(cls).json_schema()
+    definitions = schema.get("$defs", {})
+    node: Any = schema
+    for name in path.split("."):
+        node = _resolve(node, definitions, tree).get("properties", {}).get(name, {})
+        tree = tree.get(name) if isinstance(tree, Mapping) else None
+    kinds = {option.get("type") for option in node.get("anyOf", [node])}
+    return "string" in kinds and not kinds & {"boolean", "integer", "number"}
+
+
 def parse_settings(assignments: list[str], *, option: str = "--set") -> dict[str, str]:
-    """``["a.b=1", …]`` as a mapping, the form of the command line's ``--set``."""
-    settings = {}
+    """``["a.b=1", …]`` as a mapping, the form of the command line's ``--set``.
+
+    Raises:
+        ResnetkitError: for one without a path or a value, and for a path that is given twice.
+    """
+    settings: dict[str, str] = {}
     for assignment in assignments:
         path, equals, raw = assignment.partition("=")
         if not equals or not path:
             raise ResnetkitError(
                 Code.USAGE, f"{option} needs path.to.field=value, got '{assignment}'", fix=f"e.g. {option} name=20"
             )
-        settings[path.strip()] = raw.strip()
+        path, raw = path.strip(), raw.strip()
+        if path in settings:
+            raise ResnetkitError(
+                Code.USAGE,
+                f"{path} is set twice: by {option} {path}={settings[path]} and by {option} {path}={raw}",
+                fix="leave one of them out",
+            )
+        settings[path] = raw
     return settings

@@ -65,8 +65,11 @@ def require(condition: bool, what: str, *, why: str = "", fix: str = "", code: C
         raise ResnetkitError(code, what, why=why, fix=fix)
 
 
+MOST_CHOICES = 20
+
+
 def did_you_mean(name: str, choices: Iterable[str]) -> str:
-    """A suggestion for a mistyped name, or the list of what there is.
+    """A suggestion for a mistyped name, or the list of what there is where that is short.
 
     >>> did_you_mean("resnet51", ["resnet50", "resnet101", "plain20"])
     "did you mean 'resnet50'?"
@@ -77,4 +80,6 @@ def did_you_mean(name: str, choices: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if near:
         return f"did you mean '{near[0]}'?"
+    if len(names) > MOST_CHOICES:
+        return f"choose one of the {len(names)} there are"
     return "choose one of: " + ", ".join(names)

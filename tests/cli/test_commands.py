@@ -310,6 +310,12 @@ def test_describe_shows_every_stage_of_resnet50(cli: Cli) -> None:
     assert "1 projection + 2 identity" in out
 
 
+def test_describe_refuses_a_field_that_is_set_twice(cli: Cli) -> None:
+    code, _, err = cli("describe", "resnet18", "--classes", "7", "--set", "num_classes=8")
+    assert code == 2
+    assert "num_classes is set twice: by --classes 7 and by --set num_classes=8" in err
+
+
 def test_describe_follows_its_options(cli: Cli) -> None:
     code, out, _ = cli("describe", "resnet18", "--image-size", "28", "--channels", "1", "--classes", "7", "--json")
     table = json.loads(out)

@@ -1,5 +1,6 @@
 """`convert`, and `evaluate` and `predict` on weights that are not ours."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,6 +65,48 @@ def test_a_run_becomes_weights_that_others_read(cli: Cli, tmp_path: Path) -> Non
         with torch.inference_mode():
             torch.testing.assert_close(open_network(tmp_path / name)(images), network.eval()(images))
     assert torch.load(tmp_path / "out.pth", weights_only=True).keys() == network.state_dict().keys()
+
+
+def test_entry_reads_one_of_several_networks(cli: Cli, tmp_path: Path) -> None:
+    file = str(tmp_path / "both.pt")
+    networks = {name: create_model("resnet20_b", in_channels=1, num_classes=n) for name, n in (("a", 2), ("b", 10))}
+    torch.save({name: network.state_dict() for name, network in networks.items()}, file)
+    Image.new("L", (8, 8), 200).save(tmp_path / "grey.png")
+    target = str(tmp_path / "b.safetensors")
+    for arguments in (
+        ("describe", file),
+        ("evaluate", file, "digits"),
+        ("predict", file, str(tmp_path / "grey.png")),
+        ("convert", file, target),
+    ):
+        undecided = cli(*arguments)
+        assert undecided.code == 4
+        assert "holds several networks: 'a', 'b'" in undecided.err
+        assert "name one of them with --entry" in undecided.err
+        decided = cli(*arguments, "--entry", "b")
+        assert decided.code == 0, decided.err
+    assert open_network(target).spec.num_classes == 10
+    assert "WEIGHTS" in cli("compare", file, target, "--entry", "b").out
+    networks = {name: create_model("resnet18", widths=(8, 8, 8, 8), num_classes=n) for name, n in (("a", 2), ("b", 3))}
+    torch.save({name: network.state_dict() for name, network in networks.items()}, file)
+    assert cli("convert", file, str(tmp_path / "b.pth"), "--to", "torchvision", "--entry", "b").code == 0
+    assert open_network(tmp_path / "b.pth").spec.num_classes == 3
+    for arguments in (("describe", target), ("describe", "resnet18"), ("predict", target, "x.png")):
+        assert cli(*arguments, "--entry", "b").code == 2
+
+
+def test_a_converted_classifier_is_compared_with_its_source(cli: Cli, weights: Path, tmp_path: Path) -> None:
+    content = torch.load(weights, weights_only=True)["state_dict"]
+    bare = {name: tensor for name, tensor in content.items() if not name.endswith("num_batches_tracked")}
+    torch.save(bare, tmp_path / "bare.th")
+    target = tmp_path / "digits.safetensors"
+    cli("convert", str(tmp_path / "bare.th"), str(target), "--class-names", "digits")
+    out = cli("compare", str(tmp_path / "bare.th"), str(target)).out
+    assert "The networks are the same" in out
+    assert "WEIGHTS" in out
+    assert "alone" not in out
+    values = json.loads(cli("compare", str(tmp_path / "bare.th"), str(target), "--json").out)
+    assert {part["largest"] for part in values["tensors"]["distances"]} == {0}
 
 
 @pytest.mark.parametrize(

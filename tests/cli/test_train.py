@@ -1,12 +1,15 @@
 """The options of ``train`` that start from weights, and options that contradict each other."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from resnetkit.classifier import load_classifier
+from resnetkit.models.resnet import create_model
 from resnetkit.training.run_folder import RunFolder
 
 Cli = Callable[..., tuple[int, str, str]]
@@ -37,6 +40,10 @@ def test_a_run_is_fine_tuned_from_the_command_line(cli: Cli, trained: Path, tmp_
         (["--reset-head", "--set", "fine_tuning.reset_head=false"], "by --reset-head and by --set fine_tuning.res"),
         (["--freeze", "stem", "--set", "fine_tuning.freeze=stage1"], "by --freeze stem and by --set fine_tuning.fre"),
         (["--on-bad-image", "skip", "--set", "data.on_bad_image=stop"], "by --on-bad-image skip and by --set data."),
+        (["--set", "epochs=1", "--set", "epochs=2"], "epochs is set twice: by --set epochs=1 and by --set epochs=2"),
+        (["--device", "cpu", "--set", "runtime.device=cpu"], "by --device cpu and by --set runtime.device=cpu"),
+        (["--model", "resnet20", "--set", "model={}"], "model is set twice: by --model resnet20 and by --set model="),
+        (["--set", "data.source=mnist"], "data.source is set twice: by DATA digits and by --set data.source=mnist"),
         (["--freeze", "stage9"], "no part 'stage9' to freeze"),
         (["--freeze", "head"], "nothing is left to train"),
     ],
@@ -48,6 +55,29 @@ def test_options_that_contradict_each_other_are_refused(
     assert (code, out) == (2, "")
     assert words in " ".join(err.split())
     assert not list(empty_folder.iterdir())
+
+
+def test_weights_in_a_file_whose_name_is_a_number(cli: Cli, empty_folder: Path, trained: Path, tmp_path: Path) -> None:
+    shutil.copy(trained / "classifier.safetensors", "2024")
+    for number, start in enumerate((("--weights", "2024"), ("--set", "fine_tuning.weights=2024"))):
+        code, out, err = cli("train", "digits", *start, "--json", "--out", f"out{number}", *QUICK)
+        assert code == 0, err
+        recipe, _ = RunFolder(Path(json.loads(out)["run"])).read_record()
+        assert recipe.fine_tuning.weights == str(tmp_path / "2024")
+
+
+def test_training_starts_from_one_of_several_networks(cli: Cli, empty_folder: Path) -> None:
+    networks = {name: create_model("resnet20_b", in_channels=1, num_classes=n) for name, n in (("a", 2), ("b", 10))}
+    torch.save({name: network.state_dict() for name, network in networks.items()}, "both.pt")
+    start = ("--weights", "both.pt", "--freeze", "stage3", "--json")
+    assert "name one of them with --entry" in cli("train", "digits", *start, *QUICK)[2]
+    code, out, err = cli("train", "digits", *start, "--entry", "b", *QUICK)
+    assert code == 0, err
+    trained = load_classifier(Path(json.loads(out)["run"])).network.state_dict()
+    assert trained["layer2.0.conv2.weight"].equal(networks["b"].state_dict()["layer2.0.conv2.weight"])
+    own = ("--weights", json.loads(out)["run"], "--entry", "b")
+    assert "has one entry of its own" in cli("train", "digits", *own, *QUICK)[2]
+    assert "fine_tuning.entry" in cli("train", "digits", "--entry", "b", *QUICK)[2]
 
 
 @pytest.mark.parametrize("option", [["--adapt-channels"], ["--freeze", "stem"], ["--weights", "a.pt"]])

@@ -50,6 +50,21 @@ def test_verdicts_claim_no_more_than_the_test() -> None:
     assert "cannot be compared" in other.verdict
 
 
+def test_counters_are_no_weights() -> None:
+    weights = create_model("resnet20_b").state_dict()
+    bare = {name: tensor for name, tensor in weights.items() if not name.endswith("num_batches_tracked")}
+    for a, b in ((weights, bare), (bare, weights)):
+        compared = compare_tensors(a, b)
+        assert (compared.only_a, compared.only_b, compared.other_shape) == ((), (), ())
+        assert compared.is_telling
+    headless = {name: tensor for name, tensor in bare.items() if not name.startswith("fc.")}
+    compared = compare_tensors(weights, headless)
+    assert compared.only_a == ("fc.weight", "fc.bias")
+    assert compared.is_telling
+    for other in ("resnet56_b", "resnet50"):
+        assert not compare_tensors(weights, create_model(other).state_dict()).is_telling
+
+
 def test_tensors_by_hand() -> None:
     a = {"conv1.weight": torch.tensor([3.0, 4.0]), "fc.bias": torch.tensor([1.0]), "bn1.count": torch.tensor(3)}
     b = {"conv1.weight": torch.tensor([3.0, 4.5]), "fc.bias": torch.tensor([1.0]), "bn1.count": torch.tensor(9)}

@@ -68,9 +68,12 @@ def test_the_guard_sees_a_wrong_direction(tmp_path: Path) -> None:
         "resnetkit.cli.app",
         "resnetkit.models.spec",
         "resnetkit.models.catalog",
+        "resnetkit.models.cost",
         "resnetkit.data.spec",
         "resnetkit.training.recipe",
         "resnetkit.training.recipes",
+        "resnetkit.training.choice",
+        "resnetkit.training.cautions",
     ],
 )
 def test_descriptions_and_the_command_line_load_no_torch(module: str) -> None:

@@ -159,6 +159,9 @@ def test_patterns_find_names() -> None:
 
 def test_text_finds_names_and_summaries() -> None:
     assert find_names("plain20") == ["plain20"]
+    assert find_names("PLAIN20") == ["plain20"]
+    assert find_names("RESNET[34]?") == find_names("resnet[34]?")
+    assert find_names("Without Skips") == find_names("without skips")
     assert set(find_names("without skips")) == set(find_names("plain*"))
     assert set(find_names("tutorial")) >= {"tutorial_preact", "keras_resnet50v2"}
     assert find_names("vgg") == []

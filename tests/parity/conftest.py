@@ -7,7 +7,6 @@ pool: filling 100 million of them takes a tenth of a second.
 
 from __future__ import annotations
 
-import importlib
 import math
 import sys
 from collections.abc import Callable, Iterator
@@ -24,27 +23,13 @@ from torch.overrides import TorchFunctionMode
 from resnetkit.models.weights.files import WeightFile
 from resnetkit.models.weights.naming import to_native
 
+from ..conftest import import_torchvision
+
 POOL_SIZE = 1_000_003  # a prime, so that no two filters of a layer start at the same place of the pool
 DRAWS = {"normal_", "uniform_", "kaiming_normal_", "kaiming_uniform_", "xavier_uniform_", "trunc_normal_"}
 
 
-def _import_torchvision() -> None:
-    """torchvision and all that imports it, also beside a torch that its compiled operators were not built for."""
-    try:
-        importlib.import_module("torchvision")
-    except ModuleNotFoundError:
-        return
-    except RuntimeError:
-        # Its compiled operators did not load, and importing it asks for these two, which no network here calls.
-        operators = torch.library.Library("torchvision", "DEF")
-        for name in ("nms", "qnms"):
-            operators.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        _kept.append(operators)
-        importlib.import_module("torchvision")
-
-
-_kept: list[torch.library.Library] = []  # operators live as long as their library
-_import_torchvision()
+import_torchvision()  # before the tests' modules import what imports it
 
 
 class _NoDraws(TorchFunctionMode):

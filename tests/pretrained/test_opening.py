@@ -15,7 +15,8 @@ from resnetkit.classifier import Classifier, load_classifier
 from resnetkit.data.spec import Preprocessing
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.models.resnet import ResNet, create_model
-from resnetkit.pretrained import origins
+from resnetkit.models.weights.identification import Identification, identify
+from resnetkit.pretrained import opening, origins
 from resnetkit.pretrained.opening import open_classifier, open_network, open_weights
 from resnetkit.pretrained.published import PUBLISHED, PUBLISHED_BY_MD5, Published
 
@@ -137,6 +138,73 @@ def test_v1_and_v15_are_asked_about_where_nothing_tells(tmp_path: Path) -> None:
     images = torch.randn(1, 3, 64, 64)
     with torch.inference_mode():
         torch.testing.assert_close(chosen(images), network(images))
+
+
+@pytest.fixture
+def searches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """An entry for every search of the catalog."""
+    found: list[int] = []
+
+    def counted(*arguments: Any) -> Identification:
+        found.append(1)
+        return identify(*arguments)
+
+    monkeypatch.setattr(opening, "identify", counted)
+    return found
+
+
+def test_a_named_network_is_not_searched_for(tmp_path: Path, searches: list[int]) -> None:
+    network = randomized("resnet50_v1", widths=(8, 8, 8, 8), num_classes=7, in_channels=1)
+    torch.save(network.state_dict(), tmp_path / "weights.pth")
+    classifier = open_classifier(tmp_path / "weights.pth", model="resnet50_v1[widths=[8,8,8,8]]")
+    assert not searches
+    assert classifier.network.spec == network.spec
+    assert classifier.provenance["notes"] == ["its network was named"]
+    unprepared, unnamed = classifier.provenance["warnings"]
+    assert "does not say how its images are prepared" in unprepared
+    assert "does not name its classes" in unnamed
+    assert open_weights(tmp_path / "weights.pth").identification.candidates
+    assert searches
+
+
+def test_a_named_network_of_other_tensors_is_told_what_differs(tmp_path: Path, searches: list[int]) -> None:
+    torch.save(randomized("resnet18", widths=(8, 8, 8, 8)).state_dict(), tmp_path / "weights.pth")
+    with pytest.raises(ResnetkitError, match="do not fit"):
+        open_network(tmp_path / "weights.pth", model="resnet34[widths=[8,8,8,8]]")
+    assert not searches
+
+
+def test_another_name_of_the_same_network_is_searched_for_and_taken(tmp_path: Path, searches: list[int]) -> None:
+    network = randomized("akamaster_resnet20", num_classes=3)
+    file = old_repository_file(tmp_path / "net.th", network)
+    name = 'resnet20[block.projection={"steps":["subsample","pad_around"],"reads":"input"}]'
+    opened = open_network(file, model=name)  # not a name that goes with these tensors' names, but the same network
+    assert opened.spec == network.spec
+    assert len(searches) == 1
+    with pytest.raises(ResnetkitError, match="is not resnet20"):
+        open_network(file, model="resnet20")
+
+
+def several_networks(path: Path) -> dict[str, ResNet]:
+    networks = {name: randomized("resnet20_b", num_classes=classes) for name, classes in (("a", 2), ("b", 3))}
+    torch.save({name: network.state_dict() for name, network in networks.items()}, path)
+    return networks
+
+
+def test_one_of_several_networks_is_read_by_its_entry(tmp_path: Path) -> None:
+    file = tmp_path / "both.pt"
+    for name, network in several_networks(file).items():
+        images = torch.randn(2, 3, 32, 32)
+        with torch.inference_mode():
+            torch.testing.assert_close(open_network(file, entry=name)(images), network(images))
+            torch.testing.assert_close(open_classifier(file, entry=name).network(images), network(images))
+    with pytest.raises(ResnetkitError, match="no entry 'c'"):
+        open_classifier(file, entry="c")
+    own = open_classifier(file, entry="a")
+    own.save(tmp_path / "own.safetensors")
+    for open_ in (open_classifier, open_network):
+        with pytest.raises(ResnetkitError, match="has one entry of its own"):
+            open_(tmp_path / "own.safetensors", entry="a")
 
 
 @pytest.mark.parametrize(

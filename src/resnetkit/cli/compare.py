@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from resnetkit.cli.options import JsonOption
+from resnetkit.cli.options import EntryOption, JsonOption
 
 if TYPE_CHECKING:
     from resnetkit.evaluation.comparison import ClassifierComparison, TensorComparison, ValueDifference
@@ -23,6 +23,7 @@ def compare(
         int | None,
         typer.Option("--image-size", help="Pixels; left out: what each was made for.", show_default=False),
     ] = None,
+    entry: EntryOption = None,
     json: JsonOption = False,
 ) -> None:
     """Show two networks, files or runs side by side: what differs, and why it matters.
@@ -37,7 +38,8 @@ def compare(
     from resnetkit.training import comparison
 
     require(image_size is None or image_size >= 8, f"--image-size must be at least 8, got {image_size}")
-    compared = comparison.compare(*(comparison.find_subject(text, image_size_px=image_size) for text in (a, b)))
+    subjects = (comparison.find_subject(text, image_size_px=image_size, entry=entry) for text in (a, b))
+    compared = comparison.compare(*subjects)
     if json:
         import json as json_module
 

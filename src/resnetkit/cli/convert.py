@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from resnetkit.cli.opening import open_and_warn
-from resnetkit.cli.options import ClassNamesOption, PreprocessOption, WeightsModelOption
+from resnetkit.cli.options import ClassNamesOption, EntryOption, PreprocessOption, WeightsModelOption
 
 Target = Literal["classifier", "torchvision", "timm", "keras"]
 
@@ -23,6 +23,7 @@ def convert(
         ),
     ] = "classifier",
     model: WeightsModelOption = None,
+    entry: EntryOption = None,
     class_names: ClassNamesOption = None,
     preprocess: PreprocessOption = None,
 ) -> None:
@@ -47,11 +48,11 @@ def convert(
             f"a classifier is a .safetensors file, got {target}",
             fix=f"{path.stem}.safetensors",
         )
-        open_and_warn(source, model, class_names, preprocess).save(path)
+        open_and_warn(source, model=model, entry=entry, class_names=class_names, preprocess=preprocess).save(path)
     else:
         require(
             not class_names and not preprocess, f"weights for {to} hold no class names and no preprocessing",
             fix="leave --class-names and --preprocess out, or use --to classifier",
         )  # fmt: skip
-        save_weights(open_network(source, model=model), path, naming=to)
+        save_weights(open_network(source, model=model, entry=entry), path, naming=to)
     typer.echo(f"wrote {target}")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from resnetkit.cli.options import JsonOption
+from resnetkit.cli.options import EntryOption, JsonOption
+from resnetkit.cli.settings import read_settings
 
 if TYPE_CHECKING:
     from resnetkit.models.catalog.entry import Entry
@@ -21,6 +22,7 @@ def describe(
     name: Annotated[
         str, typer.Argument(help="A network's name, a run folder, a classifier, a weight file, or hf://OWNER/NAME.")
     ],
+    from_entry: EntryOption = None,
     image_size: Annotated[
         int | None, typer.Option("--image-size", help="Pixels; left out: what it was made for.", show_default=False)
     ] = None,
@@ -54,21 +56,19 @@ def describe(
       resnetkit describe resnet20-12fca82f.th
       resnetkit describe resnet18 --set block.join.kind=scaled_add --set 'widths=[32,64,128,256]'
     """
-    from resnetkit.config import override, parse_settings, to_dict
+    from resnetkit.config import override, to_dict
     from resnetkit.errors import require
     from resnetkit.models import description
     from resnetkit.models.memory import measure_memory
 
-    entry, about = _find(name)
-    settings: dict[str, object] = {}
-    if channels is not None:
-        settings["in_channels"] = channels
-    if classes is not None:
-        settings["num_classes"] = classes
+    entry, about = _find(name, from_entry)
+    options = {"--channels": ("in_channels", channels), "--classes": ("num_classes", classes)}
+    set_by_options = {path: value for path, value in options.values() if value is not None}
+    settings = set_by_options | read_settings(set_, options)
     if entry is None:
         _print_open_choice(name, about, as_json=json)
         return
-    spec = override(entry.spec, settings | parse_settings(set_ or []))
+    spec = override(entry.spec, settings)
     size = entry.image_size_px if image_size is None else image_size
     require(size >= 8, f"--image-size must be at least 8, got {size}")
     if svg is not None:
@@ -99,15 +99,17 @@ def describe(
         _print_table(name, entry.summary, table, memory)
 
 
-def _find(name: str) -> tuple[Entry | None, dict[str, object]]:
+def _find(name: str, from_entry: str | None) -> tuple[Entry | None, dict[str, object]]:
     """A network by its name or out of a file, and what the file says; no network where that leaves a choice."""
     if not name.startswith("hf://") and not Path(name).exists():
+        from resnetkit.errors import require
         from resnetkit.models.catalog import find_entry
 
+        require(from_entry is None, f"--entry reads a weight file, and {name} is none", fix="leave --entry out")
         return find_entry(name), {}
     from resnetkit.pretrained.report import report_on
 
-    return report_on(name)
+    return report_on(name, entry=from_entry)
 
 
 def _print_facts(facts: dict[str, object]) -> None:

@@ -13,6 +13,7 @@ from resnetkit.cli.options import (
     ClassNamesOption,
     DataDirOption,
     DeviceOption,
+    EntryOption,
     JsonOption,
     PreprocessOption,
     WeightsModelOption,
@@ -42,6 +43,7 @@ def evaluate(
         typer.Option("--on-bad-image", help="stop or skip; left out: as the run did.", show_default=False),
     ] = None,
     model: WeightsModelOption = None,
+    entry: EntryOption = None,
     class_names: ClassNamesOption = None,
     preprocess: PreprocessOption = None,
     data_dir: DataDirOption = None,
@@ -63,7 +65,9 @@ def evaluate(
     from resnetkit.evaluation import scoring
 
     require(min_top1 is None or 0 <= min_top1 <= 1, f"--min-top1 must be in [0, 1], got {min_top1}")
-    loaded = open_and_warn(classifier, model, class_names, preprocess, device)
+    loaded = open_and_warn(
+        classifier, model=model, entry=entry, class_names=class_names, preprocess=preprocess, device=device
+    )
     spec, is_own = _data_spec(classifier, data)
     spec = replace(spec, on_bad_image=on_bad_image or spec.on_bad_image, data_dir=data_dir or spec.data_dir)
     if split is None:

@@ -10,7 +10,13 @@ if TYPE_CHECKING:
 
 
 def open_and_warn(
-    source: str, model: str | None, class_names: str | None, preprocess: list[str] | None, device: str = "cpu"
+    source: str,
+    *,
+    model: str | None = None,
+    entry: str | None = None,
+    class_names: str | None = None,
+    preprocess: list[str] | None = None,
+    device: str = "cpu",
 ) -> Classifier:
     """:func:`~resnetkit.pretrained.opening.open_classifier` with the command line's options."""
     from resnetkit import runtime
@@ -21,6 +27,7 @@ def open_and_warn(
     classifier = open_classifier(
         source,
         model=model,
+        entry=entry,
         class_names=None if class_names is None else read_class_names(class_names),
         preprocessing=parse_settings(preprocess or [], option="--preprocess"),
         device=runtime.find_device(device),

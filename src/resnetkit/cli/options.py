@@ -20,6 +20,10 @@ WeightsModelOption = Annotated[
     str | None,
     typer.Option("--model", "-m", help="For a weight file: its network, where its tensors leave a choice."),
 ]
+EntryOption = Annotated[
+    str | None,
+    typer.Option("--entry", help="For a checkpoint that holds several networks: the name of the one to read."),
+]
 ClassNamesOption = Annotated[
     str | None,
     typer.Option("--class-names", help="For a weight file: a file with one name a line, JSON, or a data set's name."),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from resnetkit.cli.opening import open_and_warn
-from resnetkit.cli.options import ClassNamesOption, DeviceOption, PreprocessOption, WeightsModelOption
+from resnetkit.cli.options import ClassNamesOption, DeviceOption, EntryOption, PreprocessOption, WeightsModelOption
 
 if TYPE_CHECKING:
     from resnetkit.classifier import Prediction
@@ -28,6 +28,7 @@ def predict(
     top: Annotated[int, typer.Option("--top", help="How many classes to give per image.")] = 5,
     format: Annotated[Format, typer.Option("--format", "-f", help="How to print the rows.")] = "table",
     model: WeightsModelOption = None,
+    entry: EntryOption = None,
     class_names: ClassNamesOption = None,
     preprocess: PreprocessOption = None,
     device: DeviceOption = "auto",
@@ -46,7 +47,9 @@ def predict(
     from resnetkit.errors import require
 
     require(top >= 1, f"--top must be at least 1, got {top}")
-    loaded = open_and_warn(classifier, model, class_names, preprocess, device)
+    loaded = open_and_warn(
+        classifier, model=model, entry=entry, class_names=class_names, preprocess=preprocess, device=device
+    )
     files = list(find_files(paths))
     require(bool(files), f"no image files in {', '.join(paths)}", fix="give image files, or a folder that holds some")
     top = min(top, len(loaded.class_names))

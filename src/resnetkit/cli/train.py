@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from resnetkit.cli.options import BadImageOption, DataDirOption, DeviceOption, JsonOption
+from resnetkit.cli.options import BadImageOption, DataDirOption, DeviceOption, EntryOption, JsonOption
 from resnetkit.cli.program import program
+from resnetkit.cli.settings import read_settings
 
 if TYPE_CHECKING:
     from resnetkit.training.finishing import Result
@@ -34,6 +34,7 @@ def train(
     weights: Annotated[
         str | None, typer.Option("--weights", "-w", help="Fine-tune: weight file, or folder of a run, to start from.")
     ] = None,
+    entry: EntryOption = None,
     reset_head: Annotated[
         bool, typer.Option("--reset-head", help="With --weights: a new head, for other classes.")
     ] = False,
@@ -63,7 +64,6 @@ def train(
       torchrun --nproc-per-node 2 -m resnetkit train digits
     """
     from resnetkit.cli.progress import ConsoleListener
-    from resnetkit.config import parse_settings
     from resnetkit.data.spec import DataSpec
     from resnetkit.errors import require
     from resnetkit.training import runs
@@ -72,18 +72,24 @@ def train(
     require((data is None) != (resume is None), "give either DATA or --resume RUN", fix="resnetkit train digits")
     listener = ConsoleListener()
     options = {
-        "epochs": epochs,
-        "fine_tuning.weights": weights,
-        "fine_tuning.reset_head": reset_head or None,
-        "fine_tuning.adapt_channels": adapt_channels or None,
-        "fine_tuning.freeze": freeze,
-        "seed": seed,
-        "runtime.device": None if device == "auto" else device,
+        "--epochs": ("epochs", epochs),
+        "--weights": ("fine_tuning.weights", weights),
+        "--entry": ("fine_tuning.entry", entry),
+        "--reset-head": ("fine_tuning.reset_head", reset_head or None),
+        "--adapt-channels": ("fine_tuning.adapt_channels", adapt_channels or None),
+        "--freeze": ("fine_tuning.freeze", freeze),
+        "--seed": ("seed", seed),
+        "--device": ("runtime.device", None if device == "auto" else device),
     }
-    of_data = {"data.data_dir": data_dir, "data.on_bad_image": None if on_bad_image == "stop" else on_bad_image}
+    of_data = {
+        "--data-dir": ("data.data_dir", data_dir),
+        "--on-bad-image": ("data.on_bad_image", None if on_bad_image == "stop" else on_bad_image),
+    }
+    others = {"DATA": ("data.source", data), "--model": ("model", model)}
     try:
         if resume is not None:
-            given = [model, recipe, set_ or None, None if out == "runs" else out, *options.values(), *of_data.values()]
+            by_field = [value for _, value in (options | of_data).values()]
+            given = [model, recipe, set_ or None, None if out == "runs" else out, *by_field]
             require(
                 all(value is None for value in given),
                 "--resume goes on with the run as it was started and takes no other options but --json",
@@ -92,9 +98,8 @@ def train(
             result = runs.resume(resume, listener=listener)
         else:
             assert data is not None
-            assigned = parse_settings(set_ or [])
-            _check_set_once(options | of_data, assigned)
-            settings = {path: value for path, value in options.items() if value is not None} | assigned
+            assigned = read_settings(set_, options | of_data | others)
+            settings = {path: value for path, value in options.values() if value is not None} | assigned
             spec = DataSpec(data, data_dir=data_dir, on_bad_image=on_bad_image)
             result = runs.train(spec, model=model, recipe=recipe, settings=settings, out=out, listener=listener)
     except Interrupted as interruption:
@@ -102,21 +107,6 @@ def train(
         raise typer.Exit(128 + interruption.signal_number) from None
     if os.environ.get("RANK", "0") == "0":  # of several processes, the first one tells
         print_result(result, as_json=json)
-
-
-def _check_set_once(options: Mapping[str, Any], assigned: Mapping[str, str]) -> None:
-    """Refuse a field that an option and ``--set`` both set."""
-    from resnetkit.errors import Code, ResnetkitError
-
-    for path, value in options.items():
-        if value is not None and path in assigned:
-            option = "--" + path.rpartition(".")[2].replace("_", "-")
-            shown = option if value is True else f"{option} {value}"
-            raise ResnetkitError(
-                Code.USAGE,
-                f"{path} is set twice: by {shown} and by --set {path}={assigned[path]}",
-                fix="leave one of them out",
-            )
 
 
 def print_result(result: Result, *, as_json: bool) -> None:

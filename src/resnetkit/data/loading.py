@@ -84,12 +84,6 @@ class DataSource:
         """Number of images by split."""
         return {name: len(listing.labels) for name, listing in self.listings.items()}
 
-    @property
-    def class_counts(self) -> dict[str, int]:
-        """Number of training images by class."""
-        counts = np.bincount(self.listings["train"].labels, minlength=len(self.class_names))
-        return dict(zip(self.class_names, counts.tolist(), strict=True))
-
     def load(
         self,
         names: Sequence[str],

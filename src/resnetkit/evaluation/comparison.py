@@ -55,6 +55,12 @@ class TensorComparison:
     only_b: tuple[str, ...]
     other_shape: tuple[str, ...]
 
+    @property
+    def is_telling(self) -> bool:
+        """Whether most tensors are compared; networks of another build share a stem at most."""
+        compared = sum(distance.num_tensors for distance in self.distances)
+        return compared > len(self.other_shape) + max(len(self.only_a), len(self.only_b))
+
 
 @dataclass(frozen=True)
 class ClassifierComparison:
@@ -111,11 +117,15 @@ def compare_classifiers(a: Classifier, b: Classifier) -> ClassifierComparison:
 
 
 def compare_tensors(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> TensorComparison:
-    """Tensors of the same name and shape, part by part; counters (whole numbers) are left out."""
+    """Tensors of the same name and shape, part by part.
+
+    Counters (whole numbers), such as those of batches that a norm has seen, are left out: many files lack them.
+    """
+    a, b = ({name: t for name, t in tensors.items() if t.is_floating_point()} for tensors in (a, b))
     shared = [name for name in a if name in b]
     parts: dict[str, list[tuple[Tensor, Tensor]]] = {}
     for name in shared:
-        if a[name].shape == b[name].shape and a[name].is_floating_point() and b[name].is_floating_point():
+        if a[name].shape == b[name].shape:
             parts.setdefault(part_of(name), []).append((a[name], b[name]))
     return TensorComparison(
         tuple(_distance(part, pairs) for part, pairs in parts.items()),

@@ -161,7 +161,7 @@ MEANINGS: tuple[Meaning, ...] = (
         "block only has to learn a correction, and the gradient reaches the first blocks along the skips. Without "
         "skips the training error itself rises with depth (ImageNet top-1 error, 10 crops: plain 18 layers 27.94 %, "
         "plain 34 layers 28.54 %, with skips 27.88 % and 25.03 %).",
-        "arXiv:1512.03385, Sections 1 and 4.1",
+        "arXiv:1512.03385, Figure 1 and Table 2",
     ),
     Meaning(
         "kind of block",
@@ -205,20 +205,20 @@ MEANINGS: tuple[Meaning, ...] = (
         "Where the shape changes the skip cannot be an identity. A projection learns how to match it, option A costs "
         "nothing (ImageNet top-1 error of 34 layers, 10 crops: A 25.03 %, B 24.52 %, C 24.19 %). A strided 1×1 conv "
         "drops three pixels in four; a mean before it keeps them.",
-        "arXiv:1512.03385, Section 4.1; mean: arXiv:1812.01187",
+        "arXiv:1512.03385, Table 3; mean: arXiv:1812.01187",
     ),
     Meaning(
         "which skips project",
         ("block.project",),
         lambda spec: {
             "shape_change": "those where the shape changes",
-            "stage_start": "the first of every stage",
+            "stage_start": "the first of every stage (basic networks of MXNet and TensorFlow's TPU models)",
             "always": "all (option C)",
         }[spec.block.project],
         "Projections on skips whose shape stays cost parameters and stand in the way of signal and gradient; the gain "
         "is small in a shallow network (34 layers: B 24.52 %, C 24.19 % ImageNet top-1 error), and with 110 layers it "
         "turns into harm (CIFAR-10 error 12.22 % against 6.61 % with identities).",
-        "arXiv:1512.03385, Section 4.1; arXiv:1603.05027, Table 1",
+        "arXiv:1512.03385, Table 3; arXiv:1603.05027, Table 1",
     ),
     Meaning(
         "skip where only the size changes",
@@ -288,7 +288,7 @@ MEANINGS: tuple[Meaning, ...] = (
         lambda spec: _stem_words(spec.stem),
         "The stem decides at which size the first stage works, and so what everything behind it costs. A stride-4 stem "
         "(7×7 conv and pool) suits photographs of some 200 pixels; on 32 pixels it would throw away what there is.",
-        "arXiv:1512.03385, Sections 3.4 and 4.2",
+        "arXiv:1512.03385, Table 1 and Section 4.2",
     ),
     Meaning(
         "widths of the stages",

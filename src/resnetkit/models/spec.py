@@ -217,8 +217,9 @@ class Block:
         expansion: output channels = expansion × stage width.
         groups, group_width: cardinality (arXiv:1611.05431) and channels per group where the stage width is 64.
         projection: what a projecting skip does.
-        project: which skips project: where the shape changes (option B), in the first block of every stage too,
-            or always (option C).
+        project: which skips project: where the shape changes (option B); in the first block of every stage too, as in
+            the networks of 18 and 34 layers of MXNet and of TensorFlow's TPU models, whose first stage would
+            otherwise have none; or always (option C).
         shrink: the skip where only the size changes; None: as ``projection``.
         identity_reads: where an identity skip forks off.
         conv_bias: which convs have a bias.

@@ -202,7 +202,7 @@ def _vary_order(spec: ResNetSpec, name: str) -> ResNetSpec:
         and block.project == "shape_change"
     )
     if order.preact and starts_with_identity:
-        # The stem's output is activated before the first block forks (arXiv:1603.05027, Section 4.1).
+        # The stem's output is activated before the first block forks (arXiv:1603.05027, Appendix).
         return replace(spec, first_block=replace(block, identity_reads="preact"))
     return spec
 

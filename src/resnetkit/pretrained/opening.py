@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,22 +23,49 @@ from resnetkit.models.weights.naming import Native, to_native
 from resnetkit.pretrained import hub
 from resnetkit.pretrained.origins import Origin, find_origin, usual_preprocessing
 
+# Where a network's first conv keeps its weights: in a stem of one conv, of several.
+FIRST_CONVS = ("conv1.weight", "conv1.0.weight")
+
 
 @dataclass(frozen=True)
 class Weights:
-    """Anybody's weight file, read and asked what it is."""
+    """Anybody's weight file, read."""
 
     file: WeightFile
     native: Native
     origin: Origin
-    identification: Identification
+
+    @cached_property
+    def identification(self) -> Identification:
+        """What it can be; found by a search of the whole catalog when it is first asked for."""
+        return identify(self.native.tensors, self.origin.evidence)
+
+    def choose(self, model: str | None, *, source: str) -> Candidate:
+        """The network it is, or the one that ``model`` names, where nothing contradicts it.
+
+        Raises:
+            ResnetkitError: where the file leaves a choice open, or contradicts the name.
+        """
+        named = None if model is None else self._named(model)
+        if named is not None and all(piece.fits(named) for piece in self.origin.evidence):
+            return named  # nothing speaks against it: what else has these tensors need not be known
+        return self.identification.choose(model, source=source)
 
     def build(self, model: str | None, *, source: str) -> tuple[Candidate, ResNet]:
-        """The network it is, or that ``model`` names, with its weights."""
-        candidate = self.identification.choose(model, source=source)
+        """The network of :meth:`choose`, with its weights."""
+        candidate = self.choose(model, source=source)
         network = ResNet(candidate.spec).eval()
         load_weights(network, self.native.tensors, source=source)
         return candidate, network
+
+    def _named(self, model: str) -> Candidate | None:
+        """A network by its name, with the classes and channels of the tensors; None where they do not tell."""
+        tensors, spec = self.native.tensors, find_entry(model).spec
+        first = next((tensors[name] for name in FIRST_CONVS if name in tensors), None)
+        if first is None or first.ndim != 4:
+            return None
+        num_classes = tensors["fc.weight"].shape[0] if "fc.weight" in tensors else None
+        return Candidate(model, replace(spec, num_classes=num_classes, in_channels=first.shape[1]))
 
     def preprocessing(self, candidate: Candidate) -> tuple[Preprocessing, bool]:
         """How images are prepared for it, and whether that is known rather than assumed."""
@@ -51,7 +79,7 @@ class Weights:
 
 
 def open_weights(source: str | Path, *, entry: str | None = None) -> Weights:
-    """Read a weight file, a folder of the hub's layout, or ``hf://OWNER/NAME``, and find out what it is.
+    """Read a weight file, a folder of the hub's layout, or ``hf://OWNER/NAME``.
 
     Args:
         entry: which of several networks a checkpoint holds.
@@ -62,11 +90,10 @@ def open_weights(source: str | Path, *, entry: str | None = None) -> Weights:
     return _open(*locate(source), entry)
 
 
-def _open(path: Path, fetched: hub.HubFile | None, entry: str | None = None) -> Weights:
+def _open(path: Path, fetched: hub.HubFile | None, entry: str | None) -> Weights:
     file = read_weights(path, entry=entry)
     native = to_native(file)
-    origin = find_origin(file, native.naming, fetched)
-    return Weights(file, native, origin, identify(native.tensors, origin.evidence))
+    return Weights(file, native, find_origin(file, native.naming, fetched))
 
 
 def locate(source: str | Path) -> tuple[Path, hub.HubFile | None]:
@@ -84,19 +111,26 @@ def is_own(path: Path) -> bool:
     return not path.is_file() or is_classifier(path)
 
 
-def open_network(source: str | Path, *, model: str | None = None) -> ResNet:
+def open_network(source: str | Path, *, model: str | None = None, entry: str | None = None) -> ResNet:
     """The network alone, of anything :func:`open_classifier` opens; weights without a head too."""
     path, fetched = locate(source)
     if is_own(path):
-        require(model is None, f"{source} is a classifier and has a network of its own", fix="leave the model out")
+        _refuse(source, {"a network": model, "one entry": entry})
         return load_classifier(path).network
-    return _open(path, fetched).build(model, source=str(source))[1]
+    return _open(path, fetched, entry).build(model, source=str(source))[1]
+
+
+def _refuse(source: str | Path, stated: Mapping[str, object]) -> None:
+    """Refuse statements about a classifier, which says everything about itself."""
+    given = [what for what, value in stated.items() if value]
+    require(not given, f"{source} is a classifier and has {' and '.join(given)} of its own", fix="leave them out")
 
 
 def open_classifier(
     source: str | Path,
     *,
     model: str | None = None,
+    entry: str | None = None,
     class_names: Sequence[str] | None = None,
     preprocessing: Mapping[str, Any] | None = None,
     device: str | torch.device = "cpu",
@@ -108,6 +142,7 @@ def open_classifier(
 
     Args:
         model: the weights' network, where their tensors leave a choice.
+        entry: which of several networks a checkpoint holds.
         class_names: of the weights' outputs, in order.
         preprocessing: fields of :class:`~resnetkit.data.spec.Preprocessing` to replace, e.g.
             ``{"mean": (0.5, 0.5, 0.5)}``.
@@ -117,11 +152,12 @@ def open_classifier(
     """
     path, fetched = locate(source)
     if is_own(path):
-        stated = {"a network": model, "class names": class_names, "a preprocessing": preprocessing}
-        given = [what for what, value in stated.items() if value]
-        require(not given, f"{source} is a classifier and has {' and '.join(given)} of its own", fix="leave them out")
+        _refuse(
+            source,
+            {"a network": model, "one entry": entry, "class names": class_names, "a preprocessing": preprocessing},
+        )
         return load_classifier(path, device=device)
-    weights = _open(path, fetched)
+    weights = _open(path, fetched, entry)
     candidate, network = weights.build(model, source=str(source))
     prepared, is_known = weights.preprocessing(candidate)
     if preprocessing:
@@ -135,8 +171,9 @@ def open_classifier(
         )
     if not named:
         warnings.append("the file does not name its classes; they are called 0, 1, 2 … (--class-names gives names)")
-    reasons = [*weights.native.notes, *weights.identification.reasons]
-    provenance = {**weights.origin.facts, "model": candidate.name, "notes": reasons, "warnings": warnings}
+    reasons = weights.identification.reasons if model is None else ("its network was named",)
+    notes = [*weights.native.notes, *reasons]
+    provenance = {**weights.origin.facts, "model": candidate.name, "notes": notes, "warnings": warnings}
     classifier = Classifier(network, prepared, names, provenance)
     network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return classifier

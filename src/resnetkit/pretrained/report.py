@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from resnetkit.classifier import Classifier, load_classifier
+from resnetkit.errors import require
 from resnetkit.models.catalog import CATALOG
 from resnetkit.models.catalog.entry import Entry
 from resnetkit.models.weights.identification import Identification
@@ -13,20 +14,24 @@ from resnetkit.pretrained.opening import Weights, is_own, locate, open_weights, 
 MANY_NAMES = 10
 
 
-def report_on(source: str) -> tuple[Entry | None, dict[str, Any]]:
+def report_on(source: str, *, entry: str | None = None) -> tuple[Entry | None, dict[str, Any]]:
     """The network in a run folder, classifier or weight file, and facts about the file as ``{heading: lines}``.
 
     The network is None where the file leaves open which one it is.
+
+    Args:
+        entry: which of several networks a checkpoint holds.
 
     Raises:
         ResnetkitError: for a file that is missing, damaged or unknown.
     """
     path, _ = locate(source)
     if is_own(path):
+        require(entry is None, f"{source} is a classifier and has one entry of its own", fix="leave the entry out")
         classifier = load_classifier(path)
         spec, size = classifier.network.spec, classifier.preprocessing.image_size_px
         return Entry(spec, size, "the network of this classifier"), _of_classifier(source, classifier)
-    weights = open_weights(source)
+    weights = open_weights(source, entry=entry)
     decided = weights.identification.decided
     facts = _of_weights(source, weights)
     if decided is None:

@@ -58,7 +58,7 @@ def settings_without_effect(recipe: Recipe) -> list[str]:
     idle = [
         *(
             (f"fine_tuning.{name}", "fine_tuning.weights (--weights)", getattr(recipe.fine_tuning, name))
-            for name in ("reset_head", "adapt_channels")
+            for name in ("entry", "reset_head", "adapt_channels")
             if recipe.fine_tuning.weights is None
         ),
         (

@@ -89,8 +89,11 @@ class Comparison:
         return {"a": self.a, "b": self.b, "networks": networks, **values}
 
 
-def find_subject(text: str, *, image_size_px: int | None = None) -> Subject:
+def find_subject(text: str, *, image_size_px: int | None = None, entry: str | None = None) -> Subject:
     """What a text names: the folder of a run, a classifier or weight file, or else a network of the catalog.
+
+    Args:
+        entry: which of several networks a checkpoint holds; of no effect on anything but a weight file.
 
     Raises:
         ResnetkitError: where it is none of these.
@@ -101,10 +104,10 @@ def find_subject(text: str, *, image_size_px: int | None = None) -> Subject:
             raise ResnetkitError(
                 Code.WEIGHTS, f"no run folder or file at {path}", fix="give an existing one, or a name"
             )
-        entry = find_entry(text)
-        return Subject(text, entry.spec, image_size_px or entry.image_size_px)
+        known = find_entry(text)
+        return Subject(text, known.spec, image_size_px or known.image_size_px)
     if not is_own(path):
-        return _find_weights(text, image_size_px)
+        return _find_weights(text, image_size_px, entry)
     is_run = (path / "recipe.json").is_file()
     classifier = load_classifier(path)
     run = None
@@ -122,9 +125,9 @@ def find_subject(text: str, *, image_size_px: int | None = None) -> Subject:
     )
 
 
-def _find_weights(text: str, image_size_px: int | None) -> Subject:
+def _find_weights(text: str, image_size_px: int | None, entry: str | None) -> Subject:
     """Anybody's weights; their network too, where the file leaves no choice."""
-    weights = open_weights(text)
+    weights = open_weights(text, entry=entry)
     candidate = weights.identification.decided
     if candidate is None:
         return Subject(text, tensors=weights.native.tensors)
@@ -142,8 +145,10 @@ def compare(a: Subject, b: Subject) -> Comparison:
     if a.spec is not None and b.spec is not None:
         networks = compare_networks(see(a.name, a.spec, a.image_size_px), see(b.name, b.spec, b.image_size_px))
     tensors = None
-    if a.tensors is not None and b.tensors is not None and (networks is None or a.tensors.keys() == b.tensors.keys()):
+    if a.tensors is not None and b.tensors is not None:
         tensors = compare_tensors(a.tensors, b.tensors)
+        if networks is not None and not tensors.is_telling:
+            tensors = None
     require(
         networks is not None or tensors is not None,
         f"{a.name} and {b.name} have nothing to compare: one is a bare weight file, the other has no weights",

@@ -107,6 +107,7 @@ class FineTuning:
 
     Attributes:
         weights: file, or folder of a finished run, to start from; None: weights drawn afresh.
+        entry: which of several networks a checkpoint of others holds.
         reset_head: start with a fresh head all the same, e.g. for other classes.
         adapt_channels: change the first conv of the weights to the images' number of channels.
         freeze: this part and all below it are held: no updates, no weight decay, norms with fixed statistics, no
@@ -117,6 +118,7 @@ class FineTuning:
     """
 
     weights: str | None = None
+    entry: str | None = None
     reset_head: bool = False
     adapt_channels: bool = False
     freeze: str = "none"

@@ -255,7 +255,7 @@ def _new_state(recipe: Recipe, computing: runtime.Runtime, *, is_fresh: bool) ->
     if start.weights is not None and is_fresh:
         load_weights(
             network,
-            to_native(read_weights(start.weights)).tensors,
+            to_native(read_weights(start.weights, entry=start.entry)).tensors,
             source=start.weights,
             reset_head=start.reset_head,
             adapt_channels=start.adapt_channels,

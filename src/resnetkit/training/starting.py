@@ -63,14 +63,17 @@ def starting_point(settings: Mapping[str, Any], model: str | ResNetSpec | None) 
     weights = settings.get("fine_tuning.weights")
     if weights is None:
         return None
+    given = {path: value for path, value in settings.items() if path.partition(".")[0] == "fine_tuning"}
+    entry = override(_Start(), given).fine_tuning.entry
     if is_classifier(Path(weights)):
+        require(entry is None, f"{weights} is a classifier and has one entry of its own", fix="leave --entry out")
         classifier = load_classifier(weights)
         name = str(classifier.provenance.get("model", "resnet"))
         return StartingPoint(weights, classifier.network.spec, name, classifier.preprocessing, classifier.class_names)
     if isinstance(model, ResNetSpec):
         return StartingPoint(weights)
-    opened = open_weights(weights)
-    candidate = opened.identification.choose(model, source=weights)
+    opened = open_weights(weights, entry=entry)
+    candidate = opened.choose(model, source=weights)
     preprocessing, is_known = opened.preprocessing(candidate)
     return StartingPoint(
         weights,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -16,36 +15,24 @@ from resnetkit.models.resnet import ResNet
 from resnetkit.models.spec import ResNetSpec
 from resnetkit.models.weights import Native, load_weights, read_weights, to_native
 
-_operators: list[torch.library.Library] = []  # they live as long as their library
-
-
-def _import_torchvision() -> None:
-    """What timm and transformers import, also beside a torch that its compiled operators were not built for."""
-    try:
-        pytest.importorskip("torchvision", exc_type=ModuleNotFoundError)
-    except RuntimeError:
-        library = torch.library.Library("torchvision", "DEF")
-        for name in ("nms", "qnms"):
-            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        _operators.append(library)
-        importlib.import_module("torchvision")
+from ...conftest import import_torchvision
 
 
 @pytest.fixture(scope="session")
 def torchvision() -> Any:
-    _import_torchvision()
-    return importlib.import_module("torchvision")
+    import_torchvision()
+    return pytest.importorskip("torchvision")
 
 
 @pytest.fixture(scope="session")
 def timm() -> Any:
-    _import_torchvision()
+    import_torchvision()
     return pytest.importorskip("timm")
 
 
 @pytest.fixture(scope="session")
 def transformers() -> Any:
-    _import_torchvision()
+    import_torchvision()
     return pytest.importorskip("transformers")
 
 

@@ -48,7 +48,7 @@ def test_averaged_weights_are_preferred_and_the_others_can_be_had(saved: Any) ->
     content = {"state_dict": weights(1), "state_dict_ema": weights(2)}
     file = saved(content)
     assert value_of(file) == 2
-    assert file.notes == ("took the entry 'state_dict_ema'; entry= reads 'state_dict' instead",)
+    assert file.notes == ("took the entry 'state_dict_ema'; --entry reads 'state_dict' instead",)
     assert value_of(saved(content, entry="state_dict")) == 1
 
 

@@ -42,11 +42,12 @@ def find_entry(name: str) -> Entry:
 
 
 def find_names(pattern: str = "*") -> list[str]:
-    """Names that match a shell pattern, or whose name or summary contains the text.
+    """Names that match a shell pattern, or whose name or summary contains the text, in upper or lower case.
 
-    >>> find_names("resnet5*_b")
+    >>> find_names("ResNet5*_B")
     ['resnet56_b']
     """
-    if any(sign in pattern for sign in "*?["):
-        return fnmatch.filter(CATALOG, pattern)
-    return [name for name, entry in CATALOG.items() if pattern in name or pattern in entry.summary]
+    wanted = pattern.lower()
+    if any(sign in wanted for sign in "*?["):
+        return [name for name in CATALOG if fnmatch.fnmatchcase(name.lower(), wanted)]
+    return [name for name, entry in CATALOG.items() if wanted in name.lower() or wanted in entry.summary.lower()]

@@ -29,7 +29,7 @@ _CIFAR_DEPTHS = (20, 32, 44, 56, 110)
 
 
 def _preact_a(depth: int) -> Entry:
-    # The paper activates the stem's output before the first block forks (arXiv:1603.05027, Section 4.1).
+    # The paper activates the stem's output before the first block forks (arXiv:1603.05027, Appendix).
     spec = cifar_resnet(depth, _PREACT_A, first_block=replace(_PREACT_A, identity_reads="preact"))
     return for_small_images(spec, f"full pre-activation, {depth} layers, option A")
 

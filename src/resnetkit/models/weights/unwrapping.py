@@ -41,12 +41,12 @@ def unwrap(content: object, entry: str | None) -> tuple[dict[str, Tensor], dict[
         entry = None if name == entry else entry
         others = [other for other in candidates if other != name]
         aside = [key for key in content if isinstance(key, str) and key in NOT_WEIGHTS]
-        notes.append(f"took the entry '{name}'" + (f"; entry= reads {_quoted(others)} instead" if others else ""))
+        notes.append(f"took the entry '{name}'" + (f"; --entry reads {_quoted(others)} instead" if others else ""))
         notes += [f"left aside: {_quoted(aside)}"] if aside else []
         metadata |= _plain_items(content, leave=[*candidates, *aside])
         content = candidates[name]
     if entry is not None:
-        raise Unreadable(f"it has no entry '{entry}': it is one state dict", "leave entry away")
+        raise Unreadable(f"it has no entry '{entry}': it is one state dict", "leave --entry out")
     if not _is_state_dict(content):
         raise Unreadable("it holds no state dict", "save model.state_dict() into it")
     assert isinstance(content, Mapping)
@@ -89,7 +89,9 @@ def _choose(names: list[str], entry: str | None) -> str:
         assert entry is not None
         return entry
     if len(names) > 1 and names[0] not in AVERAGED + CURRENT:
-        raise Unreadable(f"it holds several networks: {_quoted(names)}", "name one of them with entry=")
+        raise Unreadable(
+            f"it holds several networks: {_quoted(names)}", "name one of them with --entry, in Python with entry="
+        )
     return names[0]
 
 
