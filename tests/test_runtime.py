@@ -1,5 +1,7 @@
 """The machine at hand, and machines with GPUs as far as they can be told without one."""
 
+from typing import Literal
+
 import pytest
 import torch
 
@@ -43,3 +45,46 @@ def test_without_gpus_all_processes_share_the_cpu(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("LOCAL_RANK", "1")
     assert local_device_name("auto") == "auto"
     assert runtime.find_device("auto") == torch.device("cpu")
+
+
+@pytest.mark.parametrize(
+    ("has_amx", "precision", "bf16"),
+    [
+        (True, "auto", True),
+        (False, "auto", False),
+        (True, "fp32", False),
+        (False, "bf16", True),
+    ],
+)
+def test_bf16_is_chosen_where_it_is_fast(
+    monkeypatch: pytest.MonkeyPatch, has_amx: bool, precision: Literal["auto", "fp32", "bf16"], bf16: bool
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": has_amx})
+    assert runtime.start("cpu", precision=precision).bf16 is bf16
+
+
+def test_compilation_must_repay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "_why_not_compile", lambda device: "")
+    enough = runtime.COMPILE_FROM_FLOPS * torch.get_num_threads()
+    assert not runtime.start("cpu").compile
+    assert not runtime.start("cpu", num_flops=0.9 * enough).compile
+    assert runtime.start("cpu", num_flops=enough).compile
+    assert not runtime.start("cpu", num_flops=enough, compile_network="off").compile
+    assert runtime.start("cpu", compile_network="on").compile
+
+
+def test_a_machine_without_a_compiler_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "_why_not_compile", lambda device: "no working C++ compiler found")
+    computing = runtime.start("cpu", num_flops=1e18)
+    assert not computing.compile
+    assert "no working C++ compiler" in computing.notes[0]
+    with pytest.raises(ResnetkitError, match="no working C\\+\\+ compiler"):
+        runtime.start("cpu", compile_network="on")
+
+
+def test_what_stops_the_compiler_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object, **options: object) -> None:
+        raise RuntimeError("g++: not found\nmore lines")
+
+    monkeypatch.setattr(torch, "compile", fail)
+    assert runtime._why_not_compile(torch.device("cpu")) == "g++: not found"

@@ -12,16 +12,27 @@ from typing import Any, Literal
 
 import torch
 
-from resnetkit.errors import Code, ResnetkitError
+from resnetkit.errors import Code, ResnetkitError, require
+
+COMPILE_FROM_FLOPS = 2.5e13  # per thread: some minutes of training, of which compiling takes half a minute
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """How this process computes."""
+    """How this process computes.
+
+    Attributes:
+        notes: sentences on what was decided, for the user.
+    """
 
     device: torch.device
     bf16: bool
     compile: bool
+    notes: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """What was decided, as JSON-ready values."""
+        return {"precision": "bf16" if self.bf16 else "fp32", "compile": self.compile}
 
 
 def find_device(name: str = "auto") -> torch.device:
@@ -52,8 +63,16 @@ def start(
     compile_network: Literal["auto", "on", "off"] = "auto",
     threads: int | None = None,
     deterministic: bool = True,
+    num_flops: float = 0.0,
 ) -> Runtime:
-    """Set threads and determinism for this process and decide what is ``auto``: bf16 and compilation on CUDA."""
+    """Set threads and determinism for this process and decide what is ``auto``.
+
+    bf16 is chosen where the device multiplies it faster than float32: CUDA devices that have it, CPUs with AMX.
+    Compilation is chosen on CUDA, and on CPUs for work of ``num_flops`` that repays it; there it needs a C++ compiler.
+
+    Raises:
+        ResnetkitError: for a device that is not there, and where compilation is ``on`` and does not work.
+    """
     device = find_device(device_name)
     on_cuda = device.type == "cuda"
     if threads is not None:
@@ -66,8 +85,39 @@ def start(
     # A guard against reading memory that was never written; it costs time at every allocation.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = not deterministic
-    bf16 = precision == "bf16" or (precision == "auto" and on_cuda and torch.cuda.is_bf16_supported())
-    return Runtime(device, bf16, compile_network == "on" or (compile_network == "auto" and on_cuda))
+    bf16 = precision == "bf16" or (precision == "auto" and _multiplies_bf16_fast(device))
+    repays = on_cuda or num_flops >= COMPILE_FROM_FLOPS * torch.get_num_threads()
+    if compile_network == "off" or (compile_network == "auto" and not repays):
+        return Runtime(device, bf16, False)
+    obstacle = _why_not_compile(device)
+    require(
+        not obstacle or compile_network == "auto",
+        "torch.compile does not work on this machine",
+        why=obstacle,
+        fix="install a C++ compiler such as g++, or set runtime.compile to auto or off",
+    )
+    note = (
+        (f"torch.compile does not work here, so training goes without it and slower: {obstacle}",) if obstacle else ()
+    )
+    return Runtime(device, bf16, not obstacle, note)
+
+
+def _multiplies_bf16_fast(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    return bool(torch.cpu.get_capabilities().get("amx_bf16", False))
+
+
+def _why_not_compile(device: torch.device) -> str:
+    """What compiling a small function raises; empty where it works."""
+    try:
+        small = torch.compile(lambda x: x.relu() + 1, dynamic=False)
+        small(torch.ones(64, device=device))
+    except Exception as error:  # the compiler is a whole toolchain, with as many ways to be missing
+        return str(error).strip().splitlines()[0][:200]
+    finally:
+        torch.compiler.reset()
+    return ""
 
 
 def environment() -> dict[str, Any]:

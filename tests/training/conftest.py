@@ -20,6 +20,7 @@ TINY_SETTINGS = {
     "model.block.drop_rate": 0.1,
     "schedule.warmup_share": 0.3,
     "runtime.threads": 1,
+    "runtime.precision": "fp32",  # the same arithmetic on every machine
 }
 
 
@@ -31,7 +32,7 @@ def tiny_settings() -> dict[str, object]:
 @pytest.fixture(scope="session")
 def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that trained a little."""
-    settings = {"model.depths": [1, 1, 1], "epochs": 1, "runtime.threads": 1}
+    settings = {"model.depths": [1, 1, 1], "epochs": 1, "runtime.threads": 1, "runtime.precision": "fp32"}
     return runs.train("digits", model="resnet20_b", settings=settings, out=tmp_path_factory.mktemp("runs")).run
 
 

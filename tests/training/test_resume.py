@@ -74,6 +74,19 @@ def test_killed_at_every_kind_of_moment_a_run_ends_in_the_same_bytes(
     assert not list((run / "checkpoints").glob(".*"))
 
 
+@pytest.mark.slow
+def test_a_compiled_run_in_bf16_resumes_in_the_same_bytes(tmp_path: Path, tiny_settings: dict[str, object]) -> None:
+    settings = tiny_settings | EVERY_STEP | {"runtime.compile": "on", "runtime.precision": "bf16"}
+    whole = runs.train("digits", model="resnet20_b", settings=settings, out=tmp_path / "whole")
+    assert whole.scores["test"].top1.value > 0.5
+
+    start = ["train", "digits", "--model", "resnet20_b", "--out", str(tmp_path / "killed"), *assignments(settings)]
+    assert run_killed("after an update", 14, *start).returncode == -signal.SIGKILL
+    run = tmp_path / "killed" / whole.run.name
+    assert run_killed("never", 0, "train", "--resume", str(run)).returncode == 0
+    assert (run / "classifier.safetensors").read_bytes() == (whole.run / "classifier.safetensors").read_bytes()
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_request_to_stop_writes_a_checkpoint_and_exits(
     tmp_path: Path, tiny_settings: dict[str, object], number: signal.Signals, code: int

@@ -19,6 +19,10 @@ class WeightAverage:
         self.decay = decay
         self.source = network
         self.network = copy.deepcopy(network).requires_grad_(False) if decay else network
+        # Collected once: walking through the modules would cost more than the averaging itself.
+        pairs = list(zip(self.network.state_dict().values(), network.state_dict().values(), strict=True))
+        self._floats = tuple(zip(*(pair for pair in pairs if pair[0].is_floating_point()), strict=True))
+        self._counters = [pair for pair in pairs if not pair[0].is_floating_point()]
 
     @torch.no_grad()
     def update(self, step: int) -> None:
@@ -26,11 +30,10 @@ class WeightAverage:
         if self.network is self.source:
             return
         decay = min(self.decay, (1 + step) / (10 + step))
-        averaged, newest = self.network.state_dict(), self.source.state_dict()
-        floats = [name for name, tensor in averaged.items() if tensor.is_floating_point()]
-        torch._foreach_lerp_([averaged[n] for n in floats], [newest[n] for n in floats], 1 - decay)
-        for name in averaged.keys() - set(floats):
-            averaged[name].copy_(newest[name])
+        averaged, newest = self._floats
+        torch._foreach_lerp_(averaged, newest, 1 - decay)
+        for mine, theirs in self._counters:
+            mine.copy_(theirs)
 
     def tensors(self) -> dict[str, Tensor]:
         """The averaged weights; empty where averaging is off."""

@@ -21,8 +21,9 @@ class RuntimeSpec:
 
     Attributes:
         device: ``auto`` (a CUDA GPU where there is one, else the CPU), ``cpu``, ``cuda`` or ``cuda:N``.
-        precision: ``bf16`` computes convs and matrix products in bfloat16; auto: on CUDA devices that have it.
-        compile: run the network through torch.compile; auto: on CUDA.
+        precision: ``bf16`` computes convs and matrix products in bfloat16 while training; auto: on CUDA devices that
+            have it and on CPUs with AMX. Scores and answers are always computed in float32.
+        compile: run the network through torch.compile; auto: on CUDA, and on CPUs for a run of some minutes or more.
         threads: CPU threads; None: as many as torch chooses.
         deterministic: only algorithms that give the same bits each time; bit-exact resume needs it.
     """

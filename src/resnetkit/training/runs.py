@@ -22,6 +22,7 @@ from resnetkit.data.randomness import Purpose, derive_seed
 from resnetkit.data.source import LoadedData
 from resnetkit.data.spec import DataSpec
 from resnetkit.errors import Code, require
+from resnetkit.models.cost import count_cost
 from resnetkit.models.resnet import ResNet
 from resnetkit.models.spec import ResNetSpec
 from resnetkit.models.weights import load_weights, read_weights, to_native
@@ -168,6 +169,7 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
         compile_network=spec.compile,
         threads=spec.threads,
         deterministic=spec.deterministic,
+        num_flops=training_flops(chosen.recipe, source.split_sizes["train"]),
     )
     # A run to go on with is ours before anything of it is read; a new one, once it has a folder.
     with process_group(computing.device) as shard, _lock(start.folder, shard):
@@ -175,7 +177,7 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
             listener = Listener()
         for text in chosen.reasons:
             listener.message(text)
-        for text in chosen.warnings:
+        for text in (*chosen.warnings, *computing.notes):
             listener.warning(text)
         if source.ignored_files:
             listener.message(f"{source.ignored_files:,} hidden files and files that are no images are ignored")
@@ -189,7 +191,9 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
         loaded = source.load(SPLITS, chosen.recipe.preprocessing, progress=shard.rank == 0)
         check_batches(chosen.recipe, len(loaded.splits["train"]), shard)
         check_classes(chosen.recipe, loaded)
-        folder = _create_folder(start, chosen, source, loaded, shard) if start.folder is None else start.folder
+        folder = (
+            _create_folder(start, chosen, source, loaded, computing, shard) if start.folder is None else start.folder
+        )
         check_same_data(folder, loaded)
         with _lock(folder if start.folder is None else None, shard):
             if shard.rank == 0:
@@ -200,7 +204,7 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
             if chosen.recipe.early_stopping_epochs and "val" not in loaded.splits:
                 listener.warning("early_stopping_epochs has no effect without validation images")
             listener.message(f"run folder {folder.path}")
-            facts = _facts(chosen.recipe, shard)
+            facts = _facts(chosen.recipe, computing, shard)
             if damaged and checkpoint is None:
                 listener.warning("no checkpoint is whole: the run starts again from the beginning")
             if checkpoint is not None:
@@ -221,7 +225,9 @@ def _lock(folder: RunFolder | None, shard: Shard) -> AbstractContextManager[None
     return folder.locked() if folder is not None and shard.rank == 0 else nullcontext()
 
 
-def _create_folder(start: RunStart, chosen: Chosen, source: DataSource, loaded: LoadedData, shard: Shard) -> RunFolder:
+def _create_folder(
+    start: RunStart, chosen: Chosen, source: DataSource, loaded: LoadedData, computing: runtime.Runtime, shard: Shard
+) -> RunFolder:
     """The new run's folder with its record, made by the first process and known to all."""
     if shard.rank > 0:
         return from_first_rank(None, shard)  # type: ignore[no-any-return]
@@ -238,7 +244,7 @@ def _create_folder(start: RunStart, chosen: Chosen, source: DataSource, loaded: 
             "ignored_files": source.ignored_files,
             "bad_images": [{"path": bad.path, "reason": bad.reason} for bad in loaded.bad_images],
         },
-        "environment": runtime.environment(),
+        "environment": {**runtime.environment(), **computing.as_dict()},
     }
     folder.write_record(chosen.recipe, record)
     folder.record("start", step=0)
@@ -265,10 +271,16 @@ def _new_state(recipe: Recipe, computing: runtime.Runtime, *, is_fresh: bool) ->
     return TrainingState(network, make_optimizer(recipe.optimizer, network, start), average)
 
 
-def _facts(recipe: Recipe, shard: Shard) -> dict[str, Any]:
+def training_flops(recipe: Recipe, num_images: int) -> float:
+    """Floating-point operations of a run's convs and matrix products: two a multiply-add, backward twice forward."""
+    size = recipe.preprocessing.image_size_px
+    return 6.0 * count_cost(recipe.model, size).multiply_adds * num_images * recipe.epochs
+
+
+def _facts(recipe: Recipe, computing: runtime.Runtime, shard: Shard) -> dict[str, Any]:
     """What bit-exact resume needs to be the same."""
-    machine = runtime.environment()
-    keys = ("torch", "processor", "cpu_capability", "threads", "gpu")
+    machine = {**runtime.environment(), **computing.as_dict()}
+    keys = ("torch", "processor", "cpu_capability", "threads", "gpu", "precision", "compile")
     return {"recipe": to_dict(recipe), "processes": shard.num_ranks, **{key: machine[key] for key in keys}}
 
 
