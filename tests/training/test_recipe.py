@@ -122,6 +122,12 @@ def test_small_images_get_a_stem_that_keeps_detail_and_photos_one_that_saves_wor
     assert (large.kernel_sizes, large.stride, large.pool) == ((7,), 2, "max")
 
 
+def test_the_quick_recipe_brings_its_network() -> None:
+    assert choose(FASHION, DataSpec("fashion_mnist"), recipe="quick").recipe.model_name == "quick_resnet8"
+    assert choose(FASHION, DataSpec("fashion_mnist"), model="resnet20", recipe="quick").recipe.model_name == "resnet20"
+    assert choose(PHOTOS, DataSpec("flowers"), recipe="quick").recipe.model_name == "resnet18"
+
+
 def test_every_choice_is_explained_and_a_given_one_is_not() -> None:
     assert len(choose(FASHION, DataSpec("fashion_mnist")).reasons) == 3
     given = choose(FASHION, DataSpec("fashion_mnist"), model="resnet20", recipe="small_images")

@@ -95,7 +95,7 @@ def choose(
         model, model_name = start.spec, start.model_name
         reasons.append(f"network {model_name}: the weights were made for it")
     elif model is None:
-        model, why = _choose_model(facts)
+        model, why = _choose_model(facts, recipe)
         model_name = model
         reasons.append(f"network {model}: {why}")
     if recipe is None:
@@ -133,7 +133,9 @@ def choose(
     return Chosen(chosen, tuple(reasons), tuple(warnings))
 
 
-def _choose_model(facts: DataFacts) -> tuple[str, str]:
+def _choose_model(facts: DataFacts, recipe: str | None = None) -> tuple[str, str]:
+    if facts.image_size_px <= SMALL_PX and recipe == "quick":
+        return "quick_resnet8", "the recipe quick was made for it"
     if facts.image_size_px <= SMALL_PX:
         return "resnet20", f"{facts.image_size_px} px images need a stem that keeps their size"
     if facts.num_train < MANY_PHOTOS:

@@ -41,6 +41,20 @@ def small_images(base: Recipe, flip_rate: float) -> Recipe:
     )
 
 
+def quick(base: Recipe, flip_rate: float) -> Recipe:
+    """For images up to 64 px, in a minute or two with ``quick_resnet8``: few epochs at a high rate, small shifts.
+
+    What was tried for it, and what did not help: benchmarks/time_to_accuracy.md.
+    """
+    recipe = small_images(base, flip_rate)
+    return replace(
+        recipe,
+        optimizer=Sgd(learning_rate=0.2, weight_decay=5e-4),
+        schedule=Schedule("cosine", warmup_share=0.2),
+        epochs=8,
+    )
+
+
 def photos(base: Recipe, flip_rate: float) -> Recipe:
     """For photographs: random-resized crops and flips, label smoothing, averaged weights."""
     return replace(
@@ -115,5 +129,5 @@ def fine_tune_few(base: Recipe, flip_rate: float) -> Recipe:
 
 RECIPES: dict[str, Callable[[Recipe, float], Recipe]] = {
     function.__name__: function
-    for function in (tiny_images, small_images, photos, fine_tune, fine_tune_few, cifar_paper, tutorial_adam)
+    for function in (tiny_images, small_images, quick, photos, fine_tune, fine_tune_few, cifar_paper, tutorial_adam)
 }

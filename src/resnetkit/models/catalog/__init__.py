@@ -9,11 +9,12 @@ from resnetkit.models.catalog.entry import Entry
 from resnetkit.models.catalog.imagenet import IMAGENET
 from resnetkit.models.catalog.keras import KERAS
 from resnetkit.models.catalog.preactivation import PREACTIVATION
+from resnetkit.models.catalog.quick import QUICK
 from resnetkit.models.catalog.small_images import SMALL_IMAGES
 from resnetkit.models.catalog.tutorials import TUTORIALS
 from resnetkit.models.variations import split_name, vary
 
-CATALOG: dict[str, Entry] = IMAGENET | PREACTIVATION | KERAS | SMALL_IMAGES | TUTORIALS
+CATALOG: dict[str, Entry] = IMAGENET | PREACTIVATION | KERAS | SMALL_IMAGES | QUICK | TUTORIALS
 
 
 def find_entry(name: str) -> Entry:
