@@ -40,10 +40,8 @@ def train(arguments: list[str], seed: int) -> Run:
         answer = json.loads(finished.stdout)
         rows = [json.loads(line) for line in (Path(answer["run"]) / "metrics.jsonl").read_text().splitlines()]
         epochs = [row for row in rows if row["event"] == "epoch"]
-        scores = answer["scores"]
-        return Run(
-            seed, seconds, epochs[-1]["elapsed_seconds"], scores["val"]["top1"]["value"], scores["test"]["top1"]["value"]
-        )
+        val, test = (answer["scores"][split]["top1"]["value"] for split in ("val", "test"))
+        return Run(seed, seconds, epochs[-1]["elapsed_seconds"], val, test)
 
 
 def spread(values: list[float], digits: int) -> str:

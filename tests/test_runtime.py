@@ -60,7 +60,10 @@ def test_bf16_is_chosen_where_it_is_fast(
     monkeypatch: pytest.MonkeyPatch, has_amx: bool, precision: Literal["auto", "fp32", "bf16"], bf16: bool
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": has_amx})
-    assert runtime.start("cpu", precision=precision).bf16 is bf16
+    computing = runtime.start("cpu", precision=precision)
+    assert computing.bf16 is bf16
+    assert ("bf16" if bf16 else "float32") in str(computing)
+    assert any("no faster" in note for note in computing.notes) is (bf16 and not has_amx)
 
 
 def test_compilation_must_repay(monkeypatch: pytest.MonkeyPatch) -> None:

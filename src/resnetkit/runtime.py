@@ -30,6 +30,10 @@ class Runtime:
     compile: bool
     notes: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        threads = f", {torch.get_num_threads()} threads" if self.device.type == "cpu" else ""
+        return f"{self.device}, {'bf16' if self.bf16 else 'float32'}{threads}{', compiled' if self.compile else ''}"
+
     def as_dict(self) -> dict[str, Any]:
         """What was decided, as JSON-ready values."""
         return {"precision": "bf16" if self.bf16 else "fp32", "compile": self.compile}
@@ -85,10 +89,12 @@ def start(
     # A guard against reading memory that was never written; it costs time at every allocation.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = not deterministic
-    bf16 = precision == "bf16" or (precision == "auto" and _multiplies_bf16_fast(device))
+    is_fast = _multiplies_bf16_fast(device)
+    bf16 = precision == "bf16" or (precision == "auto" and is_fast)
+    notes = () if is_fast or not bf16 else (f"bf16 is no faster than float32 on this {device.type}, only less exact",)
     repays = on_cuda or num_flops >= COMPILE_FROM_FLOPS * torch.get_num_threads()
     if compile_network == "off" or (compile_network == "auto" and not repays):
-        return Runtime(device, bf16, False)
+        return Runtime(device, bf16, False, notes)
     obstacle = _why_not_compile(device)
     require(
         not obstacle or compile_network == "auto",

@@ -177,6 +177,7 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
             listener = Listener()
         for text in chosen.reasons:
             listener.message(text)
+        listener.message(f"computing on {computing}")
         for text in (*chosen.warnings, *computing.notes):
             listener.warning(text)
         if source.ignored_files:
