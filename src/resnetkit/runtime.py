@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import re
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Literal
 
+import platformdirs
 import torch
 
 from resnetkit.errors import Code, ResnetkitError, require
@@ -116,6 +118,10 @@ def _multiplies_bf16_fast(device: torch.device) -> bool:
 
 def _why_not_compile(device: torch.device) -> str:
     """What compiling a small function raises; empty where it works."""
+    # A cache for each kind of processor: torch's own hands code made for one to another, which then crashes.
+    made_for = f"{torch.__version__} {_processor_name()} {torch.backends.cpu.get_cpu_capability()}"
+    folder = platformdirs.user_cache_path("resnetkit") / "compiled" / hashlib.sha256(made_for.encode()).hexdigest()[:16]
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder))
     try:
         small = torch.compile(lambda x: x.relu() + 1, dynamic=False)
         small(torch.ones(64, device=device))
