@@ -14,7 +14,8 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from resnetkit.classifier import FILE_NAME, FORMAT, Classifier, find_classifier, load_classifier
+from resnetkit.classifier import Classifier, load_classifier
+from resnetkit.classifier_file import FILE_NAME, FORMAT, find_classifier
 from resnetkit.data.spec import Limits, Preprocessing
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.models.resnet import ResNet

@@ -11,20 +11,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from resnetkit.classifier import Classifier, Prediction
+    from resnetkit.classifier import Classifier
     from resnetkit.data.spec import DataSpec
     from resnetkit.errors import ResnetkitError
     from resnetkit.evaluation.scoring import evaluate
     from resnetkit.models.description import describe
     from resnetkit.models.resnet import ResNet, create_model
     from resnetkit.models.spec import ResNetSpec
+    from resnetkit.prediction import Prediction
     from resnetkit.pretrained.opening import open_classifier
     from resnetkit.training.runs import resume, train
 
 _HOMES = {
     "Classifier": "resnetkit.classifier",
     "DataSpec": "resnetkit.data.spec",
-    "Prediction": "resnetkit.classifier",
+    "Prediction": "resnetkit.prediction",
     "ResNet": "resnetkit.models.resnet",
     "ResNetSpec": "resnetkit.models.spec",
     "ResnetkitError": "resnetkit.errors",

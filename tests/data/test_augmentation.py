@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from resnetkit.data import augmentation as module
 from resnetkit.data.augmentation import change_colors, crop_and_flip, erase, resized_crop
 from resnetkit.data.randomness import Purpose, uniform
 from resnetkit.data.spec import Augmentation
@@ -146,15 +147,18 @@ def test_pad_and_crop_reaches_every_place_alike() -> None:
 
 
 def resized_by_hand(image: np.ndarray, box: np.ndarray, flip: bool, size: int) -> np.ndarray:
-    """Bilinear samples at the centres of the output pixels, one by one; beyond the edge the edge's colour."""
+    """Bilinear samples of the box, its edges on whole pixels, at the centres of the output pixels, one by one."""
+    channels, rows, columns = image.shape
     x, y, width, height = box
+    left, right = (round(edge * columns) for edge in (x - width / 2, x + width / 2))
+    top, bottom = (round(edge * rows) for edge in (y - height / 2, y + height / 2))
+    image = image[:, top:bottom, left:right]
     channels, rows, columns = image.shape
     result = np.zeros((channels, size, size))
     for i in range(size):
         for j in range(size):
             column = size - 1 - j if flip else j
-            across = (x - width / 2 + (column + 0.5) / size * width) * columns - 0.5
-            down = (y - height / 2 + (i + 0.5) / size * height) * rows - 0.5
+            across, down = (column + 0.5) / size * columns - 0.5, (i + 0.5) / size * rows - 0.5
             across, down = min(max(across, 0), columns - 1), min(max(down, 0), rows - 1)
             left, top = int(across), int(down)
             right, bottom = min(left + 1, columns - 1), min(top + 1, rows - 1)
@@ -172,15 +176,28 @@ def random_boxes(num: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("size", [3, 8, 13])
-def test_resized_crop_pixel_by_pixel(size: int) -> None:
-    images, boxes = noise(), random_boxes(6)
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("way", ["_crop_one_by_one", "_crop_at_once"])
+def test_resized_crop_pixel_by_pixel(size: int, channels: int, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_crop_one_by_one", getattr(module, way))  # the way of a CPU, and that of a device
+    images, boxes = noise(channels=channels, size=20), random_boxes(6)
     flip = np.array([True, False] * 3)
     result = resized_crop(images, boxes, flip, size)
-    assert result.shape == (6, 3, size, size)
+    assert result.shape == (6, channels, size, size)
     assert result.dtype == torch.uint8
     for i in range(6):
         expected = resized_by_hand(images[i].numpy(), boxes[i], bool(flip[i]), size)
-        assert np.abs(result[i].numpy() - expected).max() < 0.51, "half a grey level for rounding"
+        # Half a grey level for rounding; whole-number arithmetic rounds twice.
+        assert np.abs(result[i].numpy() - expected).max() < (1.02 if way == "_crop_one_by_one" else 0.51)
+
+
+def test_a_box_has_at_least_one_pixel_and_stays_inside() -> None:
+    images = noise()
+    for place in (0.0, 0.5, 0.97, 1.0):
+        tiny = np.tile([place, place, 0.01, 0.01], (6, 1))
+        crops = resized_crop(images, tiny, np.zeros(6, bool), 4)
+        pixel = min(int(place * 8 + 0.5), 7)
+        assert torch.equal(crops, images[:, :, pixel, pixel][:, :, None, None].expand(6, 3, 4, 4)), place
 
 
 def test_the_whole_image_at_its_own_size_is_the_image() -> None:

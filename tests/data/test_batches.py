@@ -1,39 +1,13 @@
 """Batches: every image once an epoch, slices that make up the batch, and workers that change nothing."""
 
-import os
-import sys
-from importlib import import_module
-from pathlib import Path
+import threading
 
 import numpy as np
 import pytest
 import torch
 
-from resnetkit.data.batches import Batch, Shard, evaluation_order, read_batches, training_order
+from resnetkit.data.batches import Shard, evaluation_order, read_batches, training_order
 from resnetkit.data.source import ArrayImages, Images, Split
-
-LAZY_IMAGES = '''
-"""Images that are made when they are read, as a folder's are."""
-
-import os
-
-import numpy as np
-
-
-class LazyImages:
-    def __len__(self):
-        return 23
-
-    def read(self, indices):
-        pixels = np.zeros((len(indices), 1, 2, 2), np.uint8)
-        pixels[:, 0, 0, 0] = indices
-        pixels[:, 0, 0, 1] = indices * 5 % 256
-        pixels[:, 0, 1, 1] = os.getpid() != MAIN_PROCESS
-        return pixels
-
-
-MAIN_PROCESS = {pid}
-'''
 
 
 def split_of(images: Images) -> Split:
@@ -96,43 +70,62 @@ def test_no_batches_no_reading() -> None:
     assert list(read_batches(split_of(array_images()), [])) == []
 
 
-def test_batches_are_read_one_after_the_other() -> None:
-    class Counting:
-        num_reads = 0
+class LazyImages:
+    """Images that are made when they are read, as a folder's are; it counts what was read, and where."""
 
-        def __len__(self) -> int:
-            return 23
+    def __init__(self, fails_at: int = -1) -> None:
+        self.fails_at = fails_at
+        self.num_reads = 0
+        self.threads: set[int] = set()
 
-        def read(self, indices: np.ndarray) -> np.ndarray:
-            self.num_reads += 1
-            return np.zeros((len(indices), 1, 2, 2), np.uint8)
+    def __len__(self) -> int:
+        return 23
 
-    images = Counting()
-    batches = read_batches(split_of(images), evaluation_order(23, 5))
+    def read(self, indices: np.ndarray) -> np.ndarray:
+        self.num_reads += 1
+        self.threads.add(threading.get_ident())
+        if self.fails_at in indices:
+            raise OSError("gone")
+        return np.broadcast_to(indices[:, None, None, None], (len(indices), 1, 2, 2)).astype(np.uint8)
+
+
+def test_without_workers_batches_are_read_one_after_the_other() -> None:
+    images = LazyImages()
+    batches = read_batches(split_of(images), evaluation_order(23, 5), num_workers=0)
     assert images.num_reads == 0
     next(batches)
     assert images.num_reads == 1
     assert len(list(batches)) == images.num_reads - 1 == 4
+    assert images.threads == {threading.get_ident()}
 
 
-def test_workers_give_the_same_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # In a module of its own, so that a worker process can import the class.
-    (tmp_path / "lazy_images.py").write_text(LAZY_IMAGES.replace("{pid}", str(os.getpid())))
-    monkeypatch.syspath_prepend(tmp_path)
-    split = split_of(import_module("lazy_images").LazyImages())
-    batches = training_order(7, 0, 23, 3)
-
-    def collect(num_workers: int) -> list[Batch]:
-        return list(read_batches(split, batches, num_workers=num_workers))
-
-    try:
-        here, there = collect(0), collect(2)
-    finally:
-        sys.modules.pop("lazy_images")
+@pytest.mark.parametrize("num_workers", [1, 2, 5])
+def test_workers_give_the_same_batches(num_workers: int) -> None:
+    images = LazyImages()
+    split, batches = split_of(images), training_order(7, 0, 23, 3)
+    here = list(read_batches(split, batches, num_workers=0))
+    images.threads.clear()
+    there = list(read_batches(split, batches, num_workers=num_workers))
     assert len(here) == len(there) == 7
     for first, second in zip(here, there, strict=True):
-        assert torch.equal(first.images[:, 0, 0], second.images[:, 0, 0])
+        assert torch.equal(first.images, second.images)
         assert torch.equal(first.labels, second.labels)
         assert np.array_equal(first.indices, second.indices)
-        assert not first.images[:, 0, 1, 1].any()
-        assert bool(second.images[:, 0, 1, 1].all()), "read in another process"
+    assert threading.get_ident() not in images.threads, "read by others"
+
+
+def test_workers_read_only_some_batches_ahead() -> None:
+    images = LazyImages()
+    batches = read_batches(split_of(images), evaluation_order(23, 1), num_workers=2)
+    next(batches)
+    batches.close()
+    assert 1 <= images.num_reads <= 4
+    assert not any(thread.name.startswith("read") for thread in threading.enumerate())
+
+
+def test_what_goes_wrong_in_a_worker_is_told_in_its_turn() -> None:
+    batches = read_batches(split_of(LazyImages(fails_at=7)), evaluation_order(23, 5), num_workers=2)
+    assert np.array_equal(next(batches).indices, np.arange(5))
+    with pytest.raises(OSError, match="gone"):
+        next(batches)
+    assert not any(thread.name.startswith("read") for thread in threading.enumerate())

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from resnetkit.data.decoding import decode
 from resnetkit.data.loading import BadImagesError, open_data
 from resnetkit.data.originals import FolderImages
 from resnetkit.data.source import ArrayImages, LoadedData
 from resnetkit.data.spec import DataSpec, Limits, Preprocessing
+from resnetkit.data.squeezing import squeeze
 from resnetkit.errors import Code, ResnetkitError
 
 ALL = ("train", "val", "test")
@@ -286,3 +288,27 @@ def test_a_folder_without_images_is_warned_of(tmp_path: Path) -> None:
     (tmp_path / "owl").mkdir()
     loaded = open_data(DataSpec(str(tmp_path))).load(["train"], Preprocessing(8, 8))
     assert loaded.warnings[0] == "folders without any image are no classes: 'owl'"
+
+
+def test_reduced_decoding_travels_with_the_preprocessing(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        for number in range(3):
+            save(tmp_path / name / f"{number}.jpg", number, (200, 160))
+    reduced = replace(PREPROCESSING, jpeg_scaling="reduced")
+    assert (PREPROCESSING.least_decoded_px, reduced.least_decoded_px) == (0, 32)
+    data = spec(tmp_path, validation_fraction=0.0, test_fraction=0.0)
+    whole, shrunk = (open_data(data).load(["train"], preprocessing) for preprocessing in (PREPROCESSING, reduced))
+    images = shrunk.splits["train"].images.read(np.arange(6))
+    assert shrunk.fingerprint == whole.fingerprint
+    assert not np.array_equal(images, whole.splits["train"].images.read(np.arange(6)))
+    streamed = open_data(replace(data, max_memory_bytes=0)).load(["train"], reduced)
+    assert np.array_equal(streamed.splits["train"].images.read(np.arange(6)), images)
+    decoded = decode(tmp_path / "cat" / "0.jpg", Limits(), 3, 32)
+    assert decoded.size == (50, 40)
+    assert np.array_equal(squeeze(np.array(decoded), reduced), images[0])
+
+
+@pytest.mark.parametrize("max_memory_bytes", [0, 10**9])
+def test_batches_come_in_the_memory_layout_of_the_networks(folder: Path, max_memory_bytes: int) -> None:
+    split = open_data(spec(folder, max_memory_bytes=max_memory_bytes)).load(["train"], PREPROCESSING).splits["train"]
+    assert split.images.read(np.array([3, 0, 7])).transpose(0, 2, 3, 1).flags.c_contiguous

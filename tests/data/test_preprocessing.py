@@ -5,12 +5,8 @@ import pytest
 import torch
 from PIL import Image
 
-from resnetkit.data.preprocessing import (
-    array_to_image,
-    normalize,
-    stage_for_evaluation,
-    stage_for_training,
-)
+from resnetkit.data.normalization import normalize
+from resnetkit.data.preprocessing import array_to_image, stage_for_evaluation, stage_for_training
 from resnetkit.data.spec import Preprocessing
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from resnetkit.data.randomness import Purpose, derive_seed, permutation, philox, uniform
+from resnetkit.data.randomness import Purpose, derive_seed, permutation, philox, uniform, uniform_each
 
 ALL = np.arange(20_000)
 
@@ -50,6 +50,15 @@ def test_asking_for_more_draws_does_not_change_the_first() -> None:
     for num_draws in range(1, 9):
         assert (uniform(7, 2, ALL[:50], Purpose.CROP, num_draws) == many[:, :num_draws]).all()
     assert len(np.unique(many)) == many.size
+
+
+@pytest.mark.parametrize("num_draws", [1, 2, 5])
+def test_several_purposes_at_once_draw_what_each_draws_alone(num_draws: int) -> None:
+    purposes = (Purpose.FLIP, Purpose.ERASE, Purpose.CROP)
+    together = uniform_each(7, 2, ALL[:50], purposes, num_draws)
+    assert together.shape == (50, 3, num_draws)
+    for position, purpose in enumerate(purposes):
+        assert (together[:, position] == uniform(7, 2, ALL[:50], purpose, num_draws)).all()
 
 
 def test_seed_epoch_index_and_purpose_each_make_other_draws() -> None:

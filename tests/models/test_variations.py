@@ -194,7 +194,7 @@ def test_brackets_inside_brackets() -> None:
         ("resnet20[block=botleneck]", "no block 'botleneck'", "did you mean 'bottleneck'?"),
         ("resnet20[stem=7]", "no stem '7'", "7x7"),
         ("resnet20[shortcuts=B]", "no variation 'shortcuts'", "did you mean 'shortcut'?"),
-        ("resnet20[block.strided=1]", "strided", "did you mean 'strided_conv'?"),
+        ("resnet20[block.strided=1]", "strided", "did you mean 'block.strided_conv'?"),
         ("resnet20[depth=21]", "depth must be 6n+2 for this block, got 21", "such as 8, 14, 20"),
         ("resnet20[depth=x]", "depth must be a whole number, got 'x'", "e.g. depth=20"),
         ("resnet18[depth=34]", "depth is for networks of three equal stages", "set depths, e.g. depths=[3,4,6,3]"),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from resnetkit.data.preprocessing import normalize
+from resnetkit.data.normalization import normalize
 from resnetkit.models.catalog import CATALOG
 from resnetkit.pretrained.published import KERAS_V1, KERAS_V2, PUBLISHED, PUBLISHED_BY_MD5
 

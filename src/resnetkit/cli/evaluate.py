@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from resnetkit.cli.opening import open_and_warn
+from resnetkit.cli.opening import open_with_engine
 from resnetkit.cli.options import (
     ClassNamesOption,
     DataDirOption,
     DeviceOption,
+    EngineOption,
     EntryOption,
     JsonOption,
     PreprocessOption,
@@ -48,6 +49,7 @@ def evaluate(
     preprocess: PreprocessOption = None,
     data_dir: DataDirOption = None,
     device: DeviceOption = "auto",
+    engine: EngineOption = "auto",
     json: JsonOption = False,
 ) -> None:
     """Score a classifier: top-1, top-5, log loss, calibration, per class, with 95 % intervals.
@@ -65,8 +67,15 @@ def evaluate(
     from resnetkit.evaluation import scoring
 
     require(min_top1 is None or 0 <= min_top1 <= 1, f"--min-top1 must be in [0, 1], got {min_top1}")
-    loaded = open_and_warn(
-        classifier, model=model, entry=entry, class_names=class_names, preprocess=preprocess, device=device
+    loaded = open_with_engine(
+        classifier,
+        engine=engine,
+        batch_size=scoring.BATCH_SIZE,
+        model=model,
+        entry=entry,
+        class_names=class_names,
+        preprocess=preprocess,
+        device=device,
     )
     spec, is_own = _data_spec(classifier, data)
     spec = replace(spec, on_bad_image=on_bad_image or spec.on_bad_image, data_dir=data_dir or spec.data_dir)

@@ -8,6 +8,13 @@ import typer
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, for programs.")]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
+EngineOption = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        help="auto (the fastest here, measured once), torch, torch_compile, onnxruntime or openvino.",
+    ),
+]
 DataDirOption = Annotated[
     str | None,
     typer.Option("--data-dir", help="Folder to look for named data sets in first.", show_default=False),

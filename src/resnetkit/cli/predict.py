@@ -11,11 +11,18 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from resnetkit.cli.opening import open_and_warn
-from resnetkit.cli.options import ClassNamesOption, DeviceOption, EntryOption, PreprocessOption, WeightsModelOption
+from resnetkit.cli.opening import open_for_prediction
+from resnetkit.cli.options import (
+    ClassNamesOption,
+    DeviceOption,
+    EngineOption,
+    EntryOption,
+    PreprocessOption,
+    WeightsModelOption,
+)
 
 if TYPE_CHECKING:
-    from resnetkit.classifier import Prediction
+    from resnetkit.prediction import Prediction
 
 Format = Literal["table", "csv", "jsonl"]
 
@@ -32,6 +39,7 @@ def predict(
     class_names: ClassNamesOption = None,
     preprocess: PreprocessOption = None,
     device: DeviceOption = "auto",
+    engine: EngineOption = "auto",
 ) -> None:
     """Classify images: a row per file with its status; a file that cannot be read has no class.
 
@@ -45,13 +53,21 @@ def predict(
       find . -name '*.jpg' | resnetkit predict classifier.safetensors - --format jsonl --top 1
     """
     from resnetkit.errors import require
+    from resnetkit.prediction import BATCH_SIZE
 
     require(top >= 1, f"--top must be at least 1, got {top}")
-    loaded = open_and_warn(
-        classifier, model=model, entry=entry, class_names=class_names, preprocess=preprocess, device=device
-    )
     files = list(find_files(paths))
     require(bool(files), f"no image files in {', '.join(paths)}", fix="give image files, or a folder that holds some")
+    loaded = open_for_prediction(
+        classifier,
+        engine=engine,
+        batch_size=min(BATCH_SIZE, len(files)),
+        model=model,
+        entry=entry,
+        class_names=class_names,
+        preprocess=preprocess,
+        device=device,
+    )
     top = min(top, len(loaded.class_names))
     num_errors = 0
     writer = {"table": _write_table, "csv": _write_csv, "jsonl": _write_jsonl}[format]

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from resnetkit.data.randomness import Purpose, uniform
+from resnetkit.data.randomness import Purpose, uniform, uniform_each
 from resnetkit.data.source import Indices
 from resnetkit.data.spec import Augmentation
 
@@ -29,25 +29,41 @@ def crop_and_flip(
     indices: Indices,
 ) -> Tensor:
     """Cut the network's input out of whole images: uint8 ``(N, C, T, T)`` to uint8 ``(N, C, S, S)``."""
-    flip = uniform(seed, epoch, indices, Purpose.FLIP, 1)[:, 0] < augmentation.flip_rate
-    draws = uniform(seed, epoch, indices, Purpose.CROP, 4)
+    drawn = uniform_each(seed, epoch, indices, (Purpose.FLIP, Purpose.CROP), 2 if augmentation.crop_area is None else 4)
+    flip, draws = drawn[:, 0, 0] < augmentation.flip_rate, drawn[:, 1]
     if augmentation.crop_area is not None:
         return resized_crop(images, _crop_boxes(augmentation, aspect_ratios, draws), flip, image_size_px)
     if images.shape[-1] != image_size_px or (aspect_ratios != 1).any():
         images = resized_crop(
             images, _center_boxes(aspect_ratios, images.shape[-1], image_size_px), flip, image_size_px
         )
-    elif flip.any():
-        images = torch.where(_column(flip, images), images.flip(3), images)
-    return _pad_and_crop(images, augmentation.pad_px, draws) if augmentation.pad_px else images
+        flip = np.zeros_like(flip)
+    if augmentation.pad_px:
+        return _pad_and_crop(images, augmentation.pad_px, draws, flip)
+    return _mirror(images.clone(), flip) if flip.any() else images
 
 
-def _pad_and_crop(images: Tensor, pad_px: int, draws: Draws) -> Tensor:
-    """Shift each image by up to ``pad_px`` pixels; what moves in is 0 (arXiv:1512.03385, Section 4.2)."""
+def _pad_and_crop(images: Tensor, pad_px: int, draws: Draws, flip: npt.NDArray[np.bool_]) -> Tensor:
+    """Each image, mirrored where ``flip``, shifted by up to ``pad_px`` pixels; what moves in is 0
+    (arXiv:1512.03385, Section 4.2)."""
     size = images.shape[-1]
     windows = F.pad(images, (pad_px,) * 4).unfold(2, size, 1).unfold(3, size, 1)
-    offsets = torch.from_numpy((draws[:, :2] * (2 * pad_px + 1)).astype(np.int64)).to(images.device)
-    return windows[torch.arange(len(images), device=images.device), :, offsets[:, 0], offsets[:, 1]]
+    rows, columns = (draws[:, :2] * (2 * pad_px + 1)).astype(np.int64).T
+    columns = np.where(flip, 2 * pad_px - columns, columns)  # mirrored afterwards, in memory that is new anyway
+    numbers = np.arange(len(images))
+    if images.device.type == "cpu":  # NumPy copies whole rows of a window, torch pixel by pixel
+        return _mirror(torch.from_numpy(windows.numpy()[numbers, :, rows, columns]), flip)
+    number, row, column = (torch.from_numpy(where).to(images.device) for where in (numbers, rows, columns))
+    return _mirror(windows[number, :, row, column], flip)
+
+
+def _mirror(images: Tensor, flip: npt.NDArray[np.bool_]) -> Tensor:
+    """The same images, those where ``flip`` mirrored left-right in place."""
+    if images.device.type == "cpu":
+        pixels = images.numpy()
+        pixels[flip] = torch.from_numpy(pixels[flip]).flip(3).numpy()
+        return images
+    return torch.where(_column(flip, images), images.flip(3), images)
 
 
 def _crop_boxes(augmentation: Augmentation, aspect_ratios: npt.NDArray[np.float32], draws: Draws) -> Draws:
@@ -77,14 +93,45 @@ def _center_boxes(aspect_ratios: npt.NDArray[np.float32], whole_px: int, image_s
 
 
 def resized_crop(images: Tensor, boxes: Draws, flip: npt.NDArray[np.bool_], size_px: int) -> Tensor:
-    """Boxes of each image resized (bilinear) to ``size_px`` squares, mirrored where ``flip``; uint8 to uint8."""
-    x, y, width, height = (torch.from_numpy(column.astype(np.float32)) for column in boxes.T)
-    affine = torch.zeros(len(boxes), 2, 3)
-    affine[:, 0, 0], affine[:, 0, 2] = width * torch.where(torch.from_numpy(flip), -1.0, 1.0), 2 * x - 1
-    affine[:, 1, 1], affine[:, 1, 2] = height, 2 * y - 1
-    grid = F.affine_grid(
-        affine.to(images.device), [len(images), images.shape[1], size_px, size_px], align_corners=False
+    """Boxes of each image resized (bilinear) to ``size_px`` squares, mirrored where ``flip``; uint8 to uint8.
+
+    The edges of a box are rounded to whole pixels, and what lies outside it has no influence.
+    """
+    edges = _whole_pixels(boxes, images.shape[-1])
+    crop = _crop_one_by_one if images.device.type == "cpu" else _crop_at_once
+    return crop(images, edges, flip, size_px)
+
+
+def _whole_pixels(boxes: Draws, whole_px: int) -> Indices:
+    """Left, top, right and bottom of boxes (center x, center y, width, height), ``(N, 4)``; at least one pixel."""
+    center, half = boxes[:, :2], boxes[:, 2:] / 2
+    first = np.clip(np.rint((center - half) * whole_px), 0, whole_px - 1)
+    last = np.clip(np.rint((center + half) * whole_px), first + 1, whole_px)
+    return np.concatenate([first, last], axis=1).astype(np.int64)
+
+
+def _crop_one_by_one(images: Tensor, edges: Indices, flip: npt.NDArray[np.bool_], size_px: int) -> Tensor:
+    """On a CPU: bytes in channels-last memory have vector instructions of their own, in whole-number arithmetic."""
+    layout = torch.channels_last
+    images = images.contiguous(memory_format=layout)
+    crops = torch.empty(*images.shape[:2], size_px, size_px, dtype=torch.uint8, memory_format=layout)
+    for number, ((left, top, right, bottom), mirrored) in enumerate(zip(edges.tolist(), flip.tolist(), strict=True)):
+        box = images[number : number + 1, :, top:bottom, left:right]
+        crop = F.interpolate(box, (size_px, size_px), mode="bilinear")
+        crops[number] = (crop.flip(3) if mirrored else crop)[0]
+    return crops
+
+
+def _crop_at_once(images: Tensor, edges: Indices, flip: npt.NDArray[np.bool_], size_px: int) -> Tensor:
+    """On a device, where one call for each image would cost more than its pixels."""
+    centers = (np.arange(size_px) + 0.5) / size_px
+    x, y = (
+        np.clip(first[:, None] + centers * (last - first)[:, None] - 0.5, first[:, None], last[:, None] - 1)
+        for first, last in (edges[:, ::2].T, edges[:, 1::2].T)
     )
+    x[flip] = x[flip, ::-1]
+    across, down = (torch.from_numpy((2 * at + 1) / images.shape[-1] - 1).float().to(images.device) for at in (x, y))
+    grid = torch.stack([across[:, None, :].expand(-1, size_px, -1), down[:, :, None].expand(-1, -1, size_px)], dim=3)
     pixels = F.grid_sample(images.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)
     return pixels.round_().to(torch.uint8)
 
@@ -94,11 +141,11 @@ def change_colors(images: Tensor, augmentation: Augmentation, seed: int, epoch: 
     if not (augmentation.brightness or augmentation.contrast):
         return images
     draws = 2 * uniform(seed, epoch, indices, Purpose.COLOR, 2) - 1
-    images = images.float()
-    images = images * _column(1 + augmentation.brightness * draws[:, 0], images)
-    mean = images.mean((1, 2, 3), keepdim=True)
-    images = (images - mean) * _column(1 + augmentation.contrast * draws[:, 1], images) + mean
-    return images.clamp_(0, 255)
+    bright, contrast = 1 + augmentation.brightness * draws[:, 0], 1 + augmentation.contrast * draws[:, 1]
+    changed = images.to(torch.float32, copy=True)
+    # (b x - b m) c + b m = (b c) x + (b m - b c m): in place, because memory costs more than arithmetic here.
+    shift = changed.mean((1, 2, 3), keepdim=True).mul_(_column(bright * (1 - contrast), changed))
+    return changed.mul_(_column(bright * contrast, changed)).add_(shift).clamp_(0, 255)
 
 
 def erase(images: Tensor, augmentation: Augmentation, seed: int, epoch: int, indices: Indices) -> Tensor:

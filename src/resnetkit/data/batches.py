@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from resnetkit.data.randomness import permutation
-from resnetkit.data.source import ArrayImages, Indices, Split
+from resnetkit.data.source import ArrayImages, Indices, Split, UInt8Images
+
+READERS = 2
+BATCHES_AHEAD = 2  # that are ready beyond those being read, because files differ in size
 
 
 @dataclass(frozen=True)
@@ -48,33 +53,27 @@ def evaluation_order(num_images: int, batch_size: int) -> list[Indices]:
     return [np.arange(start, min(start + batch_size, num_images)) for start in range(0, num_images, batch_size)]
 
 
-def read_batches(split: Split, batches: list[Indices], *, num_workers: int = 0) -> Iterator[Batch]:
-    """The batches of a split, one after the other; images that are not in memory are read ahead by workers."""
+def read_batches(split: Split, batches: list[Indices], *, num_workers: int = READERS) -> Iterator[Batch]:
+    """The batches of a split, one after the other; images that are not in memory are read ahead by threads.
+
+    Threads, because whatever takes time here (decoding, resizing, copying, waiting for the disk) leaves the
+    interpreter to others; so nothing is sent from process to process, and the first batch comes at once.
+    """
+    labels = split.labels
     if isinstance(split.images, ArrayImages) or num_workers == 0:
-        images = (torch.from_numpy(split.images.read(indices)) for indices in batches)
-        for pixels, indices in zip(images, batches, strict=True):
-            yield Batch(pixels, torch.from_numpy(split.labels[indices]), indices)
+        for indices in batches:
+            yield Batch(torch.from_numpy(split.images.read(indices)), torch.from_numpy(labels[indices]), indices)
         return
-    # forkserver: a fork of a process with running threads can hang.
-    loader: DataLoader[Tensor] = DataLoader(
-        _BatchReader(split, batches),  # type: ignore[arg-type]
-        batch_size=None,
-        num_workers=num_workers,
-        multiprocessing_context="forkserver",
-        prefetch_factor=4,
-    )
-    for pixels, indices in zip(loader, batches, strict=True):
-        yield Batch(pixels, torch.from_numpy(split.labels[indices]), indices)
-
-
-class _BatchReader:
-    """A map from batch number to its pixels, as a loader's workers want it."""
-
-    def __init__(self, split: Split, batches: list[Indices]) -> None:
-        self.images, self.batches = split.images, batches
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def __getitem__(self, number: int) -> Tensor:
-        return torch.from_numpy(self.images.read(self.batches[number]))
+    pool = ThreadPoolExecutor(num_workers, thread_name_prefix="read")
+    try:
+        waiting: deque[tuple[Indices, Future[UInt8Images]]] = deque()
+        todo = iter(batches)
+        while True:
+            for indices in islice(todo, num_workers + BATCHES_AHEAD - len(waiting)):
+                waiting.append((indices, pool.submit(split.images.read, indices)))
+            if not waiting:
+                return
+            indices, pixels = waiting.popleft()
+            yield Batch(torch.from_numpy(pixels.result()), torch.from_numpy(labels[indices]), indices)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

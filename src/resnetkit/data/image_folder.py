@@ -89,7 +89,7 @@ def _split_roots(root: Path) -> tuple[dict[str, Path], int]:
     found: dict[str, Path] = {}
     for entry in entries:
         split = SPLIT_FOLDERS.get(entry.name.lower())
-        if split is None or not os.path.isdir(entry.path):
+        if split is None or not _is_folder(entry):
             continue
         require(
             split not in found,
@@ -99,7 +99,7 @@ def _split_roots(root: Path) -> tuple[dict[str, Path], int]:
         )
         found[split] = Path(entry.path)
     # A class may be named "train" too: then it holds images, not class folders.
-    if "train" not in found or not any(os.path.isdir(entry.path) for entry in _visible(found["train"])):
+    if "train" not in found or not any(_is_folder(entry) for entry in _visible(found["train"])):
         return {UNSPLIT: root}, 0
     ordered = {name: found[name] for name in SPLITS if name in found}
     return ordered, len(os.listdir(root)) - len(ordered)
@@ -115,7 +115,7 @@ def _scan_classes(root: Path, folder: Path) -> tuple[Listing, int]:
     prefix = "" if folder == root else f"{folder.name}/"
     above = frozenset({_identity(root), _identity(folder)})
     for entry in sorted(_entries(folder), key=lambda entry: natural_key(entry.name)):
-        if entry.name.startswith(".") or not os.path.isdir(entry.path):
+        if entry.name.startswith(".") or not _is_folder(entry):
             ignored += 1
             continue
         found = list(_walk(entry.path, prefix + entry.name, above))
@@ -136,14 +136,14 @@ def _walk(folder: str, relative: str, above: frozenset[tuple[int, int]]) -> Iter
         path = f"{relative}/{entry.name}"
         if entry.name.startswith("."):
             yield None
-        elif os.path.isdir(entry.path):
+        elif _is_folder(entry):
             yield from _walk(entry.path, path, above | {identity})
         else:
             yield path if entry.name.lower().endswith(EXTENSIONS) else None
 
 
 def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
-    """What is in a folder. ``is_dir`` of an entry fails for a link to itself; ``os.path.isdir`` says no."""
+    """What is in a folder."""
     try:
         with os.scandir(folder) as entries:
             return list(entries)
@@ -151,6 +151,14 @@ def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
         raise ResnetkitError(
             Code.IO, f"cannot read the folder {folder}", why=error.strerror or "", fix="make it readable, or remove it"
         ) from error
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder or a link to one. Listing a folder told so already: no file is asked again."""
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
 
 
 def _identity(folder: str | Path) -> tuple[int, int]:

@@ -13,16 +13,17 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from resnetkit.data.cache import cache_file, load_cached
 from resnetkit.data.dataset_files import read_named
 from resnetkit.data.datasets import DATASETS, NamedData
 from resnetkit.data.decoding import Header, UnreadableImage, read_header
 from resnetkit.data.image_folder import UNSPLIT, scan
-from resnetkit.data.originals import Examination, FolderImages, NamedImages, Originals, Stage, examine_all
-from resnetkit.data.preprocessing import stage_for_evaluation, stage_for_training
+from resnetkit.data.originals import Examination, FolderImages, NamedImages, Originals, Stage
 from resnetkit.data.review import fingerprint, warnings_about
-from resnetkit.data.source import ArrayImages, BadImage, Images, Indices, LoadedData, Split
+from resnetkit.data.source import BadImage, Images, Indices, LoadedData, Split
 from resnetkit.data.spec import DataSpec, Limits, Preprocessing
 from resnetkit.data.splitting import SPLITS, split_indices
+from resnetkit.data.squeezing import cut_center, squeeze
 from resnetkit.errors import Code, ResnetkitError, did_you_mean, require
 
 SAMPLED_HEADERS = 64
@@ -105,37 +106,42 @@ class DataSource:
             require(name in SPLITS, f"unknown split '{name}'", fix=did_you_mean(name, SPLITS))
         chosen = {name: self.listings[name] for name in SPLITS if name in names and name in self.listings}
         staged = {
-            name: listing.staged(stage_for_training if name in whole else stage_for_evaluation, preprocessing)
+            name: listing.staged(squeeze if name in whole else cut_center, preprocessing)
             for name, listing in chosen.items()
         }
         sides = {name: preprocessing.resize_px if name in whole else preprocessing.image_size_px for name in chosen}
         shapes = {name: (preprocessing.channels, side, side) for name, side in sides.items()}
-        examined = self._examine(staged, shapes, progress)
+        images, examined, notes = self._examine(staged, shapes, progress)
         bad_images = self._bad_images(examined)
         if bad_images and self.spec.on_bad_image == "stop":
             raise BadImagesError(bad_images, sum(map(len, staged.values())))
-        splits = {name: self._split(name, staged[name], examined[name]) for name in chosen}
+        splits = {name: self._split(name, images[name], examined[name]) for name in chosen}
         digests = {name: examined[name].digests for name in chosen}
         return LoadedData(
             class_names=self.class_names,
             splits=splits,
             fingerprint=fingerprint(self.class_names, splits, digests),
             bad_images=bad_images,
-            warnings=self.warnings + warnings_about(self.class_names, splits, digests),
+            warnings=self.warnings + notes + warnings_about(self.class_names, splits, digests),
         )
 
     def _examine(
         self, staged: dict[str, Originals], shapes: dict[str, tuple[int, int, int]], progress: bool
-    ) -> dict[str, Examination]:
+    ) -> tuple[dict[str, Images], dict[str, Examination], tuple[str, ...]]:
+        """Readable images and what was found, by split, and sentences about the cache."""
         num_bytes = sum(len(originals) * math.prod(shapes[name]) for name, originals in staged.items())
-        keep = num_bytes <= self.spec.max_memory_bytes
+        keep, num_workers = num_bytes <= self.spec.max_memory_bytes, self.spec.num_workers
+        images: dict[str, Images] = {}
+        examined: dict[str, Examination] = {}
+        notes: list[str] = []
         with _progress_bar(sum(map(len, staged.values())), progress) as on_done:
-            return {
-                name: examine_all(
-                    originals, shapes[name], keep=keep, num_workers=self.spec.num_workers, on_done=on_done
+            for name, originals in staged.items():
+                file = cache_file(self.spec, name, originals, shapes[name])
+                images[name], examined[name], found = load_cached(
+                    file, originals, shapes[name], keep=keep, num_workers=num_workers, on_done=on_done
                 )
-                for name, originals in staged.items()
-            }
+                notes += found
+        return images, examined, tuple(notes)
 
     def _bad_images(self, examined: dict[str, Examination]) -> tuple[BadImage, ...]:
         root = Path(self.spec.source).expanduser()
@@ -145,7 +151,7 @@ class DataSource:
             for index, reason in examination.reasons.items()
         )
 
-    def _split(self, name: str, originals: Originals, examination: Examination) -> Split:
+    def _split(self, name: str, images: Images, examination: Examination) -> Split:
         listing, readable = self.listings[name], examination.readable
         labels = listing.labels[readable]
         for label in np.setdiff1d(listing.labels, labels):
@@ -154,11 +160,6 @@ class DataSource:
                 f"no image of class '{self.class_names[label]}' in {name} can be read",
                 fix="repair the files of this class, or remove the class",
             )
-        images: Images
-        if examination.pixels is None:
-            images = originals if len(readable) == len(originals) else originals.select(readable)
-        else:
-            images = ArrayImages(examination.pixels)
         identifiers = [listing.identifiers[index] for index in readable]
         return Split(name, images, labels, identifiers, examination.aspect_ratios)
 

@@ -13,17 +13,17 @@ from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
-from resnetkit.data.decoding import UnreadableImage, convert, decode, read_content
+from resnetkit.data.decoding import UnreadableImage, convert, decode_pixels, read_content
 from resnetkit.data.preprocessing import array_to_image
-from resnetkit.data.source import Indices, UInt8Images
+from resnetkit.data.source import ArrayImages, Images, Indices, UInt8Images, empty_images
 from resnetkit.data.spec import Limits, Preprocessing
 from resnetkit.errors import Code, ResnetkitError
 
 CHUNK_IMAGES = 32
 
-Stage = Callable[[Image.Image, Preprocessing], UInt8Images]
+# From the pixels of one image, (H, W) or (H, W, 3), to (C, H, W) of the wanted size.
+Stage = Callable[[UInt8Images, Preprocessing], UInt8Images]
 
 
 class Examined(NamedTuple):
@@ -74,33 +74,45 @@ class FolderImages:
         Raises:
             ResnetkitError: if a file that passed the check cannot be read any more.
         """
-        return np.stack([self._read_again(int(index)) for index in indices])
+        return stacked([self._read_again(int(index)) for index in indices])
 
     def examine(self, index: int) -> Examined:
         """One image with the hash of its file. Raises :class:`UnreadableImage`."""
-        content = read_content(self._full_path(index), self.limits)
-        image = decode(content, self.limits, self.preprocessing.channels)
-        pixels = self.stage(image, self.preprocessing)
-        return Examined(pixels, hashlib.sha256(content).digest(), image.width / image.height)
+        return self.examine_content(self.content(index))
+
+    def content(self, index: int) -> bytes:
+        """The bytes of one file. Raises :class:`UnreadableImage`."""
+        return read_content(self.full_path(index), self.limits)
+
+    def examine_content(self, content: bytes) -> Examined:
+        """As :meth:`examine`, of a file's bytes."""
+        decoded = self._decode(content)
+        height, width = decoded.shape[:2]
+        pixels = self.stage(decoded, self.preprocessing)
+        return Examined(pixels, hashlib.sha256(content).digest(), width / height)
 
     def select(self, indices: Indices) -> FolderImages:
         """Only the images at ``indices``."""
         return replace(self, paths=[self.paths[index] for index in indices])
 
-    def _full_path(self, index: int) -> str:
+    def full_path(self, index: int) -> str:
+        """Where one file is."""
         return f"{self.root}/{self.paths[index]}"
+
+    def _decode(self, content: bytes) -> UInt8Images:
+        return decode_pixels(content, self.limits, self.preprocessing.channels, self.preprocessing.least_decoded_px)
 
     def _read_again(self, index: int) -> UInt8Images:
         try:
-            image = decode(self._full_path(index), self.limits, self.preprocessing.channels)
+            pixels = self._decode(self.content(index))
         except UnreadableImage as error:
             raise ResnetkitError(
                 Code.DATA,
-                f"{self._full_path(index)} {error}",
+                f"{self.full_path(index)} {error}",
                 why="it could be read when the data were checked, so it has changed since",
                 fix="leave the image folder alone while it is in use",
             ) from error
-        return self.stage(image, self.preprocessing)
+        return self.stage(pixels, self.preprocessing)
 
 
 @dataclass(frozen=True)
@@ -117,7 +129,7 @@ class NamedImages:
 
     def read(self, indices: Indices) -> UInt8Images:
         """The images at ``indices``, uint8 ``(n, C, H, W)``."""
-        return np.stack([self._staged(self.pixels[position]) for position in self.positions[indices]])
+        return stacked([self._staged(self.pixels[position]) for position in self.positions[indices]])
 
     def examine(self, index: int) -> Examined:
         """One image with the hash of its original pixels."""
@@ -134,21 +146,27 @@ class NamedImages:
         size = wanted.image_size_px
         if size == wanted.resize_px and original.shape == (wanted.channels, size, size):
             return original  # what staging would give, without a detour through Pillow
-        return self.stage(convert(array_to_image(original), wanted.channels), wanted)
+        return self.stage(np.array(convert(array_to_image(original), wanted.channels)), wanted)
+
+
+def stacked(rows: Sequence[UInt8Images]) -> UInt8Images:
+    """Images ``(C, H, W)`` as one array ``(n, C, H, W)`` in channels-last memory."""
+    images = empty_images(len(rows), rows[0].shape)
+    for image, row in zip(images, rows, strict=True):
+        image[...] = row
+    return images
 
 
 class Examination(NamedTuple):
     """What a look at every image found.
 
     Attributes:
-        pixels: the readable images, ``(number readable, C, H, W)``; None if they were not to be kept.
-        readable: their positions.
+        readable: positions of the readable images.
         digests: SHA-256 of each readable image's original bytes.
         aspect_ratios: their original width / height.
         reasons: by position, why an image cannot be read.
     """
 
-    pixels: UInt8Images | None
     readable: Indices
     digests: list[bytes]
     aspect_ratios: npt.NDArray[np.float32]
@@ -156,23 +174,27 @@ class Examination(NamedTuple):
 
 
 def examine_all(
-    originals: Originals, shape: tuple[int, int, int], *, keep: bool, num_workers: int, on_done: Callable[[int], None]
+    num_images: int,
+    examine: Callable[[int], Examined],
+    pixels: UInt8Images | None,
+    *,
+    num_workers: int,
+    on_done: Callable[[int], None],
 ) -> Examination:
-    """Decode every image once; keep the pixels, of ``shape`` (C, H, W), in one array if asked.
+    """Look at every image once; its pixels go to their place in ``pixels`` ``(N, C, H, W)``, if there is one.
 
-    Works in threads: Pillow and hashlib release the interpreter while they decode, resize and hash, and threads
-    write straight into the array.
+    Works in threads: the decoders, resizing and hashing leave the interpreter to others, and threads write straight
+    into the array.
     """
-    pixels = np.empty((len(originals), *shape), dtype=np.uint8) if keep else None
-    digests = [b""] * len(originals)
-    aspect_ratios = np.zeros(len(originals), dtype=np.float32)
+    digests = [b""] * num_images
+    aspect_ratios = np.zeros(num_images, dtype=np.float32)
     reasons: dict[int, str] = {}
 
     def examine_chunk(start: int) -> int:
-        indices = range(start, min(start + CHUNK_IMAGES, len(originals)))
+        indices = range(start, min(start + CHUNK_IMAGES, num_images))
         for index in indices:
             try:
-                image, digests[index], aspect_ratios[index] = originals.examine(index)
+                image, digests[index], aspect_ratios[index] = examine(index)
             except UnreadableImage as error:
                 reasons[index] = str(error)
                 continue
@@ -181,16 +203,33 @@ def examine_all(
         return len(indices)
 
     with ThreadPoolExecutor(max(1, num_workers)) as pool:
-        for num_done in pool.map(examine_chunk, range(0, len(originals), CHUNK_IMAGES)):
+        for num_done in pool.map(examine_chunk, range(0, num_images, CHUNK_IMAGES)):
             on_done(num_done)
-    readable = np.array([index for index in range(len(originals)) if index not in reasons], dtype=np.int64)
-    kept = pixels if pixels is None else _compacted(pixels, readable)
+    readable = np.array([index for index in range(num_images) if index not in reasons], dtype=np.int64)
     return Examination(
-        kept, readable, [digests[index] for index in readable], aspect_ratios[readable], dict(sorted(reasons.items()))
+        readable, [digests[index] for index in readable], aspect_ratios[readable], dict(sorted(reasons.items()))
     )
 
 
-def _compacted(pixels: UInt8Images, readable: Indices) -> UInt8Images:
+def load_images(
+    originals: Originals,
+    examine: Callable[[int], Examined],
+    shape: tuple[int, int, int],
+    *,
+    keep: bool,
+    num_workers: int,
+    on_done: Callable[[int], None],
+) -> tuple[Images, Examination]:
+    """The readable images of ``shape`` (C, H, W), in memory if they are to be kept, and what was found."""
+    pixels = empty_images(len(originals), shape) if keep else None
+    examined = examine_all(len(originals), examine, pixels, num_workers=num_workers, on_done=on_done)
+    if pixels is not None:
+        return ArrayImages(compact(pixels, examined.readable)), examined
+    all_readable = len(examined.readable) == len(originals)
+    return originals if all_readable else originals.select(examined.readable), examined
+
+
+def compact(pixels: UInt8Images, readable: Indices) -> UInt8Images:
     """The readable images moved together in place, because a copy could double the memory needed."""
     if len(readable) < len(pixels):
         for position, index in enumerate(readable):

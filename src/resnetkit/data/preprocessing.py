@@ -1,11 +1,12 @@
-"""From a decoded image to the network's input, in two steps: staging (uint8) and normalising (float32)."""
+"""From a decoded image to staged pixels (uint8), the first step of preprocessing; no torch here.
+
+The second, on whole batches, is :mod:`resnetkit.data.normalization`.
+"""
 
 from __future__ import annotations
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
 
 from resnetkit.data.source import UInt8Images
 from resnetkit.data.spec import Preprocessing
@@ -43,16 +44,6 @@ def stage_for_training(image: Image.Image, preprocessing: Preprocessing) -> UInt
     """
     side = preprocessing.resize_px
     return _to_array(image.resize((side, side), FILTERS[preprocessing.interpolation]), preprocessing)
-
-
-def normalize(images: Tensor, preprocessing: Preprocessing) -> Tensor:
-    """``(value / 255 - mean) / std`` per channel: uint8 ``(N, C, H, W)`` to float32 in channels-last memory."""
-    if preprocessing.channel_order == "bgr":
-        images = images.flip(1)
-    std = torch.tensor(preprocessing.std, device=images.device).view(1, -1, 1, 1)
-    mean = torch.tensor(preprocessing.mean, device=images.device).view(1, -1, 1, 1)
-    scaled = images.contiguous(memory_format=torch.channels_last) * (1 / (255 * std))
-    return scaled.sub_(mean / std)
 
 
 def array_to_image(pixels: UInt8Images) -> Image.Image:

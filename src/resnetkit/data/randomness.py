@@ -7,6 +7,7 @@ processes or another number of ranks draws the same numbers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 import numpy as np
@@ -62,19 +63,26 @@ def uniform(seed: int, epoch: int, indices: npt.NDArray[np.int64], purpose: Purp
     >>> bool((both[1] == uniform(7, 0, np.array([5]), Purpose.FLIP, 2)[0]).all())
     True
     """
+    return uniform_each(seed, epoch, indices, (purpose,), num_draws)[:, 0]
+
+
+def uniform_each(
+    seed: int, epoch: int, indices: npt.NDArray[np.int64], purposes: Sequence[Purpose], num_draws: int
+) -> Floats:
+    """What :func:`uniform` draws for each of some purposes, ``(n, number of purposes, num_draws)``, in one go."""
     num_blocks = -(-num_draws // 2)  # four words make two draws of 53 bits
-    sample = indices.astype(np.uint64)[:, None]
-    block = np.arange(num_blocks, dtype=np.uint64)[None, :]
+    sample = indices.astype(np.uint64)[:, None, None]
+    block = np.arange(num_blocks, dtype=np.uint64)[None, None, :]
     counter = (
         sample & _LOW,
         (sample >> _SHIFT) | (block << np.uint64(16)),
-        np.broadcast_to(np.uint64(epoch), (1, 1)),
-        np.broadcast_to(np.uint64(purpose), (1, 1)),
+        np.full((1, 1, 1), epoch, np.uint64),
+        np.array(purposes, np.uint64)[None, :, None],
     )
     words = philox(counter, (seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF))
     high, low = words[..., 0::2] >> np.uint64(5), words[..., 1::2] >> np.uint64(6)
     draws = (high * np.uint64(2**26) + low) / 2.0**53
-    return draws.reshape(len(indices), 2 * num_blocks)[:, :num_draws]
+    return draws.reshape(len(indices), len(purposes), 2 * num_blocks)[..., :num_draws]
 
 
 def permutation(seed: int, epoch: int, num_images: int) -> npt.NDArray[np.int64]:

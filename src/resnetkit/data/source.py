@@ -13,6 +13,15 @@ UInt8Images = npt.NDArray[np.uint8]
 Indices = npt.NDArray[np.int64]
 
 
+def empty_images(num_images: int, shape: tuple[int, ...]) -> UInt8Images:
+    """Room for images of ``shape`` (C, H, W): uint8 ``(N, C, H, W)``, the values of a pixel side by side in memory.
+
+    That is torch's channels-last memory, which files are decoded to and networks compute on.
+    """
+    channels, height, width = shape
+    return np.empty((num_images, height, width, channels), np.uint8).transpose(0, 3, 1, 2)
+
+
 class Images(Protocol):
     """N images of one shape, read by index; the same index gives the same pixels, always."""
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 
-from resnetkit.classifier import Classifier, is_classifier, load_classifier
+from resnetkit.classifier import Classifier, load_classifier
+from resnetkit.classifier_file import is_classifier
 from resnetkit.config import override
 from resnetkit.data.spec import Preprocessing
 from resnetkit.errors import Code, ResnetkitError, require

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from resnetkit.data.augmentation import change_colors, crop_and_flip, erase
 from resnetkit.data.batches import Batch, Shard, read_batches, training_order
 from resnetkit.data.mixing import mix, one_hot
-from resnetkit.data.preprocessing import normalize
+from resnetkit.data.normalization import normalize
 from resnetkit.data.randomness import Purpose, derive_seed
 from resnetkit.data.source import LoadedData
 from resnetkit.errors import Code, ResnetkitError

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from resnetkit.classifier import FILE_NAME
+from resnetkit.classifier_file import FILE_NAME
 from resnetkit.config import from_dict, to_dict
 from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.files import create_numbered_folder, io_errors, write_durably

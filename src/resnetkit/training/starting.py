@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from resnetkit.classifier import find_classifier, is_classifier, load_classifier
+from resnetkit.classifier import load_classifier
+from resnetkit.classifier_file import find_classifier, is_classifier
 from resnetkit.config import frozen, override
 from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.files import io_errors, sha256_of

@@ -1,0 +1,156 @@
+"""Claim: prediction is as fast here as the fastest engine at hand, and no slower than what a user would run instead.
+
+    .venv/bin/python benchmarks/inference.py --write benchmarks/inference.md
+
+Needs ``pip install -e '.[bench]'`` and the extras ``onnxruntime`` and ``openvino``. Ours gets uint8 pixels and does all
+that a classifier does (normalisation and softmax included); the peers get normalised float32 and give logits. Weights
+are random: they change no speed. Every engine computes in float32 unless the text says otherwise.
+"""
+
+import tempfile
+import warnings
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from interleaved import Comparison, Contestant, Round, main
+
+SIZE = 224
+IMAGES_A_ROUND = 16
+
+
+def pixels(batch_size: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (batch_size, 3, SIZE, SIZE), dtype=np.uint8)
+
+
+def floats(batch_size: int) -> np.ndarray:
+    return np.random.default_rng(0).standard_normal((batch_size, 3, SIZE, SIZE), dtype=np.float32)
+
+
+def rounds(run: Any, batch_size: int) -> Round:
+    """A round of some runs, after the first ones, which make plans and fill caches."""
+    for _ in range(3):
+        run()
+    number = max(1, IMAGES_A_ROUND // batch_size)
+
+    def do_round() -> float:
+        for _ in range(number):
+            run()
+        return number * batch_size
+
+    return do_round
+
+
+# --- ours ---
+
+
+def classifier(model: str) -> Any:
+    import torch
+
+    from resnetkit.classifier import Classifier
+    from resnetkit.data.spec import Preprocessing
+    from resnetkit.models.resnet import create_model
+
+    torch.manual_seed(0)
+    network = create_model(model)
+    return Classifier(network, Preprocessing(SIZE, 256), tuple(map(str, range(network.spec.num_classes or 0))))
+
+
+def ours(model: str, batch_size: int, engine: str) -> Round:
+    """An engine by name, opened in a folder of its own, so that ``auto`` measures."""
+    from resnetkit.inference.opening import open_engine
+
+    subject = classifier(model)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "classifier.safetensors"
+        subject.save(file)
+        opened = open_engine(subject, engine, batch_size=batch_size, file=file)
+    given = pixels(batch_size)
+    return rounds(lambda: opened.probabilities(given), batch_size)
+
+
+# --- peers, as a user would run them ---
+
+
+def torch_eager(model: str, batch_size: int, *, channels_last: bool = False, compiled: bool = False) -> Round:
+    import torch
+
+    network: Any = classifier(model).network
+    images = torch.from_numpy(floats(batch_size))
+    if channels_last:
+        network = network.to(memory_format=torch.channels_last)
+        images = images.contiguous(memory_format=torch.channels_last)
+    if compiled:
+        network = torch.compile(network, options={"freezing": True})
+
+    def run() -> Any:
+        with torch.no_grad():
+            return network(images)
+
+    return rounds(run, batch_size)
+
+
+def exported(model: str, folder: str) -> str:
+    """The network through ``torch.onnx.export``."""
+    import torch
+
+    path = str(Path(folder) / "model.onnx")
+    given = (torch.from_numpy(floats(2)),)
+    program: Any = torch.onnx.export(classifier(model).network, given, dynamo=True, dynamic_shapes=({0: "batch"},))
+    program.save(path)
+    return path
+
+
+def onnxruntime_session(model: str, batch_size: int) -> Round:
+    from resnetkit.inference.graph_engines import import_onnxruntime
+
+    onnxruntime = import_onnxruntime()
+    with tempfile.TemporaryDirectory() as folder:
+        session = onnxruntime.InferenceSession(exported(model, folder))
+    name, images = session.get_inputs()[0].name, floats(batch_size)
+    return rounds(lambda: session.run(None, {name: images}), batch_size)
+
+
+def openvino_model(model: str, batch_size: int, **settings: str) -> Round:
+    import torch
+
+    from resnetkit.inference.graph_engines import import_openvino
+
+    openvino = import_openvino()
+    converted = openvino.convert_model(classifier(model).network, example_input=torch.from_numpy(floats(1)))
+    compiled, images = openvino.compile_model(converted, "CPU", settings), floats(batch_size)
+    return rounds(lambda: compiled(images), batch_size)
+
+
+def comparison(name: str, title: str, model: str, batch_size: int) -> Comparison:
+    at = (model, batch_size)
+    return Comparison(
+        name,
+        title,
+        f"`{model}` at {SIZE} px, {batch_size} at a time. `auto` is what `predict` and `evaluate` use. Below it our "
+        "engines one by one; then the peers: torch as it comes, in channels-last memory, and compiled with freezing; "
+        "`torch.onnx.export` with a plain `InferenceSession`; `openvino.convert_model` with a plain `compile_model`, "
+        "which computes in bfloat16 where the processor has units for it, and the same held to float32.",
+        (
+            Contestant("resnetkit, auto", partial(ours, *at, "auto"), ("torch", "onnxruntime", "openvino")),
+            *(Contestant(f"resnetkit, {e}", partial(ours, *at, e)) for e in ("onnxruntime", "openvino", "torch")),
+            Contestant("torch", partial(torch_eager, *at)),
+            Contestant("torch, channels last", partial(torch_eager, *at, channels_last=True)),
+            Contestant("torch.compile, freezing", partial(torch_eager, *at, channels_last=True, compiled=True)),
+            Contestant("ONNX Runtime", partial(onnxruntime_session, *at), ("onnxscript",)),
+            Contestant("OpenVINO", partial(openvino_model, *at)),
+            Contestant("OpenVINO, float32", partial(openvino_model, *at, INFERENCE_PRECISION_HINT="f32")),
+        ),
+    )
+
+
+COMPARISONS = (
+    comparison("resnet18", "ResNet-18, one image", "resnet18", 1),
+    comparison("resnet50", "ResNet-50, one image", "resnet50", 1),
+    comparison("resnet18_batch", "ResNet-18, batches of 8", "resnet18", 8),
+)
+
+if __name__ == "__main__":
+    warnings.filterwarnings("ignore")
+    main(__file__, COMPARISONS)

@@ -1,0 +1,120 @@
+"""The classifier file without its network: where it is, and what it says about itself (no torch here)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from resnetkit.config import from_dict
+from resnetkit.data.spec import Preprocessing
+from resnetkit.errors import Code, ResnetkitError, require
+from resnetkit.models.spec import ResNetSpec
+
+FORMAT = "resnetkit classifier 2"
+FILE_NAME = "classifier.safetensors"
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a classifier file says besides its weights."""
+
+    spec: ResNetSpec
+    preprocessing: Preprocessing
+    class_names: tuple[str, ...]
+    provenance: dict[str, Any]
+
+
+def find_classifier(path: str | Path) -> Path:
+    """The classifier file of a run folder, or the file itself.
+
+    Raises:
+        ResnetkitError: where there is none, saying what the folder is instead.
+    """
+    path = Path(path)
+    if path.is_dir():
+        file = path / FILE_NAME
+        if not file.exists():
+            unfinished = (path / "recipe.json").is_file()
+            raise ResnetkitError(
+                Code.WEIGHTS,
+                f"no {FILE_NAME} in {path}",
+                why="the run has not finished" if unfinished else "it is not a run folder",
+                fix=f"resnetkit train --resume {path}" if unfinished else "give a run folder or a classifier file",
+            )
+        return file
+    if not path.exists():
+        raise ResnetkitError(
+            Code.WEIGHTS, f"no run folder or classifier file at {path}", fix="resnetkit train prints the run's folder"
+        )
+    return path
+
+
+def is_classifier(file: Path) -> bool:
+    """Whether a file is one of ours, as far as its head tells."""
+    try:
+        return _read_metadata(file) is not None
+    except (SafetensorError, OSError):
+        return False
+
+
+def read_description(file: Path) -> Description:
+    """What a classifier file says about itself; its weights are not read.
+
+    Raises:
+        ResnetkitError: for a file that is damaged or of another kind.
+    """
+    try:
+        metadata = _read_metadata(file)
+    except (SafetensorError, OSError) as error:
+        raise unreadable(file, error) from None
+    if metadata is None:
+        raise ResnetkitError(
+            Code.WEIGHTS,
+            f"{file} holds weights, but no network, preprocessing and class names",
+            fix="give the classifier.safetensors of a run",
+        )
+    try:
+        description = json.loads(metadata)
+        require(
+            description.get("format") == FORMAT,
+            f"{file} has the format '{description.get('format')}', this version reads '{FORMAT}'",
+            fix="use the version of resnetkit that wrote it, or train again",
+            code=Code.WEIGHTS,
+        )
+        return Description(
+            spec=from_dict(ResNetSpec, description["model"], where=str(file)),
+            preprocessing=from_dict(Preprocessing, description["preprocessing"], where=str(file)),
+            class_names=tuple(str(name) for name in description["class_names"]),
+            provenance=dict(description["provenance"]),
+        )
+    except ResnetkitError as error:
+        raise error if error.code is Code.WEIGHTS else invalid(file, error) from None
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        raise ResnetkitError(Code.WEIGHTS, f"the description in {file} is damaged", why=repr(error)) from None
+
+
+def unreadable(file: Path, error: Exception) -> ResnetkitError:
+    """The error for a file that is damaged as a whole."""
+    return ResnetkitError(
+        Code.WEIGHTS, f"{file} is not a readable classifier", why=str(error), fix="give the file that train wrote"
+    )
+
+
+def invalid(file: Path, error: ResnetkitError) -> ResnetkitError:
+    """The error for a description whose parts do not hold, or do not fit each other."""
+    return ResnetkitError(
+        Code.WEIGHTS,
+        f"the description in {file} is not valid",
+        why=error.what,
+        fix="give the file that train wrote",
+    )
+
+
+def _read_metadata(file: Path) -> str | None:
+    # Opened for numpy, so that reading the head loads no torch.
+    with safe_open(file, framework="np") as opened:
+        return (opened.metadata() or {}).get("resnetkit")

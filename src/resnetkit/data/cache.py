@@ -1,0 +1,223 @@
+"""Decoded images of a folder kept on the disk, so that another run over the same files need not decode them.
+
+What is kept is only trusted for a file that is as it was: the same size and time of change, else the same SHA-256.
+Rows that are damaged, and files that changed, are decoded again; then the cache is written anew as a whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+
+from resnetkit.config import to_dict
+from resnetkit.data.decoding import UnreadableImage
+from resnetkit.data.originals import Examination, Examined, FolderImages, Originals, compact, examine_all, load_images
+from resnetkit.data.packed import TABLE, DamagedFile, Packed, PackedImages, checksum, open_packed, packing
+from resnetkit.data.source import ArrayImages, Images, empty_images
+from resnetkit.data.spec import DataSpec
+
+FORMAT = 1
+FILE_NAME = re.compile(r"\.?(train|val|test)-[0-9a-f]{24}\.packed(\.[0-9a-f]{16})?")
+WORTHWHILE_BYTES = 64 * 2**20  # less is decoded in about a second
+FREE_SHARE = 0.5  # of the free space, `auto` takes at most this
+UNUSED_SECONDS = 30 * 24 * 3600
+# A file that changed within this time before it was read may have changed again without its time telling.
+CLOCK_STEP_NS = 2 * 10**9
+
+Shape = tuple[int, int, int]
+
+
+def cache_file(spec: DataSpec, split: str, originals: Originals, shape: Shape) -> Path | None:
+    """Where the images of a split, staged as they are to be, are kept; None if they are not."""
+    if spec.cache == "off" or not isinstance(originals, FolderImages):
+        return None
+    wanted = originals.preprocessing
+    facts = [FORMAT, os.path.realpath(originals.root), split, originals.stage.__name__, shape, wanted.resize_px]
+    facts += [wanted.interpolation, wanted.jpeg_scaling, to_dict(originals.limits)]
+    facts += [version(name) for name in ("resnetkit", "pillow", "torch")]
+    key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24]
+    automatic = spec.cache == "auto"
+    folder = platformdirs.user_cache_path("resnetkit") / "images" if automatic else Path(spec.cache).expanduser()
+    file = folder / f"{split}-{key}.packed"
+    return file if not automatic or file.exists() or _is_worthwhile(folder, len(originals) * math.prod(shape)) else None
+
+
+def _is_worthwhile(folder: Path, num_bytes: int) -> bool:
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    return WORTHWHILE_BYTES <= num_bytes <= FREE_SHARE * shutil.disk_usage(existing).free
+
+
+def load_cached(
+    file: Path | None,
+    originals: Originals,
+    shape: Shape,
+    *,
+    keep: bool,
+    num_workers: int,
+    on_done: Callable[[int], None],
+) -> tuple[Images, Examination, list[str]]:
+    """The readable images, in memory if they are to be kept there; what was found; sentences for the user.
+
+    Without a file, and where it cannot be written, they are loaded as :func:`load_images` does.
+    """
+    if file is None or not isinstance(originals, FolderImages):
+        return *load_images(
+            originals, originals.examine, shape, keep=keep, num_workers=num_workers, on_done=on_done
+        ), []
+    known, notes = _Known(originals), []
+    try:
+        known.packed = open_packed(file)
+        if known.packed.pixels.shape[1:] != shape:
+            raise DamagedFile("holds images of another size")
+    except FileNotFoundError:
+        pass
+    except (DamagedFile, OSError) as error:
+        known.packed = None
+        notes.append(f"the cache {file} {error}; it is written anew")
+    recalled = known.recall_all(shape, keep=keep, num_workers=num_workers)
+    if recalled is not None:
+        os.utime(file)  # for remove_unused
+        on_done(len(originals))
+        return *recalled, notes
+    try:
+        images, examined = _pack(file, known, shape, keep=keep, num_workers=num_workers, on_done=on_done)
+        _remove_unused(file.parent)
+    except OSError as error:
+        notes.append(f"the decoded images cannot be kept in {file.parent}: {error.strerror or error}")
+        images, examined = load_images(
+            originals, known.examine, shape, keep=keep, num_workers=num_workers, on_done=on_done
+        )
+    if known.packed is not None:
+        notes += known.notes(file)
+    return images, examined, notes
+
+
+def _pack(
+    file: Path, known: _Known, shape: Shape, *, keep: bool, num_workers: int, on_done: Callable[[int], None]
+) -> tuple[Images, Examination]:
+    """Write the cache, with what is known and decoding what is not."""
+    originals, started_ns = known.originals, time.time_ns()
+    table = np.zeros(len(originals), TABLE)
+
+    def examine(index: int) -> Examined:
+        table["size"][index], table["mtime_ns"][index] = _state(originals.full_path(index))
+        found = known.examine(index)
+        table["crc32"][index] = checksum(found.pixels)
+        return found
+
+    with packing(file, len(originals), shape, in_memory=keep) as new:
+        examined = examine_all(len(originals), examine, new.pixels, num_workers=num_workers, on_done=on_done)
+        rows = examined.readable
+        table["sha256"][rows] = np.array(examined.digests, "V32")
+        table["aspect_ratio"][rows] = examined.aspect_ratios
+        for index in examined.reasons:
+            table["sha256"][index] = known.digests.get(index, bytes(32))
+            new.pixels[index] = 0  # not whatever was in memory
+        reasons = {originals.paths[index]: reason for index, reason in examined.reasons.items()}
+        new.finish(originals.paths, table, {"reasons": reasons, "started_ns": started_ns})
+        pixels = new.pixels
+    if keep:
+        return ArrayImages(compact(pixels, rows)), examined
+    pixels.flags.writeable = False
+    return PackedImages(pixels, rows), examined
+
+
+class _Unknown(Exception):  # noqa: N818 - a question without an answer
+    """The cache does not know an image as it is now."""
+
+
+class _Known:
+    """What a cache, if there is one, knows about the files of a folder as they are now."""
+
+    def __init__(self, originals: FolderImages) -> None:
+        self.originals = originals
+        self.packed: Packed | None = None
+        self.digests: dict[int, bytes] = {}  # of unreadable files
+        self._rows: dict[str, int] = {}
+        self._changed: set[int] = set()
+        self._damaged: set[int] = set()
+
+    def recall_all(self, shape: Shape, *, keep: bool, num_workers: int) -> tuple[Images, Examination] | None:
+        """All images, if the cache knows every one of them."""
+        packed, num_images = self.packed, len(self.originals)
+        if packed is None:
+            return None
+        self._rows = {name: row for row, name in enumerate(packed.names)}
+        pixels = empty_images(num_images, shape) if keep else None
+        try:
+            examined = examine_all(num_images, self.recall, pixels, num_workers=num_workers, on_done=lambda _: None)
+        except _Unknown:
+            return None
+        if pixels is not None:
+            return ArrayImages(compact(pixels, examined.readable)), examined
+        rows = np.array([self._rows[self.originals.paths[index]] for index in examined.readable], np.int64)
+        return PackedImages(packed.pixels, rows), examined
+
+    def recall(self, index: int) -> Examined:
+        """One image from the cache. Raises :class:`_Unknown`, and :class:`UnreadableImage` as decoding it would."""
+        packed, row = self.packed, self._rows.get(self.originals.paths[index])
+        if packed is None or row is None:
+            raise _Unknown
+        entry = packed.table[row]
+        state = _state(self.originals.full_path(index))
+        settled = state[1] < packed.facts["started_ns"] - CLOCK_STEP_NS
+        if not settled or state != (entry["size"], entry["mtime_ns"]):
+            content = self.originals.content(index)
+            if hashlib.sha256(content).digest() != entry["sha256"].tobytes():
+                raise _Unknown
+        reason = packed.facts["reasons"].get(self.originals.paths[index])
+        if reason is not None:
+            raise UnreadableImage(reason)
+        if not packed.is_sound(row):
+            self._damaged.add(index)
+            raise _Unknown
+        return Examined(packed.pixels[row], entry["sha256"].tobytes(), float(entry["aspect_ratio"]))
+
+    def examine(self, index: int) -> Examined:
+        """One image, from the cache or else from its file. Raises :class:`UnreadableImage`."""
+        try:
+            return self.recall(index)
+        except _Unknown:
+            self._changed.add(index)
+        content = self.originals.content(index)
+        try:
+            return self.originals.examine_content(content)
+        except UnreadableImage:
+            self.digests[index] = hashlib.sha256(content).digest()
+            raise
+
+    def notes(self, file: Path) -> list[str]:
+        """Why the cache had to be written anew."""
+        num_damaged, num_new = len(self._damaged), len(self._changed - self._damaged)
+        found = [f"{num_damaged:,} images in the cache {file} were damaged, and decoded again"] if num_damaged else []
+        found += (
+            [f"{num_new:,} images are not in the cache {file} as they are now, and were decoded"] if num_new else []
+        )
+        return found
+
+
+def _state(path: str) -> tuple[int, int]:
+    """Size and time of change of a file; of one that cannot be asked, values that no file has."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return -1, -1
+    return status.st_size, status.st_mtime_ns
+
+
+def _remove_unused(folder: Path) -> None:
+    """Delete what no run has used for a month, and what runs that were killed left half-written."""
+    for path in folder.iterdir():
+        if FILE_NAME.fullmatch(path.name) and time.time() - path.stat().st_mtime > UNUSED_SECONDS:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,156 @@
+"""Engines that run a classifier's ONNX graph; no torch here.
+
+All compute in float32. A batch is divided among streams that do not wait for each other, one thread each where there
+are enough images; a single image is computed by all threads together. Idle threads sleep instead of spinning: beside
+them, the next images are being decoded. Measured in ``benchmarks/inference.md``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Any
+
+import numpy as np
+
+from resnetkit.data.source import UInt8Images
+from resnetkit.inference.onnx_names import INPUT, OUTPUT
+from resnetkit.prediction import Engine, Probabilities
+
+Run = Callable[[UInt8Images], Probabilities]
+OPENVINO_TELEMETRY = "openvino_telemetry"
+
+
+@dataclass(frozen=True)
+class Streams:
+    """How threads and images are divided.
+
+    Attributes:
+        number: pieces computed at the same time.
+        num_threads: of each.
+        piece_size: images in a piece.
+    """
+
+    number: int
+    num_threads: int
+    piece_size: int
+
+
+def divide(batch_size: int, num_threads: int) -> Streams:
+    """As many streams as there are threads or images.
+
+    >>> divide(8, 2), divide(1, 2)
+    (Streams(number=2, num_threads=1, piece_size=4), Streams(number=1, num_threads=2, piece_size=1))
+    """
+    number = min(batch_size, num_threads)
+    return Streams(number, num_threads // number, -(-batch_size // number))
+
+
+class GraphEngine:
+    """An opened graph.
+
+    Args:
+        runs: one for each stream; computes at most ``piece_size`` images, and is called by one thread at a time.
+        fills: whether it computes exactly so many, so that a smaller piece is filled up with black images.
+    """
+
+    def __init__(self, name: str, runs: Sequence[Run], piece_size: int, *, fills: bool) -> None:
+        self.name = name
+        self._piece_size, self._fills = piece_size, fills
+        self._idle: SimpleQueue[Run] = SimpleQueue()
+        for run in runs:
+            self._idle.put(run)
+        self._pool = ThreadPoolExecutor(len(runs), thread_name_prefix=name) if len(runs) > 1 else None
+
+    def probabilities(self, pixels: UInt8Images) -> Probabilities:
+        """Class probabilities ``(N, K)`` of preprocessed images, uint8 ``(N, C, S, S)``."""
+        pieces = [pixels[start : start + self._piece_size] for start in range(0, len(pixels), self._piece_size)]
+        several = self._pool is not None and len(pieces) > 1
+        answers = self._pool.map(self._compute, pieces) if several and self._pool else map(self._compute, pieces)
+        return np.concatenate(list(answers))
+
+    def _compute(self, piece: UInt8Images) -> Probabilities:
+        missing = self._piece_size - len(piece) if self._fills else 0
+        whole = np.concatenate([piece, np.zeros((missing, *piece.shape[1:]), np.uint8)]) if missing else piece
+        run = self._idle.get()
+        try:
+            return run(np.ascontiguousarray(whole))[: len(piece)]
+        finally:
+            self._idle.put(run)
+
+
+def import_onnxruntime() -> Any:
+    """The package ``onnxruntime``, kept from reporting over the network how it is used.
+
+    Its official builds do so unless this variable is set before the import (their ``Privacy.md``; seen in 1.31), and
+    keep an identifier of the user in the cache folder. Who sets it otherwise has been asked.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    return importlib.import_module("onnxruntime")
+
+
+def open_onnxruntime(graph: bytes, *, batch_size: int, num_threads: int) -> Engine:
+    """ONNX Runtime's CPU provider."""
+    onnxruntime = import_onnxruntime()
+    streams = divide(batch_size, num_threads)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = streams.num_threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3  # errors only: they are raised, the rest is for its own developers
+    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+    def run(pixels: UInt8Images) -> Probabilities:
+        result: Probabilities = session.run([OUTPUT], {INPUT: pixels})[0]
+        return result
+
+    # A session may be run by several threads at once, each of which then computes for itself.
+    return GraphEngine("onnxruntime", [run] * streams.number, streams.piece_size, fills=False)
+
+
+def import_openvino() -> Any:
+    """The package ``openvino``, kept from reporting over the network that it was imported.
+
+    Its import sends an event through ``openvino_telemetry`` (seen in 2026.4); without that package it goes on silently.
+    """
+    was_there, kept = OPENVINO_TELEMETRY in sys.modules, sys.modules.get(OPENVINO_TELEMETRY)
+    sys.modules[OPENVINO_TELEMETRY] = None  # type: ignore[assignment]  # Python's way to say: not to be found
+    try:
+        return importlib.import_module("openvino")
+    finally:
+        del sys.modules[OPENVINO_TELEMETRY]
+        if was_there and kept is not None:
+            sys.modules[OPENVINO_TELEMETRY] = kept
+
+
+def open_openvino(graph: bytes, *, batch_size: int, num_threads: int) -> Engine:
+    """OpenVINO's CPU device, with the number of images fixed: it plans better for shapes that it knows."""
+    openvino = import_openvino()
+    streams = divide(batch_size, num_threads)
+    core = openvino.Core()
+    model = core.read_model(graph)
+    _, *image = model.input(INPUT).get_partial_shape()
+    model.reshape(openvino.PartialShape([streams.piece_size, *image]))
+    settings = {
+        # Its default on processors with bfloat16 units is bfloat16.
+        "INFERENCE_PRECISION_HINT": "f32",
+        "INFERENCE_NUM_THREADS": streams.number * streams.num_threads,
+        "NUM_STREAMS": str(streams.number),
+    }
+    compiled = core.compile_model(model, "CPU", settings)
+
+    def make_run() -> Run:
+        request = compiled.create_infer_request()
+
+        def run(pixels: UInt8Images) -> Probabilities:
+            # A copy: the request's own output is overwritten by the next call.
+            result: Probabilities = request.infer({INPUT: pixels}, share_inputs=True)[OUTPUT].copy()
+            return result
+
+        return run
+
+    return GraphEngine("openvino", [make_run() for _ in range(streams.number)], streams.piece_size, fills=True)

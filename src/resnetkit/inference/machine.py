@@ -1,0 +1,63 @@
+"""The processor and its threads, known without torch."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+CPU_FOLDER = Path("/sys/devices/system/cpu")
+CUDA_DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+
+
+def find_num_threads() -> int:
+    """Threads to compute with: torch's where it is loaded, else ``OMP_NUM_THREADS``, else one per physical core."""
+    if "torch" in sys.modules:
+        return int(sys.modules["torch"].get_num_threads())
+    stated = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
+    return int(stated) if stated.isdigit() and int(stated) else num_physical_cores()
+
+
+def num_physical_cores() -> int:
+    """Cores that this process may use; two threads on one of them share its arithmetic units."""
+    if not hasattr(os, "sched_getaffinity"):
+        return os.cpu_count() or 1
+    allowed = os.sched_getaffinity(0)
+    cores = set()
+    for number in allowed:
+        try:
+            cores.add((CPU_FOLDER / f"cpu{number}/topology/thread_siblings_list").read_text())
+        except OSError:
+            return len(allowed)
+    return len(cores)
+
+
+def processor_name() -> str:
+    """What the processor calls itself."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            return next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor()
+
+
+def may_have_gpu() -> bool:
+    """Whether torch could find a GPU here; where this says no, asking torch itself is spared."""
+    if version_of("torch").endswith("+cpu"):
+        return False
+    try:
+        ctypes.CDLL(CUDA_DRIVER)
+    except OSError:
+        return Path("/dev/kfd").exists()  # AMD's, which torch calls cuda too
+    return True
+
+
+def version_of(package: str) -> str:
+    """The installed version; empty where there is none."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""

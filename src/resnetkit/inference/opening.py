@@ -1,0 +1,220 @@
+"""Engines and predictors for a classifier: measured once, then opened as remembered, without torch where possible."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from resnetkit.classifier_file import find_classifier, read_description
+from resnetkit.errors import Code, ResnetkitError, require
+from resnetkit.files import sha256_of
+from resnetkit.inference.cache import Cache, Key, Record, make_key
+from resnetkit.inference.choice import Choice, check_images, choose
+from resnetkit.inference.engines import AUTO, ENGINES, EngineKind, find_kinds, open_kind
+from resnetkit.inference.machine import find_num_threads, may_have_gpu
+from resnetkit.prediction import BATCH_SIZE, Engine, Predictor
+
+if TYPE_CHECKING:
+    from resnetkit.classifier import Classifier
+
+# Pixels computed at once: 4 photographs of 224 × 224 for each thread. More gain no speed on a CPU and cost memory.
+MAX_PIXELS_PER_THREAD = 4 * 224 * 224
+
+Tell = Callable[[str], None]
+
+
+def tell_user(text: str) -> None:
+    """Say it on stderr."""
+    print(text, file=sys.stderr)
+
+
+def open_predictor(
+    source: str | Path,
+    *,
+    engine: str = AUTO,
+    batch_size: int = BATCH_SIZE,
+    device: str = "auto",
+    tell: Tell = tell_user,
+) -> Predictor:
+    """What answers for images, for the classifier in a run folder or classifier file.
+
+    Where the engine to use is known and needs no torch, torch is not loaded.
+
+    Args:
+        engine: a name of :data:`~resnetkit.inference.engines.NAMES`.
+        batch_size: how many images will be given at once; the fastest engine can depend on it.
+
+    Raises:
+        ResnetkitError: for a file that is no classifier, an unknown engine, or one that cannot run here.
+    """
+    file = find_classifier(source)
+    find_kinds(engine)  # a mistyped name is told before anything is loaded
+    threads = find_num_threads()  # before torch is loaded and after it the same, or nothing would be found again
+    if device == "cpu" or (device == "auto" and not may_have_gpu()):
+        description = read_description(file)
+        size = description.preprocessing.image_size_px
+        kinds, chunk = find_kinds(engine), chunk_size(batch_size, size, threads)
+        if any(kind.reads == "graph" for kind in kinds):
+            cache, key = Cache(sha256_of(file), file), make_key(kinds, batch_size=chunk, num_threads=threads)
+            record = cache.read(key)
+            opened = None if record is None or record.graph is None else _reopen(record, key, tell)
+            if opened is not None:
+                return Predictor(opened, description.preprocessing, description.class_names)
+    # Only here, and below this line, torch is loaded.
+    from resnetkit.classifier import load_classifier
+    from resnetkit.runtime import find_device
+
+    classifier = load_classifier(file, device=find_device(device))
+    classifier.engine = open_engine(
+        classifier, engine, batch_size=batch_size, num_threads=threads, file=file, tell=tell
+    )
+    return classifier.predictor
+
+
+def open_engine(
+    classifier: Classifier,
+    name: str = AUTO,
+    *,
+    batch_size: int = BATCH_SIZE,
+    num_threads: int | None = None,
+    file: Path | None = None,
+    tell: Tell = tell_user,
+) -> Engine:
+    """The engine of that name for a classifier; ``auto``: the fastest one here that agrees with the network.
+
+    The first time, engines are opened, checked against the network and timed, which takes some seconds; the choice is
+    kept. With only torch at hand there is nothing to choose and nothing is measured.
+
+    Args:
+        batch_size: how many images will be given at once.
+        num_threads: to compute with, but for torch, which has one number for the process; None: torch's.
+        file: what the classifier was loaded from, unchanged since: the choice is kept beside it. Otherwise, as for
+            anybody's weights, it is kept in the user's cache.
+
+    Raises:
+        ResnetkitError: for an unknown engine, or one that cannot run here, fails, or disagrees with the network.
+    """
+    on_cpu = classifier.device.type == "cpu"
+    kinds = find_kinds(name, on_cpu=on_cpu)
+    threads = num_threads or find_num_threads()
+    size = classifier.preprocessing.image_size_px
+    chunk = chunk_size(batch_size, size, threads) if on_cpu else batch_size
+    if all(kind.name == "torch" for kind in kinds):
+        return open_kind(kinds[0], classifier, batch_size=chunk, num_threads=threads)
+    digest = sha256_of(file) if file is not None else hashlib.sha256(classifier.to_bytes()).hexdigest()
+    cache, key = Cache(digest, file), make_key(kinds, batch_size=chunk, num_threads=threads)
+    record = cache.read(key)
+    if record is not None:
+        opened = _reopen(record, key, tell, classifier)
+        if opened is not None:
+            return opened
+    return _choose(classifier, kinds, cache, key, tell)
+
+
+def chunk_size(batch_size: int, image_size_px: int, num_threads: int) -> int:
+    """How many images are computed at once: a power of two, so that a choice serves nearby sizes too.
+
+    >>> [chunk_size(n, 224, 2) for n in (1, 3, 64)], chunk_size(256, 32, 2)
+    ([1, 2, 8], 256)
+    """
+    require(batch_size >= 1, f"batch_size must be at least 1, got {batch_size}")
+    most = max(1, num_threads * MAX_PIXELS_PER_THREAD // image_size_px**2)
+    return 1 << (min(batch_size, most).bit_length() - 1)
+
+
+def _reopen(record: Record, key: Key, tell: Tell, classifier: Classifier | None = None) -> Engine | None:
+    """The engine that was chosen before; None where it does not open any more, which is said."""
+    kind = ENGINES[record.engine]
+    try:
+        subject = record.graph if kind.reads == "graph" else classifier
+        return open_kind(kind, subject, batch_size=key["batch_size"], num_threads=key["num_threads"])
+    except Exception as error:  # whatever another project's code raises: the choice is made anew
+        tell(f"the engine {kind.name}, chosen before, does not open ({error}); choosing again")
+        return None
+
+
+def _choose(
+    classifier: Classifier,
+    kinds: Sequence[EngineKind],
+    cache: Cache,
+    key: Key,
+    tell: Tell,
+) -> Engine:
+    """Measure, say what came of it, and keep it."""
+    from resnetkit.classifier import PlainNetwork
+
+    reference = PlainNetwork(classifier.network, classifier.preprocessing)
+    chunk = key["batch_size"]
+    names = ", ".join(kind.name for kind in kinds)
+    doing = "measuring the engines" if len(kinds) > 1 else "checking the engine"
+    tell(f"{doing} {names} for this classifier, {chunk} images at a time; once, a few seconds")
+    graphs = _GraphOnce(classifier)
+
+    def opener(kind: EngineKind) -> Callable[[], Engine]:
+        return lambda: open_kind(
+            kind,
+            graphs.content if kind.reads == "graph" else classifier,
+            batch_size=chunk,
+            num_threads=key["num_threads"],
+        )
+
+    choice = choose(
+        {kind.name: opener(kind) for kind in kinds}, reference, check_images(classifier.preprocessing), chunk
+    )
+    for trial in choice.trials:
+        if trial.problem and len(kinds) > 1:
+            tell(f"left out: the engine {trial.engine} {trial.problem}")
+    if choice.engine is None:
+        if len(kinds) == 1:
+            raise ResnetkitError(
+                Code.CHECK_FAILED,
+                f"the engine {names} cannot be used for this classifier",
+                why=choice.trials[0].problem,
+                fix="--engine auto",
+            )
+        tell("no engine agrees with the network; it is used as it is, which is slower")
+        return reference
+    tell(say_choice(choice))
+    graph = graphs.content if ENGINES[choice.engine.name].reads == "graph" else None
+    try:
+        cache.write(key, Record(choice.engine.name, choice.trials, graph))
+    except ResnetkitError as error:
+        tell(f"the choice could not be kept and will be made again: {error.why}")
+    return choice.engine
+
+
+class _GraphOnce:
+    """A classifier's graph, written when it is first asked for."""
+
+    def __init__(self, classifier: Classifier) -> None:
+        self._classifier, self._content = classifier, b""
+
+    @property
+    def content(self) -> bytes:
+        if not self._content:
+            from resnetkit.inference.onnx_graph import write_graph
+
+            self._content = write_graph(self._classifier)
+        return self._content
+
+
+def say_choice(choice: Choice) -> str:
+    """The outcome in one line.
+
+    >>> from types import SimpleNamespace
+    >>> from resnetkit.inference.choice import Trial
+    >>> say_choice(Choice(SimpleNamespace(name="a"), (Trial("a", 2e-7, 0.010), Trial("b", 3e-7, 0.0125))))
+    "engine a: 10.00 ms an image (b 12.50 ms); its probabilities are the network's within 2e-07"
+    """
+    assert choice.engine is not None
+    taken = next(trial for trial in choice.trials if trial.engine == choice.engine.name)
+    others = ", ".join(
+        f"{trial.engine} {1000 * trial.seconds:.2f} ms"
+        for trial in choice.trials
+        if trial.seconds is not None and trial is not taken
+    )
+    speed = f"{1000 * taken.seconds:.2f} ms an image ({others}); " if taken.seconds is not None else ""
+    return f"engine {taken.engine}: {speed}its probabilities are the network's within {taken.max_difference:.0e}"

@@ -1,0 +1,133 @@
+"""The table of engines, and each of them against the network."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from resnetkit.errors import Code, ResnetkitError
+from resnetkit.inference import engines
+from resnetkit.inference.engines import ENGINES, NAMES, find_kinds, open_kind
+
+
+@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("batch_size", [1, 2])
+def test_every_engine_agrees_with_the_network_for_any_number_of_images(
+    name: str, batch_size: int, make: Callable[..., Any], noise: Callable[..., Any]
+) -> None:
+    kind = ENGINES[name]
+    if kind.missing:
+        pytest.skip(kind.missing)
+    if name == "torch_compile" and batch_size == 1:
+        pytest.skip("compiling takes long; the other batch size does it")
+    classifier = make(average_mirrored=True, channel_order="bgr")
+    subject = classifier
+    if kind.reads == "graph":
+        from resnetkit.inference.onnx_graph import write_graph
+
+        subject = write_graph(classifier)
+    engine = open_kind(kind, subject, batch_size=batch_size, num_threads=1)
+    assert engine.name == name
+    for number in (1, 2, 5):
+        pixels = noise(classifier, number)
+        answer = engine.probabilities(pixels)
+        assert answer.dtype == np.float32
+        np.testing.assert_allclose(answer, classifier.predictor.engine.probabilities(pixels), atol=2e-6)
+        again = engine.probabilities(noise(classifier, 3))
+        assert answer.shape == (number, 3)  # an answer is the caller's, not a buffer that the next call overwrites
+        assert np.array_equal(engine.probabilities(noise(classifier, 3)), again)
+
+
+@pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize(("batch_size", "num_threads"), [(1, 2), (2, 2), (4, 2), (5, 3), (2, 5)])
+def test_images_divided_among_threads_keep_their_order(
+    name: str, batch_size: int, num_threads: int, make: Callable[..., Any], noise: Callable[..., Any]
+) -> None:
+    if ENGINES[name].missing:
+        pytest.skip(ENGINES[name].missing)
+    from resnetkit.inference.onnx_graph import write_graph
+
+    classifier = make()
+    engine = open_kind(ENGINES[name], write_graph(classifier), batch_size=batch_size, num_threads=num_threads)
+    pixels = noise(classifier, 23)
+    np.testing.assert_allclose(
+        engine.probabilities(pixels), classifier.predictor.engine.probabilities(pixels), atol=2e-6
+    )
+
+
+def test_an_answer_is_not_overwritten_by_the_next(make: Callable[..., Any], noise: Callable[..., Any]) -> None:
+    if ENGINES["openvino"].missing:
+        pytest.skip(ENGINES["openvino"].missing)
+    from resnetkit.inference.onnx_graph import write_graph
+
+    classifier = make()
+    engine = open_kind(ENGINES["openvino"], write_graph(classifier), batch_size=1, num_threads=1)
+    first = engine.probabilities(noise(classifier, 1))
+    kept = first.copy()
+    engine.probabilities(255 - noise(classifier, 1))
+    assert np.array_equal(first, kept)
+
+
+IMPORT = """
+import socket, sys
+def refuse(*arguments):
+    raise SystemExit("a connection was asked for")
+socket.socket.connect = socket.getaddrinfo = refuse
+from resnetkit.inference import graph_engines
+getattr(graph_engines, f"import_{sys.argv[1]}")()
+print([name for name in sys.modules if name.startswith("openvino_telemetry")])
+"""
+
+
+@pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
+def test_engines_report_nothing_about_their_user(name: str, tmp_path: Path) -> None:
+    if ENGINES[name].missing:
+        pytest.skip(ENGINES[name].missing)
+    environment = {**os.environ, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    environment.pop("ORT_DISABLE_TELEMETRY", None)
+    finished = subprocess.run(
+        [sys.executable, "-c", IMPORT, name], env=environment, capture_output=True, text=True, check=True
+    )
+    assert finished.stdout.strip() == "[]"
+    # Both would keep an identifier of the user here: ~/intel, .cache/Microsoft.
+    assert not list(tmp_path.iterdir())
+
+
+def test_auto_stands_for_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "find_spec", lambda name: None if name == "openvino" else object())
+    assert [kind.name for kind in find_kinds("auto")] == ["onnxruntime", "torch"]
+    monkeypatch.setattr(engines, "find_spec", lambda name: None)
+    assert [kind.name for kind in find_kinds("auto")] == ["torch"]
+    assert [kind.name for kind in find_kinds("auto", on_cpu=False)] == ["torch"]
+
+
+def test_an_engine_that_is_not_installed_is_an_error_that_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "find_spec", lambda name: None)
+    with pytest.raises(ResnetkitError, match="the engine openvino cannot run here") as raised:
+        find_kinds("openvino")
+    assert raised.value.why == "openvino and onnx are not installed (pip install 'resnetkit[openvino]')"
+    assert raised.value.code is Code.USAGE
+
+
+def test_without_a_compiler_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(ResnetkitError, match="the engine torch_compile cannot run here") as raised:
+        find_kinds("torch_compile")
+    assert "no C++ compiler" in raised.value.why
+
+
+def test_names_are_checked() -> None:
+    with pytest.raises(ResnetkitError, match="unknown engine 'onnx'") as raised:
+        find_kinds("onnx")
+    assert raised.value.fix.startswith(("did you mean", "choose one of: auto"))
+    assert set(NAMES) == {"auto", *ENGINES}
+
+
+def test_a_graph_is_not_run_for_a_classifier_on_a_gpu() -> None:
+    with pytest.raises(ResnetkitError, match="computes on the CPU"):
+        find_kinds("onnxruntime", on_cpu=False)

@@ -1,0 +1,35 @@
+"""Threads and processor without torch."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from resnetkit.inference.machine import find_num_threads, num_physical_cores, processor_name, version_of
+
+ASK = """
+import sys
+from resnetkit.inference.machine import find_num_threads
+print(find_num_threads(), "torch" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize(("stated", "expected"), [("3", 3), ("2,1", 2), ("0", None), ("many", None), ("", None)])
+def test_threads_are_those_the_environment_states_or_the_cores(stated: str, expected: int | None) -> None:
+    environment = {**os.environ, "OMP_NUM_THREADS": stated}
+    finished = subprocess.run([sys.executable, "-c", ASK], env=environment, capture_output=True, text=True, check=True)
+    assert finished.stdout.split() == [str(expected or num_physical_cores()), "False"]
+
+
+def test_where_torch_is_loaded_its_threads_count() -> None:
+    import torch
+
+    assert find_num_threads() == torch.get_num_threads()
+
+
+def test_the_machine_is_named() -> None:
+    assert 1 <= num_physical_cores() <= (os.cpu_count() or 1)
+    assert processor_name() == processor_name()
+    assert version_of("numpy")
+    assert version_of("no-such-package") == ""

@@ -1,0 +1,152 @@
+"""The pipeline from images to answers: order, bounded reading ahead, and a clean end."""
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from resnetkit import prediction
+from resnetkit.data.originals import FolderImages
+from resnetkit.data.spec import Limits, Preprocessing
+from resnetkit.data.squeezing import cut_center
+from resnetkit.errors import ResnetkitError
+from resnetkit.prediction import BATCHES_AHEAD, Predictor
+
+PREPROCESSING = Preprocessing(4, 4, 1, (0.5,), (0.5,))
+
+
+@dataclass
+class Brightness:
+    """An engine: the brighter an image, the more probable the second class."""
+
+    name: str = "brightness"
+    batches: list[int] = field(default_factory=list)
+
+    def probabilities(self, pixels: np.ndarray) -> np.ndarray:
+        self.batches.append(len(pixels))
+        bright = pixels.mean((1, 2, 3)).astype(np.float32) / 255
+        return np.stack([1 - bright, bright], axis=1)
+
+
+def predictor(engine: object = None) -> Predictor:
+    return Predictor(engine or Brightness(), PREPROCESSING, ("dark", "bright"))  # type: ignore[arg-type]
+
+
+def shades(folder: Path, number: int) -> list[Path]:
+    """Files of which each is brighter than the one before."""
+    folder.mkdir(exist_ok=True)
+    paths = [folder / f"{shade:03}.png" for shade in range(number)]
+    for shade, path in enumerate(paths):
+        Image.new("L", (6, 5), shade * 5).save(path)
+    return paths
+
+
+def brightness_of(row: prediction.Prediction) -> float:
+    return dict(row.top)["bright"]
+
+
+def test_rows_come_in_order_however_long_each_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = shades(tmp_path, 20)
+    decode = prediction.decode
+
+    def slow_at_first(path: Path, *rest: object) -> Image.Image:
+        time.sleep(0.02 if int(Path(path).stem) % 7 == 0 else 0)
+        return decode(path, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(prediction, "decode", slow_at_first)
+    rows = predictor().predict(paths, batch_size=3)
+    assert [row.source for row in rows] == [str(path) for path in paths]
+    assert [brightness_of(row) for row in rows] == pytest.approx([i * 5 / 255 for i in range(20)])
+
+
+def test_batches_are_as_large_as_asked() -> None:
+    engine = Brightness()
+    predictor(engine).predict([np.zeros((5, 5), np.uint8)] * 7, batch_size=3)
+    assert engine.batches == [3, 3, 1]
+    with pytest.raises(ResnetkitError, match="batch_size must be at least 1"):
+        predictor().predict([np.zeros((5, 5), np.uint8)], batch_size=0)
+
+
+def test_little_is_read_ahead_of_a_sequence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded: list[str] = []
+    decode = prediction.decode
+
+    def counted(path: Path, *rest: object) -> Image.Image:
+        decoded.append(str(path))
+        return decode(path, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(prediction, "decode", counted)
+    rows = predictor().iter_predictions(shades(tmp_path, 40), batch_size=2)
+    for number in range(1, 11):
+        next(rows)
+        assert len(decoded) <= number + 1 + (BATCHES_AHEAD + 1) * 2
+    rows.close()  # type: ignore[attr-defined]
+    assert len(decoded) < 40
+
+
+def test_an_iterable_is_asked_for_one_batch_at_a_time() -> None:
+    given = 0
+
+    def camera() -> Iterator[np.ndarray]:
+        nonlocal given
+        while True:
+            given += 1
+            yield np.full((5, 5), given, np.uint8)
+
+    rows = predictor().iter_predictions(camera(), batch_size=1)
+    for number in range(1, 5):
+        assert next(rows).source == str(number - 1)
+        assert given == number
+
+
+def test_what_has_begun_ends_and_the_rest_is_dropped(tmp_path: Path) -> None:
+    class Interrupted(Brightness):
+        def probabilities(self, pixels: np.ndarray) -> np.ndarray:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        predictor(Interrupted()).predict(shades(tmp_path, 30), batch_size=2)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("decode")]
+
+
+def test_one_image_given_twice_is_answered_twice(tmp_path: Path) -> None:
+    path = shades(tmp_path, 3)[2]
+    with Image.open(path) as image:
+        rows = predictor().predict([image] * 20, batch_size=4)
+    assert {row.status for row in rows} == {"ok"}
+    assert len({row.top for row in rows}) == 1
+
+
+def test_unreadable_files_are_rows_and_are_not_computed(tmp_path: Path) -> None:
+    paths = shades(tmp_path, 4)
+    paths[1].write_bytes(b"nothing")
+    engine = Brightness()
+    rows = predictor(engine).predict(paths, batch_size=2)
+    assert [row.status for row in rows] == ["ok", "error", "ok", "ok"]
+    assert engine.batches == [1, 2]
+    with pytest.raises(ResnetkitError, match=r"001\.png is not a JPEG"):
+        predictor().predict_proba(paths)
+
+
+def test_a_jpeg_is_shrunk_while_decoded_as_it_was_for_training(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (64, 80, 3), dtype=np.uint8)
+    path = tmp_path / "noise.jpg"
+    Image.fromarray(noise).save(path, quality=95)
+    seen: list[np.ndarray] = []
+
+    class Recorder(Brightness):
+        def probabilities(self, pixels: np.ndarray) -> np.ndarray:
+            seen.append(pixels)
+            return super().probabilities(pixels)
+
+    for scaling in ("full", "reduced"):
+        preprocessing = replace(PREPROCESSING, image_size_px=8, resize_px=8, jpeg_scaling=scaling)
+        Predictor(Recorder(), preprocessing, ("dark", "bright")).predict([path])
+        folder = FolderImages(str(tmp_path), [path.name], Limits(), cut_center, preprocessing)
+        np.testing.assert_array_equal(seen[-1], folder.read(np.array([0])))
+    assert not np.array_equal(*seen)
