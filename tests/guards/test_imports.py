@@ -13,11 +13,12 @@ SOURCE = Path(__file__).parents[2] / "src" / "resnetkit"
 LAYERS = [
     {"config", "errors", "files", "runtime"},
     {"models", "data"},
+    {"classifier_file", "prediction"},
     {"classifier"},
     {"pretrained"},
     {"evaluation", "inference"},
     {"training", "explanation", "exporting"},
-    {"serving", "study"},
+    {"serving", "study", "benchmarking"},
     {"cli"},
 ]
 # errors, config and files are the ground that everything may stand on, each other included.
@@ -82,9 +83,32 @@ def test_descriptions_and_the_command_line_load_no_torch(module: str) -> None:
     assert finished.stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize(
+    "module",
+    [
+        "resnetkit.classifier_file",
+        "resnetkit.prediction",
+        "resnetkit.inference.opening",
+        "resnetkit.inference.graph_engines",
+    ],
+)
+def test_what_can_answer_without_torch_loads_none(module: str) -> None:
+    code = f"import sys, {module}; print('torch' in sys.modules)"
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert finished.stdout.strip() == "False"
+
+
 def test_torchvision_is_never_imported() -> None:
     for path in SOURCE.rglob("*.py"):
         assert "torchvision" not in {part for node in imports(path) for part in node.split(".")}, path
+
+
+@pytest.mark.parametrize("package", ["onnxruntime", "openvino"])
+def test_what_reports_its_own_import_is_imported_in_one_place(package: str) -> None:
+    """``inference.graph_engines.import_*`` turn that off first."""
+    for folder in (SOURCE, SOURCE.parents[1] / "tests", SOURCE.parents[1] / "benchmarks"):
+        for path in folder.rglob("*.py"):
+            assert package not in {node.split(".")[0] for node in imports(path)}, path
 
 
 def imports(path: Path) -> set[str]:

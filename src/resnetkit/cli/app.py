@@ -11,7 +11,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from resnetkit.cli import compare, convert, demo, describe, evaluate, models, predict, train
+from resnetkit.cli import benchmark, compare, convert, demo, describe, evaluate, models, predict, train
 from resnetkit.errors import Code, ResnetkitError
 
 # Idle OpenMP threads sleep instead of spinning: on a machine that does anything else, spinning costs most of the
@@ -81,6 +81,7 @@ app.command("convert")(convert.convert)
 app.command("models")(models.models)
 app.command("describe")(describe.describe)
 app.command("compare")(compare.compare)
+app.command("benchmark")(benchmark.benchmark)
 
 
 def main() -> None:

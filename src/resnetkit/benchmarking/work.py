@@ -1,0 +1,169 @@
+"""The work that is timed: the training loop's own steps, and a classifier's own answers, on images made up.
+
+What the images show changes no speed.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from resnetkit.benchmarking.machine import synchronize
+from resnetkit.classifier import Classifier
+from resnetkit.data.batches import Shard
+from resnetkit.data.source import Indices, LoadedData, Split, UInt8Images
+from resnetkit.models.resnet import ResNet
+from resnetkit.runtime import Runtime
+from resnetkit.training.averaging import WeightAverage
+from resnetkit.training.listener import Listener, StepReport
+from resnetkit.training.loop import Loop
+from resnetkit.training.optimizer import make_optimizer
+from resnetkit.training.recipe import Recipe
+from resnetkit.training.run_folder import RunFolder
+from resnetkit.training.state import Progress, TrainingState
+
+FOREVER = 10**9
+NUM_STEPS = 50  # in an epoch of made-up images
+NUM_DIFFERENT = 16
+
+
+@dataclass(frozen=True)
+class MadeUpImages:
+    """As many images as wanted, which are few: a step copies its batch out of memory, whatever stands there."""
+
+    pixels: UInt8Images
+    num_images: int
+
+    def __len__(self) -> int:
+        return self.num_images
+
+    def read(self, indices: Indices) -> UInt8Images:
+        """The images at ``indices``, uint8 ``(n, C, H, W)``."""
+        return self.pixels[indices % len(self.pixels)]
+
+
+def make_data(recipe: Recipe) -> LoadedData:
+    """A train split for a recipe: random images of the size it reads, with random labels."""
+    draw = np.random.default_rng(0)
+    side, num_classes = recipe.preprocessing.resize_px, recipe.model.num_classes
+    num_images = NUM_STEPS * recipe.batch_size
+    assert num_classes is not None
+    pixels = draw.integers(0, 256, (NUM_DIFFERENT, recipe.preprocessing.channels, side, side), dtype=np.uint8)
+    split = Split(
+        "train",
+        MadeUpImages(pixels, num_images),
+        draw.integers(0, num_classes, num_images),
+        [str(number) for number in range(num_images)],
+        np.ones(num_images, np.float32),
+    )
+    return LoadedData(tuple(str(label) for label in range(num_classes)), {"train": split}, fingerprint="")
+
+
+class _EnoughSteps(Exception):  # noqa: N818 - the way out of a loop that has done what was asked for
+    pass
+
+
+class _Stopwatch(Listener):
+    """Times steps, and leaves the loop when it has seen enough of them, or before an epoch ends."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.wanted = 0
+        self.seconds: list[float] = []
+        self.mark = 0.0
+
+    def step_ended(self, report: StepReport) -> None:
+        """Note the time."""
+        synchronize(self.device)
+        now = time.perf_counter()
+        self.seconds.append(now - self.mark)
+        self.mark = now
+        if len(self.seconds) >= self.wanted or report.step == report.num_steps:
+            raise _EnoughSteps
+
+
+@dataclass
+class TrainingWork:
+    """Steps of :class:`~resnetkit.training.loop.Loop`, as ``train`` runs it, without its ends of epochs.
+
+    Reading the batch, augmentation, network, loss, update and average are in them; validation and checkpoints are not.
+    """
+
+    recipe: Recipe
+    state: TrainingState
+    data: LoadedData
+    runtime: Runtime
+    scratch: Path
+
+    def __post_init__(self) -> None:
+        # Random labels at a full learning rate can diverge, which says nothing about speed; and no time runs out.
+        recipe = replace(
+            self.recipe,
+            epochs=FOREVER,
+            checkpoint_seconds=float(FOREVER),
+            early_stopping_epochs=0,
+            data=replace(self.recipe.data, num_workers=0),  # as for all images in memory
+            optimizer=replace(self.recipe.optimizer, learning_rate=1e-6),
+        )
+        self._stopwatch = _Stopwatch(self.runtime.device)
+        # The folder is for the checkpoint that the loop writes when it is interrupted; nothing else goes there.
+        self._loop = Loop(
+            recipe, RunFolder(self.scratch), self.state, self.data, self.runtime, Shard(), self._stopwatch, {}
+        )
+
+    @property
+    def engine(self) -> str:
+        """What computes."""
+        return "torch"
+
+    def __call__(self, num_steps: int) -> list[float]:
+        """Do that many steps; the seconds each took."""
+        watch = self._stopwatch
+        watch.wanted, watch.seconds = num_steps, []
+        while len(watch.seconds) < num_steps:
+            self.state.progress = Progress()
+            watch.mark = time.perf_counter()
+            try:
+                self._loop.run_all()
+            except _EnoughSteps:
+                continue
+        return watch.seconds
+
+
+def make_state(recipe: Recipe, runtime: Runtime) -> TrainingState:
+    """What a run of the recipe starts with; fresh weights, which are as fast as any."""
+    network = ResNet(recipe.model)
+    network = network.to(device=runtime.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = make_optimizer(recipe.optimizer, network, recipe.fine_tuning)
+    return TrainingState(network, optimizer, WeightAverage(network, recipe.ema_decay))
+
+
+@dataclass
+class PredictionWork:
+    """Answers of a classifier and its engine for one batch of preprocessed images: uint8 in, probabilities out."""
+
+    classifier: Classifier
+    batch_size: int
+
+    def __post_init__(self) -> None:
+        preprocessing = self.classifier.preprocessing
+        shape = (self.batch_size, preprocessing.channels, *(preprocessing.image_size_px,) * 2)
+        self._pixels = torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+
+    @property
+    def engine(self) -> str:
+        """What computes."""
+        return "torch" if self.classifier.engine is None else self.classifier.engine.name
+
+    def __call__(self, num_steps: int) -> list[float]:
+        """Answer that many times; the seconds each took."""
+        seconds = []
+        for _ in range(num_steps):
+            started = time.perf_counter()
+            self.classifier.probabilities(self._pixels).cpu()
+            seconds.append(time.perf_counter() - started)
+        return seconds

@@ -1,0 +1,44 @@
+"""The machine's peak, its load and memory."""
+
+import numpy as np
+import pytest
+import torch
+
+from resnetkit.benchmarking import machine
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_machine_has_a_peak(precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "SIDES", (32, 64))
+    assert machine.measure_peak(precision, CPU) > 0
+
+
+def test_the_peak_is_the_best_of_all_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = iter([0.2, 0.1, 0.05, 0.3])
+    monkeypatch.setattr(machine, "SIDES", (32, 64))
+    monkeypatch.setattr(machine, "SECONDS_PER_SIDE", 0.25)
+    monkeypatch.setattr(machine, "_time_product", lambda a, b, out: next(seconds))
+    # 0.2 and 0.1 fill the first side's time; eight times 0.1 would be too long for the next.
+    assert machine.measure_peak("fp32", CPU) == 2 * 32**3 / 0.1
+
+
+def test_other_work_is_told_where_it_takes_cores_that_are_needed() -> None:
+    assert machine.warning_about_load(0.4, threads=2, cores=2) is None
+    assert machine.warning_about_load(3.0, threads=4, cores=8) is None
+    assert "5.0 of its 8 cores" in (machine.warning_about_load(5.0, threads=4, cores=8) or "")
+
+
+def test_memory_in_use_at_once_is_seen_though_it_is_freed_again() -> None:
+    with machine.watch_memory(CPU) as idle:
+        pass
+    with machine.watch_memory(CPU) as busy:
+        block = np.ones(200_000_000, np.uint8)
+        del block
+    assert busy.num_bytes >= idle.num_bytes + 150_000_000
+
+
+def test_free_memory_is_some_memory() -> None:
+    free = machine.free_bytes(CPU)
+    assert free is None or free > 0
