@@ -3,10 +3,6 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-# Idle OpenMP threads sleep instead of spinning, as the command line itself sets it.
-export OMP_WAIT_POLICY ?= passive
-export GOMP_SPINCOUNT ?= 0
-
 .PHONY: demo test test-all lint format help
 
 help:
@@ -18,6 +14,10 @@ help:
 
 demo: $(INSTALLED)
 	$(BIN)/resnetkit demo
+
+# Two test processes share the cores: idle OpenMP threads sleep at once instead of spinning.
+test test-all: export OMP_WAIT_POLICY ?= passive
+test test-all: export GOMP_SPINCOUNT ?= 0
 
 test: $(INSTALLED)
 	$(BIN)/pytest --numprocesses 2 -m 'not slow'

@@ -25,6 +25,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from resnetkit.cli.app import OPENMP_SETTINGS
+
 # Does one round; how much it did, in the comparison's unit.
 Round = Callable[[], float]
 AVX2 = {
@@ -193,8 +195,6 @@ def started(comparison: Comparison, script: str, threads: int, isa: str) -> Iter
         "OMP_NUM_THREADS": str(threads),
         "MKL_NUM_THREADS": str(threads),
         "TF_NUM_INTRAOP_THREADS": str(threads),
-        "OMP_WAIT_POLICY": "passive",
-        "GOMP_SPINCOUNT": "0",
         "TF_CPP_MIN_LOG_LEVEL": "2",
         **(AVX2 if isa == "avx2" else {}),
     }
@@ -203,7 +203,9 @@ def started(comparison: Comparison, script: str, threads: int, isa: str) -> Iter
         workers, packages = {}, {}
         for contestant in (one for one in comparison.contestants if isa in one.isas):
             command = [sys.executable, script, "--worker", f"{comparison.name}/{contestant.name}"]
-            worker = Worker(command, {**shared, **contestant.environment})
+            # What `resnetkit` itself sets; a peer runs as its user starts it.
+            usual = OPENMP_SETTINGS if contestant.name.startswith("resnetkit") else {}
+            worker = Worker(command, {**shared, **usual, **contestant.environment})
             stack.callback(worker.end)
             os.sched_setaffinity(worker.process.pid, cores)
             packages |= worker.ask(json.dumps({"packages": contestant.packages}))

@@ -87,7 +87,7 @@ def start(
         torch.cuda.set_device(device)
         # Read by cuBLAS at its first call; without it, deterministic matrix products are refused.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(deterministic, warn_only=True)
+    torch.set_deterministic_debug_mode("warn" if deterministic else "default")
     # A guard against reading memory that was never written; it costs time at every allocation.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = not deterministic
@@ -97,6 +97,8 @@ def start(
     repays = on_cuda or num_flops >= COMPILE_FROM_FLOPS * torch.get_num_threads()
     if compile_network == "off" or (compile_network == "auto" and not repays):
         return Runtime(device, bf16, False, notes)
+    # The compiler has a setting of its own, which only this function sets; it takes a second to import.
+    torch.use_deterministic_algorithms(deterministic, warn_only=True)
     obstacle = _why_not_compile(device)
     require(
         not obstacle or compile_network == "auto",

@@ -411,7 +411,7 @@ def test_an_unwritable_place_is_an_io_error(cli: Cli, tmp_path: Path) -> None:
 # --- start-up ---
 
 
-def test_openmp_is_told_to_sleep_unless_the_user_says_otherwise() -> None:
+def test_openmp_is_told_to_sleep_soon_unless_the_user_says_otherwise() -> None:
     code = (
         "import os, sys; sys.argv = ['resnetkit', '--version']\n"
         "from resnetkit.cli.app import main\n"
@@ -420,7 +420,7 @@ def test_openmp_is_told_to_sleep_unless_the_user_says_otherwise() -> None:
     )
     environment = {"PATH": "/usr/bin", "OMP_WAIT_POLICY": "active"}
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
-    assert out.stdout.split()[-2:] == ["active", "0"]
+    assert out.stdout.split()[-2:] == ["active", "10000"]
 
 
 @pytest.mark.parametrize("command", ["demo", "train", "evaluate", "predict", "models", "describe"])

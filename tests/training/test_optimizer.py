@@ -98,7 +98,7 @@ def test_half_the_rate_is_half_the_step() -> None:
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: f"{spec.kind}")
 def test_what_has_no_gradient_is_neither_updated_nor_decayed_and_joins_in_later(spec: Optimizer) -> None:
     network = small_network()
-    optimizer = make_optimizer(spec, network, FineTuning())
+    optimizer = make_optimizer(spec, network, FineTuning(freeze="stage2"))
     before = {name: value.clone() for name, value in network.named_parameters()}
     hold_lowest_parts(network, 3)  # stem, stages 1 and 2
     for seed in range(2):

@@ -14,9 +14,9 @@ from typer.core import TyperGroup
 from resnetkit.cli import benchmark, compare, convert, demo, describe, evaluate, models, predict, train
 from resnetkit.errors import Code, ResnetkitError
 
-# Idle OpenMP threads sleep instead of spinning: on a machine that does anything else, spinning costs most of the
-# speed (benchmarks/foundation.md). Read when torch is loaded, so they are set before.
-OPENMP_SETTINGS = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "0"}
+# Idle OpenMP threads spin for some microseconds, then sleep: spinning on costs most of the speed where the machine does
+# anything else, sleeping at once a third of it everywhere (benchmarks/notes.md). Read when torch is loaded.
+OPENMP_SETTINGS = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "10000"}
 
 EXIT_CODES = (
     "Exit codes: 0 ok, 1 check failed, 2 usage, 3 data, 4 weights or checkpoint, 5 training diverged, "

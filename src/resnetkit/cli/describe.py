@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -131,23 +130,14 @@ def _print_open_choice(name: str, facts: dict[str, object], *, as_json: bool) ->
 
 
 def _write_picture(path: Path, name: str, spec: ResNetSpec, size: int, what: str) -> None:
-    from resnetkit.errors import require
-    from resnetkit.files import write_durably
+    from resnetkit.cli.pictures import check_picture, write_picture
     from resnetkit.models.drawing import draw_blocks
     from resnetkit.models.network_drawing import draw_network
-    from resnetkit.models.svg import START
     from resnetkit.models.wiring import wire
 
-    require(path.suffix.lower() == ".svg", f"--svg writes an SVG file, got {path}", fix=f"name it {path.stem}.svg")
-    require(
-        not path.exists() or (path.is_file() and path.read_bytes().startswith(START.encode())),
-        f"{path} is there already, and no picture of ours",
-        fix="give another name",
-    )
+    check_picture(path)
     wiring = wire(spec, size)
-    drawn = draw_network(name, wiring) if what == "network" else draw_blocks(name, wiring.block_kinds())
-    write_durably(path, drawn.encode())
-    print(f"wrote {path}", file=sys.stderr)
+    write_picture(path, draw_network(name, wiring) if what == "network" else draw_blocks(name, wiring.block_kinds()))
 
 
 def _draw_text(name: str, spec: ResNetSpec, size: int, what: str) -> str:

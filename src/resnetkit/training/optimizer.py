@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -14,24 +17,28 @@ from resnetkit.training.schedule import rate_factors
 def make_optimizer(spec: Optimizer, network: ResNet, fine_tuning: FineTuning) -> torch.optim.Optimizer:
     """The optimizer over all parameters, frozen ones too, which it passes over for as long as they have no gradient.
 
-    Each part of the network has groups of its own: for its rate, and because a fused update needs all parameters of a
-    group to have a memory or none. 1-D tensors (norms and biases) are not decayed.
+    1-D tensors (norms and biases) are not decayed. Parts share groups where they have one rate, unless some of them are
+    frozen at first: a fused update needs all parameters of a group to have a memory or none.
     """
     parts = parts_of(network)
     factors = rate_factors(fine_tuning, tuple(parts))
-    groups = [
-        {"params": chosen, "weight_decay": decay, "rate_factor": factors[name]}
-        for name, part in parts.items()
-        for is_matrix, decay in ((True, spec.weight_decay), (False, 0.0))
-        if (chosen := [p for p in part.parameters() if (p.ndim > 1) == is_matrix])
+    groups: dict[tuple[Any, ...], list[Tensor]] = defaultdict(list)
+    for name, part in parts.items():
+        apart = name if fine_tuning.freeze != "none" else None
+        for parameter in part.parameters():
+            decay = spec.weight_decay if parameter.ndim > 1 else 0.0
+            groups[apart, factors[name], decay].append(parameter)
+    described = [
+        {"params": parameters, "rate_factor": factor, "weight_decay": decay}
+        for (_, factor, decay), parameters in groups.items()
     ]
     match spec:
         case Sgd():
             return torch.optim.SGD(
-                groups, lr=spec.learning_rate, momentum=spec.momentum, nesterov=spec.nesterov, fused=True
+                described, lr=spec.learning_rate, momentum=spec.momentum, nesterov=spec.nesterov, fused=True
             )
         case AdamW():
-            return torch.optim.AdamW(groups, lr=spec.learning_rate, betas=spec.betas, eps=spec.eps, fused=True)
+            return torch.optim.AdamW(described, lr=spec.learning_rate, betas=spec.betas, eps=spec.eps, fused=True)
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
