@@ -74,6 +74,8 @@ def test_compilation_must_repay(monkeypatch: pytest.MonkeyPatch) -> None:
     assert runtime.start("cpu", num_flops=enough).compile
     assert not runtime.start("cpu", num_flops=enough, compile_network="off").compile
     assert runtime.start("cpu", compile_network="on").compile
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
+    assert "no faster" in runtime.start("cpu", compile_network="on", precision="bf16").notes[0]
 
 
 def test_a_machine_without_a_compiler_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

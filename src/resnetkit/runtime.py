@@ -93,7 +93,9 @@ def start(
     torch.backends.cudnn.benchmark = not deterministic
     is_fast = _multiplies_bf16_fast(device)
     bf16 = precision == "bf16" or (precision == "auto" and is_fast)
-    notes = () if is_fast or not bf16 else (f"bf16 is no faster than float32 on this {device.type}, only less exact",)
+    notes: tuple[str, ...] = ()
+    if bf16 and not is_fast:
+        notes += (f"bf16 is no faster than float32 on this {device.type}, only less exact",)
     repays = on_cuda or num_flops >= COMPILE_FROM_FLOPS * torch.get_num_threads()
     if compile_network == "off" or (compile_network == "auto" and not repays):
         return Runtime(device, bf16, False, notes)
@@ -106,10 +108,9 @@ def start(
         why=obstacle,
         fix="install a C++ compiler such as g++, or set runtime.compile to auto or off",
     )
-    note = (
-        (f"torch.compile does not work here, so training goes without it and slower: {obstacle}",) if obstacle else ()
-    )
-    return Runtime(device, bf16, not obstacle, note)
+    if obstacle:
+        notes += (f"torch.compile does not work here, so training goes without it and slower: {obstacle}",)
+    return Runtime(device, bf16, not obstacle, notes)
 
 
 def _multiplies_bf16_fast(device: torch.device) -> bool:
