@@ -6,7 +6,6 @@ import hashlib
 import os
 import platform
 import re
-import sys
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Literal
@@ -15,6 +14,7 @@ import platformdirs
 import torch
 
 from resnetkit.errors import Code, ResnetkitError, require
+from resnetkit.processor import processor_name
 
 COMPILE_FROM_FLOPS = 2.5e13  # per thread: some minutes of training, of which compiling takes half a minute
 
@@ -122,7 +122,7 @@ def _multiplies_bf16_fast(device: torch.device) -> bool:
 def _why_not_compile(device: torch.device) -> str:
     """What compiling a small function raises; empty where it works."""
     # A cache for each kind of processor: torch's own hands code made for one to another, which then crashes.
-    made_for = f"{torch.__version__} {_processor_name()} {torch.backends.cpu.get_cpu_capability()}"
+    made_for = f"{torch.__version__} {processor_name()} {torch.backends.cpu.get_cpu_capability()}"
     folder = platformdirs.user_cache_path("resnetkit") / "compiled" / hashlib.sha256(made_for.encode()).hexdigest()[:16]
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder))
     try:
@@ -145,19 +145,10 @@ def environment() -> dict[str, Any]:
         "pillow": version("pillow"),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
-        "processor": _processor_name(),
+        "processor": processor_name(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "gpu": device,
         "omp_wait_policy": os.environ.get("OMP_WAIT_POLICY", ""),
     }
-
-
-def _processor_name() -> str:
-    if sys.platform == "linux":
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            for line in file:
-                if line.startswith("model name"):
-                    return line.split(":", 1)[1].strip()
-    return platform.processor()

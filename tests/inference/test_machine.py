@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from resnetkit.inference.machine import find_num_threads, num_physical_cores, processor_name, version_of
+from resnetkit.inference.machine import find_num_threads, num_physical_cores, version_of
+from resnetkit.processor import processor_name
 
 ASK = """
 import sys

@@ -23,7 +23,8 @@ from resnetkit.errors import ResnetkitError
 from resnetkit.files import write_durably
 from resnetkit.inference.choice import Trial
 from resnetkit.inference.engines import EngineKind
-from resnetkit.inference.machine import processor_name, version_of
+from resnetkit.inference.machine import version_of
+from resnetkit.processor import processor_name
 
 FORMAT = "resnetkit engine choice 1"
 GRAPH_NAME = "graph.onnx"
