@@ -12,7 +12,7 @@ from typing import Any
 
 from resnetkit import classifier, files
 from resnetkit.cli.app import main
-from resnetkit.training import checkpoint, finishing, loop
+from resnetkit.training import checkpoint, finishing, loop, tally
 
 
 def die() -> None:
@@ -38,7 +38,7 @@ def dying(function: Callable[..., Any], count: int, *, before: bool) -> Callable
 def arm(moment: str, count: int) -> None:
     match moment:
         case "before an update":
-            loop.Loop._check_finite = dying(loop.Loop._check_finite, count, before=False)  # type: ignore[method-assign]
+            tally.Tally.end_step = dying(tally.Tally.end_step, count, before=False)  # type: ignore[method-assign]
         case "after an update":
             loop.Loop._train_step = dying(loop.Loop._train_step, count, before=False)  # type: ignore[method-assign]
         case "while a checkpoint is written":

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from resnetkit.errors import Code, ResnetkitError
-from resnetkit.training import loop, runs
+from resnetkit.training import loop, runs, tally
 from resnetkit.training.checkpoint import newest_checkpoint
 from resnetkit.training.interruption import Interrupted, StopRequest
 from resnetkit.training.listener import Listener, StepReport
@@ -42,9 +42,9 @@ def test_killed_at_every_kind_of_moment_a_run_ends_in_the_same_bytes(
     start = ["train", "digits", "--model", "resnet20_b", "--out", str(tmp_path / "killed")]
     start += assignments(settings)
     resume = ["train", "--resume", str(run)]
-    # Ten steps an epoch, two checks a step, four tensor files a checkpoint.
+    # Ten steps an epoch, four tensor files a checkpoint.
     moments = [
-        ("before an update", 7, start),
+        ("before an update", 4, start),
         ("while a checkpoint is written", 6, resume),
         ("before a checkpoint is renamed", 3, resume),
         ("after a checkpoint is renamed", 8, resume),
@@ -216,7 +216,7 @@ def test_a_request_to_one_of_several_processes_stops_all_for_its_signal(
 ) -> None:
     # Each of two processes gets the signal in a step: their votes add up, the signals' numbers must not.
     monkeypatch.setattr(loop, "set_learning_rate", lambda *_: signal.raise_signal(signal.SIGTERM))
-    monkeypatch.setattr(loop, "sum_over_ranks", lambda values, _: torch.cat([values[:2], 2 * values[2:]]))
+    monkeypatch.setattr(tally, "sum_over_ranks", lambda values, _: torch.cat([values[:3], 2 * values[3:]]))
     with pytest.raises(Interrupted, match="SIGTERM"):
         runs.train("digits", model="resnet20_b", settings=tiny_settings, out=tmp_path)
 

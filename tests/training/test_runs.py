@@ -14,8 +14,9 @@ from PIL import Image
 import resnetkit
 from resnetkit.classifier import load_classifier
 from resnetkit.cli.app import main
+from resnetkit.config import override
 from resnetkit.errors import Code, ResnetkitError
-from resnetkit.training import loop, runs
+from resnetkit.training import feed, loop, runs
 from resnetkit.training.listener import Listener, StepReport
 from resnetkit.training.run_folder import RunFolder
 
@@ -104,20 +105,47 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-4)
 
 
+def test_steps_taken_together_give_the_same_bytes(
+    tmp_path: Path, tiny_settings: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contents, epochs = [], []
+    for together in (1, 4):
+        monkeypatch.setattr(feed, "steps_together", lambda *_, n=together: n)
+        listener = Recorder()
+        result = runs.train("digits", model="resnet20_b", settings=tiny_settings, out=tmp_path, listener=listener)
+        assert [step.step for step in listener.steps[: 10 // together]] == list(range(together, 11, together))
+        contents.append((result.run / "classifier.safetensors").read_bytes())
+        epochs.append([(row["train_top1"], pytest.approx(row["train_loss"], rel=1e-12)) for row in listener.rows])
+    assert contents[0] == contents[1]
+    assert epochs[0] == epochs[1]
+
+
+def test_only_a_gpu_takes_steps_together() -> None:
+    recipe = runs.plan("digits", settings={"batch_size": 64})[1].recipe
+    assert feed.steps_together(recipe, torch.device("cpu")) == 1
+    assert feed.steps_together(recipe, torch.device("cuda")) == feed.MOST_STEPS_TOGETHER
+    large = override(recipe, {"preprocessing.resize_px": 1024, "preprocessing.image_size_px": 1024})
+    assert feed.steps_together(large, torch.device("cuda")) == 1
+
+
+@pytest.mark.parametrize("together", [1, 4])
 @pytest.mark.parametrize("what", ["loss", "gradient"])
 def test_what_is_not_finite_stops_the_run_before_the_update(
-    tmp_path: Path, tiny_settings: dict[str, object], monkeypatch: pytest.MonkeyPatch, what: str
+    tmp_path: Path, tiny_settings: dict[str, object], monkeypatch: pytest.MonkeyPatch, what: str, together: int
 ) -> None:
+    monkeypatch.setattr(feed, "steps_together", lambda *_: together)
     before: dict[str, torch.Tensor] = {}
     original = loop.Loop._backward
 
-    def poisoned(self: loop.Loop, images: torch.Tensor, targets: torch.Tensor, parts: int) -> tuple[float, int]:
+    def poisoned(
+        self: loop.Loop, images: torch.Tensor, targets: torch.Tensor, parts: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         loss, correct = original(self, images, targets, parts)
-        if self.state.progress.step == 13:
+        if self.state.progress.step == 12:
             before.update({name: p.detach().clone() for name, p in self.state.network.named_parameters()})
             monkeypatch.setattr(Kept, "network", self.state.network)
             if what == "loss":
-                return math.nan, correct
+                return loss * math.nan, correct
             next(self.state.network.parameters()).grad[0] = math.inf
         return loss, correct
 
@@ -129,7 +157,7 @@ def test_what_is_not_finite_stops_the_run_before_the_update(
     with pytest.raises(ResnetkitError, match=f"the {what} became") as caught:
         runs.train("digits", model="resnet20_b", settings=tiny_settings, out=tmp_path)
     assert caught.value.code == Code.DIVERGED
-    assert "epoch 2, step 4" in str(caught.value)
+    assert "epoch 2, step 3" in str(caught.value)
     assert "learning_rate" in caught.value.fix
     assert before
     for name, parameter in Kept.network.named_parameters():

@@ -74,14 +74,18 @@ class _Stopwatch(Listener):
         self.device = device
         self.wanted = 0
         self.seconds: list[float] = []
-        self.mark = 0.0
+        self.start()
+
+    def start(self) -> None:
+        """From here on time runs, before the first step of an epoch."""
+        self._mark, self._step = time.perf_counter(), 0
 
     def step_ended(self, report: StepReport) -> None:
-        """Note the time."""
+        """Note the time; a GPU's steps are reported some at a time."""
         synchronize(self.device)
-        now = time.perf_counter()
-        self.seconds.append(now - self.mark)
-        self.mark = now
+        now, num_steps = time.perf_counter(), report.step - self._step
+        self.seconds += [(now - self._mark) / num_steps] * num_steps
+        self._mark, self._step = now, report.step
         if len(self.seconds) >= self.wanted or report.step == report.num_steps:
             raise _EnoughSteps
 
@@ -126,7 +130,7 @@ class TrainingWork:
         watch.wanted, watch.seconds = num_steps, []
         while len(watch.seconds) < num_steps:
             self.state.progress = Progress()
-            watch.mark = time.perf_counter()
+            watch.start()
             try:
                 self._loop.run_all()
             except _EnoughSteps:

@@ -53,13 +53,31 @@ def evaluation_order(num_images: int, batch_size: int) -> list[Indices]:
     return [np.arange(start, min(start + batch_size, num_images)) for start in range(0, num_images, batch_size)]
 
 
-def read_batches(split: Split, batches: list[Indices], *, num_workers: int = READERS) -> Iterator[Batch]:
+def resident_pixels(split: Split, device: torch.device) -> Tensor | None:
+    """The pixels of a split on a GPU, where they are in memory and take at most a quarter of what it has free."""
+    if device.type != "cuda" or not isinstance(split.images, ArrayImages):
+        return None
+    free, _ = torch.cuda.mem_get_info(device)
+    return torch.from_numpy(split.images.pixels).to(device) if split.images.pixels.nbytes <= free // 4 else None
+
+
+def read_batches(
+    split: Split, batches: list[Indices], *, num_workers: int = READERS, resident: Tensor | None = None
+) -> Iterator[Batch]:
     """The batches of a split, one after the other; images that are not in memory are read ahead by threads.
 
     Threads, because whatever takes time here (decoding, resizing, copying, waiting for the disk) leaves the
     interpreter to others; so nothing is sent from process to process, and the first batch comes at once.
+
+    Args:
+        resident: what :func:`resident_pixels` gave for the split; its batches' images are on that device.
     """
     labels = split.labels
+    if resident is not None:
+        for indices in batches:
+            where = torch.from_numpy(indices).to(resident.device)
+            yield Batch(resident[where], torch.from_numpy(labels[indices]), indices)
+        return
     if isinstance(split.images, ArrayImages) or num_workers == 0:
         for indices in batches:
             yield Batch(torch.from_numpy(split.images.read(indices)), torch.from_numpy(labels[indices]), indices)

@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class StepReport:
-    """The state after one update; losses and accuracies are means over this epoch so far.
+    """The state after an update (on a GPU: after some); losses and accuracies are means over this epoch so far.
 
     Attributes:
         epoch, step: from 1; ``step`` counts within the epoch of ``num_steps``.

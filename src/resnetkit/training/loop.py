@@ -9,31 +9,30 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor, nn
 
-from resnetkit.data.augmentation import change_colors, crop_and_flip, erase
-from resnetkit.data.batches import Batch, Shard, read_batches, training_order
-from resnetkit.data.mixing import mix, one_hot
-from resnetkit.data.normalization import normalize
+from resnetkit.data.batches import Shard
 from resnetkit.data.randomness import Purpose, derive_seed
 from resnetkit.data.source import LoadedData
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.evaluation.scoring import quick_scores
 from resnetkit.runtime import Runtime
 from resnetkit.training.checkpoint import save_checkpoint
-from resnetkit.training.distributed import from_first_rank, gradient_exchange, make_parallel, sum_over_ranks
+from resnetkit.training.distributed import from_first_rank, gradient_exchange, make_parallel
+from resnetkit.training.feed import Feed
 from resnetkit.training.interruption import Interrupted, StopRequest, listen_for_stop
 from resnetkit.training.listener import Listener, StepReport
 from resnetkit.training.loss import cross_entropy, make_class_weights
-from resnetkit.training.optimizer import set_learning_rate
+from resnetkit.training.optimizer import clip_gradients, set_learning_rate
 from resnetkit.training.parts import count_trainable, hold_lowest_parts
 from resnetkit.training.recipe import Recipe
 from resnetkit.training.run_folder import RunFolder
 from resnetkit.training.schedule import learning_rate_share, num_frozen_parts
 from resnetkit.training.state import TrainingState
+from resnetkit.training.tally import Sums, Tally
 
 
 @dataclass
@@ -58,11 +57,11 @@ class Loop:
     def __post_init__(self) -> None:
         self._forward: nn.Module = self.state.network
         self._num_frozen = -1  # none yet: the first epoch finds out
-        self._train_split = self.data.splits["train"]
-        self._num_classes = len(self.data.class_names)
-        weights = make_class_weights(self.recipe, self._train_split.labels, self._num_classes)
-        self._class_weights = weights.to(self.runtime.device)
-        self._steps_per_epoch = len(self._train_split) // self.recipe.batch_size
+        device, split, num_classes = self.runtime.device, self.data.splits["train"], len(self.data.class_names)
+        self._class_weights = make_class_weights(self.recipe, split.labels, num_classes).to(device)
+        self._feed = Feed(self.recipe, split, num_classes, device, self.shard)
+        self._tally = Tally(device, self.shard)
+        self.state.optimizer.found_inf = self._tally.is_bad  # type: ignore[attr-defined]
         self._last_checkpoint = time.monotonic()
         self._stop = StopRequest()
 
@@ -81,19 +80,18 @@ class Loop:
 
     def _train_epoch(self) -> float | None:
         """Do the epoch's remaining steps; images per second, None where none remained."""
-        recipe, progress = self.recipe, self.state.progress
-        batches = training_order(recipe.seed, progress.epoch, len(self._train_split), recipe.batch_size)
-        todo = [self.shard.of(indices) for indices in batches[progress.step_in_epoch :]]
+        progress = self.state.progress
         self._hold_frozen_parts()
         images_per_second = None
-        started, seconds_before = time.monotonic(), progress.seconds
-        for done, batch in enumerate(
-            read_batches(self._train_split, todo, num_workers=recipe.data.num_workers), start=1
-        ):
-            self._train_step(batch)
+        started, seconds_before, steps_before = time.monotonic(), progress.seconds, progress.step_in_epoch
+        for group in self._feed.groups(progress.epoch, progress.step_in_epoch):
+            steps_read = progress.step
+            for images, targets in group:
+                self._train_step(images, targets)
+            self._read_tally(progress.step - steps_read)
             seconds = max(time.monotonic() - started, 1e-9)
             progress.seconds = seconds_before + seconds
-            images_per_second = done * recipe.batch_size / seconds
+            images_per_second = (progress.step_in_epoch - steps_before) * self.recipe.batch_size / seconds
             if self.shard.rank == 0:
                 self.listener.step_ended(self._report(images_per_second))
             self._checkpoint_if_due()
@@ -115,56 +113,37 @@ class Loop:
         self._num_frozen, self._forward = num_frozen, network
         self._forward = make_parallel(network, self.shard)
         if self.runtime.compile:
-            self._forward = torch.compile(self._forward)  # type: ignore[assignment]
+            # A step of a small network is hundreds of short kernels: a GPU runs them sooner than Python starts them, so
+            # they are recorded as CUDA graphs. Gradients that are added up or exchanged would be overwritten there.
+            whole = self.runtime.device.type == "cuda" and self.shard.num_ranks == recipe.accumulate_steps == 1
+            mode = "reduce-overhead" if whole else "default"
+            self._forward = torch.compile(self._forward, mode=mode)  # type: ignore[assignment]
 
-    def _train_step(self, batch: Batch) -> None:
+    def _train_step(self, images: Tensor, targets: Tensor) -> None:
+        """One update; nothing here waits for the device."""
         recipe, state, progress = self.recipe, self.state, self.state.progress
         # For what draws inside the network (dropout): a function of the step and of the process.
         position = progress.step * self.shard.num_ranks + self.shard.rank
         torch.manual_seed(derive_seed(recipe.seed, position, Purpose.LAYERS))
-        rate = recipe.optimizer.learning_rate * self.learning_rate_share(progress.step)
-        set_learning_rate(state.optimizer, rate)
+        set_learning_rate(state.optimizer, self._learning_rate(progress.step))
         state.optimizer.zero_grad()
 
-        images, targets = self._augment(batch)
-        sums = torch.zeros(2, dtype=torch.float64)
         parts = recipe.accumulate_steps
         for part, (some_images, some_targets) in enumerate(
             zip(images.chunk(parts), targets.chunk(parts), strict=True), start=1
         ):
             with gradient_exchange(self._forward, now=part == parts):
                 loss, num_correct = self._backward(some_images, some_targets, parts)
-            sums += torch.tensor([loss / parts / self.shard.num_ranks, num_correct])
-        sums = torch.cat([sums, sums.new_tensor(self._stop.votes())])
-        loss, correct, *votes = sum_over_ranks(sums.to(self._class_weights.device), self.shard).tolist()
-        self._stop.agree(votes)
-        self._check_finite("loss", loss, rate)
-        limit = math.inf if recipe.max_gradient_norm is None else recipe.max_gradient_norm
-        norm = nn.utils.clip_grad_norm_(state.network.parameters(), limit)
-        self._check_finite("gradient", float(norm), rate)
+            self._tally.add(loss / parts / self.shard.num_ranks, num_correct)
+        self._tally.end_step(clip_gradients(state.network, recipe.max_gradient_norm))
 
         state.optimizer.step()
         progress.step += 1
         progress.step_in_epoch += 1
         state.average.update(progress.step)
-        progress.loss_sum += loss * recipe.batch_size
-        progress.num_correct += int(correct)
-        progress.num_images += recipe.batch_size
 
-    def _augment(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Network input ``(N, C, S, S)`` and targets ``(N, K)`` of a batch."""
-        recipe, draws = self.recipe, (self.recipe.seed, self.state.progress.epoch, batch.indices)
-        device, augmentation = self.runtime.device, recipe.augmentation
-        aspect_ratios = self._train_split.aspect_ratios[batch.indices]
-        whole = batch.images.to(device, non_blocking=True)
-        size = recipe.preprocessing.image_size_px
-        pixels = crop_and_flip(whole, aspect_ratios, augmentation, size, *draws)
-        images = normalize(change_colors(pixels, augmentation, *draws), recipe.preprocessing)
-        images = erase(images, augmentation, *draws)
-        return mix(images, one_hot(batch.labels.to(device), self._num_classes), augmentation, *draws)
-
-    def _backward(self, images: Tensor, targets: Tensor, parts: int) -> tuple[float, int]:
-        """Add the gradients of one part of the batch; its mean loss and number of right answers."""
+    def _backward(self, images: Tensor, targets: Tensor, parts: int) -> tuple[Tensor, Tensor]:
+        """Add the gradients of one part of the batch; its mean loss (float64) and number of right answers."""
         with torch.autocast(self.runtime.device.type, torch.bfloat16, enabled=self.runtime.bf16):
             logits = self._forward(images)
         loss = cross_entropy(
@@ -173,29 +152,44 @@ class Loop:
         (loss / parts).backward()  # type: ignore[no-untyped-call]
         with torch.no_grad():
             correct = (logits.argmax(1) == targets.argmax(1)).sum()
-        return float(loss.detach()), int(correct)
+        return loss.detach().double(), correct
 
-    def _check_finite(self, what: str, value: float, rate: float) -> None:
-        if math.isfinite(value):
-            return
+    def _read_tally(self, num_steps: int) -> None:
+        """Take in what the last steps added up to.
+
+        Raises:
+            ResnetkitError: where the loss or the gradient of one of them was not finite.
+        """
+        progress, batch_size = self.state.progress, self.recipe.batch_size
+        sums = self._tally.read(self._stop)
+        if sums.good_steps < num_steps:
+            self._diverged(sums, num_steps - sums.good_steps)
+        progress.loss_sum += sums.loss * batch_size
+        progress.num_correct += sums.num_correct
+        progress.num_images += num_steps * batch_size
+
+    def _diverged(self, sums: Sums, num_bad: int) -> NoReturn:
         progress = self.state.progress
-        done = progress.num_images or 1
+        step, step_in_epoch = progress.step - num_bad, progress.step_in_epoch - num_bad  # of the first bad one, from 0
+        rate = self._learning_rate(step)
+        what, value = ("gradient", sums.bad_norm) if math.isfinite(sums.bad_loss) else ("loss", sums.bad_loss)
         if self.shard.rank == 0:
-            self.run.record("diverged", step=progress.step, quantity=what, learning_rate=rate)
+            self.run.record("diverged", step=step, quantity=what, learning_rate=rate)
         raise ResnetkitError(
             Code.DIVERGED,
-            f"the {what} became {value} in epoch {progress.epoch + 1}, step {progress.step_in_epoch + 1}; "
+            f"the {what} became {value} in epoch {progress.epoch + 1}, step {step_in_epoch + 1}; "
             "the weights were not updated with it",
-            why=f"learning rate {rate:.3g}, mean loss of this epoch before it {progress.loss_sum / done:.4g}",
+            why=f"learning rate {rate:.3g}, mean loss of this epoch before it "
+            f"{progress.loss_sum / max(progress.num_images, 1):.4g}",
             fix=f"start again with a lower learning rate (--set optimizer.learning_rate="
             f"{self.recipe.optimizer.learning_rate / 4:g}), a longer warm-up (schedule.warmup_share) or clipping "
             "(max_gradient_norm=1)",
         )
 
-    def learning_rate_share(self, step: int) -> float:
-        """The schedule at an update, from 0."""
-        num_steps = self.recipe.epochs * self._steps_per_epoch
-        return learning_rate_share(self.recipe.schedule, step, num_steps)
+    def _learning_rate(self, step: int) -> float:
+        """Of an update, from 0."""
+        num_steps = self.recipe.epochs * self._feed.steps_per_epoch
+        return self.recipe.optimizer.learning_rate * learning_rate_share(self.recipe.schedule, step, num_steps)
 
     def _finish_epoch(self, images_per_second: float | None) -> None:
         recipe, state, progress = self.recipe, self.state, self.state.progress
@@ -210,7 +204,7 @@ class Loop:
             "train_loss": progress.loss_sum / max(progress.num_images, 1),
             "train_top1": progress.num_correct / max(progress.num_images, 1),
             **scores,
-            "learning_rate": recipe.optimizer.learning_rate * self.learning_rate_share(progress.step - 1),
+            "learning_rate": self._learning_rate(progress.step - 1),
             "images_per_second": images_per_second,
             "elapsed_seconds": progress.seconds,
         }
@@ -250,15 +244,15 @@ class Loop:
 
     def _report(self, images_per_second: float) -> StepReport:
         progress, recipe = self.state.progress, self.recipe
-        steps_left = recipe.epochs * self._steps_per_epoch - progress.step
+        steps_left = recipe.epochs * self._feed.steps_per_epoch - progress.step
         return StepReport(
             progress.epoch + 1,
             recipe.epochs,
             progress.step_in_epoch,
-            self._steps_per_epoch,
+            self._feed.steps_per_epoch,
             progress.loss_sum / progress.num_images,
             progress.num_correct / progress.num_images,
-            recipe.optimizer.learning_rate * self.learning_rate_share(progress.step - 1),
+            self._learning_rate(progress.step - 1),
             images_per_second,
             steps_left * recipe.batch_size / images_per_second,
         )

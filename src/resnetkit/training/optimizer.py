@@ -47,6 +47,15 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) ->
         group["lr"] = learning_rate * group["rate_factor"]
 
 
+def clip_gradients(network: nn.Module, max_norm: float | None) -> Tensor:
+    """The length of the whole gradient, which is shortened to ``max_norm`` where it is longer; None: never."""
+    parameters = list(network.parameters())
+    norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+    if max_norm is not None:
+        nn.utils.clip_grads_with_norm_(parameters, max_norm, norm)
+    return norm
+
+
 def optimizer_tensors(optimizer: torch.optim.Optimizer, network: nn.Module) -> dict[str, Tensor]:
     """The optimizer's memory (momentum and the like), named ``parameter/key``."""
     return {

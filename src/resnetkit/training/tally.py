@@ -1,0 +1,73 @@
+"""What training steps add up on the device; the host reads it now and then, because asking makes the device wait."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from resnetkit.data.batches import Shard
+from resnetkit.training.distributed import sum_over_ranks
+from resnetkit.training.interruption import StopRequest
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Sums over some steps of all processes.
+
+    Attributes:
+        loss: of the steps' mean losses.
+        num_correct: right answers.
+        good_steps: those before the first whose loss or gradient was not finite.
+        bad_loss, bad_norm: that step's loss and length of the gradient in this process; 0 where all were finite.
+    """
+
+    loss: float
+    num_correct: int
+    good_steps: int
+    bad_loss: float
+    bad_norm: float
+
+
+class Tally:
+    """Sums since the last reading.
+
+    Attributes:
+        is_bad: float32 scalar on the device, 1 from the first step on whose loss or gradient is not finite, else 0; it
+            stays so. An optimizer that has it as its ``found_inf`` changes nothing while it is 1.
+    """
+
+    def __init__(self, device: torch.device, shard: Shard) -> None:
+        self._shard = shard
+        # Loss and right answers of the step that is under way, then the same over the finished ones, and their number.
+        self._step = torch.zeros(2, dtype=torch.float64, device=device)
+        self._sums = torch.zeros(3, dtype=torch.float64, device=device)
+        self._bad_step = torch.zeros(2, dtype=torch.float64, device=device)
+        self.is_bad = torch.zeros((), dtype=torch.float32, device=device)
+
+    @torch.no_grad()
+    def add(self, loss: Tensor, num_correct: Tensor) -> None:
+        """Add a part of the step under way: its share of the mean loss, and its right answers."""
+        self._step += torch.stack([loss.double(), num_correct.double()])
+
+    @torch.no_grad()
+    def end_step(self, gradient_norm: Tensor) -> None:
+        """End the step, before the update: the update is held back where something is not finite."""
+        was_bad = self.is_bad.bool()
+        values = torch.stack([self._step[0], gradient_norm.double()])
+        bad = was_bad | ~values.isfinite().all()
+        self._bad_step.copy_(torch.where(bad & ~was_bad, values, self._bad_step))
+        self.is_bad.copy_(bad)
+        self._sums += torch.cat([self._step, 1 - self.is_bad.double().reshape(1)])
+        self._step.zero_()
+
+    def read(self, stop: StopRequest) -> Sums:
+        """The sums since the last reading, which begin anew; all processes agree here on a request to stop too."""
+        votes = self._sums.new_tensor(stop.votes())
+        together = sum_over_ranks(torch.cat([self._sums, votes]), self._shard)
+        loss, correct, good, *votes_of_all = together.tolist()
+        stop.agree(votes_of_all)
+        self._sums.zero_()
+        bad_loss, bad_norm = self._bad_step.tolist()
+        return Sums(loss, int(correct), int(good // self._shard.num_ranks), bad_loss, bad_norm)
