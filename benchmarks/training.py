@@ -42,12 +42,12 @@ def made_up(num_images: int, channels: int, side: int, *, channels_last: bool = 
 
 def ours(model: str, recipe: str, shape: tuple[int, int, int], num_steps: int, settings: dict[str, Any]) -> Round:
     """Steps of the project's own loop, with a recipe as ``resnetkit train`` chooses it for the data set."""
-    from resnetkit import runtime
-    from resnetkit.benchmarking.work import TrainingWork, make_state
+    from resnetkit.benchmarking.work import TrainingWork
     from resnetkit.data.source import ArrayImages, LoadedData, Split
     from resnetkit.data.spec import DataSpec
     from resnetkit.training.choice import DataFacts, choose
-    from resnetkit.training.runs import training_flops
+    from resnetkit.training.computing import start_computing
+    from resnetkit.training.state import new_network, new_state
 
     num_images, channels, side = shape
     name = "cifar10" if channels == 3 else "fashion_mnist"
@@ -55,22 +55,14 @@ def ours(model: str, recipe: str, shape: tuple[int, int, int], num_steps: int, s
         settings = {"runtime.precision": "fp32", **settings}
     facts = DataFacts(name, side, channels, num_images, 10, is_folder=False)
     chosen = choose(facts, DataSpec(name), model=model, recipe=recipe, settings=settings).recipe
-    spec = chosen.runtime
-    computing = runtime.start(
-        spec.device,
-        precision=spec.precision,
-        compile_network=spec.compile,
-        threads=spec.threads,
-        deterministic=spec.deterministic,
-        num_flops=training_flops(chosen, num_images),
-    )
+    computing = start_computing(chosen, num_images)
     how = computing.as_dict()
     print(f"ours: {model} in {how['precision']}, {'' if how['compile'] else 'not '}compiled", file=sys.stderr)
     pixels, labels = made_up(*shape)
     names = [str(number) for number in range(num_images)]
     split = Split("train", ArrayImages(pixels), labels, names, np.ones(num_images, np.float32))
     data = LoadedData(tuple("0123456789"), {"train": split}, fingerprint="")
-    state = make_state(chosen, computing)
+    state = new_state(chosen, new_network(chosen), computing.device)
     if model in NUM_PARAMETERS:
         check_parameters(model, sum(p.numel() for p in state.network.parameters()))
     folder = tempfile.TemporaryDirectory()

@@ -10,11 +10,12 @@ import torch
 from resnetkit.benchmarking import suite
 from resnetkit.benchmarking.plan import Case, Plan, list_cases
 from resnetkit.benchmarking.subject import find_subject
-from resnetkit.benchmarking.work import NUM_STEPS, TrainingWork, make_data, make_state
+from resnetkit.benchmarking.work import NUM_STEPS, TrainingWork, make_data
 from resnetkit.errors import ResnetkitError
 from resnetkit.models.cost import count_cost
 from resnetkit.runtime import Runtime
 from resnetkit.training import loop, runs
+from resnetkit.training.state import new_network, new_state
 
 BRIEF = {"rounds": 2, "seconds": 0.001}
 COMPUTING = Runtime(torch.device("cpu"), bf16=False, compile=False)
@@ -116,7 +117,7 @@ def test_training_work_is_steps_of_the_loop_and_writes_nothing(
     monkeypatch.setattr(loop, "cross_entropy", watched)
     settings = {**tiny_settings, "batch_size": 2, "preprocessing.image_size_px": 8, "preprocessing.resize_px": 8}
     recipe = find_subject("resnet20", settings=settings).recipe
-    state = make_state(recipe, COMPUTING)
+    state = new_state(recipe, new_network(recipe), COMPUTING.device)
     before = {name: tensor.clone() for name, tensor in state.network.state_dict().items()}
     work = TrainingWork(recipe, state, make_data(recipe), COMPUTING, tmp_path)
     num_steps = NUM_STEPS + 3  # over the end of an epoch

@@ -25,7 +25,7 @@ from resnetkit.benchmarking.results import (
 )
 from resnetkit.benchmarking.subject import Subject
 from resnetkit.benchmarking.timing import Work, time_rounds
-from resnetkit.benchmarking.work import PredictionWork, TrainingWork, make_data, make_state
+from resnetkit.benchmarking.work import PredictionWork, TrainingWork, make_data
 from resnetkit.config import to_dict
 from resnetkit.data.spec import Preprocessing
 from resnetkit.errors import ResnetkitError
@@ -33,7 +33,8 @@ from resnetkit.inference.engines import find_kinds
 from resnetkit.inference.opening import chunk_size, open_engine
 from resnetkit.models.cost import count_cost
 from resnetkit.models.memory import measure_memory
-from resnetkit.training.state import TrainingState
+from resnetkit.training.computing import start_computing
+from resnetkit.training.state import TrainingState, new_network, new_state
 
 WARM_UP_STEPS = 2
 
@@ -49,14 +50,7 @@ def run_benchmark(
         Interrupted: on SIGINT or SIGTERM while training steps run.
     """
     plan = plan or Plan()
-    load, spec = load_average(), subject.recipe.runtime
-    computing = runtime.start(
-        spec.device,
-        precision=spec.precision,
-        compile_network=spec.compile,
-        threads=spec.threads,
-        deterministic=spec.deterministic,
-    )
+    load, computing = load_average(), start_computing(subject.recipe)
     find_kinds(plan.engine, on_cpu=computing.device.type == "cpu")  # what is not there is told before anything is done
     cases = list_cases(plan, subject.recipe.preprocessing.image_size_px)
     on_progress("measuring the machine's peak")
@@ -116,7 +110,8 @@ class _Bench:
 
     @cached_property
     def _state(self) -> TrainingState:  # when it is needed, so that prediction is not charged for its memory
-        return make_state(self.subject.recipe, self.computing)
+        recipe = self.subject.recipe
+        return new_state(recipe, new_network(recipe), self.computing.device)
 
     def prepare(self, case: Case, scratch: Path) -> tuple[PredictionWork | TrainingWork, int]:
         """The work of a case, warm, and the memory that it took.

@@ -16,12 +16,9 @@ from resnetkit.benchmarking.machine import synchronize
 from resnetkit.classifier import Classifier
 from resnetkit.data.batches import Shard
 from resnetkit.data.source import Indices, LoadedData, Split, UInt8Images
-from resnetkit.models.resnet import ResNet
 from resnetkit.runtime import Runtime
-from resnetkit.training.averaging import WeightAverage
 from resnetkit.training.listener import Listener, StepReport
 from resnetkit.training.loop import Loop
-from resnetkit.training.optimizer import make_optimizer
 from resnetkit.training.recipe import Recipe
 from resnetkit.training.run_folder import RunFolder
 from resnetkit.training.state import Progress, TrainingState
@@ -136,14 +133,6 @@ class TrainingWork:
             except _EnoughSteps:
                 continue
         return watch.seconds
-
-
-def make_state(recipe: Recipe, runtime: Runtime) -> TrainingState:
-    """What a run of the recipe starts with; fresh weights, which are as fast as any."""
-    network = ResNet(recipe.model)
-    network = network.to(device=runtime.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = make_optimizer(recipe.optimizer, network, recipe.fine_tuning)
-    return TrainingState(network, optimizer, WeightAverage(network, recipe.ema_decay))
 
 
 @dataclass

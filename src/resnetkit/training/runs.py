@@ -18,27 +18,24 @@ from resnetkit.config import override, to_dict
 from resnetkit.data.batches import Shard
 from resnetkit.data.datasets import DATASETS
 from resnetkit.data.loading import DataSource, open_data
-from resnetkit.data.randomness import Purpose, derive_seed
 from resnetkit.data.source import LoadedData
 from resnetkit.data.spec import DataSpec
 from resnetkit.errors import Code, require
-from resnetkit.models.cost import count_cost
 from resnetkit.models.resnet import ResNet
 from resnetkit.models.spec import ResNetSpec
 from resnetkit.models.weights import load_weights, read_weights, to_native
-from resnetkit.training.averaging import WeightAverage
 from resnetkit.training.checkpoint import Checkpoint, newest_checkpoint, remove_leftovers
 from resnetkit.training.checks import check_batches, check_classes, check_same_data
 from resnetkit.training.choice import DataFacts, choose
-from resnetkit.training.distributed import from_first_rank, local_device_name, process_group
+from resnetkit.training.computing import start_computing
+from resnetkit.training.distributed import from_first_rank, process_group
 from resnetkit.training.finishing import Result, finish, finished_result
 from resnetkit.training.listener import Listener, LoggingListener
 from resnetkit.training.loop import Loop
-from resnetkit.training.optimizer import make_optimizer
 from resnetkit.training.recipe import Chosen, Recipe
 from resnetkit.training.run_folder import RunFolder
 from resnetkit.training.starting import check_same_weights, check_start, find_weights, record_of_weights, starting_point
-from resnetkit.training.state import TrainingState
+from resnetkit.training.state import TrainingState, new_network, new_state
 
 SPLITS = ("train", "val", "test")
 
@@ -162,15 +159,7 @@ class RunStart:
 
 def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener) -> Result:
     """Everything from the data to the finished folder; with several processes, the first one speaks and writes."""
-    spec = chosen.recipe.runtime
-    computing = runtime.start(
-        local_device_name(spec.device),
-        precision=spec.precision,
-        compile_network=spec.compile,
-        threads=spec.threads,
-        deterministic=spec.deterministic,
-        num_flops=training_flops(chosen.recipe, source.split_sizes["train"]),
-    )
+    computing = start_computing(chosen.recipe, source.split_sizes["train"])
     # A run to go on with is ours before anything of it is read; a new one, once it has a folder.
     with process_group(computing.device) as shard, _lock(start.folder, shard):
         if shard.rank > 0:
@@ -188,7 +177,8 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
         if start.folder is not None and checkpoint is None:
             check_same_weights(chosen.recipe, start.folder.read_record()[1].get("weights"))
         # Before the images, so that weights which do not fit are refused at once.
-        state = _new_state(chosen.recipe, computing, is_fresh=checkpoint is None)
+        network = _first_network(chosen.recipe, is_fresh=checkpoint is None)
+        state = new_state(chosen.recipe, network, computing.device)
         loaded = source.load(SPLITS, chosen.recipe.preprocessing, progress=shard.rank == 0)
         check_batches(chosen.recipe, len(loaded.splits["train"]), shard)
         check_classes(chosen.recipe, loaded)
@@ -255,10 +245,9 @@ def _create_folder(
     return folder
 
 
-def _new_state(recipe: Recipe, computing: runtime.Runtime, *, is_fresh: bool) -> TrainingState:
-    torch.manual_seed(derive_seed(recipe.seed, 0, Purpose.INITIAL_WEIGHTS))
-    network = ResNet(recipe.model)
-    start = recipe.fine_tuning
+def _first_network(recipe: Recipe, *, is_fresh: bool) -> ResNet:
+    """The network that a fresh run starts with; one that goes on gets its weights from the checkpoint."""
+    network, start = new_network(recipe), recipe.fine_tuning
     if start.weights is not None and is_fresh:
         load_weights(
             network,
@@ -267,15 +256,7 @@ def _new_state(recipe: Recipe, computing: runtime.Runtime, *, is_fresh: bool) ->
             reset_head=start.reset_head,
             adapt_channels=start.adapt_channels,
         )
-    network = network.to(device=computing.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    average = WeightAverage(network, recipe.ema_decay)
-    return TrainingState(network, make_optimizer(recipe.optimizer, network, start), average)
-
-
-def training_flops(recipe: Recipe, num_images: int) -> float:
-    """Floating-point operations of a run's convs and matrix products: two a multiply-add, backward twice forward."""
-    size = recipe.preprocessing.image_size_px
-    return 6.0 * count_cost(recipe.model, size).multiply_adds * num_images * recipe.epochs
+    return network
 
 
 def _facts(recipe: Recipe, computing: runtime.Runtime, shard: Shard) -> dict[str, Any]:

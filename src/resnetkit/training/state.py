@@ -8,10 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from resnetkit.data.randomness import Purpose, derive_seed
 from resnetkit.models.resnet import ResNet
 from resnetkit.training.averaging import WeightAverage
 from resnetkit.training.checkpoint import Checkpoint
-from resnetkit.training.optimizer import optimizer_tensors, restore_optimizer
+from resnetkit.training.optimizer import make_optimizer, optimizer_tensors, restore_optimizer
+from resnetkit.training.recipe import Recipe
 
 
 @dataclass
@@ -84,3 +86,16 @@ class TrainingState:
         self.average.restore(dict(checkpoint.tensors["average"]))
         self.best_weights = dict(checkpoint.tensors["best"])
         self.progress = Progress(**checkpoint.state["progress"])
+
+
+def new_network(recipe: Recipe) -> ResNet:
+    """The recipe's network with weights drawn from its seed."""
+    torch.manual_seed(derive_seed(recipe.seed, 0, Purpose.INITIAL_WEIGHTS))
+    return ResNet(recipe.model)
+
+
+def new_state(recipe: Recipe, network: ResNet, device: torch.device) -> TrainingState:
+    """What a run with this network starts from; the network is moved to the device."""
+    network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = make_optimizer(recipe.optimizer, network, recipe.fine_tuning)
+    return TrainingState(network, optimizer, WeightAverage(network, recipe.ema_decay))
