@@ -23,13 +23,15 @@ from resnetkit.files import write_durably
 from resnetkit.models.resnet import ResNet
 from resnetkit.models.weights import load_weights
 from resnetkit.prediction import BATCH_SIZE, Engine, ImageInput, Prediction, Predictor, Probabilities
+from resnetkit.runtime import exact_float32
 
 
 def class_probabilities(network: Callable[[Tensor], Tensor], pixels: Tensor, preprocessing: Preprocessing) -> Tensor:
     """Probabilities ``(N, K)`` of staged images, uint8 ``(N, C, S, S)``, as the preprocessing says."""
     images = normalize(pixels, preprocessing)
     views = [images, images.flip(3)] if preprocessing.average_mirrored else [images]
-    return torch.stack([network(view).float().softmax(1) for view in views]).mean(0)
+    with exact_float32():
+        return torch.stack([network(view).float().softmax(1) for view in views]).mean(0)
 
 
 @dataclass

@@ -6,6 +6,8 @@ import hashlib
 import os
 import platform
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Literal
@@ -62,6 +64,17 @@ def find_device(name: str = "auto") -> torch.device:
     return device
 
 
+@contextmanager
+def exact_float32() -> Iterator[None]:
+    """Within the block, float32 convs on CUDA keep all 24 bits; torch's default rounds their inputs to 11 (TF32)."""
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
+
+
 def start(
     device_name: str = "auto",
     *,
@@ -91,6 +104,7 @@ def start(
     # A guard against reading memory that was never written; it costs time at every allocation.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = not deterministic
+    torch.backends.cudnn.allow_tf32 = False  # fp32 is what was asked for; who wants speed has bf16
     is_fast = _multiplies_bf16_fast(device)
     bf16 = precision == "bf16" or (precision == "auto" and is_fast)
     notes: tuple[str, ...] = ()
