@@ -4,7 +4,7 @@
 
 Needs ``pip install -e '.[bench]'`` and the extras ``onnxruntime`` and ``openvino``. Ours gets uint8 pixels and does all
 that a classifier does (normalisation and softmax included); the peers get normalised float32 and give logits. Weights
-are random: they change no speed. Every engine computes in float32 unless the text says otherwise.
+are random: they change no speed. Every engine computes in float32 unless its name or the text says otherwise.
 """
 
 import tempfile
@@ -57,7 +57,7 @@ def classifier(model: str) -> Any:
     return Classifier(network, Preprocessing(SIZE, 256), tuple(map(str, range(network.spec.num_classes or 0))))
 
 
-def ours(model: str, batch_size: int, engine: str) -> Round:
+def ours(model: str, batch_size: int, engine: str, precision: str = "fp32") -> Round:
     """An engine by name, opened in a folder of its own, so that ``auto`` measures."""
     from resnetkit.inference.opening import open_engine
 
@@ -65,7 +65,7 @@ def ours(model: str, batch_size: int, engine: str) -> Round:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "classifier.safetensors"
         subject.save(file)
-        opened = open_engine(subject, engine, batch_size=batch_size, file=file)
+        opened = open_engine(subject, engine, precision=precision, batch_size=batch_size, file=file)
     given = pixels(batch_size)
     return rounds(lambda: opened.probabilities(given), batch_size)
 
@@ -131,10 +131,12 @@ def comparison(name: str, title: str, model: str, batch_size: int) -> Comparison
         f"`{model}` at {SIZE} px, {batch_size} at a time. `auto` is what `predict` and `evaluate` use. Below it our "
         "engines one by one; then the peers: torch as it comes, in channels-last memory, and compiled with freezing; "
         "`torch.onnx.export` with a plain `InferenceSession`; `openvino.convert_model` with a plain `compile_model`, "
-        "which computes in bfloat16 where the processor has units for it, and the same held to float32.",
+        "which computes in bfloat16 where the processor has units for it, and the same held to float32. Ours in bf16 "
+        "is `--precision bf16`.",
         (
             Contestant("resnetkit, auto", partial(ours, *at, "auto"), ("torch", "onnxruntime", "openvino")),
             *(Contestant(f"resnetkit, {e}", partial(ours, *at, e)) for e in ("onnxruntime", "openvino", "torch")),
+            Contestant("resnetkit, auto, bf16", partial(ours, *at, "auto", "bf16"), isas=("native",)),
             Contestant("torch", partial(torch_eager, *at)),
             Contestant("torch, channels last", partial(torch_eager, *at, channels_last=True)),
             Contestant("torch.compile, freezing", partial(torch_eager, *at, channels_last=True, compiled=True)),

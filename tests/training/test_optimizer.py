@@ -9,9 +9,9 @@ from torch import nn
 from resnetkit.models.resnet import ResNet, create_model
 from resnetkit.training.optimizer import make_optimizer, optimizer_tensors, restore_optimizer, set_learning_rate
 from resnetkit.training.parts import hold_lowest_parts
-from resnetkit.training.recipe import AdamW, FineTuning, Optimizer, Sgd
+from resnetkit.training.recipe import AdamW, FineTuning, Muon, Optimizer, Sgd
 
-SPECS = [Sgd(), Sgd(momentum=0, nesterov=False), AdamW()]
+SPECS = [Sgd(), Sgd(momentum=0, nesterov=False), AdamW(), Muon(sgd_weight_decay=0.1)]
 
 
 def small_network() -> ResNet:

@@ -9,29 +9,38 @@ import torch
 from torch import Tensor, nn
 
 from resnetkit.models.resnet import ResNet
+from resnetkit.training.orthogonal import OrthogonalSGD
 from resnetkit.training.parts import parts_of
-from resnetkit.training.recipe import AdamW, FineTuning, Optimizer, Sgd
+from resnetkit.training.recipe import AdamW, FineTuning, Muon, Optimizer, Sgd
 from resnetkit.training.schedule import rate_factors
 
 
-def make_optimizer(spec: Optimizer, network: ResNet, fine_tuning: FineTuning) -> torch.optim.Optimizer:
+def make_optimizer(
+    spec: Optimizer, network: ResNet, fine_tuning: FineTuning, *, dtype: torch.dtype = torch.float32
+) -> torch.optim.Optimizer:
     """The optimizer over all parameters, frozen ones too, which it passes over for as long as they have no gradient.
 
-    1-D tensors (norms and biases) are not decayed. Parts share groups where they have one rate, unless some of them are
-    frozen at first: a fused update needs all parameters of a group to have a memory or none.
+    1-D tensors (norms and biases) are not decayed. Parameters share groups where they are updated alike, unless some
+    are frozen at first: a fused update needs all parameters of a group to have a memory or none.
+
+    Args:
+        dtype: what Muon makes its steps orthogonal in.
     """
     parts = parts_of(network)
     factors = rate_factors(fine_tuning, tuple(parts))
+    matrices = _hidden_matrices(parts) if isinstance(spec, Muon) else {}
     groups: dict[tuple[Any, ...], list[Tensor]] = defaultdict(list)
     for name, part in parts.items():
         apart = name if fine_tuning.freeze != "none" else None
         for parameter in part.parameters():
-            decay = spec.weight_decay if parameter.ndim > 1 else 0.0
-            groups[apart, factors[name], decay].append(parameter)
-    described = [
-        {"params": parameters, "rate_factor": factor, "weight_decay": decay}
-        for (_, factor, decay), parameters in groups.items()
-    ]
+            groups[apart, factors[name], parameter.ndim > 1, matrices.get(parameter, 0)].append(parameter)
+    described = []
+    for (_, factor, is_decayed, num_matrices), parameters in groups.items():
+        decay = spec.weight_decay
+        if isinstance(spec, Muon) and not num_matrices:
+            decay, factor = spec.sgd_weight_decay, factor * spec.sgd_learning_rate / spec.learning_rate
+        group = {"params": parameters, "rate_factor": factor, "weight_decay": decay if is_decayed else 0.0}
+        described.append(group | ({"num_matrices": num_matrices} if isinstance(spec, Muon) else {}))
     match spec:
         case Sgd():
             return torch.optim.SGD(
@@ -39,6 +48,22 @@ def make_optimizer(spec: Optimizer, network: ResNet, fine_tuning: FineTuning) ->
             )
         case AdamW():
             return torch.optim.AdamW(described, lr=spec.learning_rate, betas=spec.betas, eps=spec.eps, fused=True)
+        case Muon():
+            return OrthogonalSGD(
+                described,
+                learning_rate=spec.learning_rate,
+                momentum=spec.momentum,
+                sgd_momentum=spec.sgd_momentum,
+                dtype=dtype,
+            )
+
+
+def _hidden_matrices(parts: dict[str, nn.ModuleList]) -> dict[Tensor, int]:
+    """The kernels of the stages' convs, and of how many matrices each consists: one for each group of the conv."""
+    _, *stages, _ = parts.values()
+    return {
+        module.weight: module.groups for stage in stages for module in stage.modules() if isinstance(module, nn.Conv2d)
+    }
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) -> None:

@@ -75,7 +75,33 @@ class AdamW:
         require(self.weight_decay >= 0, f"optimizer.weight_decay must be 0 or more, got {self.weight_decay}")
 
 
-Optimizer = Annotated[Sgd | AdamW, Field(discriminator="kind")]
+@frozen
+class Muon:
+    """Momentum made orthogonal (Jordan et al. 2024) for the convs of the stages, SGD for stem, head, norms and biases.
+
+    Attributes:
+        learning_rate, momentum, weight_decay: of orthogonal steps, whose length no gradient decides; decoupled decay.
+        sgd_learning_rate, sgd_momentum, sgd_weight_decay: of the others; both rates follow the schedule.
+    """
+
+    learning_rate: float = 0.24
+    momentum: float = 0.6
+    weight_decay: float = 0.1
+    sgd_learning_rate: float = 0.1
+    sgd_momentum: float = 0.9
+    sgd_weight_decay: float = 5e-4
+    kind: Literal["muon"] = "muon"
+
+    def __post_init__(self) -> None:
+        for name in ("learning_rate", "sgd_learning_rate"):
+            require(getattr(self, name) > 0, f"optimizer.{name} must be above 0, got {getattr(self, name)}")
+        for name in ("weight_decay", "sgd_weight_decay"):
+            require(getattr(self, name) >= 0, f"optimizer.{name} must be 0 or more, got {getattr(self, name)}")
+        require(0 <= self.momentum < 1, f"optimizer.momentum must be in [0, 1), got {self.momentum}")
+        require(0 < self.sgd_momentum < 1, f"optimizer.sgd_momentum must be in (0, 1), got {self.sgd_momentum}")
+
+
+Optimizer = Annotated[Sgd | AdamW | Muon, Field(discriminator="kind")]
 
 
 @frozen

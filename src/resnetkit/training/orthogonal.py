@@ -1,0 +1,94 @@
+"""Muon: momentum whose step is made orthogonal, so that all directions of a weight matrix learn at one pace.
+
+Jordan et al., "Muon: An optimizer for hidden layers in neural networks" (2024), kellerjordan.github.io/posts/muon.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+# A polynomial whose iterates bring every singular value in (0, 1] near 1 in five steps.
+ITERATIONS, A, B, C = 5, 3.4445, -4.7750, 2.0315
+
+
+def orthogonalize(matrices: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Matrices ``(N, R, C)`` with the same singular vectors, and singular values near 1 (0.7 to 1.2).
+
+    Args:
+        dtype: what it is computed in; bfloat16 is exact enough.
+    """
+    is_tall = matrices.shape[1] > matrices.shape[2]
+    x = matrices.mT if is_tall else matrices
+    # Singular values above 1 would run away; none is above the length of all entries.
+    x = (x / x.flatten(1).norm(dim=1).clamp_min(1e-7)[:, None, None]).to(dtype)
+    for _ in range(ITERATIONS):
+        square = x @ x.mT
+        x = A * x + (B * square + C * square @ square) @ x
+    result: Tensor = (x.mT if is_tall else x).to(matrices.dtype)
+    return result
+
+
+class OrthogonalSGD(torch.optim.SGD):
+    """SGD in which the parameters of some groups take orthogonal steps.
+
+    A conv's kernel is a matrix for each of its groups, with a row for each output channel. In the groups of parameters
+    that hold matrices, weight decay is decoupled: ``w = w - rate * (decay * w + step)``.
+
+    Args:
+        groups: of parameters; ``num_matrices`` says of how many matrices each parameter consists, 0 for plain SGD.
+        momentum, sgd_momentum: of groups with matrices, and of the others.
+        dtype: what steps are made orthogonal in.
+    """
+
+    def __init__(
+        self,
+        groups: Iterable[dict[str, Any]],
+        *,
+        learning_rate: float,
+        momentum: float,
+        sgd_momentum: float,
+        dtype: torch.dtype,
+    ) -> None:
+        # Steps that have their momentum already are what plain SGD is given as gradients.
+        plain = {"momentum": 0.0, "nesterov": False}
+        described = [{**group, **(plain if group["num_matrices"] else {})} for group in groups]
+        super().__init__(described, lr=learning_rate, momentum=sgd_momentum, nesterov=True, fused=True)
+        self._matrix_momentum, self._dtype = momentum, dtype
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """One update; the gradients of matrices are overwritten with their steps."""
+        assert closure is None
+        for group in self.param_groups:
+            if group["num_matrices"]:
+                self._direct(group["params"], group["num_matrices"])
+        super().step()
+
+    def _direct(self, parameters: list[Tensor], num_matrices: int) -> None:
+        """Put orthogonal steps into the place of gradients; matrices of one shape together."""
+        alike: dict[torch.Size, list[Tensor]] = defaultdict(list)
+        for parameter in parameters:
+            if parameter.grad is not None:
+                alike[parameter.shape].append(parameter)
+        for shape, some in alike.items():
+            gradients = [parameter.grad for parameter in some if parameter.grad is not None]
+            memories = [self._memory(parameter) for parameter in some]
+            torch._foreach_mul_(memories, self._matrix_momentum)
+            torch._foreach_add_(memories, gradients)
+            steps = torch._foreach_add(gradients, memories, alpha=self._matrix_momentum)  # Nesterov's
+            rows = shape[0] // num_matrices
+            matrices = torch.stack([step.reshape(num_matrices, rows, -1) for step in steps])
+            directions = orthogonalize(matrices.flatten(0, 1), self._dtype).view(len(some), *shape)
+            torch._foreach_copy_(gradients, list(directions.unbind()))
+
+    def _memory(self, parameter: Tensor) -> Tensor:
+        state = self.state[parameter]
+        if "momentum_buffer" not in state:
+            state["momentum_buffer"] = torch.zeros_like(parameter)
+        memory: Tensor = state["momentum_buffer"]
+        return memory
