@@ -20,7 +20,7 @@ from resnetkit.data.decoding import Header, UnreadableImage, read_header
 from resnetkit.data.image_folder import UNSPLIT, scan
 from resnetkit.data.originals import Examination, FolderImages, NamedImages, Originals, Stage
 from resnetkit.data.review import fingerprint, warnings_about
-from resnetkit.data.source import BadImage, Images, Indices, LoadedData, Split
+from resnetkit.data.source import BadImage, Images, Indices, LoadedData, Split, empty_images
 from resnetkit.data.spec import DataSpec, Limits, Preprocessing
 from resnetkit.data.splitting import SPLITS, split_indices
 from resnetkit.data.squeezing import cut_center, squeeze
@@ -191,8 +191,10 @@ def _open_named(spec: DataSpec, data: NamedData) -> DataSource:
         identifiers = [f"{data.name}/{split}/{number}" for number in range(len(labels))]
         fraction = spec.validation_fraction if split == "train" else 0.0
         for name, indices in _divided(split, identifiers, labels, spec, validation_fraction=fraction).items():
+            own = empty_images(len(indices), pixels.shape[1:])
+            own[...] = pixels[indices]
             listings[name] = Listing(
-                [identifiers[index] for index in indices], labels[indices], partial(NamedImages, pixels, indices)
+                [identifiers[index] for index in indices], labels[indices], partial(NamedImages, own)
             )
     return DataSource(spec, data.name, data.class_names, data.channels, data.image_size_px, _ordered(listings))
 

@@ -117,35 +117,39 @@ class FolderImages:
 
 @dataclass(frozen=True)
 class NamedImages:
-    """Some images of a named data set: its whole array ``(N, C, H, W)`` and the positions of those meant."""
+    """The images of one split of a named data set, uint8 ``(N, C, H, W)``."""
 
     pixels: UInt8Images
-    positions: Indices
     stage: Stage
     preprocessing: Preprocessing
 
     def __len__(self) -> int:
-        return len(self.positions)
+        return len(self.pixels)
+
+    @property
+    def is_staged(self) -> bool:
+        """Whether staging leaves the pixels as they are."""
+        wanted = self.preprocessing
+        size = wanted.image_size_px
+        return size == wanted.resize_px and self.pixels.shape[1:] == (wanted.channels, size, size)
 
     def read(self, indices: Indices) -> UInt8Images:
         """The images at ``indices``, uint8 ``(n, C, H, W)``."""
-        return stacked([self._staged(self.pixels[position]) for position in self.positions[indices]])
+        return self.pixels[indices] if self.is_staged else stacked([self._staged(self.pixels[i]) for i in indices])
 
     def examine(self, index: int) -> Examined:
         """One image with the hash of its original pixels."""
-        original = self.pixels[self.positions[index]]
+        original = self.pixels[index]
         digest = hashlib.sha256(original.tobytes()).digest()
-        return Examined(self._staged(original), digest, original.shape[2] / original.shape[1])
+        staged = original if self.is_staged else self._staged(original)
+        return Examined(staged, digest, original.shape[2] / original.shape[1])
 
     def select(self, indices: Indices) -> NamedImages:
         """Only the images at ``indices``."""
-        return replace(self, positions=self.positions[indices])
+        return replace(self, pixels=self.pixels[indices])
 
     def _staged(self, original: UInt8Images) -> UInt8Images:
         wanted = self.preprocessing
-        size = wanted.image_size_px
-        if size == wanted.resize_px and original.shape == (wanted.channels, size, size):
-            return original  # what staging would give, without a detour through Pillow
         return self.stage(np.array(convert(array_to_image(original), wanted.channels)), wanted)
 
 
@@ -221,6 +225,9 @@ def load_images(
     on_done: Callable[[int], None],
 ) -> tuple[Images, Examination]:
     """The readable images of ``shape`` (C, H, W), in memory if they are to be kept, and what was found."""
+    if isinstance(originals, NamedImages) and originals.is_staged:  # they are there already, and all readable
+        examined = examine_all(len(originals), examine, None, num_workers=num_workers, on_done=on_done)
+        return ArrayImages(originals.pixels), examined
     pixels = empty_images(len(originals), shape) if keep else None
     examined = examine_all(len(originals), examine, pixels, num_workers=num_workers, on_done=on_done)
     if pixels is not None:
