@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from resnetkit.models.initialization import draw, initialize
+from resnetkit.models.initialization import cosine_filters, draw, initialize
 from resnetkit.models.resnet import ResNet
 from resnetkit.models.spec import (
     BASIC,
@@ -117,3 +117,23 @@ def test_zero_last_starts_the_network_as_its_skips(block: object) -> None:
     torch.testing.assert_close(network.layer1(stem.clone()), stem)
     ordinary = ResNet(replace(SMALL, block=block)).eval()  # type: ignore[arg-type]
     assert not torch.allclose(ordinary.layer1(stem.clone()), stem)
+
+
+@pytest.mark.parametrize(("channels", "size"), [(1, 3), (3, 3), (3, 7), (4, 5)])
+def test_cosine_filters_are_an_orthonormal_basis_from_smooth_to_rough(channels: int, size: int) -> None:
+    filters = cosine_filters(channels, size).flatten(1)
+    assert filters.shape == (channels * size**2, channels * size**2)
+    torch.testing.assert_close(filters @ filters.mT, torch.eye(len(filters)), atol=1e-5, rtol=0)
+    assert filters[0].std() == pytest.approx(0, abs=1e-6)  # the first is the mean of a patch
+
+
+@pytest.mark.parametrize(("width", "num_pairs"), [(16, 8), (64, 27), (5, 2)])
+def test_a_stem_of_cosine_pairs_keeps_the_rest_as_drawn(width: int, num_pairs: int) -> None:
+    spec = replace(SMALL, stem=replace(SMALL.stem, widths=(width,)), initialization=Initialization(stem="cosine_pairs"))
+    torch.manual_seed(0)
+    weight = ResNet(spec).conv1.weight
+    torch.manual_seed(0)
+    drawn = ResNet(replace(spec, initialization=Initialization())).conv1.weight
+    torch.testing.assert_close(weight[:num_pairs], cosine_filters(3, 3)[:num_pairs])
+    torch.testing.assert_close(weight[num_pairs : 2 * num_pairs], -weight[:num_pairs])
+    assert torch.equal(weight[2 * num_pairs :], drawn[2 * num_pairs :])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from resnetkit.models.block import ResidualBlock
 from resnetkit.models.spec import (
@@ -27,6 +28,8 @@ def initialize(network: nn.Module, initialization: Initialization) -> None:
             draw(module, initialization.head)
         elif isinstance(module, nn.BatchNorm2d | nn.GroupNorm | nn.Conv1d):  # a Conv1d is the small conv of ECA's gate
             module.reset_parameters()
+    if initialization.stem == "cosine_pairs":
+        _set_cosine_pairs(next(module for module in network.modules() if isinstance(module, nn.Conv2d)))
     for module in network.modules():
         if isinstance(module, ResidualBlock):
             if isinstance(module.block.join, GatedAdd):
@@ -54,3 +57,32 @@ def draw(layer: nn.Conv2d | nn.Linear, distribution: Distribution) -> None:
             nn.init.uniform_(layer.weight, -bound, bound)
             if layer.bias is not None:
                 nn.init.uniform_(layer.bias, -bound, bound)
+
+
+def cosine_filters(channels: int, size: int) -> Tensor:
+    """Products of cosines over channels, rows and columns (DCT-II), each of length 1: ``(C k k, C, k, k)``.
+
+    The lowest frequencies come first. Of three channels, the axes are brightness, red against blue, and green against
+    both.
+
+    >>> [round(value, 2) for value in cosine_filters(3, 1).flatten().tolist()]
+    [0.58, 0.58, 0.58, 0.71, 0.0, -0.71, 0.41, -0.82, 0.41]
+    """
+    over_channels, over_pixels = _cosines(channels), _cosines(size)
+    filters = torch.einsum("ac,bi,dj->abdcij", over_channels, over_pixels, over_pixels)
+    frequencies = [a + b + d for a in range(channels) for b in range(size) for d in range(size)]
+    return filters.flatten(0, 2)[torch.tensor(frequencies).argsort(stable=True)]
+
+
+def _cosines(size: int) -> Tensor:
+    """The cosines that fit into ``size`` samples, one a row, each of length 1."""
+    samples = torch.arange(size, dtype=torch.float64)
+    waves = torch.cos(math.pi * (samples + 0.5) * samples[:, None] / size)
+    return (waves / waves.norm(dim=1, keepdim=True)).float()
+
+
+def _set_cosine_pairs(conv: nn.Conv2d) -> None:
+    """Set as many filters as there are room and cosines for to a cosine and its negative; the rest stays as drawn."""
+    filters = cosine_filters(conv.weight.shape[1], conv.weight.shape[2])[: conv.out_channels // 2]
+    with torch.no_grad():
+        conv.weight[: 2 * len(filters)] = torch.cat([filters, -filters])

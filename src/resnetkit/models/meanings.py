@@ -363,10 +363,11 @@ MEANINGS: tuple[Meaning, ...] = (
                 f"convs {spec.initialization.conv.kind.replace('_', ' ')}",
                 f"head {spec.initialization.head.kind.replace('_', ' ')}",
                 "branches start at zero" if spec.initialization.zero_last else "branches start random",
+                *(["stem starts as pairs of cosines"] if spec.initialization.stem == "cosine_pairs" else []),
             ]
         ),
         "It decides where training starts; a trained network keeps no trace of it but its weights.",
-        "arXiv:1502.01852; zero start: arXiv:1706.02677, Section 5.1",
+        "arXiv:1502.01852; zero start: arXiv:1706.02677, Section 5.1; stem: arXiv:2404.00498",
     ),
 )
 

@@ -383,11 +383,15 @@ class Initialization:
     Attributes:
         zero_last: the last layer with weights of every branch starts at 0, so that every block starts as
             its skip (arXiv:1706.02677); that is bn3 in v1 and conv3 in v2.
+        stem: ``cosine_pairs``: the filters of the stem's first conv start as products of cosines and their negatives,
+            lowest frequencies first, as many as there are; about the principal components of patches of photographs,
+            which whitening filters come from (arXiv:2404.00498). ``as_conv``: drawn like all convs.
     """
 
     conv: Distribution = HeNormal()
     head: Distribution = FanInUniform()
     zero_last: bool = False
+    stem: Literal["as_conv", "cosine_pairs"] = "as_conv"
 
 
 @frozen
