@@ -1,5 +1,6 @@
 """``--engine`` of predict and evaluate."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -8,9 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.torch import save_file
 
 from resnetkit.classifier import load_classifier
+from resnetkit.cli.opening import Computing, Reading, open_for_prediction
 from resnetkit.inference.engines import ENGINES
+from resnetkit.models.resnet import create_model
 
 needs_onnxruntime = pytest.mark.skipif(
     bool(ENGINES["onnxruntime"].missing), reason=ENGINES["onnxruntime"].missing or "installed"
@@ -67,3 +71,74 @@ def test_an_unknown_engine_is_refused(cli: Callable[..., Any], trained: Path, ph
         outcome = cli(*command, "--engine", "tensorrt")
         assert outcome.code == 2
         assert "unknown engine 'tensorrt'" in outcome.err
+
+
+def test_evaluate_says_in_which_precision_it_scored(cli: Callable[..., Any], trained: Path, tmp_path: Path) -> None:
+    run = str(shutil.copytree(trained, tmp_path / "run", ignore=shutil.ignore_patterns("*.engines")))
+    full, half = (
+        json.loads(cli("evaluate", run, "--engine", "torch", "--precision", precision, "--json").out)
+        for precision in ("fp32", "bf16")
+    )
+    assert (full["computed_in"], half["computed_in"]) == ("fp32", "bf16")
+    assert half["log_loss"] != full["log_loss"]
+    assert half["log_loss"] == pytest.approx(full["log_loss"], abs=0.05)
+    titles = [
+        cli("evaluate", run, "--engine", "torch", "--precision", precision).out.splitlines()[0]
+        for precision in ("fp32", "bf16")
+    ]
+    assert titles[0].endswith(", split test")
+    assert titles[1] == titles[0] + ", computed in bf16"
+
+
+def test_an_engine_without_bfloat16_is_refused(cli: Callable[..., Any], trained: Path, photo: str) -> None:
+    for command in (("predict", str(trained), photo), ("evaluate", str(trained))):
+        outcome = cli(*command, "--engine", "onnxruntime", "--precision", "bf16")
+        assert outcome.code == 2
+        assert "the engine onnxruntime does not compute in bf16" in outcome.err
+        assert cli(*command, "--precision", "fp16").code == 2
+
+
+@needs_onnxruntime
+@pytest.mark.parametrize("named", ["run", "weights"])
+def test_without_a_file_no_engine_is_measured(
+    cli: Callable[..., Any], trained: Path, tmp_path: Path, photo: str, named: str
+) -> None:
+    if named == "weights":
+        source = str(tmp_path / "weights.safetensors")
+        save_file(create_model("resnet20").state_dict(), source)
+        options = ["--format", "csv", "--model", "resnet20"]
+    else:
+        source = str(shutil.copytree(trained, tmp_path / "run", ignore=shutil.ignore_patterns("*.engines")))
+        options = ["--format", "csv"]
+    missing = ["gone.png", str(tmp_path / "gone" / "too.jpg")]
+    outcome = cli("predict", source, *missing, *options)
+    assert outcome.code == 1
+    assert "measuring" not in outcome.err
+    lines = [line.split(",")[:3] for line in outcome.out.splitlines()]
+    assert lines == [["path", "status", "reason"], *([path, "error", "does not exist"] for path in missing)]
+    some = cli("predict", source, missing[0], photo, *options)
+    assert "measuring the engines onnxruntime" in some.err
+    assert [line.split(",")[1] for line in some.out.splitlines()] == ["status", "error", "ok"]
+    assert some.out.splitlines()[1] == outcome.out.splitlines()[1]
+
+
+def test_without_a_file_mistakes_are_still_told(cli: Callable[..., Any], trained: Path, tmp_path: Path) -> None:
+    assert "unknown engine 'tensorrt'" in cli("predict", str(trained), "gone.png", "--engine", "tensorrt").err
+    damaged = tmp_path / "classifier.safetensors"
+    damaged.write_bytes(b"nothing")
+    assert "error: " in cli("predict", str(damaged), "gone.png").err
+    assert "unknown device 'tpu'" in cli("predict", str(trained), "gone.png", "--device", "tpu").err
+
+
+@pytest.mark.parametrize("named", ["run", "weights"])
+def test_a_file_that_turns_up_late_is_answered(trained: Path, tmp_path: Path, photo: str, named: str) -> None:
+    reading, source = Reading(), str(trained)
+    if named == "weights":
+        reading, source = Reading(model="resnet20"), str(tmp_path / "weights.safetensors")
+        save_file(create_model("resnet20").state_dict(), source)
+    computing = Computing("torch", "fp32", 1)
+    predictor = open_for_prediction(source, reading, computing, expects_images=False)
+    assert predictor.engine.name == "torch"
+    (row,), (expected,) = (p.predict([photo]) for p in (predictor, open_for_prediction(source, reading, computing)))
+    assert row == expected
+    assert row.status == "ok"

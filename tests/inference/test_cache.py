@@ -59,7 +59,9 @@ def test_where_nothing_can_be_written_that_is_an_error(file: Path, key: dict[str
     assert Cache(DIGEST, file).read(key) is None
 
 
-@pytest.mark.parametrize("changed", ["engines", "batch_size", "num_threads", "processor", "num_cores", "versions"])
+@pytest.mark.parametrize(
+    "changed", ["engines", "batch_size", "num_threads", "precision", "processor", "num_cores", "versions"]
+)
 def test_a_choice_holds_for_its_key_only(changed: str, file: Path, key: dict[str, Any]) -> None:
     Cache(DIGEST, file).write(key, RECORD)
     assert Cache(DIGEST, file).read({**key, changed: "another"}) is None
@@ -69,6 +71,10 @@ def test_a_choice_holds_for_its_classifier_only(file: Path, key: dict[str, Any])
     Cache(DIGEST, file).write(key, RECORD)
     assert Cache("b" * 64, file).read(key) is None
     assert Cache(DIGEST[:-1] + "b", file).read(key) is None  # the same folder, another classifier
+
+
+def test_each_precision_has_its_own_choice(key: dict[str, Any]) -> None:
+    assert make_key(KINDS, batch_size=8, num_threads=2, precision="bf16") == {**key, "precision": "bf16"} != key
 
 
 def test_settings_of_the_instruction_set_are_part_of_the_key(

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from resnetkit.data.spec import Preprocessing
-from resnetkit.inference.choice import TOLERANCE, Trial, check_images, choose, compare, pick
+from resnetkit.inference.choice import TOLERANCES, Trial, check_images, choose, compare, pick
 from resnetkit.prediction import Engine
 
+TOLERANCE = TOLERANCES["fp32"]
 IMAGES = np.zeros((4, 1, 2, 2), np.uint8)
 TRUTH = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.2, 0.2, 0.6], [0.4, 0.35, 0.25]], np.float32)
 
@@ -39,9 +40,10 @@ class Pretended:
         return self.answer[: len(pixels)]
 
 
-def run(clock: Clock, *engines: Engine, **openers: Callable[[], Engine]) -> Any:
+def run(clock: Clock, *engines: Engine, tolerance: float = TOLERANCE, **openers: Callable[[], Engine]) -> Any:
     reference = Pretended("network", clock, (0.0,))
-    return choose({**{e.name: lambda e=e: e for e in engines}, **openers}, reference, IMAGES, 2, clock=clock)
+    opened = {**{e.name: lambda e=e: e for e in engines}, **openers}
+    return choose(opened, reference, IMAGES, 2, tolerance=tolerance, clock=clock)
 
 
 def test_the_fastest_is_taken() -> None:
@@ -76,7 +78,7 @@ def test_one_engine_alone_is_checked_but_not_timed() -> None:
     choice = run(clock, engine)
     assert choice.engine is engine
     assert engine.calls == 1
-    assert choice.trials == (Trial("a", 0.0),)
+    assert choice.trials == (Trial("a", 0.0, num_turned=0),)
 
 
 def test_an_engine_that_disagrees_is_left_out_with_the_difference() -> None:
@@ -86,6 +88,18 @@ def test_an_engine_that_disagrees_is_left_out_with_the_difference() -> None:
     assert choice.engine.name == "slow"
     assert choice.trials[0].max_difference == pytest.approx(0.01, rel=1e-3)
     assert "differs from the network by up to 1.0e-02" in choice.trials[0].problem
+
+
+def test_a_less_exact_precision_is_given_its_own_tolerance() -> None:
+    clock = Clock()
+    rounded = TRUTH + np.array([[0, 0, 0], [0, 0, 0], [0, 0, 0], [-0.03, 0.03, 0]], np.float32)
+    assert run(clock, Pretended("a", clock, answer=rounded)).engine is None
+    choice = run(clock, Pretended("a", clock, answer=rounded), tolerance=TOLERANCES["bf16"])
+    assert choice.engine.name == "a"
+    assert choice.trials[0].max_difference == pytest.approx(0.03, rel=1e-3)
+    assert choice.trials[0].num_turned == 1  # two classes that were 0.05 apart; counted, and allowed
+    wrong = Pretended("a", clock, answer=TRUTH[:, ::-1])
+    assert run(clock, wrong, tolerance=TOLERANCES["bf16"]).engine is None
 
 
 def test_an_engine_that_does_not_open_is_left_out_with_the_reason() -> None:
@@ -117,20 +131,22 @@ def test_where_none_can_be_used_there_is_none() -> None:
     ],
 )
 def test_what_counts_as_agreement(answer: np.ndarray, fine: bool) -> None:
-    assert (compare(answer, TRUTH)[1] == "") is fine
+    assert (compare("a", answer, TRUTH, TOLERANCE).problem == "") is fine
 
 
 def test_only_a_clear_answer_must_keep_its_class() -> None:
     tied = np.array([[0.5, 0.5 - TOLERANCE / 4]], np.float32)
-    assert compare(tied[:, ::-1].copy(), tied)[1] == ""
+    agreed = compare("a", tied[:, ::-1].copy(), tied, TOLERANCE)
+    assert (agreed.problem, agreed.num_turned) == ("", 1)
     # The most that the tolerance lets through: beyond it a turned answer is a difference already.
     clear = np.array([[0.5, 0.5 - 1.5 * TOLERANCE]], np.float32)
     turned = clear + np.array([[-0.8, 0.8]], np.float32) * np.float32(TOLERANCE)
-    assert "another class" in compare(turned, clear)[1]
+    assert "another class" in compare("a", turned, clear, TOLERANCE).problem
 
 
 def test_one_class_always_agrees() -> None:
-    assert compare(np.ones((2, 1), np.float32), np.ones((2, 1), np.float32)) == (0.0, "")
+    ones = np.ones((2, 1), np.float32)
+    assert compare("a", ones, ones, TOLERANCE) == Trial("a", 0.0, num_turned=0)
 
 
 @pytest.mark.parametrize(("size", "channels"), [(32, 3), (28, 1), (1, 3)])

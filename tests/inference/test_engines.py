@@ -6,12 +6,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
 
 from resnetkit.errors import Code, ResnetkitError
-from resnetkit.inference import engines
+from resnetkit.inference import engines, graph_engines
 from resnetkit.inference.engines import ENGINES, NAMES, find_kinds, open_kind
 
 
@@ -41,6 +42,81 @@ def test_every_engine_agrees_with_the_network_for_any_number_of_images(
         again = engine.probabilities(noise(classifier, 3))
         assert answer.shape == (number, 3)  # an answer is the caller's, not a buffer that the next call overwrites
         assert np.array_equal(engine.probabilities(noise(classifier, 3)), again)
+
+
+@pytest.mark.parametrize("name", ["openvino", "torch"])
+def test_in_bfloat16_an_engine_agrees_less_exactly(
+    name: str, make: Callable[..., Any], noise: Callable[..., Any]
+) -> None:
+    kind = ENGINES[name]
+    if kind.missing:
+        pytest.skip(kind.missing)
+    classifier = make(average_mirrored=True, channel_order="bgr")
+    subject = classifier
+    if kind.reads == "graph":
+        from resnetkit.inference.onnx_graph import write_graph
+
+        subject = write_graph(classifier)
+    try:
+        engine = open_kind(kind, subject, batch_size=2, num_threads=1, precision="bf16")
+    except RuntimeError as error:
+        pytest.skip(str(error))
+    pixels = noise(classifier, 5)
+    answer, expected = engine.probabilities(pixels), classifier.predictor.engine.probabilities(pixels)
+    assert answer.dtype == np.float32
+    np.testing.assert_allclose(answer, expected, atol=0.02)
+    assert np.abs(answer - expected).max() > 1e-5  # it is not float32 after all
+    np.testing.assert_allclose(answer.sum(1), 1, atol=1e-6)  # but the softmax is
+
+
+@pytest.mark.parametrize(
+    "variation",
+    [
+        "resnetv2_50",
+        "resnet50_gn",
+        "seresnet18",
+        "ecaresnet26t",
+        "resnetblur18",
+        "resnet34_a",
+        "resnet20[join=shortcut_gate]",
+    ],
+)
+def test_every_layer_computes_in_bfloat16(variation: str) -> None:
+    import torch
+
+    from resnetkit.classifier import Classifier
+    from resnetkit.data.spec import Preprocessing
+    from resnetkit.models.resnet import create_model
+
+    torch.manual_seed(0)
+    network = create_model(variation)
+    names = tuple(map(str, range(network.spec.num_classes or 0)))
+    classifier = Classifier(network, Preprocessing(32, 32), names)
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 3, 32, 32), dtype=np.uint8)
+    engine = open_kind(ENGINES["torch"], classifier, batch_size=1, num_threads=1, precision="bf16")
+    answer = engine.probabilities(pixels)
+    np.testing.assert_allclose(answer, classifier.predictor.engine.probabilities(pixels), atol=0.1)
+
+
+def test_openvino_is_refused_where_it_computes_in_another_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    openvino = MagicMock()
+    openvino.Core().read_model().input().get_partial_shape.return_value = (1, 3, 16, 16)
+    openvino.Core().compile_model().get_property().get_type_name.return_value = "f32"
+    monkeypatch.setattr(graph_engines, "import_openvino", lambda: openvino)
+    with pytest.raises(RuntimeError, match="computes in f32 on this processor"):
+        graph_engines.open_openvino(b"", batch_size=1, num_threads=1, precision="bf16")
+    graph_engines.open_openvino(b"", batch_size=1, num_threads=1, precision="fp32")
+
+
+def test_kernels_are_tried_out_for_a_gpu_only() -> None:
+    import torch
+
+    from resnetkit.inference.torch_engines import compile_options
+
+    assert compile_options(torch.device("cpu")) == {"freezing": True}
+    assert compile_options(torch.device("cuda", 0)).items() > {"freezing": True, "max_autotune": True}.items()
+    known = torch._inductor.list_options()
+    assert set(compile_options(torch.device("cuda", 0))) <= set(known)
 
 
 @pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
@@ -101,9 +177,22 @@ def test_engines_report_nothing_about_their_user(name: str, tmp_path: Path) -> N
 def test_auto_stands_for_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "find_spec", lambda name: None if name == "openvino" else object())
     assert [kind.name for kind in find_kinds("auto")] == ["onnxruntime", "torch"]
+    assert [kind.name for kind in find_kinds("auto", "bf16")] == ["torch"]
     monkeypatch.setattr(engines, "find_spec", lambda name: None)
     assert [kind.name for kind in find_kinds("auto")] == ["torch"]
     assert [kind.name for kind in find_kinds("auto", on_cpu=False)] == ["torch"]
+
+
+def test_an_engine_without_bfloat16_is_left_out_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines, "find_spec", lambda name: object())
+    assert [kind.name for kind in find_kinds("auto", "bf16")] == ["openvino", "torch"]
+    assert find_kinds("openvino", "bf16") == (ENGINES["openvino"],)
+    with pytest.raises(ResnetkitError, match="the engine onnxruntime does not compute in bf16") as raised:
+        find_kinds("onnxruntime", "bf16")
+    assert raised.value.why == "it has fp32 only; openvino, torch, torch_compile can"
+    assert raised.value.code is Code.USAGE
+    with pytest.raises(ResnetkitError, match="unknown precision 'fp16'"):
+        find_kinds("auto", "fp16")  # type: ignore[arg-type]
 
 
 def test_an_engine_that_is_not_installed_is_an_error_that_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

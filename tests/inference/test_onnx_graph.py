@@ -11,8 +11,7 @@ from torch import nn
 
 from resnetkit.classifier import Classifier
 from resnetkit.errors import ResnetkitError
-from resnetkit.inference.engines import ENGINES
-from resnetkit.inference.graph_engines import open_onnxruntime, open_openvino
+from resnetkit.inference.engines import ENGINES, open_kind
 from resnetkit.models.catalog import CATALOG
 from resnetkit.models.spec import (
     ACT_BEFORE_ADD,
@@ -42,7 +41,6 @@ from resnetkit.models.spec import (
 pytest.importorskip("onnx", reason="the extras onnxruntime and openvino install it")
 from resnetkit.inference.onnx_graph import write_graph
 
-OPENERS = {"onnxruntime": open_onnxruntime, "openvino": open_openvino}
 SMALL = ResNetSpec(BASIC, (2, 2), (8, 16), (1, 2), stem=replace(STEM_3X3, widths=(8,)), num_classes=5)
 
 
@@ -63,7 +61,7 @@ def check(classifier: Classifier, pixels: np.ndarray, engine: str) -> None:
         pytest.skip(ENGINES[engine].missing)
     expected = classifier.predictor.engine.probabilities(pixels)
     assert np.ptp(expected, axis=0).max() > 1e-4  # the images do not all get one answer
-    opened = OPENERS[engine](write_graph(classifier), batch_size=2, num_threads=1)
+    opened = open_kind(ENGINES[engine], write_graph(classifier), batch_size=2, num_threads=1)
     np.testing.assert_allclose(opened.probabilities(pixels), expected, atol=2e-6)
 
 
@@ -124,14 +122,14 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("engine", OPENERS)
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_axis(variant: str, engine: str, make: Callable[..., Any], noise: Callable[..., Any]) -> None:
     classifier = make(replace(SMALL, **VARIANTS[variant]), size=23)
     check(classifier, noise(classifier), engine)
 
 
-@pytest.mark.parametrize("engine", OPENERS)
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
 @pytest.mark.parametrize(
     "settings",
     [{"channel_order": "bgr"}, {"average_mirrored": True}, {"channel_order": "bgr", "average_mirrored": True}],

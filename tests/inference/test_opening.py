@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from resnetkit.classifier import Classifier, PlainNetwork, load_classifier
 from resnetkit.errors import Code, ResnetkitError
@@ -163,9 +164,70 @@ def test_an_engine_that_disagrees_is_left_out_or_refused(
 def test_where_every_engine_disagrees_the_network_itself_answers(
     classifier: Classifier, told: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(choice, "TOLERANCE", -1.0)
+    monkeypatch.setattr(opening, "TOLERANCES", {"fp32": -1.0})
     assert isinstance(open_engine(classifier, tell=told.append), PlainNetwork)
     assert "no engine agrees with the network; it is used as it is, which is slower" in told
+
+
+def test_in_bfloat16_the_engine_is_checked_and_remembered_apart(
+    classifier: Classifier, file: Path, told: list[str], only: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only("onnxruntime", "torch")
+    monkeypatch.setattr(opening, "multiplies_bf16_fast", lambda: True)
+    engine = open_engine(classifier, precision="bf16", file=file, tell=told.append)
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 3, 16, 16), dtype=np.uint8)
+    assert (
+        np.abs(
+            engine.probabilities(pixels)
+            - PlainNetwork(classifier.network, classifier.preprocessing).probabilities(pixels)
+        ).max()
+        > 1e-5
+    )
+    assert told[0].startswith("checking the engine torch in bf16 for this classifier")
+    assert told[1].startswith("engine torch in bf16: its probabilities are the float32 network's within ")
+    assert told[1].endswith(" of 8 check images")
+    monkeypatch.setattr(opening, "choose", None)
+    again = open_engine(classifier, precision="bf16", file=file, tell=told.append)
+    assert np.array_equal(again.probabilities(pixels), engine.probabilities(pixels))
+    assert len(told) == 2
+    assert (
+        open_engine(classifier, "torch", file=file, tell=told.append).probabilities(pixels)
+        != engine.probabilities(pixels)
+    ).any()
+
+
+def test_where_none_is_close_enough_in_bfloat16_that_is_an_error_and_not_float32(
+    classifier: Classifier, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opening, "TOLERANCES", {"bf16": 1e-9})
+    with pytest.raises(ResnetkitError, match="torch in bf16 cannot be used for this classifier") as raised:
+        open_engine(classifier, precision="bf16", tell=told.append)
+    assert raised.value.fix == "--precision fp32"
+    assert "differs from the network" in raised.value.why
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_precision_that_gains_nothing_is_said_and_obeyed(
+    precision: Any, file: Path, told: list[str], only: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only("torch")
+    monkeypatch.setattr(opening, "multiplies_bf16_fast", lambda: False)
+    predictor = open_predictor(file, precision=precision, device="cpu", tell=told.append)
+    assert predictor.engine.dtype is {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]  # type: ignore[attr-defined]
+    assert sum("bf16 gains nothing here" in text for text in told) == (precision == "bf16")
+
+
+def test_a_remembered_engine_says_it_too(file: Path, told: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    if ENGINES["openvino"].missing:
+        pytest.skip(ENGINES["openvino"].missing)
+    for is_fast in (True, False):
+        monkeypatch.setattr(opening, "multiplies_bf16_fast", lambda is_fast=is_fast: is_fast)
+        told.clear()
+        try:
+            open_predictor(file, engine="openvino", precision="bf16", device="cpu", tell=told.append)
+        except ResnetkitError as error:
+            pytest.skip(error.why)
+    assert [text.startswith("bf16 gains nothing here") for text in told] == [True]
 
 
 @needs_onnxruntime
@@ -188,8 +250,6 @@ def test_the_predictor_answers_as_the_classifier(file: Path, told: list[str]) ->
 
 
 def test_a_classifier_uses_the_engine_it_is_given(classifier: Classifier, only: Callable[..., None]) -> None:
-    import torch
-
     pixels = torch.randint(0, 256, (3, 3, 16, 16), dtype=torch.uint8)
     expected = classifier.probabilities(pixels)
     classifier.engine = open_engine(classifier, "torch")

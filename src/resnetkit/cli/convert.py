@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from resnetkit.cli.opening import open_and_warn
+from resnetkit.cli.opening import Reading, open_and_warn
 from resnetkit.cli.options import ClassNamesOption, EntryOption, PreprocessOption, WeightsModelOption
 
 Target = Literal["classifier", "torchvision", "timm", "keras"]
@@ -48,7 +48,7 @@ def convert(
             f"a classifier is a .safetensors file, got {target}",
             fix=f"{path.stem}.safetensors",
         )
-        open_and_warn(source, model=model, entry=entry, class_names=class_names, preprocess=preprocess).save(path)
+        open_and_warn(source, Reading(model, entry, class_names, tuple(preprocess or ()))).save(path)
     else:
         require(
             not class_names and not preprocess, f"weights for {to} hold no class names and no preprocessing",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from resnetkit.cli.opening import open_with_engine
+from resnetkit.cli.opening import Computing, Reading, open_with_engine
 from resnetkit.cli.options import (
     ClassNamesOption,
     DataDirOption,
@@ -16,6 +16,7 @@ from resnetkit.cli.options import (
     EngineOption,
     EntryOption,
     JsonOption,
+    PrecisionOption,
     PreprocessOption,
     WeightsModelOption,
 )
@@ -50,6 +51,7 @@ def evaluate(
     data_dir: DataDirOption = None,
     device: DeviceOption = "auto",
     engine: EngineOption = "auto",
+    precision: PrecisionOption = "fp32",
     json: JsonOption = False,
 ) -> None:
     """Score a classifier: top-1, top-5, log loss, calibration, per class, with 95 % intervals.
@@ -69,13 +71,8 @@ def evaluate(
     require(min_top1 is None or 0 <= min_top1 <= 1, f"--min-top1 must be in [0, 1], got {min_top1}")
     loaded = open_with_engine(
         classifier,
-        engine=engine,
-        batch_size=scoring.BATCH_SIZE,
-        model=model,
-        entry=entry,
-        class_names=class_names,
-        preprocess=preprocess,
-        device=device,
+        Reading(model, entry, class_names, tuple(preprocess or ()), device),
+        Computing(engine, precision, scoring.BATCH_SIZE),
     )
     spec, is_own = _data_spec(classifier, data)
     spec = replace(spec, on_bad_image=on_bad_image or spec.on_bad_image, data_dir=data_dir or spec.data_dir)
@@ -94,10 +91,11 @@ def evaluate(
         from resnetkit.config import to_dict
 
         left_out = [{"path": bad.path, "reason": bad.reason} for bad in evaluation.bad_images]
-        content = {"classifier": classifier, "data": spec.source, "split": split, "left_out": left_out}
-        typer.echo(json_module.dumps({**content, **to_dict(scores)}))
+        content = {"classifier": classifier, "data": spec.source, "split": split, "computed_in": precision}
+        typer.echo(json_module.dumps({**content, "left_out": left_out, **to_dict(scores)}))
     else:
-        _print_scores(scores, f"{classifier} on {spec.source}, split {split}")
+        computed = "" if precision == "fp32" else f", computed in {precision}"
+        _print_scores(scores, f"{classifier} on {spec.source}, split {split}{computed}")
     if min_top1 is not None and scores.top1.value < min_top1:
         print(f"check failed: top-1 {scores.top1.value:.4f} is below {min_top1}", file=sys.stderr)
         raise typer.Exit(1)

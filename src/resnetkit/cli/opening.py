@@ -3,24 +3,64 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from resnetkit.classifier import Classifier
-    from resnetkit.prediction import Predictor
+    from resnetkit.data.source import UInt8Images
+    from resnetkit.prediction import Engine, Predictor, Probabilities
 
 
-def open_and_warn(
-    source: str,
-    *,
-    model: str | None = None,
-    entry: str | None = None,
-    class_names: str | None = None,
-    preprocess: list[str] | None = None,
-    device: str = "cpu",
-) -> Classifier:
+@dataclass(frozen=True)
+class Reading:
+    """How to read what a command names, as its options say; all but the device is for anybody's weights."""
+
+    model: str | None = None
+    entry: str | None = None
+    class_names: str | None = None
+    preprocess: tuple[str, ...] = ()
+    device: str = "cpu"
+
+    @property
+    def describes_weights(self) -> bool:
+        """Whether it says anything that a classifier of our own says itself."""
+        return any((self.model, self.entry, self.class_names, self.preprocess))
+
+
+@dataclass(frozen=True)
+class Computing:
+    """What is to compute: an engine's name, its precision, and how many images it is given at once."""
+
+    engine: str
+    precision: Literal["fp32", "bf16"]
+    batch_size: int
+
+    def check(self) -> None:
+        """Tell a mistyped or unfit name before anything is loaded."""
+        from resnetkit.inference.engines import find_kinds
+
+        find_kinds(self.engine, self.precision)
+
+    def open_engine(self, classifier: Classifier, file: Path | None) -> Engine:
+        """:func:`resnetkit.inference.opening.open_engine` for a classifier, and its own file if it has one."""
+        from resnetkit.inference.opening import open_engine
+
+        return open_engine(classifier, self.engine, precision=self.precision, batch_size=self.batch_size, file=file)
+
+    def open_predictor(self, file: Path, device: str) -> Predictor:
+        """:func:`resnetkit.inference.opening.open_predictor` for a file of our own."""
+        from resnetkit.inference.opening import open_predictor
+
+        return open_predictor(
+            file, engine=self.engine, precision=self.precision, batch_size=self.batch_size, device=device
+        )
+
+
+def open_and_warn(source: str, reading: Reading) -> Classifier:
     """:func:`~resnetkit.pretrained.opening.open_classifier` with the command line's options."""
     from resnetkit import runtime
     from resnetkit.config import parse_settings
@@ -29,68 +69,76 @@ def open_and_warn(
 
     classifier = open_classifier(
         source,
-        model=model,
-        entry=entry,
-        class_names=None if class_names is None else read_class_names(class_names),
-        preprocessing=parse_settings(preprocess or [], option="--preprocess"),
-        device=runtime.find_device(device),
+        model=reading.model,
+        entry=reading.entry,
+        class_names=None if reading.class_names is None else read_class_names(reading.class_names),
+        preprocessing=parse_settings(list(reading.preprocess), option="--preprocess"),
+        device=runtime.find_device(reading.device),
     )
     _warn(classifier.provenance)
     return classifier
 
 
-def open_with_engine(
-    source: str,
-    *,
-    engine: str,
-    batch_size: int,
-    model: str | None = None,
-    entry: str | None = None,
-    class_names: str | None = None,
-    preprocess: list[str] | None = None,
-    device: str = "cpu",
-) -> Classifier:
-    """:func:`open_and_warn`, with an engine by name for batches of that size."""
-    from resnetkit.inference.engines import find_kinds
-    from resnetkit.inference.opening import open_engine
-
-    find_kinds(engine)  # a mistyped name is told before anything is loaded
-    classifier = open_and_warn(
-        source, model=model, entry=entry, class_names=class_names, preprocess=preprocess, device=device
-    )
-    classifier.engine = open_engine(classifier, engine, batch_size=batch_size, file=_own_file(source))
+def open_with_engine(source: str, reading: Reading, computing: Computing) -> Classifier:
+    """:func:`open_and_warn`, with an engine."""
+    computing.check()
+    classifier = open_and_warn(source, reading)
+    classifier.engine = computing.open_engine(classifier, _own_file(source))
     return classifier
 
 
 def open_for_prediction(
-    source: str,
-    *,
-    engine: str,
-    batch_size: int,
-    model: str | None = None,
-    entry: str | None = None,
-    class_names: str | None = None,
-    preprocess: list[str] | None = None,
-    device: str = "cpu",
+    source: str, reading: Reading, computing: Computing, *, expects_images: bool = True
 ) -> Predictor:
-    """What answers for images; where the engine to use is known and needs no torch, torch is not loaded."""
-    file = _own_file(source)
-    if file is not None and not (model or entry or class_names or preprocess):
-        from resnetkit.classifier_file import read_description
-        from resnetkit.inference.opening import open_predictor
+    """What answers for images; where the engine to use is known and needs no torch, torch is not loaded.
 
-        _warn(read_description(file).provenance)
-        return open_predictor(file, engine=engine, batch_size=batch_size, device=device)
-    return open_with_engine(
-        source,
-        engine=engine,
-        batch_size=batch_size,
-        model=model,
-        entry=entry,
-        class_names=class_names,
-        preprocess=preprocess,
-        device=device,
-    ).predictor
+    Args:
+        expects_images: False where nothing will have to be computed, so that nobody waits for engines to be measured.
+    """
+    if not expects_images and reading.device in ("auto", "cpu"):  # whether there is a GPU of some name is told as ever
+        computing.check()
+        return _open_on_demand(source, reading, computing)
+    file = _own_file(source)
+    if file is None or reading.describes_weights:
+        return open_with_engine(source, reading, computing).predictor
+    from resnetkit.classifier_file import read_description
+
+    _warn(read_description(file).provenance)
+    return computing.open_predictor(file, reading.device)
+
+
+def _open_on_demand(source: str, reading: Reading, computing: Computing) -> Predictor:
+    """As :func:`open_for_prediction`, but the engine waits for the first image, should one turn up after all."""
+    file = _own_file(source)
+    if file is None or reading.describes_weights:
+        classifier = open_and_warn(source, reading)
+        classifier.engine = _EngineOnDemand(lambda: computing.open_engine(classifier, file))
+        return classifier.predictor
+    from resnetkit.classifier_file import read_description
+    from resnetkit.prediction import Predictor
+
+    description = read_description(file)
+    _warn(description.provenance)
+    engine = _EngineOnDemand(lambda: computing.open_predictor(file, reading.device).engine)
+    return Predictor(engine, description.preprocessing, description.class_names)
+
+
+@dataclass(frozen=True)
+class _EngineOnDemand:
+    """An engine that is opened when there is something to compute."""
+
+    opener: Callable[[], Engine]
+
+    @cached_property
+    def _engine(self) -> Engine:
+        return self.opener()
+
+    @property
+    def name(self) -> str:
+        return self._engine.name
+
+    def probabilities(self, pixels: UInt8Images) -> Probabilities:
+        return self._engine.probabilities(pixels)
 
 
 def _warn(provenance: Mapping[str, Any]) -> None:

@@ -15,6 +15,12 @@ EngineOption = Annotated[
         help="auto (the fastest here, measured once), torch, torch_compile, onnxruntime or openvino.",
     ),
 ]
+PrecisionOption = Annotated[
+    Literal["fp32", "bf16"],
+    typer.Option(
+        "--precision", help="fp32, or bf16: several times as fast where the device has units for it, less exact."
+    ),
+]
 DataDirOption = Annotated[
     str | None,
     typer.Option("--data-dir", help="Folder to look for named data sets in first.", show_default=False),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,12 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from resnetkit.cli.opening import open_for_prediction
+from resnetkit.cli.opening import Computing, Reading, open_for_prediction
 from resnetkit.cli.options import (
     ClassNamesOption,
     DeviceOption,
     EngineOption,
     EntryOption,
+    PrecisionOption,
     PreprocessOption,
     WeightsModelOption,
 )
@@ -40,6 +42,7 @@ def predict(
     preprocess: PreprocessOption = None,
     device: DeviceOption = "auto",
     engine: EngineOption = "auto",
+    precision: PrecisionOption = "fp32",
 ) -> None:
     """Classify images: a row per file with its status; a file that cannot be read has no class.
 
@@ -60,13 +63,9 @@ def predict(
     require(bool(files), f"no image files in {', '.join(paths)}", fix="give image files, or a folder that holds some")
     loaded = open_for_prediction(
         classifier,
-        engine=engine,
-        batch_size=min(BATCH_SIZE, len(files)),
-        model=model,
-        entry=entry,
-        class_names=class_names,
-        preprocess=preprocess,
-        device=device,
+        Reading(model, entry, class_names, tuple(preprocess or ()), device),
+        Computing(engine, precision, min(BATCH_SIZE, len(files))),
+        expects_images=any(os.path.isfile(file) and os.access(file, os.R_OK) for file in files),
     )
     top = min(top, len(loaded.class_names))
     num_errors = 0

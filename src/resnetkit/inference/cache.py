@@ -1,7 +1,7 @@
 """Which engine was chosen, kept with the converted graph: beside the classifier, or in the user's cache.
 
-A choice holds for one content of the classifier, one machine, one number of threads, one batch size and one set of
-versions; all of that is its key. Whatever does not fit, or is damaged, is as if it were not there.
+A choice holds for one content of the classifier, one machine, one number of threads, one batch size, one precision and
+one set of versions; all of that is its key. Whatever does not fit, or is damaged, is as if it were not there.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from resnetkit.config import from_dict, to_dict
 from resnetkit.errors import ResnetkitError
 from resnetkit.files import write_durably
 from resnetkit.inference.choice import Trial
-from resnetkit.inference.engines import EngineKind
+from resnetkit.inference.engines import EngineKind, Precision
 from resnetkit.inference.machine import version_of
 from resnetkit.processor import processor_name
 
@@ -51,13 +51,14 @@ class Record:
     graph: bytes | None = None
 
 
-def make_key(kinds: Sequence[EngineKind], *, batch_size: int, num_threads: int) -> Key:
+def make_key(kinds: Sequence[EngineKind], *, batch_size: int, num_threads: int, precision: Precision = "fp32") -> Key:
     """What a choice depends on besides the classifier."""
     packages = sorted({"resnetkit", "numpy", "torch", *(package for kind in kinds for package in kind.packages)})
     return {
         "engines": [kind.name for kind in kinds],
         "batch_size": batch_size,
         "num_threads": num_threads,
+        "precision": precision,
         "processor": f"{platform.machine()} {processor_name()}",
         "num_cores": os.cpu_count(),
         "variables": {name: os.environ[name] for name in VARIABLES if name in os.environ},

@@ -8,12 +8,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Literal, get_args
 
 from resnetkit.errors import Code, ResnetkitError, did_you_mean
 from resnetkit.prediction import Engine
 
 AUTO = "auto"
+# What convs and matrix products are computed in; a softmax is float32 either way.
+Precision = Literal["fp32", "bf16"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class EngineKind:
         reads: what it is opened from: the ``network`` (of a classifier), or its ``graph``, the bytes of an ONNX file,
             which needs no torch.
         opener: ``module:function`` that opens it, see :func:`open_kind`.
+        precisions: what it can compute in.
         measured: whether ``auto`` tries it; what needs a minute to open is for those who ask for it.
         lacking: what else is missing on this machine, in words; empty for nothing.
     """
@@ -35,6 +38,7 @@ class EngineKind:
     extra: str
     reads: str
     opener: str
+    precisions: tuple[Precision, ...] = get_args(Precision)
     measured: bool = True
     lacking: Callable[[], str] = lambda: ""
 
@@ -59,7 +63,14 @@ _TORCH, _GRAPH = "resnetkit.inference.torch_engines", "resnetkit.inference.graph
 ENGINES: Mapping[str, EngineKind] = {
     kind.name: kind
     for kind in (
-        EngineKind("onnxruntime", ("onnxruntime", "onnx"), "onnxruntime", "graph", f"{_GRAPH}:open_onnxruntime"),
+        EngineKind(
+            "onnxruntime",
+            ("onnxruntime", "onnx"),
+            "onnxruntime",
+            "graph",
+            f"{_GRAPH}:open_onnxruntime",
+            precisions=("fp32",),
+        ),
         EngineKind("openvino", ("openvino", "onnx"), "openvino", "graph", f"{_GRAPH}:open_openvino"),
         EngineKind("torch", (), "", "network", f"{_TORCH}:open_torch"),
         EngineKind(
@@ -76,18 +87,29 @@ ENGINES: Mapping[str, EngineKind] = {
 NAMES = (AUTO, *ENGINES)
 
 
-def find_kinds(name: str, *, on_cpu: bool = True) -> tuple[EngineKind, ...]:
+def find_kinds(name: str, precision: Precision = "fp32", *, on_cpu: bool = True) -> tuple[EngineKind, ...]:
     """The engines that a name stands for on this machine; several only for ``auto``.
 
     Raises:
-        ResnetkitError: for an unknown name, or an engine that cannot run here.
+        ResnetkitError: for an unknown name or precision, or an engine that cannot run here, or not in that precision.
     """
     if name not in NAMES:
         raise ResnetkitError(Code.USAGE, f"unknown engine '{name}'", fix=did_you_mean(name, NAMES))
+    if precision not in get_args(Precision):
+        fix = did_you_mean(precision, get_args(Precision))
+        raise ResnetkitError(Code.USAGE, f"unknown precision '{precision}'", fix=fix)
     if name == AUTO:
-        kinds = tuple(kind for kind in ENGINES.values() if kind.measured and not kind.missing)
-        return kinds if on_cpu else (ENGINES["torch"],)
+        able = (kind for kind in ENGINES.values() if kind.measured and precision in kind.precisions)
+        return tuple(kind for kind in able if not kind.missing) if on_cpu else (ENGINES["torch"],)
     kind = ENGINES[name]
+    if precision not in kind.precisions:
+        able_names = ", ".join(other.name for other in ENGINES.values() if precision in other.precisions)
+        raise ResnetkitError(
+            Code.USAGE,
+            f"the engine {name} does not compute in {precision}",
+            why=f"it has {' and '.join(kind.precisions)} only; {able_names} can",
+            fix="--engine auto, or --precision fp32",
+        )
     if not on_cpu and kind.reads == "graph":
         raise ResnetkitError(Code.USAGE, f"the engine {name} computes on the CPU here", fix="--device cpu, or torch")
     if kind.missing:
@@ -95,12 +117,15 @@ def find_kinds(name: str, *, on_cpu: bool = True) -> tuple[EngineKind, ...]:
     return (kind,)
 
 
-def open_kind(kind: EngineKind, subject: Any, *, batch_size: int, num_threads: int) -> Engine:
+def open_kind(
+    kind: EngineKind, subject: Any, *, batch_size: int, num_threads: int, precision: Precision = "fp32"
+) -> Engine:
     """Open an engine on what it reads: a :class:`~resnetkit.classifier.Classifier`, or the bytes of its graph.
 
     Args:
         batch_size: how many images it computes at once; more are computed in turns.
     """
     module, function = kind.opener.split(":")
-    engine: Engine = getattr(import_module(module), function)(subject, batch_size=batch_size, num_threads=num_threads)
+    opener = getattr(import_module(module), function)
+    engine: Engine = opener(subject, batch_size=batch_size, num_threads=num_threads, precision=precision)
     return engine

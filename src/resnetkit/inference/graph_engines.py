@@ -1,6 +1,6 @@
 """Engines that run a classifier's ONNX graph; no torch here.
 
-All compute in float32. A batch is divided among streams that do not wait for each other, one thread each where there
+A batch is divided among streams that do not wait for each other, one thread each where there
 are enough images; a single image is computed by all threads together. Idle threads sleep instead of spinning: beside
 them, the next images are being decoded. Measured in ``benchmarks/inference.md``.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -19,11 +19,13 @@ from typing import Any
 import numpy as np
 
 from resnetkit.data.source import UInt8Images
+from resnetkit.inference.engines import Precision
 from resnetkit.inference.onnx_names import INPUT, OUTPUT
 from resnetkit.prediction import Engine, Probabilities
 
 Run = Callable[[UInt8Images], Probabilities]
 OPENVINO_TELEMETRY = "openvino_telemetry"
+OPENVINO_PRECISIONS: Mapping[Precision, str] = {"fp32": "f32", "bf16": "bf16"}
 
 
 @dataclass(frozen=True)
@@ -94,8 +96,9 @@ def import_onnxruntime() -> Any:
     return importlib.import_module("onnxruntime")
 
 
-def open_onnxruntime(graph: bytes, *, batch_size: int, num_threads: int) -> Engine:
-    """ONNX Runtime's CPU provider."""
+def open_onnxruntime(graph: bytes, *, batch_size: int, num_threads: int, precision: Precision) -> Engine:
+    """ONNX Runtime's CPU provider, which has float32 only."""
+    assert precision == "fp32"
     onnxruntime = import_onnxruntime()
     streams = divide(batch_size, num_threads)
     options = onnxruntime.SessionOptions()
@@ -127,8 +130,12 @@ def import_openvino() -> Any:
             sys.modules[OPENVINO_TELEMETRY] = kept
 
 
-def open_openvino(graph: bytes, *, batch_size: int, num_threads: int) -> Engine:
-    """OpenVINO's CPU device, with the number of images fixed: it plans better for shapes that it knows."""
+def open_openvino(graph: bytes, *, batch_size: int, num_threads: int, precision: Precision) -> Engine:
+    """OpenVINO's CPU device, with the number of images fixed: it plans better for shapes that it knows.
+
+    Raises:
+        RuntimeError: where it computes in another precision than it was told to.
+    """
     openvino = import_openvino()
     streams = divide(batch_size, num_threads)
     core = openvino.Core()
@@ -137,11 +144,14 @@ def open_openvino(graph: bytes, *, batch_size: int, num_threads: int) -> Engine:
     model.reshape(openvino.PartialShape([streams.piece_size, *image]))
     settings = {
         # Its default on processors with bfloat16 units is bfloat16.
-        "INFERENCE_PRECISION_HINT": "f32",
+        "INFERENCE_PRECISION_HINT": OPENVINO_PRECISIONS[precision],
         "INFERENCE_NUM_THREADS": streams.number * streams.num_threads,
         "NUM_STREAMS": str(streams.number),
     }
     compiled = core.compile_model(model, "CPU", settings)
+    used = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+    if used != OPENVINO_PRECISIONS[precision]:
+        raise RuntimeError(f"computes in {used} on this processor")
 
     def make_run() -> Run:
         request = compiled.create_infer_request()

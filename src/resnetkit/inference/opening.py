@@ -6,15 +6,15 @@ import hashlib
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from resnetkit.classifier_file import find_classifier, read_description
 from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.files import sha256_of
 from resnetkit.inference.cache import Cache, Key, Record, make_key
-from resnetkit.inference.choice import Choice, check_images, choose
-from resnetkit.inference.engines import AUTO, ENGINES, EngineKind, find_kinds, open_kind
-from resnetkit.inference.machine import find_num_threads, may_have_gpu
+from resnetkit.inference.choice import NUM_CHECK_IMAGES, TOLERANCES, Choice, check_images, choose
+from resnetkit.inference.engines import AUTO, ENGINES, EngineKind, Precision, find_kinds, open_kind
+from resnetkit.inference.machine import find_num_threads, may_have_gpu, multiplies_bf16_fast
 from resnetkit.prediction import BATCH_SIZE, Engine, Predictor
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def open_predictor(
     source: str | Path,
     *,
     engine: str = AUTO,
+    precision: Precision = "fp32",
     batch_size: int = BATCH_SIZE,
     device: str = "auto",
     tell: Tell = tell_user,
@@ -45,23 +46,25 @@ def open_predictor(
 
     Args:
         engine: a name of :data:`~resnetkit.inference.engines.NAMES`.
+        precision: what convs and matrix products are computed in; ``bf16`` gives other probabilities.
         batch_size: how many images will be given at once; the fastest engine can depend on it.
 
     Raises:
         ResnetkitError: for a file that is no classifier, an unknown engine, or one that cannot run here.
     """
     file = find_classifier(source)
-    find_kinds(engine)  # a mistyped name is told before anything is loaded
+    find_kinds(engine, precision)  # a mistyped name is told before anything is loaded
     threads = find_num_threads()  # before torch is loaded and after it the same, or nothing would be found again
     if device == "cpu" or (device == "auto" and not may_have_gpu()):
         description = read_description(file)
         size = description.preprocessing.image_size_px
-        kinds, chunk = find_kinds(engine), chunk_size(batch_size, size, threads)
+        kinds, chunk = find_kinds(engine, precision), chunk_size(batch_size, size, threads)
         if any(kind.reads == "graph" for kind in kinds):
-            cache, key = Cache(sha256_of(file), file), make_key(kinds, batch_size=chunk, num_threads=threads)
-            record = cache.read(key)
+            key = make_key(kinds, batch_size=chunk, num_threads=threads, precision=precision)
+            record = Cache(sha256_of(file), file).read(key)
             opened = None if record is None or record.graph is None else _reopen(record, key, tell)
             if opened is not None:
+                _tell_if_vain(precision, on_cpu=True, tell=tell)
                 return Predictor(opened, description.preprocessing, description.class_names)
     # Only here, and below this line, torch is loaded.
     from resnetkit.classifier import load_classifier
@@ -69,7 +72,7 @@ def open_predictor(
 
     classifier = load_classifier(file, device=find_device(device))
     classifier.engine = open_engine(
-        classifier, engine, batch_size=batch_size, num_threads=threads, file=file, tell=tell
+        classifier, engine, precision=precision, batch_size=batch_size, num_threads=threads, file=file, tell=tell
     )
     return classifier.predictor
 
@@ -78,6 +81,7 @@ def open_engine(
     classifier: Classifier,
     name: str = AUTO,
     *,
+    precision: Precision = "fp32",
     batch_size: int = BATCH_SIZE,
     num_threads: int | None = None,
     file: Path | None = None,
@@ -86,9 +90,11 @@ def open_engine(
     """The engine of that name for a classifier; ``auto``: the fastest one here that agrees with the network.
 
     The first time, engines are opened, checked against the network and timed, which takes some seconds; the choice is
-    kept. With only torch at hand there is nothing to choose and nothing is measured.
+    kept. With only torch at hand there is nothing to choose and nothing is measured; what computes in bfloat16 is
+    checked all the same.
 
     Args:
+        precision: what convs and matrix products are computed in; ``bf16`` gives other probabilities.
         batch_size: how many images will be given at once.
         num_threads: to compute with, but for torch, which has one number for the process; None: torch's.
         file: what the classifier was loaded from, unchanged since: the choice is kept beside it. Otherwise, as for
@@ -98,14 +104,16 @@ def open_engine(
         ResnetkitError: for an unknown engine, or one that cannot run here, fails, or disagrees with the network.
     """
     on_cpu = classifier.device.type == "cpu"
-    kinds = find_kinds(name, on_cpu=on_cpu)
+    kinds = find_kinds(name, precision, on_cpu=on_cpu)
+    _tell_if_vain(precision, on_cpu=on_cpu, tell=tell)
     threads = num_threads or find_num_threads()
     size = classifier.preprocessing.image_size_px
     chunk = chunk_size(batch_size, size, threads) if on_cpu else batch_size
-    if all(kind.name == "torch" for kind in kinds):
+    if precision == "fp32" and all(kind.name == "torch" for kind in kinds):
         return open_kind(kinds[0], classifier, batch_size=chunk, num_threads=threads)
     digest = sha256_of(file) if file is not None else hashlib.sha256(classifier.to_bytes()).hexdigest()
-    cache, key = Cache(digest, file), make_key(kinds, batch_size=chunk, num_threads=threads)
+    cache = Cache(digest, file)
+    key = make_key(kinds, batch_size=chunk, num_threads=threads, precision=precision)
     record = cache.read(key)
     if record is not None:
         opened = _reopen(record, key, tell, classifier)
@@ -130,10 +138,21 @@ def _reopen(record: Record, key: Key, tell: Tell, classifier: Classifier | None 
     kind = ENGINES[record.engine]
     try:
         subject = record.graph if kind.reads == "graph" else classifier
-        return open_kind(kind, subject, batch_size=key["batch_size"], num_threads=key["num_threads"])
+        return _open(kind, subject, key)
     except Exception as error:  # whatever another project's code raises: the choice is made anew
         tell(f"the engine {kind.name}, chosen before, does not open ({error}); choosing again")
         return None
+
+
+def _open(kind: EngineKind, subject: Any, key: Key) -> Engine:
+    """The engine as the key says."""
+    return open_kind(
+        kind,
+        subject,
+        batch_size=key["batch_size"],
+        num_threads=key["num_threads"],
+        precision=key["precision"],
+    )
 
 
 def _choose(
@@ -147,37 +166,38 @@ def _choose(
     from resnetkit.classifier import PlainNetwork
 
     reference = PlainNetwork(classifier.network, classifier.preprocessing)
-    chunk = key["batch_size"]
-    names = ", ".join(kind.name for kind in kinds)
+    chunk, precision = key["batch_size"], key["precision"]
+    names = ", ".join(kind.name for kind in kinds) + _suffix(precision)
     doing = "measuring the engines" if len(kinds) > 1 else "checking the engine"
     tell(f"{doing} {names} for this classifier, {chunk} images at a time; once, a few seconds")
     graphs = _GraphOnce(classifier)
 
     def opener(kind: EngineKind) -> Callable[[], Engine]:
-        return lambda: open_kind(
-            kind,
-            graphs.content if kind.reads == "graph" else classifier,
-            batch_size=chunk,
-            num_threads=key["num_threads"],
-        )
+        return lambda: _open(kind, graphs.content if kind.reads == "graph" else classifier, key)
 
     choice = choose(
-        {kind.name: opener(kind) for kind in kinds}, reference, check_images(classifier.preprocessing), chunk
+        {kind.name: opener(kind) for kind in kinds},
+        reference,
+        check_images(classifier.preprocessing),
+        chunk,
+        tolerance=TOLERANCES[precision],
     )
     for trial in choice.trials:
         if trial.problem and len(kinds) > 1:
             tell(f"left out: the engine {trial.engine} {trial.problem}")
     if choice.engine is None:
-        if len(kinds) == 1:
+        # The network itself is float32: it stands in for engines that should be, and for no others.
+        if len(kinds) == 1 or precision != "fp32":
+            one = len(kinds) == 1
             raise ResnetkitError(
                 Code.CHECK_FAILED,
-                f"the engine {names} cannot be used for this classifier",
-                why=choice.trials[0].problem,
-                fix="--engine auto",
+                f"the {'engine' if one else 'engines'} {names} cannot be used for this classifier",
+                why="; ".join(trial.problem if one else f"{trial.engine} {trial.problem}" for trial in choice.trials),
+                fix="--engine auto" if precision == "fp32" else "--precision fp32",
             )
         tell("no engine agrees with the network; it is used as it is, which is slower")
         return reference
-    tell(say_choice(choice))
+    tell(say_choice(choice, precision))
     graph = graphs.content if ENGINES[choice.engine.name].reads == "graph" else None
     try:
         cache.write(key, Record(choice.engine.name, choice.trials, graph))
@@ -201,13 +221,15 @@ class _GraphOnce:
         return self._content
 
 
-def say_choice(choice: Choice) -> str:
+def say_choice(choice: Choice, precision: Precision = "fp32") -> str:
     """The outcome in one line.
 
     >>> from types import SimpleNamespace
     >>> from resnetkit.inference.choice import Trial
     >>> say_choice(Choice(SimpleNamespace(name="a"), (Trial("a", 2e-7, 0.010), Trial("b", 3e-7, 0.0125))))
     "engine a: 10.00 ms an image (b 12.50 ms); its probabilities are the network's within 2e-07"
+    >>> say_choice(Choice(SimpleNamespace(name="a"), (Trial("a", 4e-3, num_turned=1),)), "bf16")
+    "engine a in bf16: its probabilities are the float32 network's within 4e-03, top-1 the same on 7 of 8 check images"
     """
     assert choice.engine is not None
     taken = next(trial for trial in choice.trials if trial.engine == choice.engine.name)
@@ -217,4 +239,30 @@ def say_choice(choice: Choice) -> str:
         if trial.seconds is not None and trial is not taken
     )
     speed = f"{1000 * taken.seconds:.2f} ms an image ({others}); " if taken.seconds is not None else ""
-    return f"engine {taken.engine}: {speed}its probabilities are the network's within {taken.max_difference:.0e}"
+    line = f"engine {taken.engine}{_suffix(precision)}: {speed}its probabilities are"
+    if precision == "fp32":
+        return f"{line} the network's within {taken.max_difference:.0e}"
+    num_same = NUM_CHECK_IMAGES - (taken.num_turned or 0)
+    return (
+        f"{line} the float32 network's within {taken.max_difference:.0e}, "
+        f"top-1 the same on {num_same} of {NUM_CHECK_IMAGES} check images"
+    )
+
+
+def _suffix(precision: Precision) -> str:
+    """What is said behind an engine's name; float32 goes without saying."""
+    return "" if precision == "fp32" else f" in {precision}"
+
+
+def _tell_if_vain(precision: Precision, *, on_cpu: bool, tell: Tell) -> None:
+    """Say it where a precision other than float32 gains nothing; it is obeyed all the same."""
+    if precision == "fp32":
+        return
+    if on_cpu:
+        is_fast = multiplies_bf16_fast()
+    else:
+        import torch
+
+        is_fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    if not is_fast:
+        tell(f"{precision} gains nothing here, where no unit computes it: it is no faster than fp32, only less exact")
