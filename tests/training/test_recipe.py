@@ -9,11 +9,12 @@ from resnetkit.data.spec import DataSpec, Preprocessing
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.models.catalog import find_entry
 from resnetkit.training.choice import FEW_PER_CLASS, DataFacts, StartingPoint, choose
-from resnetkit.training.recipe import AdamW, FineTuning, Recipe, Schedule, Sgd
+from resnetkit.training.recipe import AdamW, FineTuning, Muon, Recipe, Schedule, Sgd
 from resnetkit.training.recipes import RECIPES
 
 DIGITS = DataFacts("digits", 8, 1, 1294, 10, is_folder=False)
 FASHION = DataFacts("fashion_mnist", 28, 1, 54_000, 10, is_folder=False)
+CIFAR = DataFacts("cifar10", 32, 3, 45_000, 10, is_folder=False)
 PHOTOS = DataFacts("flowers", 240, 3, 550, 5, is_folder=True)
 START = StartingPoint("/weights/start.safetensors")
 
@@ -124,6 +125,8 @@ def test_small_images_get_a_stem_that_keeps_detail_and_photos_one_that_saves_wor
 
 def test_the_quick_recipe_brings_its_network() -> None:
     assert choose(FASHION, DataSpec("fashion_mnist"), recipe="quick").recipe.model_name == "quick_resnet8"
+    colour = choose(CIFAR, DataSpec("cifar10"), recipe="quick").recipe
+    assert (colour.model_name, colour.optimizer) == ("quick_resnet8_wide", Muon())
     assert choose(FASHION, DataSpec("fashion_mnist"), model="resnet20", recipe="quick").recipe.model_name == "resnet20"
     assert choose(PHOTOS, DataSpec("flowers"), recipe="quick").recipe.model_name == "resnet18"
 

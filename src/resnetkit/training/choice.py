@@ -135,7 +135,7 @@ def choose(
 
 def _choose_model(facts: DataFacts, recipe: str | None = None) -> tuple[str, str]:
     if facts.image_size_px <= SMALL_PX and recipe == "quick":
-        return "quick_resnet8", "the recipe quick was made for it"
+        return "quick_resnet8" if facts.channels == 1 else "quick_resnet8_wide", "the recipe quick was made for it"
     if facts.image_size_px <= SMALL_PX:
         return "resnet20", f"{facts.image_size_px} px images need a stem that keeps their size"
     if facts.num_train < MANY_PHOTOS:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from resnetkit.data.spec import Augmentation
-from resnetkit.training.recipe import AdamW, FineTuning, Recipe, Schedule, Sgd
+from resnetkit.training.recipe import AdamW, FineTuning, Muon, Recipe, Schedule, Sgd
 
 SMALL_PX = 64  # above it, images are treated as photographs
 
@@ -42,17 +42,29 @@ def small_images(base: Recipe, flip_rate: float) -> Recipe:
 
 
 def quick(base: Recipe, flip_rate: float) -> Recipe:
-    """For images up to 64 px, in a minute or two with ``quick_resnet8``: few epochs at a high rate, small shifts.
+    """For images up to 64 px, within minutes: few epochs at a high rate, small shifts, no averaged weights.
 
-    What was tried for it, and what did not help: benchmarks/time_to_accuracy.md.
+    Made for ``quick_resnet8`` on grey images and ``quick_resnet8_wide`` on colour ones. What was tried for it, and what
+    did not help: benchmarks/notes.md.
     """
+    # A short run ends where its rate has fallen; an average would only lag behind.
+    short = replace(small_images(base, flip_rate), ema_decay=0.0)
+    if base.preprocessing.channels == 1:
+        return replace(
+            short,
+            optimizer=Sgd(learning_rate=0.4, weight_decay=5e-4),
+            schedule=Schedule("cosine", warmup_share=0.2),
+            epochs=8,
+            batch_size=256,
+        )
     return replace(
-        small_images(base, flip_rate),
-        optimizer=Sgd(learning_rate=0.4, weight_decay=5e-4),
-        schedule=Schedule("cosine", warmup_share=0.2),
-        epochs=8,
-        batch_size=256,
-        ema_decay=0.0,  # a short run ends where its rate has fallen; an average would only lag behind
+        short,
+        augmentation=replace(short.augmentation, pad_px=2),
+        optimizer=Muon(),
+        schedule=Schedule("linear"),
+        epochs=9,
+        batch_size=512,
+        label_smoothing=0.1,
     )
 
 
