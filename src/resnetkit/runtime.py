@@ -16,7 +16,7 @@ import platformdirs
 import torch
 
 from resnetkit.errors import Code, ResnetkitError, require
-from resnetkit.processor import processor_name
+from resnetkit.processor import multiplies_bf16_fast, processor_name
 
 COMPILE_FROM_FLOPS = 2.5e13  # per thread: some minutes of training, of which compiling takes half a minute
 
@@ -130,7 +130,7 @@ def start(
 def _multiplies_bf16_fast(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
-    return bool(torch.cpu.get_capabilities().get("amx_bf16", False))
+    return multiplies_bf16_fast()
 
 
 def _why_not_compile(device: torch.device) -> str:

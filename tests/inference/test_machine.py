@@ -3,13 +3,10 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from resnetkit.inference import machine
-from resnetkit.inference.machine import find_num_threads, multiplies_bf16_fast, num_physical_cores, version_of
-from resnetkit.processor import processor_name
+from resnetkit.inference.machine import find_num_threads, num_physical_cores, version_of
 
 ASK = """
 import sys
@@ -33,24 +30,5 @@ def test_where_torch_is_loaded_its_threads_count() -> None:
 
 def test_the_machine_is_named() -> None:
     assert 1 <= num_physical_cores() <= (os.cpu_count() or 1)
-    assert processor_name() == processor_name()
     assert version_of("numpy")
     assert version_of("no-such-package") == ""
-
-
-@pytest.mark.parametrize(
-    ("content", "fast"),
-    [
-        ("model name\t: A\nflags\t\t: fpu avx512_bf16 amx_bf16 amx_tile\n", True),
-        ("model name\t: A\nflags\t\t: fpu avx512_bf16\n", False),
-        ("model name\t: with amx_bf16\n", False),
-        (None, False),
-    ],
-)
-def test_units_for_bfloat16_are_read_off_the_processor(
-    content: str | None, fast: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if content is not None:
-        (tmp_path / "cpuinfo").write_text(content)
-    monkeypatch.setattr(machine, "CPU_INFO", tmp_path / "cpuinfo")
-    assert multiplies_bf16_fast() is fast

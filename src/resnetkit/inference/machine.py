@@ -8,7 +8,6 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-CPU_INFO = Path("/proc/cpuinfo")
 CPU_FOLDER = Path("/sys/devices/system/cpu")
 CUDA_DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 
@@ -44,19 +43,6 @@ def may_have_gpu() -> bool:
     except OSError:
         return Path("/dev/kfd").exists()  # AMD's, which torch calls cuda too
     return True
-
-
-def multiplies_bf16_fast() -> bool:
-    """Whether the processor has AMX units for bfloat16.
-
-    Without them it gains nothing: a ResNet-18 image in 39 ms (torch) and 33 ms (OpenVINO) with AVX-512's instructions
-    for it, in 100 and 92 ms with none, against 33 and 23 ms in float32, on one processor held to each.
-    """
-    try:
-        lines = CPU_INFO.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return False
-    return any(line.startswith("flags") and "amx_bf16" in line.split() for line in lines)
 
 
 def version_of(package: str) -> str:

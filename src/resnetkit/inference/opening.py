@@ -14,8 +14,9 @@ from resnetkit.files import sha256_of
 from resnetkit.inference.cache import Cache, Key, Record, make_key
 from resnetkit.inference.choice import NUM_CHECK_IMAGES, TOLERANCES, Choice, check_images, choose
 from resnetkit.inference.engines import AUTO, ENGINES, EngineKind, Precision, find_kinds, open_kind
-from resnetkit.inference.machine import find_num_threads, may_have_gpu, multiplies_bf16_fast
+from resnetkit.inference.machine import find_num_threads, may_have_gpu
 from resnetkit.prediction import BATCH_SIZE, Engine, Predictor
+from resnetkit.processor import multiplies_bf16_fast
 
 if TYPE_CHECKING:
     from resnetkit.classifier import Classifier
