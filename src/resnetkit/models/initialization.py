@@ -78,7 +78,8 @@ def _cosines(size: int) -> Tensor:
     """The cosines that fit into ``size`` samples, one a row, each of length 1."""
     samples = torch.arange(size, dtype=torch.float64)
     waves = torch.cos(math.pi * (samples + 0.5) * samples[:, None] / size)
-    return (waves / waves.norm(dim=1, keepdim=True)).float()
+    unit: Tensor = waves / waves.norm(dim=1, keepdim=True)
+    return unit.float()
 
 
 def _set_cosine_pairs(conv: nn.Conv2d) -> None:
