@@ -122,8 +122,10 @@ def test_rates_are_kept(rate: float) -> None:
 # --- pad and crop ---
 
 
+@pytest.mark.parametrize("way", ["_take_rows", "_take_pixels"])
 @pytest.mark.parametrize("pad_px", [1, 3])
-def test_pad_and_crop_moves_each_image_as_drawn(pad_px: int) -> None:
+def test_pad_and_crop_moves_each_image_as_drawn(monkeypatch: pytest.MonkeyPatch, pad_px: int, way: str) -> None:
+    monkeypatch.setattr(module, "_take_rows", getattr(module, way))  # the way of a CPU, and that of a device
     images = noise()
     moved = apply(images, Augmentation(pad_px=pad_px))
     offsets = (draws(Purpose.CROP, 2) * (2 * pad_px + 1)).astype(int)

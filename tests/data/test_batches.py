@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from resnetkit.data.batches import Shard, evaluation_order, read_batches, training_order
+from resnetkit.data.batches import Shard, evaluation_order, read_batches, resident_pixels, training_order
 from resnetkit.data.source import ArrayImages, Images, Split
 
 
@@ -129,3 +129,28 @@ def test_what_goes_wrong_in_a_worker_is_told_in_its_turn() -> None:
     with pytest.raises(OSError, match="gone"):
         next(batches)
     assert not any(thread.name.startswith("read") for thread in threading.enumerate())
+
+
+@pytest.fixture
+def roomy_gpu(monkeypatch: pytest.MonkeyPatch) -> torch.device:
+    """A device that says it is a GPU with room for four times 23 small images, and computes on the CPU."""
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (4 * 23 * 3 * 4 * 4, 10**9))
+    monkeypatch.setattr(torch.Tensor, "to", lambda self, *_, **__: self)
+    return torch.device("cuda", 0)
+
+
+def test_pixels_on_the_device_give_the_same_batches(roomy_gpu: torch.device) -> None:
+    split = split_of(array_images())
+    resident = resident_pixels(split, roomy_gpu)
+    assert resident is not None
+    batches = training_order(7, 0, 23, 5)
+    for there, here in zip(read_batches(split, batches, resident=resident), read_batches(split, batches), strict=True):
+        assert torch.equal(there.images, here.images)
+        assert torch.equal(there.labels, here.labels)
+        assert np.array_equal(there.indices, here.indices)
+
+
+def test_only_pixels_in_memory_that_fit_go_to_a_gpu(roomy_gpu: torch.device) -> None:
+    assert resident_pixels(split_of(array_images(24)), roomy_gpu) is None
+    assert resident_pixels(split_of(LazyImages()), roomy_gpu) is None
+    assert resident_pixels(split_of(array_images()), torch.device("cpu")) is None

@@ -180,6 +180,19 @@ def test_early_stopping_stops_and_keeps_the_best(tmp_path: Path, monkeypatch: py
     assert (provenance["epochs"], provenance["kept_epoch"], provenance["val_top1"]) == (5, 2, 0.7)
 
 
+@pytest.mark.parametrize(("every", "validated"), [(1, [1, 2, 3, 4, 5]), (2, [2, 4, 5]), (9, [5])])
+def test_validation_comes_every_so_many_epochs_and_at_the_end(
+    tmp_path: Path, tiny_settings: dict[str, object], every: int, validated: list[int]
+) -> None:
+    listener = Recorder()
+    settings = tiny_settings | {"epochs": 5, "validate_every_epochs": every}
+    result = runs.train("digits", model="resnet20_b", settings=settings, out=tmp_path, listener=listener)
+    rows = [row for row in listener.rows if "val_top1" in row]
+    assert [row["epoch"] for row in rows] == validated
+    assert load_classifier(result.run).provenance["kept_epoch"] in validated
+    assert result.scores["val"].top1.value == pytest.approx(max(row["val_top1"] for row in rows))
+
+
 def test_keep_last_keeps_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scores = iter([0.9, 0.1])
     monkeypatch.setattr(loop, "quick_scores", lambda *_: {"val_loss": 1.0, "val_top1": next(scores)})

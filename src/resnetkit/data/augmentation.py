@@ -50,11 +50,21 @@ def _pad_and_crop(images: Tensor, pad_px: int, draws: Draws, flip: npt.NDArray[n
     windows = F.pad(images, (pad_px,) * 4).unfold(2, size, 1).unfold(3, size, 1)
     rows, columns = (draws[:, :2] * (2 * pad_px + 1)).astype(np.int64).T
     columns = np.where(flip, 2 * pad_px - columns, columns)  # mirrored afterwards, in memory that is new anyway
-    numbers = np.arange(len(images))
-    if images.device.type == "cpu":  # NumPy copies whole rows of a window, torch pixel by pixel
-        return _mirror(torch.from_numpy(windows.numpy()[numbers, :, rows, columns]), flip)
-    number, row, column = (torch.from_numpy(where).to(images.device) for where in (numbers, rows, columns))
-    return _mirror(windows[number, :, row, column], flip)
+    move = _take_rows if images.device.type == "cpu" else _take_pixels
+    return _mirror(move(windows, rows, columns), flip)
+
+
+def _take_rows(windows: Tensor, rows: Indices, columns: Indices) -> Tensor:
+    """One window of each image, on a CPU: NumPy copies whole rows of it, torch pixel by pixel."""
+    return torch.from_numpy(windows.numpy()[np.arange(len(windows)), :, rows, columns])
+
+
+def _take_pixels(windows: Tensor, rows: Indices, columns: Indices) -> Tensor:
+    """One window of each image, on a device."""
+    number, row, column = (
+        torch.from_numpy(where).to(windows.device) for where in (np.arange(len(windows)), rows, columns)
+    )
+    return windows[number, :, row, column]
 
 
 def _mirror(images: Tensor, flip: npt.NDArray[np.bool_]) -> Tensor:

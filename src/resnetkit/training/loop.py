@@ -212,7 +212,7 @@ class Loop:
         if is_best:
             progress.best_epoch = progress.epoch + 1
             progress.best_top1, progress.best_loss = scores["val_top1"], scores["val_loss"]
-        if is_best or recipe.keep == "last" or not scores:
+        if is_best or recipe.keep == "last" or "val" not in self.data.splits:
             state.keep_as_best()
         patience = recipe.early_stopping_epochs
         progress.stopped_early = bool(scores and patience and progress.epoch + 1 - progress.best_epoch >= patience)
@@ -225,8 +225,10 @@ class Loop:
         self._checkpoint()
 
     def _validate(self) -> dict[str, float]:
-        """``val_loss`` and ``val_top1`` of the averaged weights; empty without a val split."""
-        if "val" not in self.data.splits:
+        """``val_loss`` and ``val_top1`` of the averaged weights; empty without a val split, or where none are due."""
+        done, recipe = self.state.progress.epoch + 1, self.recipe
+        is_due = done % recipe.validate_every_epochs == 0 or done == recipe.epochs
+        if "val" not in self.data.splits or not is_due:
             return {}
         return quick_scores(self.state.average.network, self.recipe.preprocessing, self.data.splits["val"])
 

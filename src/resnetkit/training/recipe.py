@@ -182,8 +182,9 @@ class Recipe:
         ema_decay: decay per step of the averaged weights that are evaluated and kept; 0: no averaging.
         max_gradient_norm: longer gradients are shortened to this; None: never.
         class_weights: weight of each class in the loss; ``balanced``: inverse to its number of images.
+        validate_every_epochs: validation comes after every so many epochs, and after the last.
         early_stopping_epochs: stop after this many epochs without a better validation score; 0: never.
-        keep: the classifier is that of the epoch with the best validation score, or of the last epoch.
+        keep: the classifier is that of the validated epoch with the best score, or of the last epoch.
         fine_tuning: where training starts and which parts it changes, how fast.
         checkpoint_seconds: time between two checkpoints within an epoch; one is written after every epoch too.
     """
@@ -203,6 +204,7 @@ class Recipe:
     ema_decay: float = 0.0
     max_gradient_norm: float | None = None
     class_weights: Literal["none", "balanced"] | tuple[float, ...] = "none"
+    validate_every_epochs: int = 1
     early_stopping_epochs: int = 0
     keep: Literal["best", "last"] = "best"
     fine_tuning: FineTuning = FineTuning()
@@ -211,7 +213,7 @@ class Recipe:
     runtime: RuntimeSpec = RuntimeSpec()
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "accumulate_steps"):
+        for name in ("epochs", "batch_size", "accumulate_steps", "validate_every_epochs"):
             require(getattr(self, name) >= 1, f"{name} must be at least 1, got {getattr(self, name)}")
         for name in ("early_stopping_epochs", "seed", "checkpoint_seconds"):
             require(getattr(self, name) >= 0, f"{name} must be 0 or more, got {getattr(self, name)}")
