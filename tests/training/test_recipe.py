@@ -126,7 +126,8 @@ def test_small_images_get_a_stem_that_keeps_detail_and_photos_one_that_saves_wor
 def test_the_quick_recipe_brings_its_network() -> None:
     assert choose(FASHION, DataSpec("fashion_mnist"), recipe="quick").recipe.model_name == "quick_resnet8"
     colour = choose(CIFAR, DataSpec("cifar10"), recipe="quick").recipe
-    assert (colour.model_name, colour.optimizer) == ("quick_resnet8_wide", Muon())
+    assert colour.model_name == "quick_resnet8_wide"
+    assert isinstance(colour.optimizer, Muon)
     assert choose(FASHION, DataSpec("fashion_mnist"), model="resnet20", recipe="quick").recipe.model_name == "resnet20"
     assert choose(PHOTOS, DataSpec("flowers"), recipe="quick").recipe.model_name == "resnet18"
 

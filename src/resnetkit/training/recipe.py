@@ -84,7 +84,7 @@ class Muon:
         sgd_learning_rate, sgd_momentum, sgd_weight_decay: of the others; both rates follow the schedule.
     """
 
-    learning_rate: float = 0.24
+    learning_rate: float = 0.05
     momentum: float = 0.6
     weight_decay: float = 0.1
     sgd_learning_rate: float = 0.1

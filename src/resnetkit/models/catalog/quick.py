@@ -17,6 +17,7 @@ QUICK: dict[str, Entry] = {
             strides=(1, 2, 2),
             stem=replace(STEM_3X3, widths=(32,), stride=2),
             num_classes=10,
+            initialization=Initialization(stem="cosine_pairs"),
         ),
         "8 layers behind a stem of stride 2, for a result in a minute or two",
     ),
