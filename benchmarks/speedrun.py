@@ -36,7 +36,7 @@ MEMORY = Path("/dev/shm")
 
 def run_once(recipe: Recipe, state: TrainingState, data: LoadedData, computing: runtime.Runtime) -> tuple[float, float]:
     """Seconds and test top-1 in % of one run, which starts the network that is there anew."""
-    fresh = new_state(recipe, new_network(recipe), computing)
+    fresh = new_state(recipe, new_network(recipe), computing.device)
     state.restore(fresh.to_checkpoint({}))
     train_only = replace(data, splits={"train": data.splits["train"]})
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
@@ -62,7 +62,7 @@ def main() -> None:
     computing = start_computing(recipe, source.split_sizes["train"])
     data = source.load(("train", "test"), recipe.preprocessing)
     print(f"{recipe.model_name}, {recipe.epochs} epochs, batches of {recipe.batch_size}, on {computing}", flush=True)
-    state = new_state(recipe, new_network(recipe), computing)
+    state = new_state(recipe, new_network(recipe), computing.device)
     seconds, top1 = [], []
     for number in range(arguments.runs + 1):
         needed, reached = run_once(replace(recipe, seed=number), state, data, computing)

@@ -62,7 +62,7 @@ def ours(model: str, recipe: str, shape: tuple[int, int, int], num_steps: int, s
     names = [str(number) for number in range(num_images)]
     split = Split("train", ArrayImages(pixels), labels, names, np.ones(num_images, np.float32))
     data = LoadedData(tuple("0123456789"), {"train": split}, fingerprint="")
-    state = new_state(chosen, new_network(chosen), computing)
+    state = new_state(chosen, new_network(chosen), computing.device)
     if model in NUM_PARAMETERS:
         check_parameters(model, sum(p.numel() for p in state.network.parameters()))
     folder = tempfile.TemporaryDirectory()

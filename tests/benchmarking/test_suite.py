@@ -117,7 +117,7 @@ def test_training_work_is_steps_of_the_loop_and_writes_nothing(
     monkeypatch.setattr(loop, "cross_entropy", watched)
     settings = {**tiny_settings, "batch_size": 2, "preprocessing.image_size_px": 8, "preprocessing.resize_px": 8}
     recipe = find_subject("resnet20", settings=settings).recipe
-    state = new_state(recipe, new_network(recipe), COMPUTING)
+    state = new_state(recipe, new_network(recipe), COMPUTING.device)
     before = {name: tensor.clone() for name, tensor in state.network.state_dict().items()}
     work = TrainingWork(recipe, state, make_data(recipe), COMPUTING, tmp_path)
     num_steps = NUM_STEPS + 3  # over the end of an epoch

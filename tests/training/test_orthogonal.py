@@ -27,19 +27,27 @@ def compute_gradients(network: nn.Module, seed: int = 0) -> None:
 
 
 @pytest.mark.parametrize("shape", [(3, 16, 40), (2, 40, 16), (1, 8, 8)])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_singular_values_come_near_one_and_directions_stay(shape: tuple[int, ...], dtype: torch.dtype) -> None:
+def test_singular_values_come_near_one_and_directions_stay(shape: tuple[int, ...]) -> None:
     torch.manual_seed(0)
     matrices = torch.randn(shape)
     u, _, vh = torch.linalg.svd(matrices, full_matrices=False)
-    result = orthogonalize(matrices, dtype)
-    assert result.dtype == torch.float32
+    result = orthogonalize(matrices)
     # In the basis of the singular vectors the result is diagonal, with values near 1.
     diagonal = u.mT @ result @ vh.mT
     values = diagonal.diagonal(dim1=1, dim2=2)
     assert values.min() > 0.5
     assert values.max() < 1.3
-    torch.testing.assert_close(diagonal, torch.diag_embed(values), atol=0.05, rtol=0)
+    torch.testing.assert_close(diagonal, torch.diag_embed(values), atol=1e-4, rtol=0)
+
+
+def test_the_short_way_gives_what_the_iteration_on_the_matrix_itself_gives() -> None:
+    torch.manual_seed(0)
+    matrix = torch.randn(24, 60) * torch.logspace(0, -3, 24)[:, None]  # singular values over three decades
+    x = matrix / matrix.norm()
+    for _ in range(5):
+        square = x @ x.mT
+        x = 3.4445 * x + (-4.7750 * square + 2.0315 * square @ square) @ x
+    torch.testing.assert_close(orthogonalize(matrix[None])[0], x, atol=1e-3, rtol=0)
 
 
 def test_a_matrix_of_zeros_stays_finite() -> None:

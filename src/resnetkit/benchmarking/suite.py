@@ -111,7 +111,7 @@ class _Bench:
     @cached_property
     def _state(self) -> TrainingState:  # when it is needed, so that prediction is not charged for its memory
         recipe = self.subject.recipe
-        return new_state(recipe, new_network(recipe), self.computing)
+        return new_state(recipe, new_network(recipe), self.computing.device)
 
     def prepare(self, case: Case, scratch: Path) -> tuple[PredictionWork | TrainingWork, int]:
         """The work of a case, warm, and the memory that it took.

@@ -15,16 +15,11 @@ from resnetkit.training.recipe import AdamW, FineTuning, Muon, Optimizer, Sgd
 from resnetkit.training.schedule import rate_factors
 
 
-def make_optimizer(
-    spec: Optimizer, network: ResNet, fine_tuning: FineTuning, *, dtype: torch.dtype = torch.float32
-) -> torch.optim.Optimizer:
+def make_optimizer(spec: Optimizer, network: ResNet, fine_tuning: FineTuning) -> torch.optim.Optimizer:
     """The optimizer over all parameters, frozen ones too, which it passes over for as long as they have no gradient.
 
     1-D tensors (norms and biases) are not decayed. Parameters share groups where they are updated alike, unless some
     are frozen at first: a fused update needs all parameters of a group to have a memory or none.
-
-    Args:
-        dtype: what Muon makes its steps orthogonal in.
     """
     parts = parts_of(network)
     factors = rate_factors(fine_tuning, tuple(parts))
@@ -54,7 +49,6 @@ def make_optimizer(
                 learning_rate=spec.learning_rate,
                 momentum=spec.momentum,
                 sgd_momentum=spec.sgd_momentum,
-                dtype=dtype,
             )
 
 

@@ -12,25 +12,30 @@ from typing import Any
 import torch
 from torch import Tensor
 
-# A polynomial whose iterates bring every singular value in (0, 1] near 1 in five steps.
-ITERATIONS, A, B, C = 5, 3.4445, -4.7750, 2.0315
+# A polynomial that brings every singular value in (0, 1] near 1 in five turns.
+TURNS, A, B, C = 5, 3.4445, -4.7750, 2.0315
 
 
-def orthogonalize(matrices: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+def orthogonalize(matrices: Tensor) -> Tensor:
     """Matrices ``(N, R, C)`` with the same singular vectors, and singular values near 1 (0.7 to 1.2).
 
-    Args:
-        dtype: what it is computed in; bfloat16 is exact enough.
+    The iteration ``x = (A + B s + C s²) x`` with ``s = x xᵀ`` is done on ``s``, whose side is the shorter one: a turn
+    multiplies ``s`` from both sides by what it would multiply ``x`` by, and ``x`` is needed at the two ends only.
     """
     is_tall = matrices.shape[1] > matrices.shape[2]
     x = matrices.mT if is_tall else matrices
+    square = x @ x.mT
     # Singular values above 1 would run away; none is above the length of all entries.
-    x = (x / x.flatten(1).norm(dim=1).clamp_min(1e-7)[:, None, None]).to(dtype)
-    for _ in range(ITERATIONS):
-        square = x @ x.mT
-        x = A * x + (B * square + C * square @ square) @ x
-    result: Tensor = (x.mT if is_tall else x).to(matrices.dtype)
-    return result
+    length = square.diagonal(dim1=1, dim2=2).sum(1).clamp_min(1e-14).sqrt()[:, None, None]
+    square = square / length**2
+    factor = whole = one = torch.eye(len(square[0]), device=square.device).expand_as(square)
+    for turn in range(TURNS):
+        if turn:
+            square = factor @ square @ factor
+        factor = torch.baddbmm(A * one + B * square, square, square, alpha=C)
+        whole = factor @ whole
+    result = (whole / length) @ x
+    return result.mT if is_tall else result
 
 
 class OrthogonalSGD(torch.optim.SGD):
@@ -42,7 +47,6 @@ class OrthogonalSGD(torch.optim.SGD):
     Args:
         groups: of parameters; ``num_matrices`` says of how many matrices each parameter consists, 0 for plain SGD.
         momentum, sgd_momentum: of groups with matrices, and of the others.
-        dtype: what steps are made orthogonal in.
     """
 
     def __init__(
@@ -52,13 +56,12 @@ class OrthogonalSGD(torch.optim.SGD):
         learning_rate: float,
         momentum: float,
         sgd_momentum: float,
-        dtype: torch.dtype,
     ) -> None:
         # Steps that have their momentum already are what plain SGD is given as gradients.
         plain = {"momentum": 0.0, "nesterov": False}
         described = [{**group, **(plain if group["num_matrices"] else {})} for group in groups]
         super().__init__(described, lr=learning_rate, momentum=sgd_momentum, nesterov=True, fused=True)
-        self._matrix_momentum, self._dtype = momentum, dtype
+        self._matrix_momentum = momentum
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
@@ -83,7 +86,7 @@ class OrthogonalSGD(torch.optim.SGD):
             steps = torch._foreach_add(gradients, memories, alpha=self._matrix_momentum)  # Nesterov's
             rows = shape[0] // num_matrices
             matrices = torch.stack([step.reshape(num_matrices, rows, -1) for step in steps])
-            directions = orthogonalize(matrices.flatten(0, 1), self._dtype).view(len(some), *shape)
+            directions = orthogonalize(matrices.flatten(0, 1)).view(len(some), *shape)
             torch._foreach_copy_(gradients, list(directions.unbind()))
 
     def _memory(self, parameter: Tensor) -> Tensor:

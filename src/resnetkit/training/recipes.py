@@ -54,7 +54,7 @@ def quick(base: Recipe, flip_rate: float) -> Recipe:
         ema_decay=0.0,  # a short run ends where its rate has fallen; an average would only lag behind
     )
     if base.preprocessing.channels == 1:
-        return replace(short, optimizer=Muon(learning_rate=0.05), epochs=9, batch_size=256)
+        return replace(short, optimizer=Muon(learning_rate=0.05), epochs=7, batch_size=256)
     return replace(
         short,
         augmentation=replace(short.augmentation, pad_px=2),

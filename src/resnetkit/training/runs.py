@@ -178,7 +178,7 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
             check_same_weights(chosen.recipe, start.folder.read_record()[1].get("weights"))
         # Before the images, so that weights which do not fit are refused at once.
         network = _first_network(chosen.recipe, is_fresh=checkpoint is None)
-        state = new_state(chosen.recipe, network, computing)
+        state = new_state(chosen.recipe, network, computing.device)
         loaded = source.load(SPLITS, chosen.recipe.preprocessing, progress=shard.rank == 0)
         check_batches(chosen.recipe, len(loaded.splits["train"]), shard)
         check_classes(chosen.recipe, loaded)

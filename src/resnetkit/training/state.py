@@ -10,7 +10,6 @@ from torch import Tensor
 
 from resnetkit.data.randomness import Purpose, derive_seed
 from resnetkit.models.resnet import ResNet
-from resnetkit.runtime import Runtime
 from resnetkit.training.averaging import WeightAverage
 from resnetkit.training.checkpoint import Checkpoint
 from resnetkit.training.optimizer import make_optimizer, optimizer_tensors, restore_optimizer
@@ -95,9 +94,8 @@ def new_network(recipe: Recipe) -> ResNet:
     return ResNet(recipe.model)
 
 
-def new_state(recipe: Recipe, network: ResNet, computing: Runtime) -> TrainingState:
+def new_state(recipe: Recipe, network: ResNet, device: torch.device) -> TrainingState:
     """What a run with this network starts from; the network is moved to the device."""
-    network = network.to(device=computing.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    dtype = torch.bfloat16 if computing.bf16 else torch.float32
-    optimizer = make_optimizer(recipe.optimizer, network, recipe.fine_tuning, dtype=dtype)
+    network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = make_optimizer(recipe.optimizer, network, recipe.fine_tuning)
     return TrainingState(network, optimizer, WeightAverage(network, recipe.ema_decay))
