@@ -22,7 +22,7 @@ class Plan:
     Attributes:
         rounds: every row has its turn in each of them.
         seconds: to spend on timed steps in all; every round of every row takes at least one step.
-        engine: what predicts, by name.
+        engine, precision: what predicts, by name, and what it computes in; training is as the recipe says.
     """
 
     modes: tuple[Mode, ...] = MODES
@@ -31,6 +31,7 @@ class Plan:
     rounds: int = 5
     seconds: float = 30.0
     engine: str = "torch"
+    precision: Literal["fp32", "bf16"] = "fp32"
 
     def __post_init__(self) -> None:
         for size in self.image_sizes_px:

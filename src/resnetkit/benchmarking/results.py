@@ -19,7 +19,7 @@ class Row:
 
     Attributes:
         multiply_adds: of one image's forward pass.
-        engine: what computed; training has the loop's own.
+        engine, precision: what computed, and in what; training has the loop's own.
         step_ms: of one batch; ``p95`` where there were enough steps.
         flops_per_second: achieved: 2 × multiply-adds × images/s, in training 3 times that; None where part of the
             network is frozen, which saves some of it.
@@ -30,6 +30,7 @@ class Row:
     case: Case
     multiply_adds: int
     engine: str = "torch"
+    precision: str = "fp32"
     reason: str = ""
     images_per_second: Figure | None = None
     step_ms: dict[str, float | None] | None = None
@@ -45,7 +46,7 @@ class Benchmark:
 
     Attributes:
         peak_flops_per_second: measured by precision, of products of matrices.
-        precision: of training; prediction computes in fp32.
+        precision: of training.
         load_average: processes that wanted a core in the minute before.
     """
 

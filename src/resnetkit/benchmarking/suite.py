@@ -51,12 +51,14 @@ def run_benchmark(
     """
     plan = plan or Plan()
     load, computing = load_average(), start_computing(subject.recipe)
-    find_kinds(plan.engine, on_cpu=computing.device.type == "cpu")  # what is not there is told before anything is done
+    # What is not there is told before anything is done.
+    find_kinds(plan.engine, plan.precision, on_cpu=computing.device.type == "cpu")
     cases = list_cases(plan, subject.recipe.preprocessing.image_size_px)
     on_progress("measuring the machine's peak")
     precision = "bf16" if computing.bf16 else "fp32"
     peaks = {name: measure_peak(name, computing.device) for name in ("fp32", "bf16")}
-    bench = _Bench(subject, plan.engine, computing)
+    precisions = {"train": precision, "predict": plan.precision}
+    bench = _Bench(subject, plan, computing)
     works: dict[Case, Work] = {}
     rows: dict[Case, Row] = {}
     with ExitStack() as stack:
@@ -64,7 +66,8 @@ def run_benchmark(
         stack.enter_context(_compiled_for_each_shape(computing))
         for case in cases:
             on_progress(f"warming up: {case.mode}, {case.image_size_px} px, batches of {case.batch_size}")
-            row = Row(case, count_cost(subject.recipe.model, case.image_size_px).multiply_adds)
+            multiply_adds = count_cost(subject.recipe.model, case.image_size_px).multiply_adds
+            row = Row(case, multiply_adds, precision=precisions[case.mode])
             try:
                 work, peak_bytes = bench.prepare(case, scratch)
                 works[case], rows[case] = work, replace(row, engine=work.engine, peak_bytes=peak_bytes)
@@ -75,7 +78,7 @@ def run_benchmark(
         for name in peaks:  # what disturbed the first look at the peak may be over
             peaks[name] = max(peaks[name], measure_peak(name, computing.device))
     for case, rounds in times.items():
-        peak = peaks[precision if case.mode == "train" else "fp32"]
+        peak = peaks[rows[case].precision]
         rows[case] = with_figures(rows[case], rounds, peak=peak, passes=_passes(subject, case.mode))
     environment = runtime.environment()
     warnings = [
@@ -104,8 +107,8 @@ class _CannotRun(Exception):  # noqa: N818 - it becomes a row's reason
 class _Bench:
     """A subject on its device; its network and optimizer are shared by all cases."""
 
-    def __init__(self, subject: Subject, engine: str, computing: runtime.Runtime) -> None:
-        self.subject, self.engine, self.computing = subject, engine, computing
+    def __init__(self, subject: Subject, plan: Plan, computing: runtime.Runtime) -> None:
+        self.subject, self.plan, self.computing = subject, plan, computing
         subject.classifier.network.to(computing.device)
 
     @cached_property
@@ -137,7 +140,8 @@ class _Bench:
         if case.mode == "predict":
             classifier = self.subject.classifier
             sized = replace(classifier, preprocessing=_resized(classifier.preprocessing, case.image_size_px))
-            sized.engine = open_engine(sized, self.engine, batch_size=case.batch_size)
+            plan = self.plan
+            sized.engine = open_engine(sized, plan.engine, precision=plan.precision, batch_size=case.batch_size)
             return PredictionWork(sized, case.batch_size)
         recipe = self.subject.recipe
         preprocessing = _resized(recipe.preprocessing, case.image_size_px)

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from resnetkit.cli.options import DeviceOption, EngineOption, EntryOption, JsonOption, WeightsModelOption
+from resnetkit.cli.options import (
+    DeviceOption,
+    EngineOption,
+    EntryOption,
+    JsonOption,
+    PrecisionOption,
+    WeightsModelOption,
+)
 from resnetkit.cli.settings import read_settings
 
 if TYPE_CHECKING:
@@ -42,6 +49,7 @@ def benchmark(
         list[str] | None, typer.Option("--set", "-s", help="A field of the recipe: path.to.field=value; repeatable.")
     ] = None,
     engine: EngineOption = "torch",
+    precision: PrecisionOption = "fp32",
     model: WeightsModelOption = None,
     entry: EntryOption = None,
     threads: Annotated[
@@ -56,9 +64,10 @@ def benchmark(
     """Measure images per second, latency, memory and achieved FLOP/s here, over batch and image sizes.
 
     Training is the loop that train runs, with its augmentation; prediction is from pixels to probabilities, without the
-    reading of files. FLOPs are 2 × multiply-adds, in training 3 times that; the peak is the best product of two
-    matrices that this machine did in the same run. Every figure is the median of the rounds. A long run of train is
-    compiled first, which takes half a minute a case: --set runtime.compile=on measures that.
+    reading of files, computed as --engine and --precision say. FLOPs are 2 × multiply-adds, in training 3 times that;
+    the peak is the best product of two matrices that this machine did in the same run, in the same precision. Every
+    figure is the median of the rounds. A long run of train is compiled first, which takes half a minute a case: --set
+    runtime.compile=on measures that.
 
     \b
     Examples:
@@ -81,7 +90,7 @@ def benchmark(
     settings = {path: value for path, value in options.values() if value is not None}
     settings |= read_settings(set_, options)
     modes = MODES if only is None else (only,)
-    plan = Plan(modes, tuple(batch_size or ()), tuple(image_size or ()), rounds, seconds, engine)
+    plan = Plan(modes, tuple(batch_size or ()), tuple(image_size or ()), rounds, seconds, engine, precision)
     if svg is not None:
         check_picture(svg)
     found = find_subject(subject, recipe=recipe, settings=settings, model=model, entry=entry)
@@ -123,11 +132,12 @@ def _print_benchmark(measured: Benchmark) -> None:
     typer.echo(f"machine  {environment['gpu'] or environment['processor']}, {environment['threads']} threads")
     typer.echo(f"versions resnetkit {environment['resnetkit']}, torch {environment['torch']}")
     typer.echo(f"peak     {peaks}\n")
-    table = Table("", "engine", box=None)
+    table = Table("", "engine", "in", box=None)
     for column in ("px", "batch", "images/s", "lowest to highest", "ms a batch", "95 %", "GFLOP/s", "of peak", "MB"):
         table.add_column(column, justify="right")
     for row in measured.rows:
-        table.add_row(row.case.mode, row.engine, f"{row.case.image_size_px}", f"{row.case.batch_size}", *_cells(row))
+        case = row.case
+        table.add_row(case.mode, row.engine, row.precision, f"{case.image_size_px}", f"{case.batch_size}", *_cells(row))
     print_table(table)
     for row in measured.rows:
         if row.reason:
