@@ -95,21 +95,15 @@ def test_what_stops_the_compiler_is_named(monkeypatch: pytest.MonkeyPatch) -> No
     assert runtime._why_not_compile(torch.device("cpu")) == "g++: not found"
 
 
-def test_probabilities_are_not_rounded_to_tf32(monkeypatch: pytest.MonkeyPatch) -> None:
-    from resnetkit.classifier import class_probabilities
-    from resnetkit.data.spec import Preprocessing
-
-    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
-    seen = []
-
-    def network(images: torch.Tensor) -> torch.Tensor:
-        seen.append(torch.backends.cudnn.allow_tf32)
-        return images.mean((2, 3))
-
-    class_probabilities(
-        network, torch.zeros(1, 3, 8, 8, dtype=torch.uint8), Preprocessing(image_size_px=8, resize_px=8)
-    )
-    assert seen == [False]
-    assert torch.backends.cudnn.allow_tf32
-    runtime.start("cpu")
-    assert not torch.backends.cudnn.allow_tf32
+def test_convs_are_not_rounded_to_tf32_while_anybody_asks_for_float32() -> None:
+    conv = torch.backends.cudnn.conv
+    before = conv.fp32_precision
+    with runtime.exact_float32(torch.device("cpu")):
+        assert conv.fp32_precision == before
+    first, second = (runtime.exact_float32(torch.device("cuda", 0)) for _ in range(2))
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)  # one of two threads is done
+    assert conv.fp32_precision == "ieee"
+    second.__exit__(None, None, None)
+    assert conv.fp32_precision == before

@@ -30,7 +30,7 @@ def class_probabilities(network: Callable[[Tensor], Tensor], pixels: Tensor, pre
     """Probabilities ``(N, K)`` of staged images, uint8 ``(N, C, S, S)``, as the preprocessing says."""
     images = normalize(pixels, preprocessing)
     views = [images, images.flip(3)] if preprocessing.average_mirrored else [images]
-    with exact_float32():
+    with exact_float32(pixels.device):
         return torch.stack([network(view).float().softmax(1) for view in views]).mean(0)
 
 

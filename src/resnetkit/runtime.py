@@ -6,8 +6,8 @@ import hashlib
 import os
 import platform
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Literal
@@ -64,15 +64,32 @@ def find_device(name: str = "auto") -> torch.device:
     return device
 
 
-@contextmanager
-def exact_float32() -> Iterator[None]:
+class _ConvPrecision:
+    """What CUDA convs of float32 are computed in, held at float32 while anybody asks for it, in any thread."""
+
+    def __init__(self) -> None:
+        self._lock, self._holders, self._before = threading.Lock(), 0, ""
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._holders == 0:
+                self._before = torch.backends.cudnn.conv.fp32_precision  # type: ignore[attr-defined]
+                torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]
+            self._holders += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._holders -= 1
+            if self._holders == 0:
+                torch.backends.cudnn.conv.fp32_precision = self._before  # type: ignore[attr-defined]
+
+
+_EXACT = _ConvPrecision()
+
+
+def exact_float32(device: torch.device) -> AbstractContextManager[None]:
     """Within the block, float32 convs on CUDA keep all 24 bits; torch's default rounds their inputs to 11 (TF32)."""
-    before = torch.backends.cudnn.allow_tf32
-    torch.backends.cudnn.allow_tf32 = False
-    try:
-        yield
-    finally:
-        torch.backends.cudnn.allow_tf32 = before
+    return _EXACT if device.type == "cuda" else nullcontext()
 
 
 def start(
@@ -104,8 +121,9 @@ def start(
     # A guard against reading memory that was never written; it costs time at every allocation.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = not deterministic
-    torch.backends.cudnn.allow_tf32 = False  # fp32 is what was asked for; who wants speed has bf16
-    is_fast = _multiplies_bf16_fast(device)
+    if on_cuda:  # fp32 is what was asked for; who wants speed has bf16
+        torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]
+    is_fast = multiplies_bf16(device)
     bf16 = precision == "bf16" or (precision == "auto" and is_fast)
     notes: tuple[str, ...] = ()
     if bf16 and not is_fast:
@@ -127,9 +145,10 @@ def start(
     return Runtime(device, bf16, not obstacle, notes)
 
 
-def _multiplies_bf16_fast(device: torch.device) -> bool:
+def multiplies_bf16(device: torch.device) -> bool:
+    """Whether the device has units for bfloat16, which make it faster than float32."""
     if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return multiplies_bf16_fast()
 
 

@@ -69,6 +69,19 @@ def test_work_beyond_the_memory_is_refused_before_it_starts(
     assert [reason.startswith("out of memory: needs more than") for reason in reasons] == [False, True, False, True]
 
 
+def test_prediction_is_compared_with_the_peak_of_its_precision(
+    tiny_settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suite, "measure_peak", lambda name, device: {"fp32": 1e9, "bf16": 4e9}[name])
+    subject = find_subject("resnet20", settings={**tiny_settings, "runtime.precision": "fp32"})
+    for precision, peak in (("fp32", 1e9), ("bf16", 4e9)):
+        plan = Plan(("predict", "train"), (2,), (16,), **BRIEF, precision=precision)  # type: ignore[arg-type]
+        predicted, trained = suite.run_benchmark(subject, plan).rows
+        assert (predicted.precision, trained.precision) == (precision, "fp32")
+        assert predicted.peak_share == pytest.approx(predicted.flops_per_second / peak)
+        assert trained.peak_share == pytest.approx(trained.flops_per_second / 1e9)
+
+
 def test_prediction_runs_on_the_engine_that_is_asked_for(tiny_settings: dict[str, Any]) -> None:
     subject = find_subject("resnet20", settings=tiny_settings)
     plan = Plan(("predict",), (2,), (16,), **BRIEF, engine="onnxruntime")

@@ -89,13 +89,16 @@ def test_every_layer_computes_in_bfloat16(variation: str) -> None:
     from resnetkit.models.resnet import create_model
 
     torch.manual_seed(0)
-    network = create_model(variation)
-    names = tuple(map(str, range(network.spec.num_classes or 0)))
-    classifier = Classifier(network, Preprocessing(32, 32), names)
+    network = create_model(variation, num_classes=10)
+    classifier = Classifier(network, Preprocessing(32, 32), tuple("0123456789"))
     pixels = np.random.default_rng(0).integers(0, 256, (1, 3, 32, 32), dtype=np.uint8)
     engine = open_kind(ENGINES["torch"], classifier, batch_size=1, num_threads=1, precision="bf16")
-    answer = engine.probabilities(pixels)
-    np.testing.assert_allclose(answer, classifier.predictor.engine.probabilities(pixels), atol=0.1)
+    # Logits but for a constant, because fresh weights make all classes about as probable.
+    answer, expected = (
+        logits - logits.mean()
+        for logits in map(np.log, (engine.probabilities(pixels), classifier.predictor.engine.probabilities(pixels)))
+    )
+    assert np.abs(answer - expected).max() < 0.2 * np.abs(expected).max()
 
 
 def test_openvino_is_refused_where_it_computes_in_another_precision(monkeypatch: pytest.MonkeyPatch) -> None:

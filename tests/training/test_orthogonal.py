@@ -16,7 +16,7 @@ HIDDEN = ("layer1", "layer2", "layer3")
 
 def small_network(name: str = "resnet20", **variation: object) -> ResNet:
     torch.manual_seed(0)
-    network = create_model(name, depths=(1, 1, 1), widths=(16, 16, 32), num_classes=3, **variation)
+    network = create_model(name, **{"depths": (1, 1, 1), "widths": (16, 16, 32), "num_classes": 3, **variation})
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
@@ -83,8 +83,9 @@ def test_the_step_is_the_one_written_by_hand() -> None:
         twin.load_state_dict(network.state_dict())
 
 
-def test_groups_of_a_conv_are_matrices_of_their_own() -> None:
-    network = small_network("resnet20_b", **{"block.groups": 4})
+@pytest.mark.parametrize("widths", [(16, 16, 32), (256, 256, 256)])  # matrices that are wide, and some that are tall
+def test_groups_of_a_conv_are_matrices_of_their_own(widths: tuple[int, ...]) -> None:
+    network = small_network("resnet20_b", **{"block.groups": 4, "widths": widths})
     optimizer = make_optimizer(Muon(learning_rate=1.0, weight_decay=0.0), network, FineTuning())
     convs = [m for m in network.layer1.modules() if isinstance(m, nn.Conv2d) and m.groups > 1]
     assert convs

@@ -216,7 +216,7 @@ def test_a_request_to_one_of_several_processes_stops_all_for_its_signal(
 ) -> None:
     # Each of two processes gets the signal in a step: their votes add up, the signals' numbers must not.
     monkeypatch.setattr(loop, "set_learning_rate", lambda *_: signal.raise_signal(signal.SIGTERM))
-    monkeypatch.setattr(tally, "sum_over_ranks", lambda values, _: torch.cat([values[:3], 2 * values[3:]]))
+    monkeypatch.setattr(tally, "sum_over_ranks", lambda values, _: torch.cat([values[:5], 2 * values[5:]]))
     with pytest.raises(Interrupted, match="SIGTERM"):
         runs.train("digits", model="resnet20_b", settings=tiny_settings, out=tmp_path)
 

@@ -158,6 +158,7 @@ def test_what_is_not_finite_stops_the_run_before_the_update(
         runs.train("digits", model="resnet20_b", settings=tiny_settings, out=tmp_path)
     assert caught.value.code == Code.DIVERGED
     assert "epoch 2, step 3" in str(caught.value)
+    assert "mean loss of this epoch before it 0" not in caught.value.why  # two good steps came before
     assert "learning_rate" in caught.value.fix
     assert before
     for name, parameter in Kept.network.named_parameters():
@@ -178,6 +179,15 @@ def test_early_stopping_stops_and_keeps_the_best(tmp_path: Path, monkeypatch: py
     result = runs.train("digits", model="resnet20_b", settings=settings, out=tmp_path)
     provenance = load_classifier(result.run).provenance
     assert (provenance["epochs"], provenance["kept_epoch"], provenance["val_top1"]) == (5, 2, 0.7)
+
+
+def test_patience_is_looked_at_when_there_is_a_validation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = iter([0.7, 0.6, 0.9])
+    monkeypatch.setattr(loop, "quick_scores", lambda *_: {"val_loss": 1.0, "val_top1": next(scores)})
+    settings = {"epochs": 7, "early_stopping_epochs": 1, "validate_every_epochs": 2, "schedule.warmup_share": 0}
+    result = runs.train("digits", model="resnet20_b", settings={**settings, "model.depths": [1, 1, 1]}, out=tmp_path)
+    provenance = load_classifier(result.run).provenance
+    assert (provenance["epochs"], provenance["kept_epoch"], provenance["val_top1"]) == (4, 2, 0.7)
 
 
 @pytest.mark.parametrize(("every", "validated"), [(1, [1, 2, 3, 4, 5]), (2, [2, 4, 5]), (9, [5])])

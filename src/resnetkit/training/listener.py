@@ -37,10 +37,10 @@ class Listener:
         """Something the user should look at."""
 
     def step_ended(self, report: StepReport) -> None:
-        """An update was made."""
+        """An update was made; on a GPU, some."""
 
     def epoch_ended(self, row: dict[str, Any]) -> None:
-        """An epoch was trained and validated; ``row`` is its line in metrics.jsonl."""
+        """An epoch was trained, and validated if that was due; ``row`` is its line in metrics.jsonl."""
 
 
 class LoggingListener(Listener):

@@ -162,11 +162,11 @@ class Loop:
         """
         progress, batch_size = self.state.progress, self.recipe.batch_size
         sums = self._tally.read(self._stop)
-        if sums.good_steps < num_steps:
-            self._diverged(sums, num_steps - sums.good_steps)
         progress.loss_sum += sums.loss * batch_size
         progress.num_correct += sums.num_correct
-        progress.num_images += num_steps * batch_size
+        progress.num_images += sums.good_steps * batch_size
+        if sums.good_steps < num_steps:
+            self._diverged(sums, num_steps - sums.good_steps)
 
     def _diverged(self, sums: Sums, num_bad: int) -> NoReturn:
         progress = self.state.progress

@@ -17,7 +17,9 @@ TURNS, A, B, C = 5, 3.4445, -4.7750, 2.0315
 
 
 def orthogonalize(matrices: Tensor) -> Tensor:
-    """Matrices ``(N, R, C)`` with the same singular vectors, and singular values near 1 (0.7 to 1.2).
+    """Matrices ``(N, R, C)`` with the same singular vectors, and singular values near 1.
+
+    Those above a hundredth of the length of all entries come to 0.7 to 1.2; smaller ones stay lower, and zeros zero.
 
     The iteration ``x = (A + B s + C s²) x`` with ``s = x xᵀ`` is done on ``s``, whose side is the shorter one: a turn
     multiplies ``s`` from both sides by what it would multiply ``x`` by, and ``x`` is needed at the two ends only.
@@ -86,7 +88,7 @@ class OrthogonalSGD(torch.optim.SGD):
             steps = torch._foreach_add(gradients, memories, alpha=self._matrix_momentum)  # Nesterov's
             rows = shape[0] // num_matrices
             matrices = torch.stack([step.reshape(num_matrices, rows, -1) for step in steps])
-            directions = orthogonalize(matrices.flatten(0, 1)).view(len(some), *shape)
+            directions = orthogonalize(matrices.flatten(0, 1)).reshape(len(some), *shape)
             torch._foreach_copy_(gradients, list(directions.unbind()))
 
     def _memory(self, parameter: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ class RuntimeSpec:
     Attributes:
         device: ``auto`` (a CUDA GPU where there is one, else the CPU), ``cpu``, ``cuda`` or ``cuda:N``.
         precision: ``bf16`` computes convs and matrix products in bfloat16 while training; auto: on CUDA devices that
-            have it and on CPUs with AMX. Scores and answers are always computed in float32.
+            have it and on CPUs with AMX. Validation, the final scores and the report are computed in float32.
         compile: run the network through torch.compile; auto: on CUDA, and on CPUs for a run of some minutes or more.
         threads: CPU threads; None: as many as torch chooses.
         deterministic: only algorithms that give the same bits each time; bit-exact resume needs it.
@@ -183,7 +183,7 @@ class Recipe:
         max_gradient_norm: longer gradients are shortened to this; None: never.
         class_weights: weight of each class in the loss; ``balanced``: inverse to its number of images.
         validate_every_epochs: validation comes after every so many epochs, and after the last.
-        early_stopping_epochs: stop after this many epochs without a better validation score; 0: never.
+        early_stopping_epochs: stop at a validation that comes so many epochs or more after the best one; 0: never.
         keep: the classifier is that of the validated epoch with the best score, or of the last epoch.
         fine_tuning: where training starts and which parts it changes, how fast.
         checkpoint_seconds: time between two checkpoints within an epoch; one is written after every epoch too.

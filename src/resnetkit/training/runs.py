@@ -14,7 +14,7 @@ import torch
 
 from resnetkit import runtime
 from resnetkit.classifier import Classifier
-from resnetkit.config import override, to_dict
+from resnetkit.config import from_dict, override, to_dict
 from resnetkit.data.batches import Shard
 from resnetkit.data.datasets import DATASETS
 from resnetkit.data.loading import DataSource, open_data
@@ -273,7 +273,9 @@ def _tell_resumed(checkpoint: Checkpoint, facts: dict[str, Any], listener: Liste
         ResnetkitError: where the recipe has changed.
     """
     before = checkpoint.state["facts"]
-    changed = [name for name, value in facts["recipe"].items() if value != before["recipe"].get(name)]
+    # Through the recipe, so that a field which the checkpoint's version did not have yet has its usual value.
+    recipe_before = to_dict(from_dict(Recipe, before["recipe"], where="the checkpoint's recipe"))
+    changed = [name for name, value in facts["recipe"].items() if value != recipe_before[name]]
     require(
         not changed,
         f"the recipe has changed since the run was started: {', '.join(changed)}",
@@ -281,7 +283,7 @@ def _tell_resumed(checkpoint: Checkpoint, facts: dict[str, Any], listener: Liste
         code=Code.WEIGHTS,
     )
     for key, value in before.items():
-        if facts[key] != value:
+        if key != "recipe" and facts[key] != value:
             listener.warning(
                 f"{key} was {value!r} and is {facts[key]!r} now: the run goes on, but no longer bit for bit as before"
             )

@@ -14,13 +14,13 @@ from resnetkit.training.interruption import StopRequest
 
 @dataclass(frozen=True)
 class Sums:
-    """Sums over some steps of all processes.
+    """Sums over some steps of all processes, up to the first whose loss or gradient was not finite.
 
     Attributes:
         loss: of the steps' mean losses.
         num_correct: right answers.
-        good_steps: those before the first whose loss or gradient was not finite.
-        bad_loss, bad_norm: that step's loss and length of the gradient in this process; 0 where all were finite.
+        good_steps: how many.
+        bad_loss, bad_norm: loss and length of the gradient of the first bad step; 0 where all were good.
     """
 
     loss: float
@@ -35,7 +35,7 @@ class Tally:
 
     Attributes:
         is_bad: float32 scalar on the device, 1 from the first step on whose loss or gradient is not finite, else 0; it
-            stays so. An optimizer that has it as its ``found_inf`` changes nothing while it is 1.
+            stays so. An optimizer that has it as its ``found_inf`` changes no parameter while it is 1.
     """
 
     def __init__(self, device: torch.device, shard: Shard) -> None:
@@ -59,15 +59,15 @@ class Tally:
         bad = was_bad | ~values.isfinite().all()
         self._bad_step.copy_(torch.where(bad & ~was_bad, values, self._bad_step))
         self.is_bad.copy_(bad)
-        self._sums += torch.cat([self._step, 1 - self.is_bad.double().reshape(1)])
+        self._sums += torch.where(bad, 0.0, torch.cat([self._step, torch.ones_like(self._step[:1])]))
         self._step.zero_()
 
     def read(self, stop: StopRequest) -> Sums:
         """The sums since the last reading, which begin anew; all processes agree here on a request to stop too."""
         votes = self._sums.new_tensor(stop.votes())
-        together = sum_over_ranks(torch.cat([self._sums, votes]), self._shard)
-        loss, correct, good, *votes_of_all = together.tolist()
+        together = sum_over_ranks(torch.cat([self._sums, self._bad_step, votes]), self._shard)
+        loss, correct, good, bad_loss, bad_norms, *votes_of_all = together.tolist()
         stop.agree(votes_of_all)
         self._sums.zero_()
-        bad_loss, bad_norm = self._bad_step.tolist()
-        return Sums(loss, int(correct), int(good // self._shard.num_ranks), bad_loss, bad_norm)
+        ranks = self._shard.num_ranks
+        return Sums(loss, int(correct), int(good // ranks), bad_loss, bad_norms / ranks)
