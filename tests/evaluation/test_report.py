@@ -187,6 +187,16 @@ def test_a_single_epoch_without_validation_is_drawn():
     assert "highest in epoch" not in page.text
 
 
+def test_epochs_without_a_validation_leave_no_gap_in_its_line():
+    history = [epoch(number) for number in range(1, 7)]
+    for row in history[::2]:
+        del row["val_loss"], row["val_top1"]
+    page = Page(render_report(full_report(history=history)))
+    lines = [path["d"] for path in page.all("path") if path.get("class") == "series-0" and "L" in path["d"]]
+    # Validation in the first two charts, the learning rate in the third: each one line through all its points.
+    assert [line.count("L") + 1 for line in lines] == [3, 3, 6]
+
+
 def test_history_keys_may_be_missing():
     page = Page(render_report(full_report(history=[{"epoch": 1, "train_loss": 2.0}, {"epoch": 2, "train_loss": 1.0}])))
     assert len([svg for svg in page.all("svg") if svg["class"] == "lines"]) == 1

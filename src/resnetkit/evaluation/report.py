@@ -192,10 +192,14 @@ def _measured(all_scores: Mapping[str, Scores], split: str) -> _Measured:
 
 def _curves(history: Sequence[Mapping[str, Any]]) -> list[Markup]:
     """Loss, top-1 and learning rate over the epochs, those of them that were noted."""
-    epochs = [row["epoch"] for row in history]
 
     def series(**keys: str) -> list[Series]:
-        return [Series(name, epochs, [row.get(key) for row in history]) for name, key in keys.items()]
+        # An epoch that was not validated is no gap; one whose score was not finite is.
+        rows = {name: [row for row in history if key in row] for name, key in keys.items()}
+        return [
+            Series(name, [row["epoch"] for row in rows[name]], [row[key] for row in rows[name]])
+            for name, key in keys.items()
+        ]
 
     charts = [
         (series(val="val_loss", train="train_loss"), "Loss", "{:.3g}".format),
