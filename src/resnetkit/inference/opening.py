@@ -264,6 +264,8 @@ def _tell_if_vain(precision: Precision, *, on_cpu: bool, tell: Tell) -> None:
     else:
         import torch
 
-        is_fast = torch.cuda.is_bf16_supported(including_emulation=False)
+        from resnetkit.runtime import multiplies_bf16
+
+        is_fast = multiplies_bf16(torch.device("cuda"))
     if not is_fast:
         tell(f"{precision} gains nothing here, where no unit computes it: it is no faster than fp32, only less exact")
