@@ -23,21 +23,22 @@ from resnetkit.config import parse_settings
 from resnetkit.data.batches import Shard
 from resnetkit.data.source import LoadedData
 from resnetkit.evaluation.scoring import quick_scores
+from resnetkit.models.resnet import ResNet
 from resnetkit.training.computing import start_computing
 from resnetkit.training.listener import Listener
 from resnetkit.training.loop import Loop
 from resnetkit.training.recipe import Recipe
 from resnetkit.training.run_folder import RunFolder
 from resnetkit.training.runs import plan
-from resnetkit.training.state import TrainingState, new_network, new_state
+from resnetkit.training.state import new_network, new_state
 
 MEMORY = Path("/dev/shm")
 
 
-def run_once(recipe: Recipe, state: TrainingState, data: LoadedData, computing: runtime.Runtime) -> tuple[float, float]:
+def run_once(recipe: Recipe, network: ResNet, data: LoadedData, computing: runtime.Runtime) -> tuple[float, float]:
     """Seconds and test top-1 in % of one run, which starts the network that is there anew."""
-    fresh = new_state(recipe, new_network(recipe), computing.device)
-    state.restore(fresh.to_checkpoint({}))
+    network.load_state_dict(new_network(recipe).state_dict())
+    state = new_state(recipe, network, computing.device)
     train_only = replace(data, splits={"train": data.splits["train"]})
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
         synchronize(computing.device)
@@ -62,10 +63,10 @@ def main() -> None:
     computing = start_computing(recipe, source.split_sizes["train"])
     data = source.load(("train", "test"), recipe.preprocessing)
     print(f"{recipe.model_name}, {recipe.epochs} epochs, batches of {recipe.batch_size}, on {computing}", flush=True)
-    state = new_state(recipe, new_network(recipe), computing.device)
+    network = new_network(recipe).to(computing.device)
     seconds, top1 = [], []
     for number in range(arguments.runs + 1):
-        needed, reached = run_once(replace(recipe, seed=number), state, data, computing)
+        needed, reached = run_once(replace(recipe, seed=number), network, data, computing)
         print(f"{'warm-up' if number == 0 else f'seed {number}'}: {needed:.3f} s, {reached:.2f} %", flush=True)
         if number:
             seconds.append(needed)

@@ -1,11 +1,14 @@
-"""What the processor is; no torch here."""
+"""What the processor is, and what can be computed in; no torch here."""
 
 from __future__ import annotations
 
 import platform
 from pathlib import Path
+from typing import Literal
 
 CPU_INFO = Path("/proc/cpuinfo")  # Linux
+# What convs and matrix products are computed in; a softmax is float32 either way.
+Precision = Literal["fp32", "bf16"]
 
 
 def processor_name() -> str:

@@ -16,7 +16,7 @@ import platformdirs
 import torch
 
 from resnetkit.errors import Code, ResnetkitError, require
-from resnetkit.processor import multiplies_bf16_fast, processor_name
+from resnetkit.processor import Precision, multiplies_bf16_fast, processor_name
 
 COMPILE_FROM_FLOPS = 2.5e13  # per thread: some minutes of training, of which compiling takes half a minute
 
@@ -95,7 +95,7 @@ def exact_float32(device: torch.device) -> AbstractContextManager[None]:
 def start(
     device_name: str = "auto",
     *,
-    precision: Literal["auto", "fp32", "bf16"] = "auto",
+    precision: Literal["auto"] | Precision = "auto",
     compile_network: Literal["auto", "on", "off"] = "auto",
     threads: int | None = None,
     deterministic: bool = True,
@@ -168,9 +168,13 @@ def _why_not_compile(device: torch.device) -> str:
     return ""
 
 
+def device_name(device: torch.device) -> str:
+    """What a GPU calls itself; ``cpu`` for the processor."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
 def environment() -> dict[str, Any]:
     """The machine and the versions, for the run's record."""
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else ""
     return {
         "resnetkit": version("resnetkit"),
         "torch": torch.__version__,
@@ -182,6 +186,6 @@ def environment() -> dict[str, Any]:
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
-        "gpu": device,
+        "gpu": device_name(torch.device("cuda")) if torch.cuda.is_available() else "",
         "omp_wait_policy": os.environ.get("OMP_WAIT_POLICY", ""),
     }

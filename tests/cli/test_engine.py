@@ -122,6 +122,17 @@ def test_without_a_file_no_engine_is_measured(
     assert some.out.splitlines()[1] == outcome.out.splitlines()[1]
 
 
+@needs_onnxruntime
+def test_missing_data_are_told_before_engines_are_measured(
+    cli: Callable[..., Any], trained: Path, tmp_path: Path
+) -> None:
+    source = str(shutil.copytree(trained, tmp_path / "run", ignore=shutil.ignore_patterns("*.engines")))
+    outcome = cli("evaluate", source, str(tmp_path / "nowhere"))
+    assert outcome.code == 3
+    assert "measuring" not in outcome.err
+    assert "measuring the engines onnxruntime" in cli("evaluate", source).err
+
+
 def test_without_a_file_mistakes_are_still_told(cli: Callable[..., Any], trained: Path, tmp_path: Path) -> None:
     assert "unknown engine 'tensorrt'" in cli("predict", str(trained), "gone.png", "--engine", "tensorrt").err
     damaged = tmp_path / "classifier.safetensors"

@@ -73,8 +73,9 @@ def test_a_choice_holds_for_its_classifier_only(file: Path, key: dict[str, Any])
     assert Cache(DIGEST[:-1] + "b", file).read(key) is None  # the same folder, another classifier
 
 
-def test_each_precision_has_its_own_choice(key: dict[str, Any]) -> None:
+def test_each_precision_and_device_has_its_own_choice(key: dict[str, Any]) -> None:
     assert make_key(KINDS, batch_size=8, num_threads=2, precision="bf16") == {**key, "precision": "bf16"} != key
+    assert make_key(KINDS, batch_size=8, num_threads=2, device="H100") == {**key, "device": "H100"} != key
 
 
 def test_settings_of_the_instruction_set_are_part_of_the_key(

@@ -7,6 +7,7 @@ from itertools import product
 from typing import Literal
 
 from resnetkit.errors import require
+from resnetkit.processor import Precision
 from resnetkit.training.recipes import SMALL_PX
 
 Mode = Literal["predict", "train"]
@@ -31,7 +32,7 @@ class Plan:
     rounds: int = 5
     seconds: float = 30.0
     engine: str = "torch"
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Precision = "fp32"
 
     def __post_init__(self) -> None:
         for size in self.image_sizes_px:

@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
+
+from resnetkit.processor import Precision
 
 if TYPE_CHECKING:
     from resnetkit.classifier import Classifier
@@ -36,7 +38,7 @@ class Computing:
     """What is to compute: an engine's name, its precision, and how many images it is given at once."""
 
     engine: str
-    precision: Literal["fp32", "bf16"]
+    precision: Precision
     batch_size: int
 
     def check(self) -> None:
@@ -83,8 +85,13 @@ def open_with_engine(source: str, reading: Reading, computing: Computing) -> Cla
     """:func:`open_and_warn`, with an engine."""
     computing.check()
     classifier = open_and_warn(source, reading)
-    classifier.engine = computing.open_engine(classifier, _own_file(source))
+    set_engine(classifier, source, computing)
     return classifier
+
+
+def set_engine(classifier: Classifier, source: str, computing: Computing) -> None:
+    """Give an engine to the classifier that ``source`` names."""
+    classifier.engine = computing.open_engine(classifier, _own_file(source))
 
 
 def open_for_prediction(

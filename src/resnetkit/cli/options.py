@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from resnetkit.processor import Precision
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, for programs.")]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
 EngineOption = Annotated[
@@ -16,7 +18,7 @@ EngineOption = Annotated[
     ),
 ]
 PrecisionOption = Annotated[
-    Literal["fp32", "bf16"],
+    Precision,
     typer.Option(
         "--precision", help="fp32, or bf16: several times as fast where the device has units for it, less exact."
     ),

@@ -12,7 +12,7 @@ from torch import nn
 
 from resnetkit.classifier import Classifier, class_probabilities
 from resnetkit.data.batches import evaluation_order, read_batches
-from resnetkit.data.loading import open_data
+from resnetkit.data.loading import DataSource, open_data
 from resnetkit.data.source import BadImage, Indices, Split
 from resnetkit.data.spec import DataSpec, Preprocessing
 from resnetkit.errors import Code, ResnetkitError, did_you_mean
@@ -43,17 +43,18 @@ class Evaluation:
 
 
 def evaluate(
-    classifier: Classifier, data: str | DataSpec, *, split: str = "test", progress: bool = False
+    classifier: Classifier, data: str | DataSpec | DataSource, *, split: str = "test", progress: bool = False
 ) -> Evaluation:
     """Score a classifier on a data set or image folder.
 
     Args:
+        data: the name of a data set, a folder, how to find and split either, or what was opened already.
         split: ``train``, ``val``, ``test``, or ``all`` of them together.
 
     Raises:
         ResnetkitError: where the split is missing, images cannot be read, or the classes are not the classifier's.
     """
-    source = open_data(DataSpec(data) if isinstance(data, str) else data)
+    source = data if isinstance(data, DataSource) else open_data(DataSpec(data) if isinstance(data, str) else data)
     names = list(source.split_sizes) if split == "all" else [split]
     if not set(names) <= set(source.split_sizes):
         raise ResnetkitError(

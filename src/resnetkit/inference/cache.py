@@ -22,9 +22,9 @@ from resnetkit.config import from_dict, to_dict
 from resnetkit.errors import ResnetkitError
 from resnetkit.files import write_durably
 from resnetkit.inference.choice import Trial
-from resnetkit.inference.engines import EngineKind, Precision
+from resnetkit.inference.engines import EngineKind
 from resnetkit.inference.machine import version_of
-from resnetkit.processor import processor_name
+from resnetkit.processor import Precision, processor_name
 
 FORMAT = "resnetkit engine choice 1"
 GRAPH_NAME = "graph.onnx"
@@ -51,14 +51,22 @@ class Record:
     graph: bytes | None = None
 
 
-def make_key(kinds: Sequence[EngineKind], *, batch_size: int, num_threads: int, precision: Precision = "fp32") -> Key:
-    """What a choice depends on besides the classifier."""
+def make_key(
+    kinds: Sequence[EngineKind],
+    *,
+    batch_size: int,
+    num_threads: int,
+    precision: Precision = "fp32",
+    device: str = "cpu",
+) -> Key:
+    """What a choice depends on besides the classifier; ``device`` is a GPU's name, or ``cpu``."""
     packages = sorted({"resnetkit", "numpy", "torch", *(package for kind in kinds for package in kind.packages)})
     return {
         "engines": [kind.name for kind in kinds],
         "batch_size": batch_size,
         "num_threads": num_threads,
         "precision": precision,
+        "device": device,
         "processor": f"{platform.machine()} {processor_name()}",
         "num_cores": os.cpu_count(),
         "variables": {name: os.environ[name] for name in VARIABLES if name in os.environ},

@@ -11,8 +11,8 @@ import numpy as np
 from resnetkit.config import frozen
 from resnetkit.data.source import UInt8Images
 from resnetkit.data.spec import Preprocessing
-from resnetkit.inference.engines import Precision
 from resnetkit.prediction import Engine, Probabilities
+from resnetkit.processor import Precision
 
 # Largest difference of a probability from the float32 network's. In float32 only the order of rounding differs (3e-8 to
 # 7e-6 seen). In bfloat16, torch's and OpenVINO's alike, the check images gave 8e-4 to 1.3e-2 with random weights and

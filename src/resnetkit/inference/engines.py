@@ -8,14 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from resnetkit.errors import Code, ResnetkitError, did_you_mean
 from resnetkit.prediction import Engine
+from resnetkit.processor import Precision
 
 AUTO = "auto"
-# What convs and matrix products are computed in; a softmax is float32 either way.
-Precision = Literal["fp32", "bf16"]
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 
 from resnetkit.data.source import UInt8Images
-from resnetkit.inference.engines import Precision
 from resnetkit.inference.onnx_names import INPUT, OUTPUT
 from resnetkit.prediction import Engine, Probabilities
+from resnetkit.processor import Precision
 
 Run = Callable[[UInt8Images], Probabilities]
 OPENVINO_TELEMETRY = "openvino_telemetry"

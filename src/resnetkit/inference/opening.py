@@ -13,10 +13,10 @@ from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.files import sha256_of
 from resnetkit.inference.cache import Cache, Key, Record, make_key
 from resnetkit.inference.choice import NUM_CHECK_IMAGES, TOLERANCES, Choice, check_images, choose
-from resnetkit.inference.engines import AUTO, ENGINES, EngineKind, Precision, find_kinds, open_kind
+from resnetkit.inference.engines import AUTO, ENGINES, EngineKind, find_kinds, open_kind
 from resnetkit.inference.machine import find_num_threads, may_have_gpu
 from resnetkit.prediction import BATCH_SIZE, Engine, Predictor
-from resnetkit.processor import multiplies_bf16_fast
+from resnetkit.processor import Precision, multiplies_bf16_fast
 
 if TYPE_CHECKING:
     from resnetkit.classifier import Classifier
@@ -54,12 +54,12 @@ def open_predictor(
         ResnetkitError: for a file that is no classifier, an unknown engine, or one that cannot run here.
     """
     file = find_classifier(source)
-    find_kinds(engine, precision)  # a mistyped name is told before anything is loaded
+    kinds = find_kinds(engine, precision)  # a mistyped name is told before anything is loaded
     threads = find_num_threads()  # before torch is loaded and after it the same, or nothing would be found again
     if device == "cpu" or (device == "auto" and not may_have_gpu()):
         description = read_description(file)
         size = description.preprocessing.image_size_px
-        kinds, chunk = find_kinds(engine, precision), chunk_size(batch_size, size, threads)
+        chunk = chunk_size(batch_size, size, threads)
         if any(kind.reads == "graph" for kind in kinds):
             key = make_key(kinds, batch_size=chunk, num_threads=threads, precision=precision)
             record = Cache(sha256_of(file), file).read(key)
@@ -104,6 +104,8 @@ def open_engine(
     Raises:
         ResnetkitError: for an unknown engine, or one that cannot run here, fails, or disagrees with the network.
     """
+    from resnetkit.runtime import device_name
+
     on_cpu = classifier.device.type == "cpu"
     kinds = find_kinds(name, precision, on_cpu=on_cpu)
     _tell_if_vain(precision, on_cpu=on_cpu, tell=tell)
@@ -114,7 +116,9 @@ def open_engine(
         return open_kind(kinds[0], classifier, batch_size=chunk, num_threads=threads)
     digest = sha256_of(file) if file is not None else hashlib.sha256(classifier.to_bytes()).hexdigest()
     cache = Cache(digest, file)
-    key = make_key(kinds, batch_size=chunk, num_threads=threads, precision=precision)
+    key = make_key(
+        kinds, batch_size=chunk, num_threads=threads, precision=precision, device=device_name(classifier.device)
+    )
     record = cache.read(key)
     if record is not None:
         opened = _reopen(record, key, tell, classifier)

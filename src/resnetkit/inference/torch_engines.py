@@ -13,9 +13,9 @@ from torch import Tensor
 from resnetkit.classifier import Classifier, class_probabilities
 from resnetkit.data.source import UInt8Images
 from resnetkit.data.spec import Preprocessing
-from resnetkit.inference.engines import Precision
 from resnetkit.inference.folding import fold
 from resnetkit.prediction import Engine, Probabilities
+from resnetkit.processor import Precision
 
 
 @dataclass(frozen=True)

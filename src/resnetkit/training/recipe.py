@@ -11,6 +11,7 @@ from resnetkit.config import frozen
 from resnetkit.data.spec import Augmentation, DataSpec, Preprocessing
 from resnetkit.errors import did_you_mean, require
 from resnetkit.models.spec import ResNetSpec
+from resnetkit.processor import Precision
 
 Switch = Literal["auto", "on", "off"]
 
@@ -29,7 +30,7 @@ class RuntimeSpec:
     """
 
     device: str = "auto"
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    precision: Literal["auto"] | Precision = "auto"
     compile: Switch = "auto"
     threads: int | None = None
     deterministic: bool = True

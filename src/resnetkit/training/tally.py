@@ -48,8 +48,8 @@ class Tally:
 
     @torch.no_grad()
     def add(self, loss: Tensor, num_correct: Tensor) -> None:
-        """Add a part of the step under way: its share of the mean loss, and its right answers."""
-        self._step += torch.stack([loss.double(), num_correct.double()])
+        """Add a part of the step under way: its share of the mean loss (float64), and its right answers."""
+        self._step += torch.stack([loss, num_correct.double()])
 
     @torch.no_grad()
     def end_step(self, gradient_norm: Tensor) -> None:
