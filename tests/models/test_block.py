@@ -11,6 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from resnetkit.config import from_dict, to_dict
 from resnetkit.errors import ResnetkitError
 from resnetkit.models.attention import EfficientChannelGate, SqueezeExcite
 from resnetkit.models.block import Joiner, ResidualBlock
@@ -423,9 +424,9 @@ def test_efficient_channel_attention(channels: int, size: int) -> None:
 # --- filters ---
 
 
-@pytest.mark.parametrize("antialias", ["blur", "avg"])
-def test_an_antialiased_branch_shrinks_behind_the_activation_of_its_strided_conv(antialias: str) -> None:
-    spec = replace(BOTTLENECK, antialias=antialias)  # type: ignore[arg-type]
+@pytest.mark.parametrize("downsampling", ["blur", "avg"])
+def test_an_antialiased_branch_shrinks_behind_the_activation_of_its_strided_conv(downsampling: str) -> None:
+    spec = replace(BOTTLENECK, downsampling=downsampling)  # type: ignore[arg-type]
     block = make(spec, width=4, stride=2).eval()
     assert block.branch == ("conv1", "bn1", "act1", "conv2", "bn2", "act2", "aa", "conv3", "bn3")
     assert block.conv2.stride == (1, 1)
@@ -436,7 +437,29 @@ def test_an_antialiased_branch_shrinks_behind_the_activation_of_its_strided_conv
     assert record.outputs["act2"].shape[2:] == (6, 4)
     assert record.outputs["aa"].shape[2:] == (3, 2)
     with pytest.raises(ResnetkitError, match="the last conv cannot be the strided one"):
-        replace(BASIC, antialias=antialias, strided_conv=1)  # type: ignore[arg-type]
+        replace(BASIC, downsampling=downsampling, strided_conv=1)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("strided_conv", [0, 1])
+def test_a_max_pooled_branch_shrinks_between_its_strided_conv_and_the_norm(strided_conv: int) -> None:
+    block = make(replace(BASIC, downsampling="max", strided_conv=strided_conv), width=4, stride=2).eval()
+    names = ["conv1", "bn1", "act1", "conv2", "bn2"]
+    names.insert(names.index(f"conv{strided_conv + 1}") + 1, "pool")
+    assert block.branch == tuple(names)
+    assert make(replace(BASIC, downsampling="max"), width=2).branch == BASIC.order.layer_names(2)[1]
+    record = Record(block)
+    block(maps(8, 7, 4))
+    conv, pooled = record.outputs[f"conv{strided_conv + 1}"], record.outputs["pool"]
+    assert conv.shape[2:] == (7, 4)
+    assert torch.equal(pooled[:, :, 0, 0], conv[:, :, :2, :2].amax((2, 3)))
+    assert torch.equal(pooled[:, :, 3, 1], conv[:, :, 6, 2:].amax(2)), "the last row stands alone where sizes are odd"
+
+
+@pytest.mark.parametrize(("earlier", "now"), [("none", "stride"), ("blur", "blur"), ("avg", "avg")])
+def test_files_of_earlier_versions_call_downsampling_antialias(earlier: str, now: str) -> None:
+    values = to_dict(BASIC)
+    del values["downsampling"]
+    assert from_dict(Block, {**values, "antialias": earlier}) == replace(BASIC, downsampling=now)  # type: ignore[arg-type]
 
 
 def test_stochastic_depth_ends_the_branch() -> None:
@@ -487,7 +510,7 @@ blocks = st.builds(
     stride=st.integers(1, 3),
     size=st.tuples(st.integers(4, 9), st.integers(4, 9)),
     padding=st.sampled_from(["symmetric", "same"]),
-    antialias=st.sampled_from(["none", "blur", "avg"]),
+    downsampling=st.sampled_from(["stride", "blur", "avg", "max"]),
 )
 def test_any_combination_of_axes_builds_runs_and_learns(
     block: Block,
@@ -496,13 +519,13 @@ def test_any_combination_of_axes_builds_runs_and_learns(
     stride: int,
     size: tuple[int, int],
     padding: Padding,
-    antialias: str,
+    downsampling: str,
 ) -> None:
     in_channels, width = channels
     assume("pad" not in block.projection.steps or width * block.expansion >= in_channels)
-    num_strideable = len(block.kernel_sizes) - (antialias != "none")
+    num_strideable = len(block.kernel_sizes) - (downsampling in ("blur", "avg"))
     assume(num_strideable)
-    block = replace(block, strided_conv=strided_conv % num_strideable, antialias=antialias)  # type: ignore[arg-type]
+    block = replace(block, strided_conv=strided_conv % num_strideable, downsampling=downsampling)  # type: ignore[arg-type]
     built = make(block, in_channels, width, stride, padding)
     x = maps(in_channels, *size).requires_grad_()
     output = built(x)

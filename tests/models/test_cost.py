@@ -24,7 +24,11 @@ def test_every_named_network_costs_what_the_table_says(name: str) -> None:
 @pytest.mark.parametrize("shortcut", ["A", "B", "C", "D"])
 @pytest.mark.parametrize("order", ["original", "norm_after_add", "act_only_preact", "full_preact"])
 def test_variations_at_an_odd_size(join: str, shortcut: str, order: str) -> None:
-    for more in ("block=bottleneck,attention=eca,stem=deep", "block=basic,attention=se,antialias=blur,pool=avg"):
+    for more in (
+        "block=bottleneck,attention=eca,stem=deep",
+        "block=basic,attention=se,downsampling=blur,pool=avg",
+        "block=bottleneck,downsampling=max",
+    ):
         name = (
             f"resnet20[depth={29 if 'bottleneck' in more else 20},join={join},shortcut={shortcut},order={order},{more}]"
         )

@@ -171,8 +171,10 @@ def test_where_the_stride_sits() -> None:
     assert places("resnet50") == ["", *["block 1, conv2 (3×3)"] * 3]
     assert places("resnet50_v1") == ["", *["block 1, conv1 (1×1)"] * 3]
     assert places("keras_resnet50v2") == [*(f"block {depth}, conv2 (3×3)" for depth in (3, 4, 6)), ""]
-    blurred = replace(SMALL, block=replace(BASIC, antialias="blur"))
+    blurred = replace(SMALL, block=replace(BASIC, downsampling="blur"))
     assert [row.strided_layer for row in describe(blurred, 16).rows][1:3] == ["", "block 1, aa (blur)"]
+    pooled = replace(SMALL, block=replace(BASIC, downsampling="max"))
+    assert [row.strided_layer for row in describe(pooled, 16).rows][1:3] == ["", "block 1, max-pool"]
 
 
 @pytest.mark.parametrize("pool", ["max", "zero_padded_max", "blurred_max", "avg", "conv"])

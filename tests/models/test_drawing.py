@@ -48,7 +48,7 @@ VARIANTS = {
 VARIANTS["own projection"] = small(Block(order=FULL_PREACT, projection=OWN_BN_ACT_CONV))
 VARIANTS["option A"] = small(Block(projection=ZERO_PAD))
 VARIANTS["option C"] = small(Block(project="always"))
-VARIANTS["extras"] = small(Block(antialias="blur", attention=EfficientChannelAttention(), drop_rate=0.2))
+VARIANTS["extras"] = small(Block(downsampling="blur", attention=EfficientChannelAttention(), drop_rate=0.2))
 
 
 def parsed(picture: str) -> ElementTree.Element:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from resnetkit.models.initialization import cosine_filters, draw, initialize
+from resnetkit.models.initialization import draw, initialize, whitening_cosines
 from resnetkit.models.resnet import ResNet
 from resnetkit.models.spec import (
     BASIC,
@@ -120,11 +120,29 @@ def test_zero_last_starts_the_network_as_its_skips(block: object) -> None:
 
 
 @pytest.mark.parametrize(("channels", "size"), [(1, 3), (3, 3), (3, 7), (4, 5)])
-def test_cosine_filters_are_an_orthonormal_basis_from_smooth_to_rough(channels: int, size: int) -> None:
-    filters = cosine_filters(channels, size).flatten(1)
+def test_whitening_cosines_are_orthogonal_and_the_mean_of_a_patch_comes_first(channels: int, size: int) -> None:
+    filters = whitening_cosines(channels, size).flatten(1)
     assert filters.shape == (channels * size**2, channels * size**2)
-    torch.testing.assert_close(filters @ filters.mT, torch.eye(len(filters)), atol=1e-5, rtol=0)
-    assert filters[0].std() == pytest.approx(0, abs=1e-6)  # the first is the mean of a patch
+    lengths = filters.norm(dim=1)
+    torch.testing.assert_close(filters @ filters.mT, torch.diag(lengths**2), atol=1e-4, rtol=0)
+    assert filters[0].std() == pytest.approx(0, abs=1e-6)
+    assert bool((lengths.diff() >= -1e-4).all())  # what varies less is made larger
+
+
+def test_whitening_cosines_answer_to_smooth_images_with_unit_variance() -> None:
+    """Images drawn as the filters assume: neighbours alike by 0.95 along rows and columns, channels by 0.9."""
+    generator = torch.Generator().manual_seed(0)
+    size = 32
+    distance = (torch.arange(size)[:, None] - torch.arange(size)).abs()
+    rows = torch.linalg.cholesky(0.95**distance)
+    channels = torch.linalg.cholesky(torch.full((3, 3), 0.9).fill_diagonal_(1.0))
+    noise = torch.randn(400, 3, size, size, generator=generator)
+    images = torch.einsum("ij,cd,ndjk,lk->ncil", rows, channels, noise, rows)
+    answers = nn.functional.conv2d(images, whitening_cosines(3, 3))
+    deviations = answers.std((0, 2, 3))
+    torch.testing.assert_close(deviations[:5], torch.ones(5), atol=0.1, rtol=0)
+    assert bool((deviations < 1.1).all())  # noise is not blown up
+    assert deviations.min() > 0.1
 
 
 @pytest.mark.parametrize(("width", "num_pairs"), [(16, 8), (64, 27), (5, 2)])
@@ -134,6 +152,6 @@ def test_a_stem_of_cosine_pairs_keeps_the_rest_as_drawn(width: int, num_pairs: i
     weight = ResNet(spec).conv1.weight
     torch.manual_seed(0)
     drawn = ResNet(replace(spec, initialization=Initialization())).conv1.weight
-    torch.testing.assert_close(weight[:num_pairs], cosine_filters(3, 3)[:num_pairs])
+    torch.testing.assert_close(weight[:num_pairs], whitening_cosines(3, 3)[:num_pairs])
     torch.testing.assert_close(weight[num_pairs : 2 * num_pairs], -weight[:num_pairs])
     assert torch.equal(weight[2 * num_pairs :], drawn[2 * num_pairs :])

@@ -57,8 +57,9 @@ SPECS = {
     "stride in the last block": ResNetSpec(
         replace(BASIC, projection=AVGPOOL_CONV_BN), (2, 1), (8, 16), (2, 2), strided_block="last", stem=STEM
     ),
-    "blur": ResNetSpec(replace(BASIC, antialias="blur"), (1, 1), (8, 16), (1, 2), stem=STEM),
-    "mean": ResNetSpec(replace(BASIC, antialias="avg"), (1, 1), (8, 16), (1, 2), stem=STEM),
+    "blur": ResNetSpec(replace(BASIC, downsampling="blur"), (1, 1), (8, 16), (1, 2), stem=STEM),
+    "max": ResNetSpec(replace(BASIC, downsampling="max"), (1, 1), (8, 16), (1, 2), stem=STEM),
+    "mean": ResNetSpec(replace(BASIC, downsampling="avg"), (1, 1), (8, 16), (1, 2), stem=STEM),
     "the skip sees more than the branch": ResNetSpec(
         Block(kernel_sizes=(1,), projection=AVGPOOL_CONV_BN), (1, 1), (8, 16), (2, 2), stem=STEM
     ),

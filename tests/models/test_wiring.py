@@ -102,7 +102,7 @@ def test_option_a_and_option_c() -> None:
 
 def test_extras_of_the_branch() -> None:
     block = replace(
-        BOTTLENECK, attention=SqueezeExcitation(), antialias="blur", drop_rate=0.3, groups=32, group_width=4
+        BOTTLENECK, attention=SqueezeExcitation(), downsampling="blur", drop_rate=0.3, groups=32, group_width=4
     )
     wiring = wired(block, width=128, stride=2)
     assert names(wiring.branch) == "conv1 bn1 act1 conv2 bn2 act2 aa drop conv3 bn3 se"

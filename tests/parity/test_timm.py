@@ -48,7 +48,7 @@ def twins(compare: Any, name: str, images: torch.Tensor, **settings: int) -> Any
 
 def photo_size(name: str) -> tuple[int, int]:
     """Odd and not square, but for networks that shrink by means: timm's take only multiples of 32."""
-    return (64, 96) if CATALOG[name].spec.block.antialias == "avg" else (65, 75)
+    return (64, 96) if CATALOG[name].spec.block.downsampling == "avg" else (65, 75)
 
 
 def test_every_photo_network_has_a_twin() -> None:

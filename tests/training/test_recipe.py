@@ -132,6 +132,16 @@ def test_the_quick_recipe_brings_its_network() -> None:
     assert choose(PHOTOS, DataSpec("flowers"), recipe="quick").recipe.model_name == "resnet18"
 
 
+def test_only_a_stem_that_is_fit_as_it_starts_is_held_by_the_quick_recipe() -> None:
+    own = choose(CIFAR, DataSpec("cifar10"), recipe="quick")
+    assert own.recipe.fine_tuning.freeze == "stem"
+    assert not any("learned nothing" in warning for warning in own.warnings)
+    other = choose(CIFAR, DataSpec("cifar10"), model="resnet20", recipe="quick")
+    assert other.recipe.fine_tuning.freeze == "none"
+    held = choose(CIFAR, DataSpec("cifar10"), model="resnet20", settings={"fine_tuning.freeze": "stem"})
+    assert any("learned nothing" in warning for warning in held.warnings)
+
+
 def test_every_choice_is_explained_and_a_given_one_is_not() -> None:
     assert len(choose(FASHION, DataSpec("fashion_mnist")).reasons) == 3
     given = choose(FASHION, DataSpec("fashion_mnist"), model="resnet20", recipe="small_images")

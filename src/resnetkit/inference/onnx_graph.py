@@ -189,9 +189,16 @@ def _(layer: nn.ReLU, graph: Graph, x: Map) -> Map:
 
 @_write.register
 def _(layer: nn.MaxPool2d, graph: Graph, x: Map) -> Map:
-    kernel, stride, pads = int(layer.kernel_size), int(layer.stride), [int(layer.padding)] * 4  # type: ignore[arg-type]
+    kernel, stride, padding = int(layer.kernel_size), int(layer.stride), int(layer.padding)  # type: ignore[arg-type]
+    assert not layer.ceil_mode or (kernel == stride and not padding)
+    pads = [padding, padding, *(padding + over for over in _beyond_edge(layer.ceil_mode, stride, x))]
     name = graph.add("MaxPool", x.name, kernel_shape=[kernel] * 2, strides=[stride] * 2, pads=pads)
     return _windowed(x, name, kernel, stride, pads)
+
+
+def _beyond_edge(ceil_mode: bool, stride: int, x: Map) -> list[int]:
+    """How far the last windows of a pool of that kernel and stride reach beyond the bottom and right edges."""
+    return [-size % stride if ceil_mode else 0 for size in (x.height, x.width)]
 
 
 @_write.register
@@ -200,8 +207,7 @@ def _(layer: nn.AvgPool2d, graph: Graph, x: Map) -> Map:
     assert kernel == stride
     assert layer.padding == 0
     # Runtimes differ in what a window beyond the edge counts; padding that is left out of the mean says it for all.
-    over = [-size % stride if layer.ceil_mode else 0 for size in (x.height, x.width)]
-    pads = [0, 0, *over]
+    pads = [0, 0, *_beyond_edge(layer.ceil_mode, stride, x)]
     name = graph.add(
         "AveragePool", x.name, kernel_shape=[kernel] * 2, strides=[stride] * 2, pads=pads, count_include_pad=0
     )

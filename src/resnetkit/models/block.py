@@ -142,7 +142,7 @@ class ResidualBlock(nn.Module):
             fix=f"width × group_width must be at least 64, got {width * block.group_width}",
         )
         channels = [self.in_channels, *[inner] * (num_convs - 1), self.out_channels]
-        strided = block.strided_conv if block.antialias == "none" else None
+        strided = block.strided_conv if block.downsampling == "stride" else None
         convs = 0
         for position, name in enumerate(self.preact + self.branch + self.after_add):
             if name.startswith("conv"):
@@ -172,13 +172,17 @@ class ResidualBlock(nn.Module):
     def _add_extras(self, drop_path_rate: float) -> None:
         """What variants add to the branch: a filter, dropout, attention, stochastic depth."""
         block, branch = self.block, list(self.branch)
-        if block.antialias != "none" and self.stride > 1:
-            self.aa = (
-                Blur(self.stride)
-                if block.antialias == "blur"
-                else nn.AvgPool2d(self.stride, ceil_mode=True, count_include_pad=False)
-            )
-            branch.insert(branch.index(f"conv{block.strided_conv + 2}"), "aa")
+        if block.downsampling != "stride" and self.stride > 1:
+            if block.downsampling == "max":
+                self.pool = nn.MaxPool2d(self.stride, ceil_mode=True)
+                branch.insert(branch.index(f"conv{block.strided_conv + 1}") + 1, "pool")
+            else:
+                self.aa = (
+                    Blur(self.stride)
+                    if block.downsampling == "blur"
+                    else nn.AvgPool2d(self.stride, ceil_mode=True, count_include_pad=False)
+                )
+                branch.insert(branch.index(f"conv{block.strided_conv + 2}"), "aa")
         if block.drop_rate:
             self.drop = nn.Dropout(block.drop_rate)
             branch.insert(branch.index(f"conv{len(block.kernel_sizes)}"), "drop")

@@ -102,17 +102,19 @@ def _block(block: Block, x: _Map, width: int, stride: int, *, starts_stage: bool
             cost += branch.norm()
         elif name.startswith("conv"):
             is_strided = convs == block.strided_conv
-            if block.antialias != "none" and convs == block.strided_conv + 1:
+            if block.downsampling in ("blur", "avg") and convs == block.strided_conv + 1:
                 branch = _Map(branch.channels, -(-branch.size_px // stride))
             kernel = block.kernel_sizes[convs]
             branch, more = branch.conv(
                 channels[convs],
                 kernel,
-                stride if is_strided and block.antialias == "none" else 1,
+                stride if is_strided and block.downsampling == "stride" else 1,
                 groups=block.groups if kernel > 1 else 1,
                 bias=("last" if convs == num_convs - 1 else "inner") in block.conv_bias,
             )
             cost += more
+            if block.downsampling == "max" and is_strided:
+                branch = _Map(branch.channels, -(-branch.size_px // stride))
             convs += 1
     cost += _attention(block, out_channels)
     if isinstance(block.join, GatedAdd):

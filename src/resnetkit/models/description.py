@@ -220,8 +220,10 @@ def _stage_words(network: ResNet, part: Part) -> dict[str, str]:
 
 def _strided_layer(block: ResidualBlock) -> str:
     """The layer of the branch that carries the block's stride."""
-    if "aa" in block.branch:
-        return "aa (blur)" if block.block.antialias == "blur" else "aa (mean)"
+    pools = {"aa": "aa (blur)" if block.block.downsampling == "blur" else "aa (mean)", "pool": "max-pool"}
+    for name, label in pools.items():
+        if name in block.branch:
+            return label
     kernel_size = block.block.kernel_sizes[block.block.strided_conv]
     return f"conv{block.block.strided_conv + 1} ({kernel_size}×{kernel_size})"
 

@@ -18,6 +18,12 @@ from resnetkit.models.spec import (
     Normal,
 )
 
+# What photographs are taken to be like: how alike neighbouring pixels are, and the three colours of one; and the
+# variance of noise, which keeps what hardly varies from being blown up.
+NEIGHBOUR_CORRELATION = 0.95
+CHANNEL_CORRELATION = 0.9
+NOISE_VARIANCE = 0.01
+
 
 def initialize(network: nn.Module, initialization: Initialization) -> None:
     """Draw all weights of a network afresh, from torch's global generator."""
@@ -59,19 +65,28 @@ def draw(layer: nn.Conv2d | nn.Linear, distribution: Distribution) -> None:
                 nn.init.uniform_(layer.bias, -bound, bound)
 
 
-def cosine_filters(channels: int, size: int) -> Tensor:
-    """Products of cosines over channels, rows and columns (DCT-II), each of length 1: ``(C k k, C, k, k)``.
+def whitening_cosines(channels: int, size: int) -> Tensor:
+    """Products of cosines over channels, rows and columns (DCT-II), ``(C k k, C, k, k)``, those that vary most first.
 
-    The lowest frequencies come first. Of three channels, the axes are brightness, red against blue, and green against
-    both.
+    Each is as long as it takes to answer to photographs of unit variance with unit variance, about. That needs no
+    photographs: where neighbours are correlated alike everywhere, cosines are nearly the principal components of
+    patches, and their variances follow from the correlations.
 
-    >>> [round(value, 2) for value in cosine_filters(3, 1).flatten().tolist()]
-    [0.58, 0.58, 0.58, 0.71, 0.0, -0.71, 0.41, -0.82, 0.41]
+    >>> mean, *_ = whitening_cosines(1, 3)
+    >>> [round(weight, 3) for weight in mean.flatten().tolist()[:4]]
+    [0.116, 0.116, 0.116, 0.116]
     """
     over_channels, over_pixels = _cosines(channels), _cosines(size)
-    filters = torch.einsum("ac,bi,dj->abdcij", over_channels, over_pixels, over_pixels)
-    frequencies = [a + b + d for a in range(channels) for b in range(size) for d in range(size)]
-    return filters.flatten(0, 2)[torch.tensor(frequencies).argsort(stable=True)]
+    filters = torch.einsum("ac,bi,dj->abdcij", over_channels, over_pixels, over_pixels).flatten(0, 2)
+    # Of pixels d apart the correlation is the d-th power of the neighbours'; of two channels always the same.
+    distance = (torch.arange(size)[:, None] - torch.arange(size)).abs()
+    of_pixels = NEIGHBOUR_CORRELATION**distance
+    of_channels = torch.full((channels, channels), CHANNEL_CORRELATION).fill_diagonal_(1.0)
+    of_patches = torch.kron(of_channels, torch.kron(of_pixels, of_pixels))
+    variances = (filters.flatten(1) @ of_patches * filters.flatten(1)).sum(1)
+    order = variances.argsort(descending=True, stable=True)
+    scaled: Tensor = filters / (variances + NOISE_VARIANCE).sqrt()[:, None, None, None]
+    return scaled[order]
 
 
 def _cosines(size: int) -> Tensor:
@@ -84,6 +99,6 @@ def _cosines(size: int) -> Tensor:
 
 def _set_cosine_pairs(conv: nn.Conv2d) -> None:
     """Set as many filters as there are room and cosines for to a cosine and its negative; the rest stays as drawn."""
-    filters = cosine_filters(conv.weight.shape[1], conv.weight.shape[2])[: conv.out_channels // 2]
+    filters = whitening_cosines(conv.weight.shape[1], conv.weight.shape[2])[: conv.out_channels // 2]
     with torch.no_grad():
         conv.weight[: 2 * len(filters)] = torch.cat([filters, -filters])

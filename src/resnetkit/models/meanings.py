@@ -260,12 +260,12 @@ MEANINGS: tuple[Meaning, ...] = (
         "arXiv:1709.01507, arXiv:1910.03151",
     ),
     Meaning(
-        "low-pass before subsampling",
-        ("block.antialias",),
-        _field("block.antialias"),
-        "A filter before pixels are dropped keeps a shifted image from giving another answer; the strided conv then "
-        "works at the larger size, which costs multiply-adds.",
-        "arXiv:1904.11486",
+        "what shrinks the branch",
+        ("block.downsampling",),
+        _field("block.downsampling"),
+        "A low-pass filter before pixels are dropped keeps a shifted image from giving another answer, a max-pool keeps"
+        " the strongest one of neighbours; the strided conv then works at the larger size, which costs multiply-adds.",
+        "arXiv:1904.11486; max-pool: arXiv:2404.00498, Section 3",
     ),
     Meaning(
         "dropout in the branch",

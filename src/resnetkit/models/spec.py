@@ -10,7 +10,7 @@ import math
 from dataclasses import replace
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AliasChoices, BeforeValidator, Field
 
 from resnetkit.config import frozen
 from resnetkit.errors import require
@@ -207,6 +207,14 @@ Attention = Annotated[NoAttention | SqueezeExcitation | EfficientChannelAttentio
 ConvRole = Literal["inner", "last", "projection"]
 
 
+# Files of earlier versions call it antialias, and the stride none.
+Downsampling = Annotated[
+    Literal["stride", "blur", "avg", "max"],
+    BeforeValidator(lambda value: "stride" if value == "none" else value),
+    Field(validation_alias=AliasChoices("downsampling", "antialias")),
+]
+
+
 @frozen
 class Block:
     """One residual block: ``after_add(join(skip(x), branch(x)))``.
@@ -224,8 +232,9 @@ class Block:
         identity_reads: where an identity skip forks off.
         conv_bias: which convs have a bias.
         attention: channel gate at the end of the branch.
-        antialias: the branch shrinks not by its strided conv but by a low-pass filter behind that conv's activation:
-            binomial blur (arXiv:1904.11486) or mean.
+        downsampling: what shrinks the branch: the stride of its strided conv; or a low-pass filter behind that conv's
+            activation, binomial ``blur`` (arXiv:1904.11486) or ``avg``; or a max-pool behind that conv itself, so that
+            norm and activation have less to do (as in the networks of arXiv:2404.00498).
         drop_rate: dropout before the branch's last conv (wide networks, arXiv:1605.07146).
     """
 
@@ -242,7 +251,7 @@ class Block:
     identity_reads: Fork = "input"
     conv_bias: tuple[ConvRole, ...] = ()
     attention: Attention = NoAttention()
-    antialias: Literal["none", "blur", "avg"] = "none"
+    downsampling: Downsampling = "stride"
     drop_rate: float = 0.0
 
     def __post_init__(self) -> None:
@@ -259,8 +268,9 @@ class Block:
             require(getattr(self, name) >= 1, f"block.{name} must be at least 1, got {getattr(self, name)}")
         require(0 <= self.drop_rate < 1, f"block.drop_rate must be in [0, 1), got {self.drop_rate}")
         require(
-            self.antialias == "none" or self.strided_conv < len(self.kernel_sizes) - 1,
-            "block.antialias filters between the strided conv and the next, so the last conv cannot be the strided one",
+            self.downsampling in ("stride", "max") or self.strided_conv < len(self.kernel_sizes) - 1,
+            f"block.downsampling={self.downsampling} filters between the strided conv's activation and the next conv, "
+            "so the last conv cannot be the strided one",
             fix=f"set block.strided_conv below {len(self.kernel_sizes) - 1}",
         )
         require(
@@ -384,8 +394,8 @@ class Initialization:
         zero_last: the last layer with weights of every branch starts at 0, so that every block starts as
             its skip (arXiv:1706.02677); that is bn3 in v1 and conv3 in v2.
         stem: ``cosine_pairs``: the filters of the stem's first conv start as products of cosines and their negatives,
-            lowest frequencies first, as many as there are; about the principal components of patches of photographs,
-            which whitening filters come from (arXiv:2404.00498). ``as_conv``: drawn like all convs.
+            as many as there are, as long as to whiten patches of photographs: nearly what whitening filters are
+            (arXiv:2404.00498, Section 3.1), without the images. ``as_conv``: drawn like all convs.
     """
 
     conv: Distribution = HeNormal()

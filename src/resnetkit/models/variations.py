@@ -73,7 +73,7 @@ SHORT_NAMES = {
     "channels": "in_channels",
     "drop": "block.drop_rate",
     "attention": "block.attention.kind",
-    "antialias": "block.antialias",
+    "downsampling": "block.downsampling",
     "groups": "block.groups",
     "group_width": "block.group_width",
     "bias": "block.join.gate_bias",

@@ -30,7 +30,8 @@ def warnings_about_fine_tuning(recipe: Recipe) -> list[str]:
     """Sentences about parts that are frozen or slow without a good reason."""
     fine_tuning, parts = recipe.fine_tuning, recipe.parts
     found = []
-    if fine_tuning.weights is None and fine_tuning.freeze != "none":
+    is_fit_as_it_starts = fine_tuning.freeze == "stem" and recipe.model.initialization.stem == "cosine_pairs"
+    if fine_tuning.weights is None and fine_tuning.freeze != "none" and not is_fit_as_it_starts:
         found.append(
             f"fine_tuning.freeze={fine_tuning.freeze} without weights holds parts that have learned nothing (--weights)"
         )

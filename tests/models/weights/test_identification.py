@@ -73,7 +73,7 @@ def test_what_is_rare_is_taken_for_what_is_usual_and_that_is_said() -> None:
     assert found.decided is not None
     assert found.decided.name == "resnet18"
     assert "anti-aliasing" in found.reasons[-1]
-    assert found.choose("resnetblur18", source="x.pth").spec.block.antialias == "blur"
+    assert found.choose("resnetblur18", source="x.pth").spec.block.downsampling == "blur"
     only_rare = identify(tensors_of("resnet18"), [Evidence("blurred", lambda c: c.name == "resnetblur18")])
     assert only_rare.decided is not None
     assert only_rare.decided.name == "resnetblur18"

@@ -89,8 +89,8 @@ def _family(prefix: str, names: str, what: str = "", *, pool: Any = "max", **blo
 
 
 _SE, _ECA = SqueezeExcitation(), EfficientChannelAttention()
-_BLURRED = {"pool": "blurred_max", "antialias": "blur"}
-_AVERAGED = {"pool": "avg", "antialias": "avg"}
+_BLURRED = {"pool": "blurred_max", "downsampling": "blur"}
+_AVERAGED = {"pool": "avg", "downsampling": "avg"}
 
 # arXiv:2103.07579, Table 8: blocks per stage, as timm has them.
 _RS_DEPTHS = {
@@ -104,7 +104,7 @@ _RS_DEPTHS = {
 }
 _RS_BLOCK = replace(BOTTLENECK, projection=AVGPOOL_CONV_BN, attention=SqueezeExcitation(1 / 4))
 _AA_201 = ResNetSpec(
-    replace(BOTTLENECK, projection=AVGPOOL_CONV_BN, groups=32, group_width=8, attention=_SE, antialias="avg"),
+    replace(BOTTLENECK, projection=AVGPOOL_CONV_BN, groups=32, group_width=8, attention=_SE, downsampling="avg"),
     (3, 24, 36, 4),
     stem=replace(TWEAKS["s"].stem, pool="avg"),
 )

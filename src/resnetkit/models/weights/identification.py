@@ -139,7 +139,7 @@ def identify(tensors: Mapping[str, Tensor], evidence: Iterable[Evidence] = ()) -
 
 def _is_ordinary(candidate: Candidate) -> bool:
     spec = candidate.spec
-    return spec.block.antialias == "none" and spec.block.join.kind != "no_skip"
+    return spec.block.downsampling == "stride" and spec.block.join.kind != "no_skip"
 
 
 ORDINARY = Evidence(
