@@ -62,7 +62,7 @@ class BlockWiring:
 
     @property
     def convs(self) -> tuple[str, ...]:
-        """The branch's convs in words, and the low-pass between them where one shrinks."""
+        """The branch's convs in words, and the pool or low-pass between them where one shrinks."""
         return tuple(step.words for step in self.branch if step.kind in ("conv", "pool"))
 
 
