@@ -119,11 +119,13 @@ def print_result(result: Result, *, as_json: bool) -> None:
         scores = {name: to_dict(value) for name, value in result.scores.items()}
         typer.echo(json.dumps({"run": str(result.run), "seconds": result.seconds, "scores": scores}))
         return
+    from resnetkit.evaluation.formatting import duration
+
     for name, score in result.scores.items():
         typer.echo(f"{name:<5} top-1 {score.top1}  {_remark(name, result)}")
     if not result.scores:
         typer.echo("no scores: no images were held back for validation or test")
-    typer.echo(f"time  {result.seconds:,.1f} s of training and validation")
+    typer.echo(f"time  {duration(result.seconds)} of training and validation")
     typer.echo(f"run   {result.run}  (report: {result.run / 'report.html'})")
     typer.echo(f"next  {program()} predict {shlex.quote(str(result.run))} IMAGE…")
 
