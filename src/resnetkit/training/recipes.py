@@ -160,5 +160,8 @@ def fine_tune_few(base: Recipe, flip_rate: float) -> Recipe:
 
 RECIPES: dict[str, Callable[[Recipe, float], Recipe]] = {
     function.__name__: function
-    for function in (tiny_images, small_images, quick, thorough, photos, fine_tune, fine_tune_few, cifar_paper, tutorial_adam)
+    for function in (
+        *(tiny_images, small_images, quick, thorough, photos),
+        *(fine_tune, fine_tune_few, cifar_paper, tutorial_adam),
+    )
 }
