@@ -47,8 +47,8 @@ def make() -> Callable[..., Classifier]:
         randomize(network)
         channels = spec.in_channels
         mean, std = tuple(0.4 + 0.1 * i for i in range(channels)), tuple(0.2 + 0.05 * i for i in range(channels))
-        with torch.no_grad():  # answers that are neither sure nor alike, whatever the layers make of noise
-            network.fc.weight /= network.eval()(torch.randn(8, channels, size, size)).std()
+        with torch.no_grad():  # no image's answer is sure, however large the layers make noise
+            network.fc.weight /= network.eval()(torch.randn(8, channels, size, size)).std().clamp(min=1)
         preprocessing = Preprocessing(size, size, channels, mean, std, **settings)  # type: ignore[arg-type]
         assert spec.num_classes is not None
         return Classifier(network, preprocessing, tuple(f"class {i}" for i in range(spec.num_classes)))

@@ -62,7 +62,7 @@ def check(classifier: Classifier, pixels: np.ndarray, engine: str) -> None:
     expected = classifier.predictor.engine.probabilities(pixels)
     assert np.ptp(expected, axis=0).max() > 1e-4  # the images do not all get one answer
     opened = open_kind(ENGINES[engine], write_graph(classifier), batch_size=2, num_threads=1)
-    np.testing.assert_allclose(opened.probabilities(pixels), expected, atol=5e-6)
+    np.testing.assert_allclose(opened.probabilities(pixels), expected, atol=2e-6)
 
 
 @pytest.mark.parametrize("spec", STRUCTURES, ids=STRUCTURES.values())
