@@ -219,11 +219,10 @@ def _stage_words(network: ResNet, part: Part) -> dict[str, str]:
 
 
 def _strided_layer(block: ResidualBlock) -> str:
-    """The layer of the branch that carries the block's stride."""
-    pools = {"aa": "aa (blur)" if block.block.downsampling == "blur" else "aa (mean)", "pool": "max-pool"}
-    for name, label in pools.items():
-        if name in block.branch:
-            return label
+    """The layer of the branch that carries the block's stride, which is above 1."""
+    pools = {"blur": "aa (blur)", "avg": "aa (mean)", "max": "max-pool"}
+    if block.block.downsampling in pools:
+        return pools[block.block.downsampling]
     kernel_size = block.block.kernel_sizes[block.block.strided_conv]
     return f"conv{block.block.strided_conv + 1} ({kernel_size}×{kernel_size})"
 

@@ -265,7 +265,7 @@ MEANINGS: tuple[Meaning, ...] = (
         _field("block.downsampling"),
         "A low-pass filter before pixels are dropped keeps a shifted image from giving another answer, a max-pool keeps"
         " the strongest one of neighbours; the strided conv then works at the larger size, which costs multiply-adds.",
-        "arXiv:1904.11486; max-pool: arXiv:2404.00498, Section 3",
+        "arXiv:1904.11486; max-pool: arXiv:2404.00498",
     ),
     Meaning(
         "dropout in the branch",

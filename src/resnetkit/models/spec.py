@@ -395,7 +395,7 @@ class Initialization:
             its skip (arXiv:1706.02677); that is bn3 in v1 and conv3 in v2.
         stem: ``cosine_pairs``: the filters of the stem's first conv start as products of cosines and their negatives,
             as many as there are, as long as to whiten patches of photographs: nearly what whitening filters are
-            (arXiv:2404.00498, Section 3.1), without the images. ``as_conv``: drawn like all convs.
+            (arXiv:2404.00498), without the images. ``as_conv``: drawn like all convs.
     """
 
     conv: Distribution = HeNormal()
