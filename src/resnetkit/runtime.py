@@ -15,6 +15,7 @@ from typing import Any, Literal
 import platformdirs
 import torch
 
+from resnetkit.allocation import keep_freed_memory
 from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.processor import Precision, multiplies_bf16_fast, processor_name
 
@@ -101,7 +102,7 @@ def start(
     deterministic: bool = True,
     num_flops: float = 0.0,
 ) -> Runtime:
-    """Set threads and determinism for this process and decide what is ``auto``.
+    """Set threads, determinism and the keeping of memory for this process and decide what is ``auto``.
 
     bf16 is chosen where the device multiplies it faster than float32: CUDA devices that have it, CPUs with AMX.
     Compilation is chosen on CUDA, and on CPUs for work of ``num_flops`` that repays it; there it needs a C++ compiler.
@@ -111,6 +112,7 @@ def start(
     """
     device = find_device(device_name)
     on_cuda = device.type == "cuda"
+    keep_freed_memory()
     if threads is not None:
         torch.set_num_threads(threads)
     if on_cuda:

@@ -31,7 +31,7 @@ GRAPH_NAME = "graph.onnx"
 NAME_LENGTH = 16  # of a SHA-256's 64 digits: names stay readable, the whole stands in the record
 NUM_KEPT = 8  # classifiers in the user's cache
 # Settings that change how fast an engine is, or which instructions it uses.
-VARIABLES = ("ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY", "OMP_WAIT_POLICY", "KMP_AFFINITY")
+VARIABLES = ("ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_AFFINITY")
 
 
 Key = dict[str, Any]
