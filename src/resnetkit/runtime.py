@@ -147,6 +147,14 @@ def start(
     return Runtime(device, bf16, not obstacle, notes)
 
 
+def default_generator(device: torch.device) -> torch.Generator:
+    """What layers draw from on the device; ``torch.manual_seed`` seeds every device's, and takes its time."""
+    if device.type == "cuda":
+        torch.cuda.init()  # type: ignore[no-untyped-call]
+        return torch.cuda.default_generators[torch.cuda.current_device() if device.index is None else device.index]
+    return torch.default_generator
+
+
 def multiplies_bf16(device: torch.device) -> bool:
     """Whether the device has units for bfloat16, which make it faster than float32."""
     if device.type == "cuda":

@@ -19,7 +19,7 @@ from resnetkit.data.randomness import Purpose, derive_seed
 from resnetkit.data.source import LoadedData
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.evaluation.scoring import quick_scores
-from resnetkit.runtime import Runtime
+from resnetkit.runtime import Runtime, default_generator
 from resnetkit.training.checkpoint import save_checkpoint
 from resnetkit.training.distributed import from_first_rank, gradient_exchange, make_parallel
 from resnetkit.training.feed import Feed
@@ -56,6 +56,8 @@ class Loop:
 
     def __post_init__(self) -> None:
         self._forward: nn.Module = self.state.network
+        self._parameters = list(self.state.network.parameters())
+        self._generator = default_generator(self.runtime.device)
         self._num_frozen = -1  # none yet: the first epoch finds out
         device, split, num_classes = self.runtime.device, self.data.splits["train"], len(self.data.class_names)
         self._class_weights = make_class_weights(self.recipe, split.labels, num_classes).to(device)
@@ -124,7 +126,7 @@ class Loop:
         recipe, state, progress = self.recipe, self.state, self.state.progress
         # For what draws inside the network (dropout): a function of the step and of the process.
         position = progress.step * self.shard.num_ranks + self.shard.rank
-        torch.manual_seed(derive_seed(recipe.seed, position, Purpose.LAYERS))
+        self._generator.manual_seed(derive_seed(recipe.seed, position, Purpose.LAYERS))
         set_learning_rate(state.optimizer, self._learning_rate(progress.step))
         state.optimizer.zero_grad()
 
@@ -135,7 +137,7 @@ class Loop:
             with gradient_exchange(self._forward, now=part == parts):
                 loss, num_correct = self._backward(some_images, some_targets, parts)
             self._tally.add(loss / parts / self.shard.num_ranks, num_correct)
-        self._tally.end_step(clip_gradients(state.network, recipe.max_gradient_norm))
+        self._tally.end_step(clip_gradients(self._parameters, recipe.max_gradient_norm))
 
         state.optimizer.step()
         progress.step += 1

@@ -66,9 +66,8 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, learning_rate: float) ->
         group["lr"] = learning_rate * group["rate_factor"]
 
 
-def clip_gradients(network: nn.Module, max_norm: float | None) -> Tensor:
+def clip_gradients(parameters: list[nn.Parameter], max_norm: float | None) -> Tensor:
     """The length of the whole gradient, which is shortened to ``max_norm`` where it is longer; None: never."""
-    parameters = list(network.parameters())
     norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
     if max_norm is not None:
         nn.utils.clip_grads_with_norm_(parameters, max_norm, norm)
