@@ -48,9 +48,11 @@ def make_photos(folder: Path, num_images: int, size: tuple[int, int]) -> None:
 
 
 def load(cache: str, max_memory_bytes: int) -> Any:
+    from resnetkit import runtime
     from resnetkit.data.loading import open_data
     from resnetkit.data.spec import DataSpec, Preprocessing
 
+    runtime.start("cpu", compile_network="off")  # as `train` sets the process up
     spec = DataSpec(
         os.environ[FOLDER], validation_fraction=0, test_fraction=0, cache=cache, max_memory_bytes=max_memory_bytes
     )

@@ -24,12 +24,14 @@ def made_up() -> np.ndarray:
 
 
 def ours() -> Round:
+    from resnetkit import runtime
     from resnetkit.data.augmentation import crop_and_flip
     from resnetkit.data.batches import read_batches, training_order
     from resnetkit.data.normalization import normalize
     from resnetkit.data.source import ArrayImages, Split
     from resnetkit.data.spec import Augmentation, Preprocessing
 
+    runtime.start("cpu", compile_network="off")  # as `train` sets the process up
     images = ArrayImages(made_up().transpose(0, 3, 1, 2))
     names = [str(number) for number in range(NUM_IMAGES)]
     split = Split("train", images, np.zeros(NUM_IMAGES, np.int64), names, np.ones(NUM_IMAGES, np.float32))

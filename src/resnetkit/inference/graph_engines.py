@@ -1,8 +1,8 @@
 """Engines that run a classifier's ONNX graph; no torch here.
 
 A batch is divided among streams that do not wait for each other, one thread each where there
-are enough images; a single image is computed by all threads together. Idle threads sleep instead of spinning: beside
-them, the next images are being decoded. Measured in ``benchmarks/inference.md``.
+are enough images; a single image is computed by all threads together. Its idle threads spin only for a moment and then
+sleep: beside them, the next images are being decoded. Measured in ``benchmarks/inference.md``.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from resnetkit.prediction import Engine, Probabilities
 from resnetkit.processor import Precision
 
 Run = Callable[[UInt8Images], Probabilities]
+# Longer than a thread waits between two layers of an image, so that it need not be woken there.
+SPIN_MICROSECONDS = "100"
 OPENVINO_TELEMETRY = "openvino_telemetry"
 OPENVINO_PRECISIONS: Mapping[Precision, str] = {"fp32": "f32", "bf16": "bf16"}
 
@@ -103,7 +105,7 @@ def open_onnxruntime(graph: bytes, *, batch_size: int, num_threads: int, precisi
     streams = divide(batch_size, num_threads)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = streams.num_threads
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.intra_op.spin_duration_us", SPIN_MICROSECONDS)
     options.log_severity_level = 3  # errors only: they are raised, the rest is for its own developers
     session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
