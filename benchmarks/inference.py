@@ -7,6 +7,7 @@ that a classifier does (normalisation and softmax included); the peers get norma
 are random: they change no speed. Every engine computes in float32 unless its name or the text says otherwise.
 """
 
+import os
 import tempfile
 import warnings
 from functools import partial
@@ -26,6 +27,10 @@ def pixels(batch_size: int) -> np.ndarray:
 
 def floats(batch_size: int) -> np.ndarray:
     return np.random.default_rng(0).standard_normal((batch_size, 3, SIZE, SIZE), dtype=np.float32)
+
+
+def num_threads() -> int:
+    return len(os.sched_getaffinity(0))
 
 
 def rounds(run: Any, batch_size: int) -> Round:
@@ -123,6 +128,52 @@ def openvino_model(model: str, batch_size: int, **settings: str) -> Round:
     return rounds(lambda: compiled(images), batch_size)
 
 
+def mnn_module(model: str, batch_size: int) -> Round:
+    import _tools  # of the package MNN, whose own command for it reports over the network what it converted
+    import MNN
+
+    with tempfile.TemporaryDirectory() as folder:
+        graph, path = exported(model, folder), str(Path(folder) / "model.mnn")
+        _tools.mnnconvert(["mnnconvert", "-f", "ONNX", "--modelFile", graph, "--MNNModel", path])
+        manager = MNN.nn.create_runtime_manager(({"backend": "CPU", "precision": "high", "numThread": num_threads()},))
+        module = MNN.nn.load_module_from_file(path, ["images"], ["linear"], runtime_manager=manager)
+    images = floats(batch_size)
+
+    def run() -> Any:
+        given = MNN.expr.placeholder(list(images.shape), MNN.expr.NCHW)
+        given.write(images)
+        return np.array(module.forward([given])[0].read())
+
+    return rounds(run, batch_size)
+
+
+def ncnn_net(model: str, batch_size: int) -> Round:
+    """One image after the other: it knows no batches."""
+    import ncnn
+    import pnnx
+    import torch
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "model.pt")
+        pnnx.export(classifier(model).network, path, torch.from_numpy(floats(1)), fp16=False)
+        net = ncnn.Net()
+        net.opt.num_threads = num_threads()
+        net.opt.use_fp16_packed = net.opt.use_fp16_storage = net.opt.use_fp16_arithmetic = False
+        net.load_param(path.replace(".pt", ".ncnn.param"))
+        net.load_model(path.replace(".pt", ".ncnn.bin"))
+    images = floats(batch_size)
+
+    def run() -> Any:
+        answers = []
+        for image in images:
+            with net.create_extractor() as extractor:
+                extractor.input("in0", ncnn.Mat(image).clone())
+                answers.append(np.array(extractor.extract("out0")[1]))
+        return np.stack(answers)
+
+    return rounds(run, batch_size)
+
+
 def comparison(name: str, title: str, model: str, batch_size: int) -> Comparison:
     at = (model, batch_size)
     return Comparison(
@@ -131,8 +182,8 @@ def comparison(name: str, title: str, model: str, batch_size: int) -> Comparison
         f"`{model}` at {SIZE} px, {batch_size} at a time. `auto` is what `predict` and `evaluate` use. Below it our "
         "engines one by one; then the peers: torch as it comes, in channels-last memory, and compiled with freezing; "
         "`torch.onnx.export` with a plain `InferenceSession`; `openvino.convert_model` with a plain `compile_model`, "
-        "which computes in bfloat16 where the processor has units for it, and the same held to float32. Ours in bf16 "
-        "is `--precision bf16`.",
+        "which computes in bfloat16 where the processor has units for it, and the same held to float32; MNN at its "
+        "precision `high`; ncnn held to float32, one image at a time. Ours in bf16 is `--precision bf16`.",
         (
             Contestant("resnetkit, auto", partial(ours, *at, "auto"), ("torch", "onnxruntime", "openvino")),
             *(Contestant(f"resnetkit, {e}", partial(ours, *at, e)) for e in ("onnxruntime", "openvino", "torch")),
@@ -143,6 +194,8 @@ def comparison(name: str, title: str, model: str, batch_size: int) -> Comparison
             Contestant("ONNX Runtime", partial(onnxruntime_session, *at), ("onnxscript",)),
             Contestant("OpenVINO", partial(openvino_model, *at)),
             Contestant("OpenVINO, float32", partial(openvino_model, *at, INFERENCE_PRECISION_HINT="f32")),
+            Contestant("MNN", partial(mnn_module, *at), ("MNN",)),
+            Contestant("ncnn", partial(ncnn_net, *at), ("ncnn", "pnnx")),
         ),
     )
 
