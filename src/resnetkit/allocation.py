@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from collections.abc import Callable
 
 # glibc's names for what mallopt sets, from its malloc.h.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
@@ -21,8 +22,20 @@ def keep_freed_memory() -> None:
 
     Nothing happens where the C library is another, or where the environment sets the allocator up (``MALLOC_...``).
     """
-    if sys.platform != "linux" or any(name.startswith("MALLOC_") for name in os.environ):
+    mallopt = _of_glibc("mallopt")
+    if mallopt is None or any(name.startswith("MALLOC_") for name in os.environ):
         return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None and any(mallopt(M_MMAP_THRESHOLD, size) for size in LARGEST_BLOCKS):
+    if any(mallopt(M_MMAP_THRESHOLD, size) for size in LARGEST_BLOCKS):
         mallopt(M_TRIM_THRESHOLD, NEVER)
+
+
+def give_back_freed_memory() -> None:
+    """Hand back to the system what is kept unused: the memory that is measured from here on was asked for."""
+    malloc_trim = _of_glibc("malloc_trim")
+    if malloc_trim is not None:
+        malloc_trim(0)
+
+
+def _of_glibc(name: str) -> Callable[..., int] | None:
+    function: Callable[..., int] | None = getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None
+    return function

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from resnetkit.allocation import keep_freed_memory
 from resnetkit.benchmarking import machine
 
 CPU = torch.device("cpu")
@@ -30,7 +31,10 @@ def test_other_work_is_told_where_it_takes_cores_that_are_needed() -> None:
     assert "5.0 of its 8 cores" in (machine.warning_about_load(5.0, threads=4, cores=8) or "")
 
 
-def test_memory_in_use_at_once_is_seen_though_it_is_freed_again() -> None:
+def test_memory_in_use_at_once_is_seen_though_it_is_freed_again_and_kept() -> None:
+    keep_freed_memory()
+    block = np.ones(200_000_000, np.uint8)
+    del block
     with machine.watch_memory(CPU) as idle:
         pass
     with machine.watch_memory(CPU) as busy:

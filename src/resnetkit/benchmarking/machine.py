@@ -13,6 +13,9 @@ from pathlib import Path
 
 import torch
 
+from resnetkit.allocation import give_back_freed_memory
+from resnetkit.runtime import free_on_gpu
+
 # Matrices of these sides are multiplied; large ones only where they are quick.
 SIDES = (512, 1024, 2048, 4096, 8192)
 SECONDS_PER_SIDE = 0.15
@@ -75,7 +78,7 @@ def warning_about_load(load: float, threads: int, cores: int) -> str | None:
 def free_bytes(device: torch.device) -> int | None:
     """Memory that new work can have; None where the system does not tell."""
     if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
+        return free_on_gpu(device)
     found = _read_number("/proc/meminfo", "MemAvailable")
     return None if found is None else min(found, _left_in_group(found))
 
@@ -112,6 +115,7 @@ def watch_memory(device: torch.device) -> Iterator[PeakMemory]:
         yield peak
         peak.num_bytes = torch.cuda.max_memory_allocated(device)
         return
+    give_back_freed_memory()
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")  # proc(5): forget the peak of the resident set
     yield peak
