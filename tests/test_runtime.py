@@ -105,5 +105,7 @@ def test_convs_are_not_rounded_to_tf32_while_anybody_asks_for_float32() -> None:
     second.__enter__()
     first.__exit__(None, None, None)  # one of two threads is done
     assert conv.fp32_precision == "ieee"
+    assert not torch.backends.cudnn.allow_tf32  # the older switch: where the two disagree, reading it raises
     second.__exit__(None, None, None)
     assert conv.fp32_precision == before
+    assert torch.backends.cudnn.allow_tf32 == (before == "tf32")

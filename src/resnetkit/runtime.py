@@ -65,6 +65,13 @@ def find_device(name: str = "auto") -> torch.device:
     return device
 
 
+def _compute_convs_in(precision: str) -> None:
+    """What CUDA convs of float32 are computed in: ``ieee`` or ``tf32``."""
+    # The older switch too, and first: torch refuses to read it where the two disagree.
+    torch.backends.cudnn.allow_tf32 = precision == "tf32"
+    torch.backends.cudnn.conv.fp32_precision = precision  # type: ignore[attr-defined]
+
+
 class _ConvPrecision:
     """What CUDA convs of float32 are computed in, held at float32 while anybody asks for it, in any thread."""
 
@@ -75,14 +82,14 @@ class _ConvPrecision:
         with self._lock:
             if self._holders == 0:
                 self._before = torch.backends.cudnn.conv.fp32_precision  # type: ignore[attr-defined]
-                torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]
+                _compute_convs_in("ieee")
             self._holders += 1
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
             self._holders -= 1
             if self._holders == 0:
-                torch.backends.cudnn.conv.fp32_precision = self._before  # type: ignore[attr-defined]
+                _compute_convs_in(self._before)
 
 
 _EXACT = _ConvPrecision()
@@ -124,7 +131,7 @@ def start(
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = not deterministic
     if on_cuda:  # fp32 is what was asked for; who wants speed has bf16
-        torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]
+        _compute_convs_in("ieee")
     is_fast = multiplies_bf16(device)
     bf16 = precision == "bf16" or (precision == "auto" and is_fast)
     notes: tuple[str, ...] = ()
@@ -151,7 +158,7 @@ def default_generator(device: torch.device) -> torch.Generator:
     """What layers draw from on the device; ``torch.manual_seed`` seeds every device's, and takes its time."""
     if device.type == "cuda":
         torch.cuda.init()  # type: ignore[no-untyped-call]
-        return torch.cuda.default_generators[torch.cuda.current_device() if device.index is None else device.index]
+        return torch.cuda.default_generators[device.index]
     return torch.default_generator
 
 
@@ -176,6 +183,12 @@ def _why_not_compile(device: torch.device) -> str:
     finally:
         torch.compiler.reset()
     return ""
+
+
+def free_on_gpu(device: torch.device) -> int:
+    """Bytes of a GPU that new tensors can have: what nobody has, and what torch keeps and does not use."""
+    unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return torch.cuda.mem_get_info(device)[0] + unused
 
 
 def device_name(device: torch.device) -> str:

@@ -13,7 +13,9 @@ import torch
 from torch import Tensor
 
 from resnetkit.data.randomness import permutation
+from resnetkit.data.sending import send
 from resnetkit.data.source import ArrayImages, Indices, Split, UInt8Images
+from resnetkit.runtime import free_on_gpu
 
 READERS = 2
 BATCHES_AHEAD = 2  # that are ready beyond those being read, because files differ in size
@@ -57,8 +59,7 @@ def resident_pixels(split: Split, device: torch.device) -> Tensor | None:
     """The pixels of a split on a GPU, where they are in memory and take at most a quarter of what it has free."""
     if device.type != "cuda" or not isinstance(split.images, ArrayImages):
         return None
-    free, _ = torch.cuda.mem_get_info(device)
-    return torch.from_numpy(split.images.pixels).to(device) if split.images.pixels.nbytes <= free // 4 else None
+    return send(split.images.pixels, device) if split.images.pixels.nbytes <= free_on_gpu(device) // 4 else None
 
 
 def read_batches(
@@ -75,8 +76,7 @@ def read_batches(
     labels = split.labels
     if resident is not None:
         for indices in batches:
-            where = torch.from_numpy(indices).to(resident.device)
-            yield Batch(resident[where], torch.from_numpy(labels[indices]), indices)
+            yield Batch(resident[send(indices, resident.device)], torch.from_numpy(labels[indices]), indices)
         return
     if isinstance(split.images, ArrayImages) or num_workers == 0:
         for indices in batches:

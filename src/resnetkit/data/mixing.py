@@ -13,6 +13,7 @@ from scipy.special import betaincinv
 from torch import Tensor
 
 from resnetkit.data.randomness import Purpose, uniform
+from resnetkit.data.sending import send
 from resnetkit.data.source import Indices
 from resnetkit.data.spec import Augmentation
 
@@ -45,9 +46,9 @@ def mix(
     # Per pixel, the share that stays: 0 or 1 in CutMix, the same everywhere in mixup.
     share = np.where(by_cutmix[:, None, None], 1.0 - pasted, stays[:, None, None])
     share[partner == np.arange(len(images))] = 1.0
-    pixel_share = torch.from_numpy(share.astype(np.float32)).to(images.device)[:, None]
-    target_share = torch.from_numpy(share.mean((1, 2)).astype(np.float32)).to(targets.device)[:, None]
-    other = torch.from_numpy(partner).to(images.device)
+    pixel_share = send(share.astype(np.float32), images.device)[:, None]
+    target_share = send(share.mean((1, 2)).astype(np.float32), targets.device)[:, None]
+    other = send(partner, images.device)
     mixed_images = images * pixel_share + images[other] * (1 - pixel_share)
     mixed_targets = targets * target_share + targets[other] * (1 - target_share)
     return mixed_images.contiguous(memory_format=torch.channels_last), mixed_targets

@@ -188,5 +188,6 @@ class StochasticDepth(nn.Module):
         """``(N, C, H, W)`` with some images zeroed."""
         if not self.training:
             return x
-        kept = torch.rand(x.shape[0], 1, 1, 1, dtype=x.dtype, device=x.device) >= self.rate
+        # Drawn in float32: bfloat16's draws are multiples of 1/256, and a rate of 0.01 would be 0.0117.
+        kept = torch.rand(x.shape[0], 1, 1, 1, device=x.device) >= self.rate
         return x * kept / (1 - self.rate)

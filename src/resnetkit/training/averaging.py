@@ -22,7 +22,7 @@ class WeightAverage:
         # Collected once: walking through the modules would cost more than the averaging itself.
         pairs = list(zip(self.network.state_dict().values(), network.state_dict().values(), strict=True))
         self._floats = tuple(zip(*(pair for pair in pairs if pair[0].is_floating_point()), strict=True))
-        self._counters = [pair for pair in pairs if not pair[0].is_floating_point()]
+        self._counters = tuple(zip(*(pair for pair in pairs if not pair[0].is_floating_point()), strict=True))
 
     @torch.no_grad()
     def update(self, step: int) -> None:
@@ -32,8 +32,9 @@ class WeightAverage:
         decay = min(self.decay, (1 + step) / (10 + step))
         averaged, newest = self._floats
         torch._foreach_lerp_(averaged, newest, 1 - decay)
-        for mine, theirs in self._counters:
-            mine.copy_(theirs)
+        if self._counters:  # batch norms'
+            mine, theirs = self._counters
+            torch._foreach_copy_(mine, theirs)
 
     def tensors(self) -> dict[str, Tensor]:
         """The averaged weights; empty where averaging is off."""

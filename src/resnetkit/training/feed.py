@@ -64,7 +64,7 @@ class Feed:
         pixels = crop_and_flip(whole, aspect_ratios, augmentation, size, *draws, group.indices)
         images = normalize(change_colors(pixels, augmentation, *draws, group.indices), recipe.preprocessing)
         images = erase(images, augmentation, *draws, group.indices)
-        targets = one_hot(group.labels.to(self._device), self._num_classes)
+        targets = one_hot(group.labels.to(self._device, non_blocking=True), self._num_classes)
         batch_size = recipe.batch_size // self._shard.num_ranks
         for first in range(0, len(images), batch_size):
             batch = slice(first, first + batch_size)
