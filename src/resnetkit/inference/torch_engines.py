@@ -75,10 +75,15 @@ def compile_options(device: torch.device) -> dict[str, Any]:
     """What the compiler is told.
 
     On a GPU every shape is known, so kernels are tried out beforehand. No CUDA graphs: they answer only in the thread
-    that recorded them, and an engine may be called from any.
+    that recorded them, and an engine may be called from any. A process that is set to deterministic algorithms, as by
+    training, would try nothing out unless told otherwise.
     """
-    tuned = {"max_autotune": True, "coordinate_descent_tuning": True} if device.type == "cuda" else {}
-    return {"freezing": True, **tuned}
+    if device.type != "cuda":
+        return {"freezing": True}
+    from torch._inductor import list_options
+
+    options = {"freezing": True, "max_autotune": True, "coordinate_descent_tuning": True, "deterministic": False}
+    return {name: value for name, value in options.items() if name in list_options()}  # torch 2.9 has no deterministic
 
 
 def _folded(classifier: Classifier, precision: Precision) -> tuple[Any, torch.dtype]:
