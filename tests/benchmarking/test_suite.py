@@ -132,7 +132,7 @@ def test_training_work_is_steps_of_the_loop_and_writes_nothing(
     recipe = find_subject("resnet20", settings=settings).recipe
     state = new_state(recipe, new_network(recipe), COMPUTING.device)
     before = {name: tensor.clone() for name, tensor in state.network.state_dict().items()}
-    work = TrainingWork(recipe, state, make_data(recipe), COMPUTING, tmp_path)
+    work = TrainingWork(recipe, state, make_data(recipe, COMPUTING.device), COMPUTING, tmp_path)
     num_steps = NUM_STEPS + 3  # over the end of an epoch
     assert len(work(num_steps)) == num_steps
     assert sizes == [(2, 10)] * num_steps

@@ -13,7 +13,7 @@ import torch
 
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.training import loop, runs, tally
-from resnetkit.training.checkpoint import newest_checkpoint
+from resnetkit.training.checkpoint import Checkpoint, newest_checkpoint, save_checkpoint
 from resnetkit.training.interruption import Interrupted, StopRequest
 from resnetkit.training.listener import Listener, StepReport
 from resnetkit.training.run_folder import RunFolder
@@ -30,6 +30,23 @@ def run_killed(moment: str, count: int, *arguments: str) -> subprocess.Completed
 
 def assignments(settings: dict[str, object]) -> list[str]:
     return [word for path, value in settings.items() for word in ("--set", f"{path}={json.dumps(value)}")]
+
+
+def test_checkpoints_come_when_time_is_up_and_at_the_end(
+    tmp_path: Path, tiny_settings: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    positions = []
+
+    def noted(folder: Path, checkpoint: Checkpoint) -> Path:
+        positions.append((checkpoint.step, checkpoint.epoch))
+        return save_checkpoint(folder, checkpoint)
+
+    monkeypatch.setattr(loop, "save_checkpoint", noted)
+    runs.train("digits", model="resnet20_b", settings=tiny_settings, out=tmp_path)
+    assert positions == [(30, 3)]
+    positions.clear()
+    runs.train("digits", model="resnet20_b", settings=tiny_settings | EVERY_STEP | {"epochs": 1}, out=tmp_path)
+    assert positions == [*((step, 0) for step in range(1, 11)), (10, 1)]
 
 
 def test_killed_at_every_kind_of_moment_a_run_ends_in_the_same_bytes(

@@ -146,7 +146,9 @@ class _Bench:
         recipe = self.subject.recipe
         preprocessing = _resized(recipe.preprocessing, case.image_size_px)
         recipe = replace(recipe, preprocessing=preprocessing, batch_size=case.batch_size)
-        return TrainingWork(recipe, replace(self._state), make_data(recipe), self.computing, scratch)
+        return TrainingWork(
+            recipe, replace(self._state), make_data(recipe, self.computing.device), self.computing, scratch
+        )
 
     def _check_memory(self, case: Case) -> None:
         """Refuse what would fill the memory, because a full machine ends processes, this one or others."""

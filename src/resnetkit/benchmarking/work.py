@@ -15,7 +15,7 @@ import torch
 from resnetkit.benchmarking.machine import synchronize
 from resnetkit.classifier import Classifier
 from resnetkit.data.batches import Shard
-from resnetkit.data.source import Indices, LoadedData, Split, UInt8Images
+from resnetkit.data.source import ArrayImages, Images, Indices, LoadedData, Split, UInt8Images, empty_images
 from resnetkit.runtime import Runtime
 from resnetkit.training.listener import Listener, StepReport
 from resnetkit.training.loop import Loop
@@ -43,16 +43,23 @@ class MadeUpImages:
         return self.pixels[indices % len(self.pixels)]
 
 
-def make_data(recipe: Recipe) -> LoadedData:
-    """A train split for a recipe: random images of the size it reads, with random labels."""
+def make_data(recipe: Recipe, device: torch.device) -> LoadedData:
+    """A train split for a recipe: random images of the size it reads, with random labels.
+
+    On a GPU it holds every image by itself, as data in memory do, for a run keeps there what fits.
+    """
     draw = np.random.default_rng(0)
     side, num_classes = recipe.preprocessing.resize_px, recipe.model.num_classes
     num_images = NUM_STEPS * recipe.batch_size
     assert num_classes is not None
-    pixels = draw.integers(0, 256, (NUM_DIFFERENT, recipe.preprocessing.channels, side, side), dtype=np.uint8)
+    pixels = empty_images(NUM_DIFFERENT, (recipe.preprocessing.channels, side, side))
+    pixels[:] = draw.integers(0, 256, pixels.shape, dtype=np.uint8)
+    images: Images = MadeUpImages(pixels, num_images)
+    if device.type == "cuda":
+        images = ArrayImages(images.read(np.arange(num_images)))
     split = Split(
         "train",
-        MadeUpImages(pixels, num_images),
+        images,
         draw.integers(0, num_classes, num_images),
         [str(number) for number in range(num_images)],
         np.ones(num_images, np.float32),

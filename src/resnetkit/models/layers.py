@@ -168,10 +168,16 @@ class Blur(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``(N, C, H, W)`` to ``(N, C, ceil(H / stride), ceil(W / stride))``."""
         channels = x.shape[1]
-        # One pixel has no neighbour to be mirrored at; repeating it gives what mirroring would.
-        x = F.pad(x, (1, 1, 1, 1), mode="reflect" if min(x.shape[2:]) > 1 else "replicate")
+        x = _mirrored(_mirrored(x, 2), 3)
         kernel = self.get_buffer("kernel").expand(channels, 1, 3, 3)
         return F.conv2d(x, kernel, stride=self.stride, groups=channels)
+
+
+def _mirrored(x: Tensor, dim: int) -> Tensor:
+    """With one pixel more at both ends; on a GPU PyTorch's reflection padding adds gradients up in a random order."""
+    last = x.shape[dim] - 1
+    inner = min(1, last)  # one pixel has no neighbour to be mirrored at; repeating it gives what mirroring would
+    return torch.cat([x.narrow(dim, inner, 1), x, x.narrow(dim, last - inner, 1)], dim)
 
 
 class StochasticDepth(nn.Module):

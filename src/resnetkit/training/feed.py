@@ -48,6 +48,7 @@ class Feed:
         """The batches of an epoch from a step on, some of them at a time.
 
         A batch is the network's input, float32 ``(N, C, S, S)`` in channels-last memory, and its targets ``(N, K)``.
+        A group's images are augmented when it is given out, and mixed when a batch of it is.
         """
         recipe, together = self._recipe, self._together
         order = training_order(recipe.seed, epoch, len(self._split), recipe.batch_size)
@@ -66,6 +67,5 @@ class Feed:
         images = erase(images, augmentation, *draws, group.indices)
         targets = one_hot(group.labels.to(self._device, non_blocking=True), self._num_classes)
         batch_size = recipe.batch_size // self._shard.num_ranks
-        for first in range(0, len(images), batch_size):
-            batch = slice(first, first + batch_size)
-            yield mix(images[batch], targets[batch], augmentation, *draws, group.indices[batch])
+        batches = (slice(first, first + batch_size) for first in range(0, len(images), batch_size))
+        return (mix(images[batch], targets[batch], augmentation, *draws, group.indices[batch]) for batch in batches)

@@ -86,10 +86,13 @@ class Loop:
         self._hold_frozen_parts()
         images_per_second = None
         started, seconds_before, steps_before = time.monotonic(), progress.seconds, progress.step_in_epoch
-        for group in self._feed.groups(progress.epoch, progress.step_in_epoch):
+        groups = self._feed.groups(progress.epoch, progress.step_in_epoch)
+        group = next(groups, None)
+        while group is not None:
             steps_read = progress.step
             for images, targets in group:
                 self._train_step(images, targets)
+            group = next(groups, None)  # before the tally is read, which makes the host wait for a GPU
             self._read_tally(progress.step - steps_read)
             seconds = max(time.monotonic() - started, 1e-9)
             progress.seconds = seconds_before + seconds
@@ -224,7 +227,7 @@ class Loop:
             self.listener.epoch_ended(row)
             if progress.stopped_early:
                 self.listener.message(f"no better validation score for {patience} epochs: stopping early")
-        self._checkpoint()
+        self._checkpoint_if_due(is_last=progress.stopped_early or progress.epoch == recipe.epochs)
 
     def _validate(self) -> dict[str, float]:
         """``val_loss`` and ``val_top1`` of the averaged weights; empty without a val split, or where none are due."""
@@ -234,12 +237,10 @@ class Loop:
             return {}
         return quick_scores(self.state.average.network, self.recipe.preprocessing, self.data.splits["val"])
 
-    def _checkpoint_if_due(self) -> None:
-        due = time.monotonic() - self._last_checkpoint >= self.recipe.checkpoint_seconds
-        if self._stop.agreed or due:
-            self._checkpoint()
-
-    def _checkpoint(self) -> None:
+    def _checkpoint_if_due(self, *, is_last: bool = False) -> None:
+        due = is_last or time.monotonic() - self._last_checkpoint >= self.recipe.checkpoint_seconds
+        if not (self._stop.agreed or due):
+            return
         if self.shard.rank == 0:
             save_checkpoint(self.run.checkpoints, self.state.to_checkpoint(self.facts))
         self._last_checkpoint = time.monotonic()

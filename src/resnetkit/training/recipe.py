@@ -187,7 +187,7 @@ class Recipe:
         early_stopping_epochs: stop at a validation that comes so many epochs or more after the best one; 0: never.
         keep: the classifier is that of the validated epoch with the best score, or of the last epoch.
         fine_tuning: where training starts and which parts it changes, how fast.
-        checkpoint_seconds: time between two checkpoints within an epoch; one is written after every epoch too.
+        checkpoint_seconds: from one checkpoint to the next; one is written after the last epoch too.
     """
 
     name: str
