@@ -312,8 +312,9 @@ COMPARISONS = (
         "ResNet-20 on CIFAR-10",
         "ResNet-20 with option A (269,722 parameters), 32 × 32 colour images, batch 128, SGD with momentum; padding by "
         "4, random crop and flip on both sides. Ours: recipe `cifar_paper`, computing as `train` chooses for this "
-        "machine (long runs are compiled), and in fp32 as theirs. Theirs: torchvision transforms of PIL "
-        "images in a DataLoader with 0 or 2 worker processes (whose memory is not counted), channels first.",
+        "machine (long runs are compiled), in fp32 as theirs, and not compiled, for less memory. Theirs: torchvision "
+        "transforms of PIL images in a DataLoader with 0 or 2 worker processes (whose memory is not counted), "
+        "channels first.",
         (
             Contestant(
                 "resnetkit", partial(ours, "resnet20", "cifar_paper", CIFAR, CIFAR_STEPS, {}), ("torch", "resnetkit")
@@ -322,6 +323,10 @@ COMPARISONS = (
                 "resnetkit in fp32",
                 partial(ours, "resnet20", "cifar_paper", CIFAR, CIFAR_STEPS, IN_FP32),
                 isas=("native",),
+            ),
+            Contestant(
+                "resnetkit, not compiled",
+                partial(ours, "resnet20", "cifar_paper", CIFAR, CIFAR_STEPS, {"runtime.compile": "off"}),
             ),
             Contestant("torchvision, 0 workers", partial(torchvision_loop, 0), ("torch", "torchvision", "pillow")),
             Contestant("torchvision, 2 workers", partial(torchvision_loop, 2), ("torch", "torchvision", "pillow")),

@@ -30,7 +30,7 @@ def keep_freed_memory() -> None:
 
 
 def give_back_freed_memory() -> None:
-    """Hand back to the system what is kept unused: the memory that is measured from here on was asked for."""
+    """Hand back to the system what is kept unused, as after work whose like does not come again."""
     malloc_trim = _of_glibc("malloc_trim")
     if malloc_trim is not None:
         malloc_trim(0)

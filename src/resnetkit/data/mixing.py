@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.special import betaincinv
 from torch import Tensor
 
 from resnetkit.data.randomness import Purpose, uniform
@@ -35,6 +34,8 @@ def mix(
     """
     if not (augmentation.mixup_alpha or augmentation.cutmix_alpha):
         return images, targets
+    from scipy.special import betaincinv  # a tenth of a second that most runs need not wait
+
     draws = uniform(seed, epoch, indices, Purpose.MIX, 4)
     cutmix_rate = (augmentation.cutmix_alpha > 0) / ((augmentation.mixup_alpha > 0) + (augmentation.cutmix_alpha > 0))
     by_cutmix = draws[:, 0] < cutmix_rate
@@ -42,12 +43,17 @@ def mix(
     stays = betaincinv(alpha, alpha, draws[:, 1])
 
     partner = _partners(len(images))
-    pasted = _boxes(1 - stays, draws[:, 2:], images.shape[2], images.shape[3])
+    paired = partner != np.arange(len(images))
+    pasted = _boxes(1 - stays, draws[:, 2:], images.shape[2], images.shape[3]) & (by_cutmix & paired)[:, None, None]
+    stays = np.where(by_cutmix | ~paired, 1 - pasted.mean((1, 2)), stays)
+
+    target_share = send(stays.astype(np.float32), images.device)[:, None]
     # Per pixel, the share that stays: 0 or 1 in CutMix, the same everywhere in mixup.
-    share = np.where(by_cutmix[:, None, None], 1.0 - pasted, stays[:, None, None])
-    share[partner == np.arange(len(images))] = 1.0
-    pixel_share = send(share.astype(np.float32), images.device)[:, None]
-    target_share = send(share.mean((1, 2)).astype(np.float32), targets.device)[:, None]
+    pixel_share = torch.where(
+        send(by_cutmix, images.device)[:, None, None, None],
+        (~send(pasted, images.device)[:, None]).float(),
+        target_share[:, :, None, None],
+    )
     other = send(partner, images.device)
     mixed_images = images * pixel_share + images[other] * (1 - pixel_share)
     mixed_targets = targets * target_share + targets[other] * (1 - target_share)

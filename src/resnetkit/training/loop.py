@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor, nn
 
+from resnetkit.allocation import give_back_freed_memory
 from resnetkit.data.batches import Shard
 from resnetkit.data.randomness import Purpose, derive_seed
 from resnetkit.data.source import LoadedData
@@ -59,6 +60,7 @@ class Loop:
         self._parameters = list(self.state.network.parameters())
         self._generator = default_generator(self.runtime.device)
         self._num_frozen = -1  # none yet: the first epoch finds out
+        self._is_settled = False
         device, split, num_classes = self.runtime.device, self.data.splits["train"], len(self.data.class_names)
         self._class_weights = make_class_weights(self.recipe, split.labels, num_classes).to(device)
         self._feed = Feed(self.recipe, split, num_classes, device, self.shard)
@@ -94,6 +96,9 @@ class Loop:
                 self._train_step(images, targets)
             group = next(groups, None)  # before the tally is read, which makes the host wait for a GPU
             self._read_tally(progress.step - steps_read)
+            if not self._is_settled:  # the first step compiles, and takes memory that no other needs
+                give_back_freed_memory()
+                self._is_settled = True
             seconds = max(time.monotonic() - started, 1e-9)
             progress.seconds = seconds_before + seconds
             images_per_second = (progress.step_in_epoch - steps_before) * self.recipe.batch_size / seconds
@@ -115,7 +120,7 @@ class Loop:
                 f"epoch {self.state.progress.epoch + 1}: {held} frozen, {count_trainable(network):,} parameters train"
             )
         # Wrapped anew at every thaw: the wrapper for several processes looks only once at what has gradients.
-        self._num_frozen, self._forward = num_frozen, network
+        self._num_frozen, self._forward, self._is_settled = num_frozen, network, False
         self._forward = make_parallel(network, self.shard)
         if self.runtime.compile:
             # A step of a small network is hundreds of short kernels: a GPU runs them sooner than Python starts them, so
