@@ -7,7 +7,6 @@ that a classifier does (normalisation and softmax included); the peers get norma
 are random: they change no speed. Every engine computes in float32 unless its name or the text says otherwise.
 """
 
-import os
 import tempfile
 import warnings
 from functools import partial
@@ -16,6 +15,8 @@ from typing import Any
 
 import numpy as np
 from interleaved import Comparison, Contestant, Round, main
+
+from resnetkit.inference.machine import find_num_threads
 
 SIZE = 224
 IMAGES_A_ROUND = 16
@@ -27,10 +28,6 @@ def pixels(batch_size: int) -> np.ndarray:
 
 def floats(batch_size: int) -> np.ndarray:
     return np.random.default_rng(0).standard_normal((batch_size, 3, SIZE, SIZE), dtype=np.float32)
-
-
-def num_threads() -> int:
-    return len(os.sched_getaffinity(0))
 
 
 def rounds(run: Any, batch_size: int) -> Round:
@@ -135,7 +132,9 @@ def mnn_module(model: str, batch_size: int) -> Round:
     with tempfile.TemporaryDirectory() as folder:
         graph, path = exported(model, folder), str(Path(folder) / "model.mnn")
         _tools.mnnconvert(["mnnconvert", "-f", "ONNX", "--modelFile", graph, "--MNNModel", path])
-        manager = MNN.nn.create_runtime_manager(({"backend": "CPU", "precision": "high", "numThread": num_threads()},))
+        manager = MNN.nn.create_runtime_manager(
+            ({"backend": "CPU", "precision": "high", "numThread": find_num_threads()},)
+        )
         module = MNN.nn.load_module_from_file(path, ["images"], ["linear"], runtime_manager=manager)
     images = floats(batch_size)
 
@@ -157,7 +156,7 @@ def ncnn_net(model: str, batch_size: int) -> Round:
         path = str(Path(folder) / "model.pt")
         pnnx.export(classifier(model).network, path, torch.from_numpy(floats(1)), fp16=False)
         net = ncnn.Net()
-        net.opt.num_threads = num_threads()
+        net.opt.num_threads = find_num_threads()
         net.opt.use_fp16_packed = net.opt.use_fp16_storage = net.opt.use_fp16_arithmetic = False
         net.load_param(path.replace(".pt", ".ncnn.param"))
         net.load_model(path.replace(".pt", ".ncnn.bin"))
