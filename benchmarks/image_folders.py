@@ -10,8 +10,8 @@ noise with grain, 500 x 375, of about 60 kB.
 """
 
 import argparse
+import itertools
 import os
-import shutil
 import sys
 import tempfile
 import time
@@ -47,12 +47,17 @@ def make_photos(folder: Path, num_images: int, size: tuple[int, int]) -> None:
 # --- ours ---
 
 
-def load(cache: str, max_memory_bytes: int) -> Any:
+def set_up() -> None:
+    """As `train` does for its process."""
     from resnetkit import runtime
+
+    runtime.start("cpu", compile_network="off")
+
+
+def load(cache: str, max_memory_bytes: int) -> Any:
     from resnetkit.data.loading import open_data
     from resnetkit.data.spec import DataSpec, Preprocessing
 
-    runtime.start("cpu", compile_network="off")  # as `train` sets the process up
     spec = DataSpec(
         os.environ[FOLDER], validation_fraction=0, test_fraction=0, cache=cache, max_memory_bytes=max_memory_bytes
     )
@@ -78,26 +83,32 @@ def our_epoch(split: Any, epoch: int) -> float:
 
 def our_first_epoch() -> Round:
     """From the folder to the end of the first epoch, with nothing in the cache and writing it."""
-    cache = Path(tempfile.mkdtemp())
+    set_up()
+    folder, numbers = tempfile.TemporaryDirectory(), itertools.count()
 
-    def do_round() -> float:
-        shutil.rmtree(cache)
-        return our_epoch(load(str(cache), 4 * 2**30), 0)
+    def do_round() -> float:  # each in a cache of its own: emptying one would be timed
+        return our_epoch(load(f"{folder.name}/{next(numbers)}", 4 * 2**30), 0)
 
     return do_round
 
 
 def our_second_run() -> Round:
     """From the folder to the end of the first epoch, with the images of an earlier run in the cache."""
-    cache = tempfile.mkdtemp()
-    load(cache, 4 * 2**30)
-    return lambda: our_epoch(load(cache, 4 * 2**30), 0)
+    set_up()
+    folder = tempfile.TemporaryDirectory()
+    load(folder.name, 4 * 2**30)
+    return lambda: our_epoch(load(folder.name, 4 * 2**30), 0)
 
 
 def our_later_epochs(cached: bool, max_memory_bytes: int) -> Round:
-    split = load(tempfile.mkdtemp() if cached else "off", max_memory_bytes)
-    epochs = iter(range(10**6))
-    return lambda: our_epoch(split, next(epochs))
+    set_up()
+    folder, epochs = tempfile.TemporaryDirectory(), itertools.count()
+    split = load(folder.name if cached else "off", max_memory_bytes)
+
+    def do_round(folder: object = folder) -> float:  # which keeps the folder as long as the images
+        return our_epoch(split, next(epochs))
+
+    return do_round
 
 
 # --- theirs ---
@@ -165,10 +176,9 @@ def decode_large(*, directly: bool, least_px: int = 0) -> Round:
     from resnetkit.data.spec import Limits, Preprocessing
     from resnetkit.data.squeezing import squeeze
 
-    folder = Path(tempfile.mkdtemp())
-    make_photos(folder, NUM_LARGE, (2000, 1500))
-    contents = [path.read_bytes() for path in sorted(folder.rglob("*.jpg"))]
-    shutil.rmtree(folder)
+    with tempfile.TemporaryDirectory() as folder:
+        make_photos(Path(folder), NUM_LARGE, (2000, 1500))
+        contents = [path.read_bytes() for path in sorted(Path(folder).rglob("*.jpg"))]
     if not directly:
         jpeg._proved_decoder = lambda: None
     elif jpeg._proved_decoder() is None:

@@ -106,8 +106,9 @@ class Classifier:
             "provenance": self.provenance,
         }
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.network.state_dict().items()}
-        # One metadata key only: the format does not keep the order of several.
-        return save(tensors, metadata={"resnetkit": json.dumps(description, ensure_ascii=False)})
+        # One metadata key only: the format does not keep the order of several. In ASCII, because a class has the name
+        # of a folder, which need not be UTF-8.
+        return save(tensors, metadata={"resnetkit": json.dumps(description)})
 
     def save(self, path: str | Path) -> None:
         """Write the classifier durably."""

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from resnetkit.data import cache, packed
+from resnetkit.data.decoding import UnreadableImage
 from resnetkit.data.loading import BadImagesError, open_data
 from resnetkit.data.originals import FolderImages
 from resnetkit.data.packed import DamagedFile, PackedImages, open_packed
@@ -30,19 +31,13 @@ def save(path: Path, seed: int) -> None:
 
 
 @pytest.fixture
-def spec(tmp_path: Path) -> DataSpec:
-    """Two classes of 20 images that have not changed for a day, and a folder for the cache."""
+def spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataSpec:
+    """Two classes of 20 images, and a folder for the cache. What was written before a run counts as long unchanged."""
+    monkeypatch.setattr(cache, "CLOCK_STEP_NS", 0)
     for number in range(20):
         save(tmp_path / "photos" / "cat" / f"{number}.png", number)
         save(tmp_path / "photos" / "dog" / f"{number}.jpg", 100 + number)
-    make_old(tmp_path / "photos")
     return DataSpec(str(tmp_path / "photos"), cache=str(tmp_path / "cache"), num_workers=2)
-
-
-def make_old(folder: Path) -> None:
-    day_ago = time.time() - 24 * 3600
-    for path in folder.rglob("*.*"):
-        os.utime(path, (day_ago, day_ago))
 
 
 def load(spec: DataSpec, preprocessing: Preprocessing = PREPROCESSING) -> LoadedData:
@@ -136,14 +131,14 @@ def test_other_settings_have_other_files(spec: DataSpec, decoded: list[bytes]) -
 # --- files that change ---
 
 
-def rewrite(path: Path, seed: int) -> None:
-    save(path, seed)
-    make_old(path.parent)
-    os.utime(path, (1e9, 1e9))
+def swap(one: Path, other: Path) -> None:
+    one.rename(one.with_name("aside"))
+    other.rename(one)
+    one.with_name("aside").rename(other)
 
 
 CHANGES: dict[str, Callable[[Path], object]] = {
-    "another picture": lambda cat: rewrite(cat / "3.png", 999),
+    "another picture": lambda cat: save(cat / "3.png", 999),
     "a new file": lambda cat: save(cat / "new.png", 999),
     "a renamed file": lambda cat: (cat / "3.png").rename(cat / "33.png"),
 }
@@ -186,15 +181,39 @@ def test_a_touched_file_is_known_by_its_hash(spec: DataSpec, decoded: list[bytes
     assert not decoded
 
 
-def test_a_change_too_quick_for_the_clock_is_seen(spec: DataSpec) -> None:
-    """The same size and the same time of change, which was just before it was read."""
+def test_unchanged_files_are_not_read(spec: DataSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = load(spec)
+    monkeypatch.setattr(FolderImages, "content", None)
+    assert_same(load(spec), first)
+
+
+@pytest.mark.parametrize("way", ["written", "swapped"])
+def test_a_change_that_left_size_and_time_of_the_content_is_seen(spec: DataSpec, way: str) -> None:
+    """As unpacking an archive does, or renaming."""
     spec = replace(spec, validation_fraction=0.0, test_fraction=0.0)
-    path = Path(spec.source) / "cat" / "3.bmp"
-    save(path, 1)
-    first, state = load(spec), path.stat()
-    save(path, 2)
-    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
-    assert path.stat().st_size == state.st_size
+    one, other = (Path(spec.source) / "cat" / name for name in ("one.bmp", "other.bmp"))
+    for seed, path in enumerate((one, other)):
+        save(path, seed)
+        os.utime(path, (1e9, 1e9))
+    first, state = load(spec), one.stat()
+    if way == "written":
+        save(one, 2)
+        os.utime(one, (1e9, 1e9))
+    else:
+        swap(one, other)
+    assert (one.stat().st_size, one.stat().st_mtime_ns) == (state.st_size, state.st_mtime_ns)
+    changed = load(spec)
+    assert_same(changed, load(replace(spec, cache="off")))
+    assert changed.fingerprint != first.fingerprint
+
+
+def test_a_change_too_quick_for_the_clock_is_seen(spec: DataSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same size and the same time of change, which was just before it was read."""
+    monkeypatch.undo()
+    just_now = time.time_ns()
+    monkeypatch.setattr(cache, "_state", lambda path: (1, just_now))
+    first = load(spec)
+    save(Path(spec.source) / "cat" / "3.png", 999)
     assert load(spec).fingerprint != first.fingerprint
 
 
@@ -210,7 +229,6 @@ def test_bad_images_are_remembered_with_their_reasons(
     good = (folder / "dog" / "0.jpg").read_bytes()
     (folder / "cat" / "cut.jpg").write_bytes(good[:200])
     (folder / "dog" / "empty.jpg").touch()
-    make_old(folder)
     with pytest.raises(BadImagesError) as caught:
         load(spec)
     spec = replace(spec, on_bad_image="skip")
@@ -222,6 +240,58 @@ def test_bad_images_are_remembered_with_their_reasons(
     assert data.bad_images == caught.value.bad_images
     (folder / "cat" / "cut.jpg").write_bytes(good)
     assert len(load(spec).bad_images) == 1, "a mended file is seen"
+
+
+def test_bad_images_stay_remembered_when_the_cache_is_written_anew(spec: DataSpec, decoded: list[bytes]) -> None:
+    spec = replace(spec, validation_fraction=0.0, test_fraction=0.0, on_bad_image="skip")
+    cat = Path(spec.source) / "cat"
+    (cat / "cut.png").write_bytes((cat / "0.png").read_bytes()[:200])
+    load(spec)
+    save(cat / "3.png", 999)
+    assert load(spec).warnings
+    decoded.clear()
+    assert len(load(spec).bad_images) == 1
+    assert not decoded
+
+
+@pytest.mark.parametrize("max_memory_bytes", [0, 10**9])
+def test_a_file_that_could_not_be_read_is_tried_again(
+    spec: DataSpec, max_memory_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing need have changed since: a disk may fail once."""
+    spec = replace(spec, max_memory_bytes=max_memory_bytes, on_bad_image="skip")
+    expected = load(replace(spec, cache="off"))
+    with monkeypatch.context() as patch:
+        real = FolderImages.content
+
+        def failing(images: FolderImages, index: int) -> bytes:
+            if images.paths[index] == "cat/3.png":
+                raise UnreadableImage("cannot be opened (Input/output error)")
+            return real(images, index)
+
+        patch.setattr(FolderImages, "content", failing)
+        assert len(load(spec).bad_images) == 1
+        assert len(load(spec).bad_images) == 1
+        assert load(spec).warnings == (), "the cache holds all that can be read"
+    assert_same(load(spec), expected)
+    assert load(spec).warnings == ()
+
+
+def test_a_lack_of_memory_is_not_remembered(spec: DataSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = replace(spec, on_bad_image="skip")
+    expected = load(replace(spec, cache="off"))
+    with monkeypatch.context() as patch:
+        real, failures = ImageFile.ImageFile.load, iter([MemoryError()])
+
+        def failing(image: ImageFile.ImageFile) -> object:
+            for failure in failures:
+                raise failure
+            return real(image)
+
+        patch.setattr(ImageFile.ImageFile, "load", failing)
+        (bad_image,) = load(spec).bad_images
+        assert bad_image.reason == "does not fit in memory"
+    assert_same(load(spec), expected)
 
 
 # --- damage, full disks, company ---
@@ -287,7 +357,7 @@ def test_a_full_disk_is_told_and_nothing_is_lost(spec: DataSpec, monkeypatch: py
 def test_a_failure_while_finishing_leaves_the_old_file(spec: DataSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     load(spec)
     before = {path: path.read_bytes() for path in files(spec)}
-    rewrite(Path(spec.source) / "cat" / "3.png", 999)
+    save(Path(spec.source) / "cat" / "3.png", 999)
     expected = load(replace(spec, cache="off"))
 
     def failing(descriptor: int) -> None:
@@ -306,7 +376,7 @@ def test_who_reads_the_old_file_keeps_it_while_another_writes(spec: DataSpec) ->
     reader = load(spec)
     before = pixels(reader)
     for path in Path(spec.source).rglob("*.png"):
-        rewrite(path, 500)
+        save(path, 500)
     load(spec)
     for name, these in pixels(reader).items():
         assert np.array_equal(these, before[name])

@@ -6,7 +6,9 @@ import io
 import struct
 import tarfile
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,6 +19,7 @@ import pytest
 from resnetkit.data import dataset_files, formats
 from resnetkit.data.dataset_files import read_named
 from resnetkit.data.datasets import DATASETS, DataFile, NamedData
+from resnetkit.data.download import fetch_file
 from resnetkit.errors import Code, ResnetkitError
 
 
@@ -249,6 +252,19 @@ def test_a_download_with_the_wrong_hash_is_refused(
     error = refusal(replace(TINY, mirrors=(mirror.address,)), tmp_path)
     assert f"{mirror.address}b-x.gz: the content is not the expected one (wrong hash)" in error.why
     assert not list((tmp_path / "tiny_set").glob("b-x*"))
+
+
+def test_of_several_that_want_a_file_one_downloads_it(tmp_path: Path, mirror: Mirror) -> None:
+    mirror.files = {"big": b"content"}
+
+    def is_right(path: Path) -> bool:
+        time.sleep(0.1)  # so that all have begun
+        return path.read_bytes() == b"content"
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(lambda _: fetch_file([f"{mirror.address}big"], tmp_path / "new" / "big", is_right), range(3)))
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["big"]
+    assert len(mirror.requests) == 1
 
 
 def test_a_missing_file_on_the_server_is_reported(tmp_path: Path, mirror: Mirror) -> None:

@@ -45,8 +45,25 @@ def test_train_alone_is_fine(tmp_path: Path) -> None:
     assert list(scan(make(tmp_path, "train/cat/a.jpg", "train/dog/b.jpg")).splits) == ["train"]
 
 
-def test_a_class_may_be_named_train(tmp_path: Path) -> None:
-    assert scan(make(tmp_path, "train/a.jpg", "bus/b.jpg")).class_names == ("bus", "train")
+def test_training_and_testing_are_splits_too(tmp_path: Path) -> None:
+    make(tmp_path, *(f"{split}/{name}/a.jpg" for split in ("Training", "Testing") for name in ("cat", "dog")))
+    found = scan(tmp_path)
+    assert list(found.splits) == ["train", "test"]
+    assert found.class_names == ("cat", "dog")
+    make(tmp_path / "one", "Training/cat/a.jpg")
+    assert refusal(tmp_path / "one").what == f"only one class, 'cat', below {tmp_path / 'one' / 'Training'}"
+
+
+@pytest.mark.parametrize("name", ["train", "training", "val", "test"])
+def test_a_class_may_be_named_as_a_split(tmp_path: Path, name: str) -> None:
+    assert scan(make(tmp_path, f"{name}/a.jpg", "bus/b.jpg")).class_names == ("bus", name)
+
+
+@pytest.mark.parametrize("other", ["train_images/cat/a.jpg", "bus/b.jpg", "train/b.jpg", "valid/cat/a.jpg"])
+def test_class_folders_for_testing_alone_are_refused(tmp_path: Path, other: str) -> None:
+    error = refusal(make(tmp_path, "Test/cat/a.jpg", "Test/dog/b.jpg", other))
+    assert "Test" in error.what
+    assert "no folder train" in error.what
 
 
 def test_class_names_sort_naturally(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A recipe is one value that survives JSON and refuses what cannot work."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -52,10 +53,22 @@ def test_impossible_values_are_refused_by_name(changes: dict[str, object], words
     assert caught.value.code == Code.USAGE
 
 
-@pytest.mark.parametrize("changes", [{"warmup_share": 1.0}, {"warmup_share": -0.1}, {"final_share": 2.0}])
-def test_impossible_schedules_are_refused(changes: dict[str, float]) -> None:
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({"warmup_share": 1.0}, {"warmup_share": -0.1}, {"final_share": 2.0}),
+        *({"milestones": (82, 123)}, {"milestones": (-0.1,)}, {"step_factor": 0.0}),
+    ],
+)
+def test_impossible_schedules_are_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(ResnetkitError, match=f"schedule.{next(iter(changes))}"):
-        Schedule(**changes)  # type: ignore[arg-type]
+        Schedule(**changes)
+
+
+def test_milestones_in_epochs_are_refused_with_what_they_are() -> None:
+    with pytest.raises(ResnetkitError) as caught:
+        choose(CIFAR, DataSpec("cifar10"), recipe="cifar_paper", settings={"schedule.milestones": [82, 123]})
+    assert caught.value.fix == "give shares of the run, e.g. [0.5, 0.75]"
 
 
 @pytest.mark.parametrize("epochs", [1, 2])
@@ -263,10 +276,10 @@ def test_what_the_weights_say_about_themselves_is_followed_and_a_given_network_w
     assert (given.model_name, given.preprocessing) == ("resnet50", preprocessing)
 
 
-def test_images_of_other_channels_keep_their_own_statistics() -> None:
+def test_images_of_other_channels_are_normalised_as_the_weights_were_trained() -> None:
     preprocessing = Preprocessing(28, 28, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
     chosen = choose(FASHION, DataSpec("fashion_mnist"), start=replace(START, preprocessing=preprocessing)).recipe
-    assert (chosen.preprocessing.channels, chosen.preprocessing.mean) == (1, (0.286,))
+    assert (chosen.preprocessing.channels, chosen.preprocessing.mean) == (1, (0.5,))
 
 
 @pytest.mark.parametrize(

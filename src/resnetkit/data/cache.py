@@ -1,6 +1,7 @@
 """Decoded images of a folder kept on the disk, so that another run over the same files need not decode them.
 
 What is kept is only trusted for a file that is as it was: the same size and time of change, else the same SHA-256.
+The time is that of any change (ctime), which no program can set; that of the content (mtime) is whatever unpacked it.
 Rows that are damaged, and files that changed, are decoded again; then the cache is written anew as a whole.
 """
 
@@ -27,13 +28,15 @@ from resnetkit.data.packed import TABLE, DamagedFile, Packed, PackedImages, chec
 from resnetkit.data.source import ArrayImages, Images, empty_images
 from resnetkit.data.spec import DataSpec
 
-FORMAT = 1
+FORMAT = 2
 FILE_NAME = re.compile(r"\.?(train|val|test)-[0-9a-f]{24}\.packed(\.[0-9a-f]{16})?")
 WORTHWHILE_BYTES = 64 * 2**20  # less is decoded in about a second
 FREE_SHARE = 0.5  # of the free space, `auto` takes at most this
 UNUSED_SECONDS = 30 * 24 * 3600
 # A file that changed within this time before it was read may have changed again without its time telling.
 CLOCK_STEP_NS = 2 * 10**9
+# In place of the SHA-256 of a file that failed for another reason than its content: it is tried again in every run.
+UNREAD = bytes(32)
 
 Shape = tuple[int, int, int]
 
@@ -111,7 +114,7 @@ def _pack(
     table = np.zeros(len(originals), TABLE)
 
     def examine(index: int) -> Examined:
-        table["size"][index], table["mtime_ns"][index] = _state(originals.full_path(index))
+        table["size"][index], table["ctime_ns"][index] = _state(originals.full_path(index))
         found = known.examine(index)
         table["crc32"][index] = checksum(found.pixels)
         return found
@@ -122,7 +125,7 @@ def _pack(
         table["sha256"][rows] = np.array(examined.digests, "V32")
         table["aspect_ratio"][rows] = examined.aspect_ratios
         for index in examined.reasons:
-            table["sha256"][index] = known.digests.get(index, bytes(32))
+            table["sha256"][index] = known.digests.get(index, UNREAD)
             new.pixels[index] = 0  # not whatever was in memory
         reasons = {originals.paths[index]: reason for index, reason in examined.reasons.items()}
         new.finish(originals.paths, table, {"reasons": reasons, "started_ns": started_ns})
@@ -143,7 +146,7 @@ class _Known:
     def __init__(self, originals: FolderImages) -> None:
         self.originals = originals
         self.packed: Packed | None = None
-        self.digests: dict[int, bytes] = {}  # of unreadable files
+        self.digests: dict[int, bytes] = {}  # of files whose content cannot be used
         self._rows: dict[str, int] = {}
         self._changed: set[int] = set()
         self._damaged: set[int] = set()
@@ -170,19 +173,21 @@ class _Known:
         if packed is None or row is None:
             raise _Unknown
         entry = packed.table[row]
+        digest = entry["sha256"].tobytes()
         state = _state(self.originals.full_path(index))
         settled = state[1] < packed.facts["started_ns"] - CLOCK_STEP_NS
-        if not settled or state != (entry["size"], entry["mtime_ns"]):
+        if digest == UNREAD or not settled or state != (entry["size"], entry["ctime_ns"]):
             content = self.originals.content(index)
-            if hashlib.sha256(content).digest() != entry["sha256"].tobytes():
+            if hashlib.sha256(content).digest() != digest:
                 raise _Unknown
         reason = packed.facts["reasons"].get(self.originals.paths[index])
         if reason is not None:
+            self.digests[index] = digest
             raise UnreadableImage(reason)
         if not packed.is_sound(row):
             self._damaged.add(index)
             raise _Unknown
-        return Examined(packed.pixels[row], entry["sha256"].tobytes(), float(entry["aspect_ratio"]))
+        return Examined(packed.pixels[row], digest, float(entry["aspect_ratio"]))
 
     def examine(self, index: int) -> Examined:
         """One image, from the cache or else from its file. Raises :class:`UnreadableImage`."""
@@ -193,8 +198,9 @@ class _Known:
         content = self.originals.content(index)
         try:
             return self.originals.examine_content(content)
-        except UnreadableImage:
-            self.digests[index] = hashlib.sha256(content).digest()
+        except UnreadableImage as error:
+            if not isinstance(error.__cause__, MemoryError):  # of which there may be more another time
+                self.digests[index] = hashlib.sha256(content).digest()
             raise
 
     def notes(self, file: Path) -> list[str]:
@@ -208,12 +214,12 @@ class _Known:
 
 
 def _state(path: str) -> tuple[int, int]:
-    """Size and time of change of a file; of one that cannot be asked, values that no file has."""
+    """Size of a file and time of its last change, to its content, name or rights; where unknown, what no file has."""
     try:
         status = os.stat(path)
     except (OSError, ValueError):
         return -1, -1
-    return status.st_size, status.st_mtime_ns
+    return status.st_size, status.st_ctime_ns
 
 
 def _remove_unused(folder: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -30,14 +32,34 @@ class DownloadFailed(Exception):  # noqa: N818 - a state, and turned into our on
 def fetch_file(urls: Sequence[str], target: Path, is_right: Callable[[Path], bool]) -> None:
     """Download ``target`` from the first of several addresses whose content ``is_right``.
 
-    An interrupted download stays as ``target.part`` and goes on from there the next time.
+    An interrupted download stays as ``target.part`` and goes on from there the next time. Of several processes that
+    want the same file one downloads it, and the others wait.
 
     Raises:
         DownloadFailed: if no address gives the right content.
     """
-    part = target.with_name(f"{target.name}.part")
     with io_errors(f"create {target.parent}"):
         target.parent.mkdir(parents=True, exist_ok=True)
+    with _alone_in(target.parent):
+        if not target.exists():  # it may have come while we waited
+            _fetch_from_any(urls, target, is_right)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Keep other processes from downloading into a folder; the lock ends with the process, however it ends."""
+    with io_errors(f"lock {folder}"):
+        descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with io_errors(f"lock {folder}"):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _fetch_from_any(urls: Sequence[str], target: Path, is_right: Callable[[Path], bool]) -> None:
+    part = target.with_name(f"{target.name}.part")
     reasons = []
     for url in urls:
         reason = _fetch_from(url, part, is_right)

@@ -12,7 +12,15 @@ from resnetkit.data.splitting import SPLITS
 from resnetkit.errors import Code, ResnetkitError, require
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")
-SPLIT_FOLDERS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+SPLIT_FOLDERS = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
 UNSPLIT = "all"
 LAYOUT = "put the images in FOLDER/train/CLASS/ (and FOLDER/val/CLASS/, FOLDER/test/CLASS/), or in FOLDER/CLASS/"
 
@@ -61,7 +69,8 @@ def scan(root: Path) -> ImageFolder:
     """The images below ``root`` by split and class, without opening any of them.
 
     Raises:
-        ResnetkitError: if there are fewer than two classes, or if the splits do not have the same classes.
+        ResnetkitError: if there are fewer than two classes, if the splits do not have the same classes, or if there
+            are class folders for validating or testing, but none for training.
     """
     require(root.is_dir(), f"there is no folder {root}", code=Code.DATA, fix="check the path")
     split_roots, ignored = _split_roots(root)
@@ -71,7 +80,7 @@ def scan(root: Path) -> ImageFolder:
         ignored += num_ignored
     first = splits[next(iter(splits))]
     class_names = tuple(sorted(set(first.classes), key=natural_key))
-    _check_classes(root, class_names, splits)
+    _check_classes(root, next(iter(split_roots.values())), class_names, splits)
     empty_folders = tuple(path for listing in splits.values() for path in listing.empty_folders)
     return ImageFolder(root, class_names, splits, ignored, empty_folders)
 
@@ -85,22 +94,29 @@ def find_images(folder: Path) -> tuple[list[str], int]:
 
 def _split_roots(root: Path) -> tuple[dict[str, Path], int]:
     """The folder of each split, and how many entries beside them are ignored."""
-    entries = sorted(_visible(root), key=lambda entry: entry.name)
+    named = sorted(entry.name for entry in _visible(root) if entry.name.lower() in SPLIT_FOLDERS and _is_folder(entry))
+    # A class may be named "train" or "test" too: then it holds images, not class folders.
+    divided = {SPLIT_FOLDERS[name.lower()]: name for name in named if any(map(_is_folder, _visible(root / name)))}
+    if not divided:
+        return {UNSPLIT: root}, 0
+    require(
+        "train" in divided,
+        f"{root} has class folders in {' and '.join(divided.values())}, but no folder train that holds any",
+        why="these names stand for parts of the data, each with the class folders in it",
+        fix="name the folder of the training images train, or give one of these folders itself; a class of such a name "
+        "must hold its images directly",
+        code=Code.DATA,
+    )
     found: dict[str, Path] = {}
-    for entry in entries:
-        split = SPLIT_FOLDERS.get(entry.name.lower())
-        if split is None or not _is_folder(entry):
-            continue
+    for name in named:
+        split, folder = SPLIT_FOLDERS[name.lower()], root / name
         require(
             split not in found,
-            f"two folders for {split}: {found.get(split)} and {entry.path}",
+            f"two folders for {split}: {found.get(split)} and {folder}",
             code=Code.DATA,
             fix="keep one of them",
         )
-        found[split] = Path(entry.path)
-    # A class may be named "train" too: then it holds images, not class folders.
-    if "train" not in found or not any(_is_folder(entry) for entry in _visible(found["train"])):
-        return {UNSPLIT: root}, 0
+        found[split] = folder
     ordered = {name: found[name] for name in SPLITS if name in found}
     return ordered, len(os.listdir(root)) - len(ordered)
 
@@ -166,8 +182,7 @@ def _identity(folder: str | Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _check_classes(root: Path, class_names: tuple[str, ...], splits: dict[str, Listing]) -> None:
-    where = root / "train" if "train" in splits else root
+def _check_classes(root: Path, where: Path, class_names: tuple[str, ...], splits: dict[str, Listing]) -> None:
     require(len(class_names) > 0, f"no images in class folders below {where}", code=Code.DATA, fix=LAYOUT)
     require(
         len(class_names) > 1,

@@ -80,7 +80,8 @@ class DataSpec:
 
     Attributes:
         max_memory_bytes: images that need more are read in every epoch, from the cache or, without it, decoded anew.
-        num_workers: how many threads decode and read ahead.
+        num_workers: how many threads decode images when they are loaded, and read ahead for training; validation and
+            evaluation read ahead with a number of their own.
         cache: where the decoded images of a folder are kept, so that another run need not decode them: ``auto`` (the
             user's cache folder, for more than a few hundred photographs, where the disk has room), ``off``, or a
             folder.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from statistics import fmean
 from typing import Any
 
 from resnetkit.config import override
@@ -159,14 +160,16 @@ def _choose_recipe(facts: DataFacts, start: StartingPoint | None) -> tuple[str, 
 
 
 def _choose_preprocessing(facts: DataFacts, start: StartingPoint | None) -> tuple[Preprocessing, str]:
+    if start is not None and start.preprocessing is not None:
+        theirs, why = start.preprocessing, "as the weights were trained"
+        if theirs.channels == facts.channels:
+            return theirs, why
+        mean, std = ((fmean(values),) * facts.channels for values in (theirs.mean, theirs.std))
+        adapted = replace(theirs, channels=facts.channels, channel_order="rgb", mean=mean, std=std)
+        return adapted, f"{why}, with the average of their mean and std in each channel"
+    size, why = _choose_image_size(facts, start)
     # A folder may have the name of a data set, but it has its own images.
     mean, std = PHOTO_STATISTICS[facts.channels] if facts.is_folder else STATISTICS[facts.name]
-    if start is not None and start.preprocessing is not None:
-        why = "as the weights were trained"
-        if start.preprocessing.channels == facts.channels:
-            return start.preprocessing, why
-        return replace(start.preprocessing, channels=facts.channels, mean=mean, std=std), why
-    size, why = _choose_image_size(facts, start)
     # Around the crop of a photo a margin: 8/7, the 256 for 224 that everyone uses.
     resize_px = round(size * 8 / 7) if size > SMALL_PX else size
     return Preprocessing(image_size_px=size, resize_px=resize_px, channels=facts.channels, mean=mean, std=std), why

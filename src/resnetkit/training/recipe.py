@@ -125,6 +125,12 @@ class Schedule:
     def __post_init__(self) -> None:
         require(0 <= self.warmup_share < 1, f"schedule.warmup_share must be in [0, 1), got {self.warmup_share}")
         require(0 <= self.final_share <= 1, f"schedule.final_share must be in [0, 1], got {self.final_share}")
+        require(
+            all(0 <= milestone <= 1 for milestone in self.milestones),
+            f"schedule.milestones must be in [0, 1], got {self.milestones}",
+            fix="give shares of the run, e.g. [0.5, 0.75]",
+        )
+        require(self.step_factor > 0, f"schedule.step_factor must be above 0, got {self.step_factor}")
 
 
 @frozen

@@ -64,7 +64,7 @@ class RunFolder:
     def write_record(self, recipe: Recipe, record: dict[str, Any]) -> None:
         """Write recipe.json: the recipe and what else is known at the start."""
         content = {"recipe": to_dict(recipe), **record}
-        write_durably(self.recipe_file, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
+        write_durably(self.recipe_file, (json.dumps(content, indent=2) + "\n").encode())
 
     def read_record(self) -> tuple[Recipe, dict[str, Any]]:
         """The recipe and the rest of recipe.json.
@@ -95,8 +95,8 @@ class RunFolder:
     def log(self, message: str) -> None:
         """Append to log.txt."""
         time = datetime.now().astimezone().isoformat(timespec="seconds")
-        with io_errors(f"write {self.log_file}"), open(self.log_file, "a", encoding="utf-8") as file:
-            file.write(f"{time} {message}\n")
+        with io_errors(f"write {self.log_file}"), open(self.log_file, "ab") as file:
+            file.write(f"{time} {message}\n".encode(errors="backslashreplace"))  # the name of a file need not be UTF-8
 
     def events(self, kind: str | None = None) -> list[dict[str, Any]]:
         """The lines of metrics.jsonl; a line cut short by a kill is left out."""

@@ -1,0 +1,28 @@
+"""What is chosen for images of another number of channels than those the weights were trained with."""
+
+import pytest
+
+from resnetkit.data.spec import DataSpec, Preprocessing
+from resnetkit.training.choice import DataFacts, StartingPoint, choose
+
+GREY = DataFacts("fashion_mnist", 28, 1, 60_000, 10, is_folder=False)
+COLOUR = DataFacts("cifar10", 32, 3, 50_000, 10, is_folder=False)
+OF_COLOUR = ((0.25, 0.5, 0.75), (0.5, 0.25, 0.75))
+
+
+@pytest.mark.parametrize(
+    ("facts", "trained"),
+    [
+        (GREY, Preprocessing(28, 32, 3, *OF_COLOUR)),
+        (GREY, Preprocessing(28, 32, 3, *OF_COLOUR, channel_order="bgr")),
+        (COLOUR, Preprocessing(28, 32, 1, (0.5,), (0.5,))),
+    ],
+)
+def test_weights_for_other_channels_keep_their_statistics_on_average(facts: DataFacts, trained: Preprocessing) -> None:
+    start = StartingPoint("start.safetensors", preprocessing=trained)
+    chosen = choose(facts, DataSpec(facts.name), start=start)
+    ours = chosen.recipe.preprocessing
+    assert (ours.image_size_px, ours.resize_px, ours.channels, ours.channel_order) == (28, 32, facts.channels, "rgb")
+    assert ours.mean == ours.std == (0.5,) * facts.channels
+    why = "as the weights were trained, with the average of their mean and std in each channel"
+    assert f"images of 28 × 28 px: {why}" in chosen.reasons
