@@ -8,11 +8,12 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from resnetkit import classifier, files
 from resnetkit.cli.app import main
-from resnetkit.training import checkpoint, finishing, loop, tally
+from resnetkit.training import finishing, loop, tally
 
 
 def die() -> None:
@@ -42,7 +43,7 @@ def arm(moment: str, count: int) -> None:
         case "after an update":
             loop.Loop._train_step = dying(loop.Loop._train_step, count, before=False)  # type: ignore[method-assign]
         case "while a checkpoint is written":
-            checkpoint.save_file = dying(checkpoint.save_file, count, before=False)
+            Path.write_bytes = dying(Path.write_bytes, count, before=False)  # type: ignore[method-assign]
         case "before a checkpoint is renamed":
             files.os.rename = dying(os.rename, count, before=True)
         case "after a checkpoint is renamed":

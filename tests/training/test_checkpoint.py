@@ -1,11 +1,14 @@
 """Checkpoints are whole or absent, and a damaged one is found out."""
 
+import resource
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
+from resnetkit.errors import Code, ResnetkitError
+from resnetkit.training import checkpoint as module
 from resnetkit.training.checkpoint import Checkpoint, newest_checkpoint, remove_leftovers, save_checkpoint
 
 
@@ -66,6 +69,24 @@ def test_a_damaged_checkpoint_is_passed_over_with_its_reason(tmp_path: Path, dam
     assert damaged[0].startswith("step-00000002")
 
 
+@pytest.mark.parametrize("function", ["sha256_of", "load_file"])
+def test_a_checkpoint_that_cannot_be_read_is_not_taken_for_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: str
+) -> None:
+    for step in (1, 2):
+        save_checkpoint(tmp_path, checkpoint(step))
+
+    def refuse(file: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(file))
+
+    monkeypatch.setattr(module, function, refuse)
+    with pytest.raises(ResnetkitError, match=r"cannot read the checkpoint .*step-00000002") as caught:
+        newest_checkpoint(tmp_path)
+    assert caught.value.code == Code.IO
+    assert "Permission denied" in caught.value.why
+    assert "make it readable, or remove that folder" in caught.value.fix
+
+
 def test_a_damaged_checkpoint_is_replaced_when_its_step_is_reached_again(tmp_path: Path) -> None:
     path = save_checkpoint(tmp_path, checkpoint(3))
     (path / "manifest.json").unlink()
@@ -81,6 +102,26 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(TypeError):
         save_checkpoint(tmp_path, bad)
     assert [path.name for path in tmp_path.iterdir()] == ["step-00000001-epoch-0000"]
+
+
+def test_a_disk_that_takes_no_more_is_a_clear_error_and_leaves_nothing(tmp_path: Path) -> None:
+    large = Checkpoint(1, 0, {"weights": {"w": torch.zeros(2**20)}}, {})
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, before[1]))  # files beyond it are refused, as on a full disk
+    try:
+        with pytest.raises(ResnetkitError, match=r"cannot write .*step-00000001") as caught:
+            save_checkpoint(tmp_path, large)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert caught.value.code == Code.IO
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_who_may_read_a_folder_may_read_all_of_its_checkpoints(tmp_path: Path) -> None:
+    usual = tmp_path / "usual"
+    usual.touch()
+    path = save_checkpoint(tmp_path, checkpoint(1))
+    assert {file.stat().st_mode for file in path.iterdir()} == {usual.stat().st_mode}
 
 
 def test_leftovers_of_a_killed_write_are_removed_and_never_loaded(tmp_path: Path) -> None:

@@ -2,25 +2,35 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
+from torch import nn
 
+from resnetkit import runtime
 from resnetkit.classifier import load_classifier
-from resnetkit.training import runs
+from resnetkit.data.batches import Shard
+from resnetkit.errors import Code, ResnetkitError
+from resnetkit.training import loop, runs
+from resnetkit.training.distributed import from_first_rank, make_parallel, process_group, sum_over_ranks
+from resnetkit.training.interruption import Interrupted
 from resnetkit.training.run_folder import RunFolder
 
 
-def train_in_two_processes(out: Path, settings: dict[str, object]) -> Path:
+def two_processes(out: Path, settings: dict[str, object]) -> subprocess.CompletedProcess[str]:
+    """What training in two processes said and how it ended."""
     assignments = [word for path, value in settings.items() for word in ("--set", f"{path}={json.dumps(value)}")]
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0"]
     command += ["--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:0"]
     command += ["-m", "resnetkit", "train", "digits", "--model", "resnet20_b", "--out", str(out), *assignments]
-    finished = subprocess.run(
+    return subprocess.run(
         command,
         capture_output=True,
         text=True,
@@ -28,6 +38,10 @@ def train_in_two_processes(out: Path, settings: dict[str, object]) -> Path:
         check=False,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
+
+
+def train_in_two_processes(out: Path, settings: dict[str, object]) -> Path:
+    finished = two_processes(out, settings)
     assert finished.returncode == 0, finished.stderr
     assert finished.stdout.count("test  top-1") == 1, "one process speaks"
     (run,) = out.iterdir()
@@ -70,6 +84,62 @@ def test_two_processes_equal_one_with_a_stage_that_is_frozen_and_thaws(
         changed = not name.startswith(("conv1.", "bn1."))
         for weights in (after, after_two):
             assert torch.equal(weights[name], before[name]) != changed, name
+
+
+def test_two_processes_that_diverge_end_with_the_reason(tmp_path: Path, tiny_settings: dict[str, object]) -> None:
+    settings = tiny_settings | {"optimizer.learning_rate": 1e18, "schedule.warmup_share": 0}
+    finished = two_processes(tmp_path, settings)
+    assert finished.returncode != 0
+    assert "the weights were not updated with it" in finished.stderr
+    assert "learning_rate" in finished.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "waits"),
+    [
+        (None, True),
+        (Interrupted(signal.SIGTERM), True),
+        (ResnetkitError(Code.DIVERGED, "the loss became nan"), True),
+        (ResnetkitError(Code.DATA, "one process could not read a file"), False),
+        (KeyboardInterrupt(), False),
+    ],
+    ids=["all done", "asked to stop", "diverged", "one cannot go on", "asked twice"],
+)
+def test_processes_wait_for_each_other_where_all_of_them_leave(
+    monkeypatch: pytest.MonkeyPatch, error: BaseException | None, waits: bool
+) -> None:
+    called: list[str] = []
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for name, answer in (("get_rank", 1), ("get_world_size", 2)):
+        monkeypatch.setattr(dist, name, lambda answer=answer: answer)
+    for name in ("init_process_group", "barrier", "destroy_process_group"):
+        monkeypatch.setattr(dist, name, lambda *_, name=name: called.append(name))
+    with pytest.raises(type(error)) if error else nullcontext(), process_group(torch.device("cpu")):
+        if error:
+            raise error
+    assert called == ["init_process_group", *(["barrier"] if waits else []), "destroy_process_group"]
+
+
+@pytest.mark.parametrize("switch", ["off", "on"])
+def test_gradients_are_exchanged_once_an_update_compiled_or_not(
+    tmp_path: Path, tiny_settings: dict[str, object], monkeypatch: pytest.MonkeyPatch, switch: str
+) -> None:
+    exchanged: list[tuple[type, bool]] = []
+
+    class Exchanging(nn.Sequential):
+        """What DistributedDataParallel is to several processes."""
+
+    def noted(network: nn.Module, *, now: bool) -> AbstractContextManager[None]:
+        exchanged.append((type(network), now))
+        return nullcontext()
+
+    monkeypatch.setattr(loop, "make_parallel", lambda network, _: Exchanging(network))
+    monkeypatch.setattr(loop, "gradient_exchange", noted)
+    monkeypatch.setattr(runtime, "_why_not_compile", lambda _: "")
+    monkeypatch.setattr(torch, "compile", lambda network, *, mode: nn.Sequential(network))
+    settings = tiny_settings | {"epochs": 1, "accumulate_steps": 2, "runtime.compile": switch}
+    runs.train("digits", model="resnet20_b", settings=settings, out=tmp_path)
+    assert exchanged == 10 * [(Exchanging, False), (Exchanging, True)]
 
 
 def test_synchronized_batch_norm_is_batch_norm_of_the_whole_batch(tmp_path: Path) -> None:
@@ -123,9 +193,6 @@ dist.destroy_process_group()
 
 
 def test_one_process_is_left_alone() -> None:
-    from resnetkit.data.batches import Shard
-    from resnetkit.training.distributed import from_first_rank, make_parallel, sum_over_ranks
-
     network = torch.nn.BatchNorm2d(3)
     assert make_parallel(network, Shard()) is network
     assert type(network) is torch.nn.BatchNorm2d

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
+from resnetkit.errors import Code, ResnetkitError
 from resnetkit.files import durable_folder, sha256_of
 
 MANIFEST = "manifest.json"
@@ -45,7 +46,8 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep: int = 2) -> P
     with durable_folder(path) as temporary:
         for group, tensors in checkpoint.tensors.items():
             cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-            save_file(cpu, temporary / f"{group}.safetensors")
+            # Not save_file: only the owner may read its files, and a full disk is no OSError there.
+            (temporary / f"{group}.safetensors").write_bytes(save(cpu))
         (temporary / STATE).write_text(json.dumps(checkpoint.state))
         files = {file.name: sha256_of(file) for file in sorted(temporary.iterdir())}
         (temporary / MANIFEST).write_text(json.dumps({**_position(checkpoint), "sha256": files}))
@@ -60,12 +62,24 @@ def _position(checkpoint: Checkpoint) -> dict[str, int]:
 
 
 def newest_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
-    """The newest checkpoint whose files are all whole, and the reasons why newer ones were passed over."""
+    """The newest checkpoint whose files are all whole, and the reasons why newer ones were passed over.
+
+    Raises:
+        ResnetkitError: where one cannot be read. It may be whole, and a run that passes over it would remove it later.
+    """
     damaged: list[str] = []
     for path in _paths(folder):
-        reason = _damage(path)
-        if not reason:
-            return _load(path), damaged
+        try:
+            reason = _damage(path)
+            if not reason:
+                return _load(path), damaged
+        except OSError as error:
+            raise ResnetkitError(
+                Code.IO,
+                f"cannot read the checkpoint {path}",
+                why=str(error),
+                fix="make it readable, or remove that folder to go on from the one before",
+            ) from error
         damaged.append(f"{path.name}: {reason}")
     return None, damaged
 
@@ -84,10 +98,11 @@ def _paths(folder: Path) -> list[Path]:
 
 
 def _damage(path: Path) -> str:
+    """What is wrong with the content; empty where it is whole."""
     try:
         manifest = json.loads((path / MANIFEST).read_text())
         wrong = [name for name, digest in manifest["sha256"].items() if sha256_of(path / name) != digest]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
         return repr(error)
     return f"{', '.join(wrong)} changed since it was written" if wrong else ""
 

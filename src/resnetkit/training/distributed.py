@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from resnetkit.data.batches import Shard
+from resnetkit.errors import Code, ResnetkitError
 from resnetkit.training.interruption import Interrupted
 
 
@@ -31,8 +32,10 @@ def process_group(device: torch.device) -> Iterator[Shard]:
     try:
         yield Shard(dist.get_rank(), dist.get_world_size())
         _leave_together()
-    except Interrupted:  # raised by all processes after the same step
-        _leave_together()
+    except (Interrupted, ResnetkitError) as error:
+        # A stop and a divergence are raised by all processes after the same step; another error may be one's alone.
+        if isinstance(error, Interrupted) or error.code == Code.DIVERGED:
+            _leave_together()
         raise
     finally:
         dist.destroy_process_group()
@@ -73,7 +76,11 @@ def make_parallel(network: nn.Module, shard: Shard) -> nn.Module:
 
 
 def gradient_exchange(network: nn.Module, *, now: bool) -> AbstractContextManager[Any]:
-    """Within the block, gradients are averaged over the processes, or only add up in each where not ``now``."""
+    """Within the block, gradients are averaged over the processes, or only add up in each where not ``now``.
+
+    Args:
+        network: as :func:`make_parallel` gave it, not compiled.
+    """
     return network.no_sync() if isinstance(network, DistributedDataParallel) and not now else nullcontext()
 
 

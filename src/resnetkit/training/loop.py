@@ -56,6 +56,8 @@ class Loop:
     facts: dict[str, Any]
 
     def __post_init__(self) -> None:
+        # The network as it exchanges gradients, and the same as it is called: perhaps compiled, which hides the first.
+        self._parallel: nn.Module = self.state.network
         self._forward: nn.Module = self.state.network
         self._parameters = list(self.state.network.parameters())
         self._generator = default_generator(self.runtime.device)
@@ -120,14 +122,15 @@ class Loop:
                 f"epoch {self.state.progress.epoch + 1}: {held} frozen, {count_trainable(network):,} parameters train"
             )
         # Wrapped anew at every thaw: the wrapper for several processes looks only once at what has gradients.
-        self._num_frozen, self._forward, self._is_settled = num_frozen, network, False
-        self._forward = make_parallel(network, self.shard)
+        self._num_frozen, self._is_settled = num_frozen, False
+        self._parallel = self._forward = network  # lets go of the earlier wrapper
+        self._parallel = self._forward = make_parallel(network, self.shard)
         if self.runtime.compile:
             # A step of a small network is hundreds of short kernels: a GPU runs them sooner than Python starts them, so
             # they are recorded as CUDA graphs. Gradients that are added up or exchanged would be overwritten there.
             whole = self.runtime.device.type == "cuda" and self.shard.num_ranks == recipe.accumulate_steps == 1
             mode = "reduce-overhead" if whole else "default"
-            self._forward = torch.compile(self._forward, mode=mode)  # type: ignore[assignment]
+            self._forward = torch.compile(self._parallel, mode=mode)  # type: ignore[assignment]
 
     def _train_step(self, images: Tensor, targets: Tensor) -> None:
         """One update; nothing here waits for the device."""
@@ -142,7 +145,7 @@ class Loop:
         for part, (some_images, some_targets) in enumerate(
             zip(images.chunk(parts), targets.chunk(parts), strict=True), start=1
         ):
-            with gradient_exchange(self._forward, now=part == parts):
+            with gradient_exchange(self._parallel, now=part == parts):
                 loss, num_correct = self._backward(some_images, some_targets, parts)
             self._tally.add(loss / parts / self.shard.num_ranks, num_correct)
         self._tally.end_step(clip_gradients(self._parameters, recipe.max_gradient_norm))
