@@ -61,13 +61,14 @@ def classifier(model: str) -> Any:
 
 def ours(model: str, batch_size: int, engine: str, precision: str = "fp32") -> Round:
     """An engine by name, opened in a folder of its own, so that ``auto`` measures."""
+    from resnetkit.inference.cache import Cache
     from resnetkit.inference.opening import open_engine
 
     subject = classifier(model)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "classifier.safetensors"
         subject.save(file)
-        opened = open_engine(subject, engine, precision=precision, batch_size=batch_size, file=file)
+        opened = open_engine(subject, engine, precision=precision, batch_size=batch_size, cache=Cache.beside(file))
     given = pixels(batch_size)
     return rounds(lambda: opened.probabilities(given), batch_size)
 

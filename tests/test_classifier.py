@@ -356,6 +356,16 @@ def test_an_array_that_is_no_image_is_the_callers_mistake(array: np.ndarray) -> 
         assert str(array.dtype) in raised.value.what
 
 
+def test_one_image_is_not_taken_apart(files: list[Path]) -> None:
+    grey = np.zeros((8, 8), np.uint8)
+    for one in (str(files[0]), files[0], Image.open(files[0]), grey, np.stack([grey] * 3, axis=2)):
+        for ask in (make().predict, make().predict_proba):
+            with pytest.raises(ResnetkitError, match="one image was given where several") as raised:
+                ask(one)
+            assert raised.value.fix == "give a list: [image]"
+    assert len(make().predict(np.zeros((2, 8, 8, 3), np.uint8))) == 2
+
+
 def test_answers_do_not_depend_on_training_mode_or_gradients(files: list[Path]) -> None:
     classifier = make()
     expected = classifier.predict_proba(files)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 # glibc's names for what mallopt sets, from its malloc.h.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-NEVER = 2**31 - 1
+NEVER = -1  # as a size, the largest there is
 # Blocks of the heap may be so large, in bytes: as much as layers give for a batch, or the most that glibc < 2.35 takes.
 LARGEST_BLOCKS = (2**30, 2**25)
 

@@ -65,6 +65,16 @@ def require(condition: bool, what: str, *, why: str = "", fix: str = "", code: C
         raise ResnetkitError(code, what, why=why, fix=fix)
 
 
+def first_line(error: BaseException) -> str:
+    """What another project's error says, without its pages of detail; its kind where it says nothing.
+
+    >>> first_line(RuntimeError("out of memory\\ntried to allocate")), first_line(AssertionError())
+    ('out of memory', 'AssertionError')
+    """
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
 MOST_CHOICES = 20
 
 

@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -116,6 +116,10 @@ class Predictor:
     ) -> Iterator[tuple[str, Probabilities | str]]:
         """Each image's name with its probabilities ``(K,)``, or with why it cannot be read."""
         require(batch_size >= 1, f"batch_size must be at least 1, got {batch_size}")
+        # One image could be taken apart: a text into its letters, an array into its rows, which look like grey images.
+        is_one = isinstance(images, str | os.PathLike | Image.Image)
+        is_one = is_one or (isinstance(images, np.ndarray) and _is_shaped_as_image(images))
+        require(not is_one, "one image was given where several are expected", fix="give a list: [image]")
         ahead = BATCHES_AHEAD * batch_size if isinstance(images, Sequence) else 0
         with _decoders() as pool:
             staged: deque[tuple[str, Future[UInt8Images | str]]] = deque()
@@ -152,9 +156,9 @@ class Predictor:
         """Staged pixels ``(C, S, S)``, or why there are none."""
         if isinstance(image, np.ndarray):
             require(
-                image.dtype == np.uint8 and (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)),
+                image.dtype == np.uint8 and _is_shaped_as_image(image),
                 f"an image array must be uint8 (H, W) or (H, W, 3), got {image.dtype} {image.shape}",
-                fix="scale to 0..255 and convert with .astype('uint8')",
+                fix="channels last, red, green and blue only; scale to 0..255 and convert with .astype('uint8')",
                 code=Code.DATA,
             )
             image = Image.fromarray(image)
@@ -183,6 +187,10 @@ def _decoders() -> Iterator[ThreadPoolExecutor]:
         yield pool
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _is_shaped_as_image(array: npt.NDArray[Any]) -> bool:
+    return array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)
 
 
 def _source(number: int, image: ImageInput) -> str:

@@ -16,7 +16,7 @@ import platformdirs
 import torch
 
 from resnetkit.allocation import keep_freed_memory
-from resnetkit.errors import Code, ResnetkitError, require
+from resnetkit.errors import Code, ResnetkitError, first_line, require
 from resnetkit.processor import Precision, multiplies_bf16_fast, processor_name
 
 COMPILE_FROM_FLOPS = 2.5e13  # per thread: some minutes of training, of which compiling takes half a minute
@@ -171,18 +171,22 @@ def multiplies_bf16(device: torch.device) -> bool:
 
 def _why_not_compile(device: torch.device) -> str:
     """What compiling a small function raises; empty where it works."""
-    # A cache for each kind of processor: torch's own hands code made for one to another, which then crashes.
-    made_for = f"{torch.__version__} {processor_name()} {torch.backends.cpu.get_cpu_capability()}"
-    folder = platformdirs.user_cache_path("resnetkit") / "compiled" / hashlib.sha256(made_for.encode()).hexdigest()[:16]
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder))
+    keep_compiled_code_apart()
     try:
         small = torch.compile(lambda x: x.relu() + 1, dynamic=False)
         small(torch.ones(64, device=device))
     except Exception as error:  # the compiler is a whole toolchain, with as many ways to be missing
-        return str(error).strip().splitlines()[0][:200]
+        return first_line(error)[:200]
     finally:
         torch.compiler.reset()
     return ""
+
+
+def keep_compiled_code_apart() -> None:
+    """A cache for each kind of processor: torch's own hands code made for one to another, which then crashes."""
+    made_for = f"{torch.__version__} {processor_name()} {torch.backends.cpu.get_cpu_capability()}"
+    folder = platformdirs.user_cache_path("resnetkit") / "compiled" / hashlib.sha256(made_for.encode()).hexdigest()[:16]
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder))
 
 
 def free_on_gpu(device: torch.device) -> int:

@@ -37,5 +37,7 @@ def made_up() -> Benchmark:
         with_figures(Row(Case("train", 32, 128), 1_000_000), [[2.56], [2.56], [2.56]], peak=1e9, passes=None),
         Row(Case("train", 8, 1), 1_000_000, reason="too small"),
     ]
-    environment = {"gpu": "", "processor": "a <fast> one", "threads": 2}
-    return Benchmark("net", {}, environment, "2020-01-01", "fp32", False, 0.0, {"fp32": 1e9}, tuple(rows), ())
+    environment = {"gpu": "another", "processor": "a third", "threads": 2}
+    return Benchmark(
+        "net", {}, environment, "a <fast> one", "2020-01-01", "fp32", False, 0.0, {"fp32": 1e9}, tuple(rows), ()
+    )

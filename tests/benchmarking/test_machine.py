@@ -1,5 +1,7 @@
 """The machine's peak, its load and memory."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -46,3 +48,14 @@ def test_memory_in_use_at_once_is_seen_though_it_is_freed_again_and_kept() -> No
 def test_free_memory_is_some_memory() -> None:
     free = machine.free_bytes(CPU)
     assert free is None or free > 0
+
+
+def test_what_a_container_has_left_counts_the_files_it_read_as_free(tmp_path: Path) -> None:
+    assert machine.left_in_group(tmp_path) is None
+    (tmp_path / "memory.max").write_text("8000\n")
+    (tmp_path / "memory.current").write_text("7900\n")
+    assert machine.left_in_group(tmp_path) == 100
+    (tmp_path / "memory.stat").write_text("anon 1000\nactive_file 10\ninactive_file 6000\nslab 3\n")
+    assert machine.left_in_group(tmp_path) == 6100
+    (tmp_path / "memory.max").write_text("max\n")
+    assert machine.left_in_group(tmp_path) is None

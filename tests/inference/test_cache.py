@@ -1,5 +1,6 @@
 """What is kept about a choice: found again only where everything it depends on is the same."""
 
+import hashlib
 import os
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from resnetkit.inference.engines import ENGINES
 
 KINDS = tuple(ENGINES.values())
 RECORD = Record("onnxruntime", (Trial("onnxruntime", 1e-7, 0.01), Trial("torch", problem="no")), b"graph")
-DIGEST = "a" * 64
+DIGEST = hashlib.sha256(b"").hexdigest()  # of the file below
 
 
 @pytest.fixture
@@ -121,10 +122,21 @@ def test_a_damaged_or_missing_graph_is_as_if_there_were_no_choice(file: Path, ke
 
 
 def test_beside_a_file_only_its_newest_content_is_remembered(file: Path, key: dict[str, Any]) -> None:
-    for digest in ("a" * 64, "b" * 64):
-        Cache(digest, file).write(key, RECORD)
+    for content in (b"a", b"b"):
+        file.write_bytes(content)
+        Cache.beside(file).write(key, RECORD)
     folder = file.parent / ".classifier.safetensors.engines"
-    assert [path.name for path in folder.iterdir()] == ["b" * 16]
+    assert [path.name for path in folder.iterdir()] == [hashlib.sha256(b"b").hexdigest()[:16]]
+
+
+def test_nothing_is_kept_of_a_classifier_that_was_replaced_meanwhile(file: Path, key: dict[str, Any]) -> None:
+    before = Cache.beside(file)
+    file.write_bytes(b"another")
+    before.write(key, RECORD)
+    assert before.read(key) is None
+    file.unlink()
+    before.write(key, RECORD)
+    assert before.read(key) is None
 
 
 def test_the_users_cache_does_not_grow_without_end(key: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,3 +147,6 @@ def test_the_users_cache_does_not_grow_without_end(key: dict[str, Any], monkeypa
         Cache(letter * 64).write(key, RECORD)
         os.utime(user_folder() / (letter * 16), (number, number))
     assert {path.name for path in user_folder().iterdir()} == {"c" * 16, "d" * 16, "not ours"}
+    assert Cache("c" * 64).read(key) == RECORD  # used now, so it outlives the other
+    Cache("e" * 64).write(key, RECORD)
+    assert {path.name for path in user_folder().iterdir()} == {"c" * 16, "e" * 16, "not ours"}

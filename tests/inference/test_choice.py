@@ -77,7 +77,7 @@ def test_one_engine_alone_is_checked_but_not_timed() -> None:
     engine = Pretended("a", clock)
     choice = run(clock, engine)
     assert choice.engine is engine
-    assert engine.calls == 1
+    assert engine.calls == 2  # with the check images, and with as many as will be computed at once
     assert choice.trials == (Trial("a", 0.0, num_turned=0),)
 
 
@@ -88,6 +88,22 @@ def test_an_engine_that_disagrees_is_left_out_with_the_difference() -> None:
     assert choice.engine.name == "slow"
     assert choice.trials[0].max_difference == pytest.approx(0.01, rel=1e-3)
     assert "differs from the network by up to 1.0e-02" in choice.trials[0].problem
+
+
+def test_an_engine_must_agree_on_as_many_images_as_it_will_be_given() -> None:
+    class Divides(Pretended):
+        def probabilities(self, pixels: np.ndarray) -> np.ndarray:
+            if len(pixels) == 2:
+                raise MemoryError("no room for two")
+            return super().probabilities(pixels)
+
+    clock = Clock()
+    choice = run(clock, Divides("fast", clock, (0.1,)), Pretended("slow", clock))
+    assert choice.engine.name == "slow"
+    assert choice.trials[0].problem == "MemoryError: no room for two"
+    odd = Pretended("odd", clock, (0.1,))
+    odd.probabilities = lambda pixels: TRUTH if len(pixels) == 4 else TRUTH[:2] + 0.01  # type: ignore[method-assign]
+    assert run(clock, odd, Pretended("slow", clock)).engine.name == "slow"
 
 
 def test_a_less_exact_precision_is_given_its_own_tolerance() -> None:

@@ -206,6 +206,18 @@ def test_an_engine_that_is_not_installed_is_an_error_that_says_how_to_get_it(mon
     assert raised.value.code is Code.USAGE
 
 
+def test_a_compiled_network_has_its_weights_as_constants(make: Callable[..., Any], noise: Callable[..., Any]) -> None:
+    if ENGINES["torch_compile"].missing:
+        pytest.skip(ENGINES["torch_compile"].missing)
+    classifier = make()
+    engine = open_kind(ENGINES["torch_compile"], classifier, batch_size=2, num_threads=1)
+    pixels = noise(classifier, 2)
+    before = engine.probabilities(pixels)
+    for parameter in engine.network._orig_mod.parameters():
+        parameter.data.zero_()
+    assert np.array_equal(engine.probabilities(pixels), before)
+
+
 def test_without_a_compiler_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
     with pytest.raises(ResnetkitError, match="the engine torch_compile cannot run here") as raised:

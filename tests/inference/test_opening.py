@@ -15,7 +15,7 @@ import torch
 from resnetkit.classifier import Classifier, PlainNetwork, load_classifier
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.inference import choice, engines, graph_engines, opening
-from resnetkit.inference.cache import user_folder
+from resnetkit.inference.cache import Cache, user_folder
 from resnetkit.inference.engines import ENGINES
 from resnetkit.inference.opening import open_engine, open_predictor
 from resnetkit.inference.torch_engines import TorchEngine
@@ -62,7 +62,7 @@ def test_with_torch_alone_nothing_is_measured_or_kept(
 ) -> None:
     only("torch", "torch_compile")
     monkeypatch.setattr(opening, "choose", None)  # would fail if it were called
-    engine = open_engine(classifier, file=file, tell=told.append)
+    engine = open_engine(classifier, cache=Cache.beside(file), tell=told.append)
     assert isinstance(engine, TorchEngine)
     assert (told, kept(file.parent), user_folder().exists()) == ([], [], False)
 
@@ -71,18 +71,18 @@ def test_with_torch_alone_nothing_is_measured_or_kept(
 def test_a_choice_is_made_once(
     classifier: Classifier, file: Path, told: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = open_engine(classifier, batch_size=4, file=file, tell=told.append)
+    first = open_engine(classifier, batch_size=4, cache=Cache.beside(file), tell=told.append)
     assert "measuring the engines onnxruntime" in told[0]
     assert told[-1].startswith(f"engine {first.name}: ")
     assert "the network's within" in told[-1]
     monkeypatch.setattr(opening, "choose", None)
-    again = open_engine(classifier, batch_size=4, file=file, tell=told.append)
+    again = open_engine(classifier, batch_size=4, cache=Cache.beside(file), tell=told.append)
     assert again.name == first.name
     assert len(told) == 2
     # A batch of 5 is computed by four too, one of 8 is another question.
-    assert open_engine(classifier, batch_size=5, file=file, tell=told.append).name == first.name
+    assert open_engine(classifier, batch_size=5, cache=Cache.beside(file), tell=told.append).name == first.name
     with pytest.raises(TypeError):
-        open_engine(classifier, batch_size=8, file=file, tell=told.append)
+        open_engine(classifier, batch_size=8, cache=Cache.beside(file), tell=told.append)
 
 
 @needs_onnxruntime
@@ -90,11 +90,11 @@ def test_a_changed_classifier_is_measured_anew(
     classifier: Classifier, file: Path, told: list[str], only: Callable[..., None]
 ) -> None:
     only("onnxruntime", "torch")
-    open_engine(classifier, "onnxruntime", file=file, tell=told.append)
+    open_engine(classifier, "onnxruntime", cache=Cache.beside(file), tell=told.append)
     before = set(kept(file.parent))
     classifier.network.fc.bias.data += 1
     classifier.save(file)
-    engine = open_engine(classifier, "onnxruntime", file=file, tell=told.append)
+    engine = open_engine(classifier, "onnxruntime", cache=Cache.beside(file), tell=told.append)
     assert sum("checking the engine" in text for text in told) == 2
     assert not before & set(kept(file.parent))
     pixels = np.zeros((2, 3, 16, 16), np.uint8)
@@ -112,10 +112,10 @@ def test_weights_without_a_file_are_remembered_in_the_users_cache(classifier: Cl
 
 @needs_onnxruntime
 def test_a_damaged_cache_is_rebuilt(classifier: Classifier, file: Path, told: list[str]) -> None:
-    open_engine(classifier, "onnxruntime", file=file, tell=told.append)
+    open_engine(classifier, "onnxruntime", cache=Cache.beside(file), tell=told.append)
     for path in kept(file.parent):
         path.write_bytes(b"damaged")
-        open_engine(classifier, "onnxruntime", file=file, tell=told.append)
+        open_engine(classifier, "onnxruntime", cache=Cache.beside(file), tell=told.append)
         assert path.read_bytes() != b"damaged"
     assert sum("checking the engine" in text for text in told) == 3
 
@@ -127,7 +127,7 @@ def test_an_engine_that_does_not_open_any_more_is_said_and_chosen_again(
     only("onnxruntime", "torch")
     always = {"pick": lambda trials: next(t.engine for t in trials if not t.problem)}
     monkeypatch.setattr(choice, "pick", always["pick"])
-    assert open_engine(classifier, file=file, tell=told.append).name == "onnxruntime"
+    assert open_engine(classifier, cache=Cache.beside(file), tell=told.append).name == "onnxruntime"
 
     def broken(graph: bytes, **settings: int) -> None:
         raise RuntimeError("illegal instruction")
@@ -174,7 +174,7 @@ def test_in_bfloat16_the_engine_is_checked_and_remembered_apart(
 ) -> None:
     only("onnxruntime", "torch")
     monkeypatch.setattr(opening, "multiplies_bf16_fast", lambda: True)
-    engine = open_engine(classifier, precision="bf16", file=file, tell=told.append)
+    engine = open_engine(classifier, precision="bf16", cache=Cache.beside(file), tell=told.append)
     pixels = np.random.default_rng(0).integers(0, 256, (4, 3, 16, 16), dtype=np.uint8)
     assert (
         np.abs(
@@ -187,11 +187,11 @@ def test_in_bfloat16_the_engine_is_checked_and_remembered_apart(
     assert told[1].startswith("engine torch in bf16: its probabilities are the float32 network's within ")
     assert told[1].endswith(" of 8 check images")
     monkeypatch.setattr(opening, "choose", None)
-    again = open_engine(classifier, precision="bf16", file=file, tell=told.append)
+    again = open_engine(classifier, precision="bf16", cache=Cache.beside(file), tell=told.append)
     assert np.array_equal(again.probabilities(pixels), engine.probabilities(pixels))
     assert len(told) == 2
     assert (
-        open_engine(classifier, "torch", file=file, tell=told.append).probabilities(pixels)
+        open_engine(classifier, "torch", cache=Cache.beside(file), tell=told.append).probabilities(pixels)
         != engine.probabilities(pixels)
     ).any()
 

@@ -50,9 +50,7 @@ def cost_svg(benchmark: Benchmark) -> str:
         y += 2 * ROW_PX
     title = f"What an image costs in {benchmark.subject}"
     environment = benchmark.environment
-    machine = (
-        f"{environment['gpu'] or environment['processor']}, {environment['threads']} threads, {benchmark.measured_at}"
-    )
+    machine = f"{benchmark.device}, {environment['threads']} threads, {benchmark.measured_at}"
     width = 2 * MARGIN_PX + LABEL_PX + BAR_PX + max(250.0, words_px(machine) - BAR_PX)
     parts += [text(MARGIN_PX, 28, title, "title"), text(MARGIN_PX, y - 12, machine, "note")]
     return picture(width, y, title, cost_text(benchmark.rows), parts)

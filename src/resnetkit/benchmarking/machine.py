@@ -79,17 +79,20 @@ def free_bytes(device: torch.device) -> int | None:
     """Memory that new work can have; None where the system does not tell."""
     if device.type == "cuda":
         return free_on_gpu(device)
-    found = _read_number("/proc/meminfo", "MemAvailable")
-    return None if found is None else min(found, _left_in_group(found))
+    give_back_freed_memory()
+    kib = _read_number("/proc/meminfo", r"MemAvailable:\s+(\d+) kB")
+    known = [number for number in (None if kib is None else 1024 * kib, left_in_group()) if number is not None]
+    return min(known, default=None)
 
 
-def _left_in_group(otherwise: int) -> int:
-    """What the control group of this process, a container's, has left of its limit."""
-    group = Path("/sys/fs/cgroup")
-    try:
-        return int((group / "memory.max").read_text()) - int((group / "memory.current").read_text())
-    except (OSError, ValueError):
-        return otherwise
+def left_in_group(group: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """Bytes that a control group, a container's, has left of its limit; None without one.
+
+    What files read from the disk take there is given up when it is needed.
+    """
+    limit, used = (_read_number(group / name, r"(\d+)") for name in ("memory.max", "memory.current"))
+    reclaimable = _read_number(group / "memory.stat", r"inactive_file (\d+)")
+    return None if limit is None or used is None else limit - used + (reclaimable or 0)
 
 
 @dataclass
@@ -119,7 +122,8 @@ def watch_memory(device: torch.device) -> Iterator[PeakMemory]:
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")  # proc(5): forget the peak of the resident set
     yield peak
-    peak.num_bytes = _read_number("/proc/self/status", "VmHWM") or _largest_resident_set()
+    peak_kib = _read_number("/proc/self/status", r"VmHWM:\s+(\d+) kB")
+    peak.num_bytes = _largest_resident_set() if peak_kib is None else 1024 * peak_kib
 
 
 def _largest_resident_set() -> int:
@@ -127,10 +131,10 @@ def _largest_resident_set() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def _read_number(path: str, name: str) -> int | None:
-    """Bytes on the line ``name: … kB`` of a file of the Linux kernel."""
+def _read_number(path: str | Path, pattern: str) -> int | None:
+    """The number in the line of a file of the Linux kernel that a pattern describes."""
     try:
-        found = re.search(rf"^{name}:\s+(\d+) kB", Path(path).read_text(), re.MULTILINE)
+        found = re.search(f"^{pattern}$", Path(path).read_text(), re.MULTILINE)
     except OSError:
         return None
-    return None if found is None else 1024 * int(found[1])
+    return None if found is None else int(found[1])

@@ -45,6 +45,7 @@ class Benchmark:
     """All rows, and what they were measured on.
 
     Attributes:
+        device: the GPU's name, or the processor's.
         peak_flops_per_second: measured by precision, of products of matrices.
         precision: of training.
         load_average: processes that wanted a core in the minute before.
@@ -53,6 +54,7 @@ class Benchmark:
     subject: str
     recipe: dict[str, Any]
     environment: dict[str, Any]
+    device: str
     measured_at: str
     precision: str
     compiled: bool

@@ -28,7 +28,7 @@ from resnetkit.benchmarking.timing import Work, time_rounds
 from resnetkit.benchmarking.work import PredictionWork, TrainingWork, make_data
 from resnetkit.config import to_dict
 from resnetkit.data.spec import Preprocessing
-from resnetkit.errors import ResnetkitError
+from resnetkit.errors import ResnetkitError, first_line
 from resnetkit.inference.engines import find_kinds
 from resnetkit.inference.opening import chunk_size, open_engine
 from resnetkit.models.cost import count_cost
@@ -90,6 +90,7 @@ def run_benchmark(
         subject=subject.name,
         recipe=to_dict(subject.recipe),
         environment=environment,
+        device=environment["processor"] if computing.device.type == "cpu" else runtime.device_name(computing.device),
         measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
         precision=precision,
         compiled=computing.compile,
@@ -129,11 +130,11 @@ class _Bench:
                 work(WARM_UP_STEPS)
         except torch.OutOfMemoryError as error:
             torch.cuda.empty_cache()
-            raise _CannotRun(f"out of memory: {_first_line(error)}") from None
+            raise _CannotRun(f"out of memory: {first_line(error)}") from None
         except ResnetkitError as error:
             raise _CannotRun(error.what) from None
         except (RuntimeError, ValueError) as error:  # a CPU's lack of memory; maps too small for a norm or a pool
-            raise _CannotRun(_first_line(error)) from None
+            raise _CannotRun(first_line(error)) from None
         return work, peak.num_bytes
 
     def _work(self, case: Case, scratch: Path) -> PredictionWork | TrainingWork:
@@ -183,10 +184,6 @@ def _compiled_for_each_shape(computing: runtime.Runtime) -> Iterator[None]:
 
     with torch._dynamo.config.patch(automatic_dynamic_shapes=False, recompile_limit=64):
         yield
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0] or type(error).__name__
 
 
 def _passes(subject: Subject, mode: Mode) -> int | None:

@@ -99,6 +99,7 @@ class TrainingWork:
     """Steps of :class:`~resnetkit.training.loop.Loop`, as ``train`` runs it, without its ends of epochs.
 
     Reading the batch, augmentation, network, loss, update and average are in them; validation and checkpoints are not.
+    The loop reads ahead, so each time it is asked it prepares one batch, on a GPU one group, more than it trains on.
     """
 
     recipe: Recipe

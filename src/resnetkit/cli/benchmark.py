@@ -129,7 +129,7 @@ def _print_benchmark(measured: Benchmark) -> None:
     recipe = measured.recipe
     compiled = "compiled" if measured.compiled else "not compiled"
     typer.echo(f"{measured.subject}, trained as recipe {recipe['name']} does, in {measured.precision}, {compiled}")
-    typer.echo(f"machine  {environment['gpu'] or environment['processor']}, {environment['threads']} threads")
+    typer.echo(f"machine  {measured.device}, {environment['threads']} threads")
     typer.echo(f"versions resnetkit {environment['resnetkit']}, torch {environment['torch']}")
     typer.echo(f"peak     {peaks}\n")
     table = Table("", "engine", "in", box=None)

@@ -14,6 +14,7 @@ from resnetkit.processor import Precision
 if TYPE_CHECKING:
     from resnetkit.classifier import Classifier
     from resnetkit.data.source import UInt8Images
+    from resnetkit.inference.cache import Cache
     from resnetkit.prediction import Engine, Predictor, Probabilities
 
 
@@ -47,11 +48,11 @@ class Computing:
 
         find_kinds(self.engine, self.precision)
 
-    def open_engine(self, classifier: Classifier, file: Path | None) -> Engine:
-        """:func:`resnetkit.inference.opening.open_engine` for a classifier, and its own file if it has one."""
+    def open_engine(self, classifier: Classifier, cache: Cache | None) -> Engine:
+        """:func:`resnetkit.inference.opening.open_engine` for a classifier, and the cache of its own file."""
         from resnetkit.inference.opening import open_engine
 
-        return open_engine(classifier, self.engine, precision=self.precision, batch_size=self.batch_size, file=file)
+        return open_engine(classifier, self.engine, precision=self.precision, batch_size=self.batch_size, cache=cache)
 
     def open_predictor(self, file: Path, device: str) -> Predictor:
         """:func:`resnetkit.inference.opening.open_predictor` for a file of our own."""
@@ -84,14 +85,18 @@ def open_and_warn(source: str, reading: Reading) -> Classifier:
 def open_with_engine(source: str, reading: Reading, computing: Computing) -> Classifier:
     """:func:`open_and_warn`, with an engine."""
     computing.check()
+    cache = engine_cache(source)
     classifier = open_and_warn(source, reading)
-    set_engine(classifier, source, computing)
+    classifier.engine = computing.open_engine(classifier, cache)
     return classifier
 
 
-def set_engine(classifier: Classifier, source: str, computing: Computing) -> None:
-    """Give an engine to the classifier that ``source`` names."""
-    classifier.engine = computing.open_engine(classifier, _own_file(source))
+def engine_cache(source: str) -> Cache | None:
+    """Of the classifier file that a source is or holds, to be asked before it is opened; None for anybody's weights."""
+    from resnetkit.inference.cache import Cache
+
+    file = _own_file(source)
+    return None if file is None else Cache.beside(file)
 
 
 def open_for_prediction(
@@ -118,8 +123,9 @@ def _open_on_demand(source: str, reading: Reading, computing: Computing) -> Pred
     """As :func:`open_for_prediction`, but the engine waits for the first image, should one turn up after all."""
     file = _own_file(source)
     if file is None or reading.describes_weights:
+        cache = engine_cache(source)
         classifier = open_and_warn(source, reading)
-        classifier.engine = _EngineOnDemand(lambda: computing.open_engine(classifier, file))
+        classifier.engine = _EngineOnDemand(lambda: computing.open_engine(classifier, cache))
         return classifier.predictor
     from resnetkit.classifier_file import read_description
     from resnetkit.prediction import Predictor

@@ -12,6 +12,7 @@ import os
 import platform
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ import platformdirs
 
 from resnetkit.config import from_dict, to_dict
 from resnetkit.errors import ResnetkitError
-from resnetkit.files import write_durably
+from resnetkit.files import io_errors, sha256_of, write_durably
 from resnetkit.inference.choice import Trial
 from resnetkit.inference.engines import EngineKind
 from resnetkit.inference.machine import version_of
@@ -86,6 +87,12 @@ class Cache:
     digest: str
     file: Path | None = None
 
+    @classmethod
+    def beside(cls, file: Path) -> Cache:
+        """For the classifier in a file as it is now; to be asked before that is loaded, for files get replaced."""
+        with io_errors(f"read {file}"):
+            return cls(sha256_of(file), file)
+
     @property
     def folders(self) -> tuple[Path, ...]:
         """Beside the file, where there is one and it may be written, then in the user's cache."""
@@ -98,11 +105,13 @@ class Cache:
         return next((record for folder in self.folders if (record := self._read(folder, key)) is not None), None)
 
     def write(self, key: Key, record: Record) -> None:
-        """Keep a choice.
+        """Keep a choice, unless the file holds another classifier by now.
 
         Raises:
             ResnetkitError: where no place can be written; the last one's error.
         """
+        if self.file is not None and not _holds(self.file, self.digest):
+            return
         for folder in self.folders:
             try:
                 self._write(folder, key, record)
@@ -125,6 +134,8 @@ class Cache:
                 if hashlib.sha256(graph).hexdigest() != content["graph_sha256"]:
                     return None
             trials = tuple(from_dict(Trial, trial, where=str(folder)) for trial in content["trials"])
+            with suppress(OSError):  # a cache that may only be read
+                os.utime(folder)  # for _forget
             return Record(content["engine"], trials, graph)
         except (OSError, ValueError, TypeError, KeyError, RecursionError, ResnetkitError):
             return None
@@ -154,9 +165,19 @@ def _name(key: Key) -> str:
     return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:NAME_LENGTH] + ".json"
 
 
+def _holds(file: Path, digest: str) -> bool:
+    try:
+        return sha256_of(file) == digest
+    except OSError:
+        return False
+
+
 def _forget(newest: Path, *, keep: int) -> None:
     """Remove what is kept for all but the ``keep`` classifiers used last, ``newest`` among them."""
-    others = [folder for folder in newest.parent.iterdir() if folder != newest and len(folder.name) == NAME_LENGTH]
-    others.sort(key=lambda folder: folder.stat().st_mtime if folder.exists() else 0, reverse=True)
-    for folder in others[keep - 1 :]:
+    others = []
+    for folder in newest.parent.iterdir():
+        if folder != newest and len(folder.name) == NAME_LENGTH:
+            with suppress(FileNotFoundError):  # another process forgets too
+                others.append((folder.stat().st_mtime, folder))
+    for _, folder in sorted(others, reverse=True)[keep - 1 :]:
         shutil.rmtree(folder, ignore_errors=True)

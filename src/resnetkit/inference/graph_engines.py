@@ -122,14 +122,13 @@ def import_openvino() -> Any:
 
     Its import sends an event through ``openvino_telemetry`` (seen in 2026.4); without that package it goes on silently.
     """
-    was_there, kept = OPENVINO_TELEMETRY in sys.modules, sys.modules.get(OPENVINO_TELEMETRY)
+    before = {name: module for name, module in sys.modules.items() if name == OPENVINO_TELEMETRY}
     sys.modules[OPENVINO_TELEMETRY] = None  # type: ignore[assignment]  # Python's way to say: not to be found
     try:
         return importlib.import_module("openvino")
     finally:
         del sys.modules[OPENVINO_TELEMETRY]
-        if was_there and kept is not None:
-            sys.modules[OPENVINO_TELEMETRY] = kept
+        sys.modules.update(before)
 
 
 def open_openvino(graph: bytes, *, batch_size: int, num_threads: int, precision: Precision) -> Engine:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from resnetkit.classifier_file import find_classifier, read_description
 from resnetkit.errors import Code, ResnetkitError, require
-from resnetkit.files import sha256_of
 from resnetkit.inference.cache import Cache, Key, Record, make_key
 from resnetkit.inference.choice import NUM_CHECK_IMAGES, TOLERANCES, Choice, check_images, choose
 from resnetkit.inference.engines import AUTO, ENGINES, EngineKind, find_kinds, open_kind
@@ -56,13 +55,14 @@ def open_predictor(
     file = find_classifier(source)
     kinds = find_kinds(engine, precision)  # a mistyped name is told before anything is loaded
     threads = find_num_threads()  # before torch is loaded and after it the same, or nothing would be found again
+    cache = Cache.beside(file)
     if device == "cpu" or (device == "auto" and not may_have_gpu()):
         description = read_description(file)
         size = description.preprocessing.image_size_px
         chunk = chunk_size(batch_size, size, threads)
         if any(kind.reads == "graph" for kind in kinds):
             key = make_key(kinds, batch_size=chunk, num_threads=threads, precision=precision)
-            record = Cache(sha256_of(file), file).read(key)
+            record = cache.read(key)
             opened = None if record is None or record.graph is None else _reopen(record, key, tell)
             if opened is not None:
                 _tell_if_vain(precision, on_cpu=True, tell=tell)
@@ -73,7 +73,7 @@ def open_predictor(
 
     classifier = load_classifier(file, device=find_device(device))
     classifier.engine = open_engine(
-        classifier, engine, precision=precision, batch_size=batch_size, num_threads=threads, file=file, tell=tell
+        classifier, engine, precision=precision, batch_size=batch_size, num_threads=threads, cache=cache, tell=tell
     )
     return classifier.predictor
 
@@ -85,7 +85,7 @@ def open_engine(
     precision: Precision = "fp32",
     batch_size: int = BATCH_SIZE,
     num_threads: int | None = None,
-    file: Path | None = None,
+    cache: Cache | None = None,
     tell: Tell = tell_user,
 ) -> Engine:
     """The engine of that name for a classifier; ``auto``: the fastest one here that agrees with the network.
@@ -98,8 +98,8 @@ def open_engine(
         precision: what convs and matrix products are computed in; ``bf16`` gives other probabilities.
         batch_size: how many images will be given at once.
         num_threads: to compute with, but for torch, which has one number for the process; None: torch's.
-        file: what the classifier was loaded from, unchanged since: the choice is kept beside it. Otherwise, as for
-            anybody's weights, it is kept in the user's cache.
+        cache: where the choice is kept: of the file that the classifier was loaded from, asked for before that, if it
+            is as it was loaded. Otherwise, as for anybody's weights, it is kept in the user's cache.
 
     Raises:
         ResnetkitError: for an unknown engine, or one that cannot run here, fails, or disagrees with the network.
@@ -114,8 +114,8 @@ def open_engine(
     chunk = chunk_size(batch_size, size, threads) if on_cpu else batch_size
     if precision == "fp32" and all(kind.name == "torch" for kind in kinds):
         return open_kind(kinds[0], classifier, batch_size=chunk, num_threads=threads)
-    digest = sha256_of(file) if file is not None else hashlib.sha256(classifier.to_bytes()).hexdigest()
-    cache = Cache(digest, file)
+    if cache is None:
+        cache = Cache(hashlib.sha256(classifier.to_bytes()).hexdigest())
     key = make_key(
         kinds, batch_size=chunk, num_threads=threads, precision=precision, device=device_name(classifier.device)
     )

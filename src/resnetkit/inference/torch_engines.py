@@ -17,6 +17,9 @@ from resnetkit.data.spec import Preprocessing
 from resnetkit.inference.folding import fold
 from resnetkit.prediction import Engine, Probabilities
 from resnetkit.processor import Precision
+from resnetkit.runtime import keep_compiled_code_apart
+
+MOST_COMPILED = 256  # networks in one process
 
 
 @dataclass(frozen=True)
@@ -62,12 +65,19 @@ def open_torch(classifier: Classifier, *, batch_size: int, num_threads: int, pre
 
 def open_compiled(classifier: Classifier, *, batch_size: int, num_threads: int, precision: Precision) -> Engine:
     """The folded network through ``torch.compile`` with constants frozen; takes a minute to open."""
+    import torch._dynamo
+    import torch._inductor.config
+
+    keep_compiled_code_apart()
     network, dtype = _folded(classifier, precision)
     compiled = torch.compile(network, dynamic=False, options=compile_options(classifier.device))
     preprocessing = classifier.preprocessing
     engine = TorchEngine("torch_compile", compiled, preprocessing, classifier.device, batch_size, dtype, is_static=True)
     size = preprocessing.image_size_px
-    engine.probabilities(np.zeros((1, preprocessing.channels, size, size), np.uint8))  # compiled at the first call
+    # Compiled at the first call. Whether weights become constants is asked before the options are looked at; and beyond
+    # its limit, which all networks of one class share, torch goes on without compiling and does not say so.
+    with torch._inductor.config.patch(freezing=True), torch._dynamo.config.patch(recompile_limit=MOST_COMPILED):
+        engine.probabilities(np.zeros((1, preprocessing.channels, size, size), np.uint8))
     return engine
 
 
