@@ -85,7 +85,10 @@ def torch_eager(model: str, batch_size: int, *, channels_last: bool = False, com
         network = network.to(memory_format=torch.channels_last)
         images = images.contiguous(memory_format=torch.channels_last)
     if compiled:
-        network = torch.compile(network, options={"freezing": True})
+        import torch._inductor.config
+
+        torch._inductor.config.freezing = True  # as an option of torch.compile it comes too late, and freezes nothing
+        network = torch.compile(network)
 
     def run() -> Any:
         with torch.no_grad():
