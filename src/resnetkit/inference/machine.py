@@ -13,11 +13,17 @@ CUDA_DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 
 
 def find_num_threads() -> int:
-    """Threads to compute with: torch's where it is loaded, else ``OMP_NUM_THREADS``, else one per physical core."""
+    """Threads to compute with: torch's where it is loaded, else as many as it would take.
+
+    That is what the environment states, or one for each physical core.
+    """
     if "torch" in sys.modules:
         return int(sys.modules["torch"].get_num_threads())
-    stated = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
-    return int(stated) if stated.isdigit() and int(stated) else num_physical_cores()
+    for name in ("MKL_NUM_THREADS", "OMP_NUM_THREADS"):
+        stated = os.environ.get(name, "").split(",")[0]
+        if stated.isdigit() and int(stated):
+            return int(stated)
+    return num_physical_cores()
 
 
 def num_physical_cores() -> int:
