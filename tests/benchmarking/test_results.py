@@ -23,6 +23,11 @@ def test_figures_are_medians_of_rounds_and_quantiles_of_steps() -> None:
     assert row.peak_share == pytest.approx(0.12)
 
 
+def test_steps_that_were_timed_together_have_no_tail() -> None:
+    row = with_figures(Row(CASE, 1_000), [[0.1] * 32], peak=1e6, passes=3, one_by_one=False)
+    assert row.step_ms == {"p50": pytest.approx(100), "p95": None}
+
+
 def test_few_steps_have_no_tail_and_unknown_work_has_no_share() -> None:
     row = with_figures(Row(CASE, 1_000), [[0.1]], peak=1e6, passes=None)
     assert row.step_ms is not None

@@ -20,7 +20,7 @@ class Row:
     Attributes:
         multiply_adds: of one image's forward pass.
         engine, precision: what computed, and in what; training has the loop's own.
-        step_ms: of one batch; ``p95`` where there were enough steps.
+        step_ms: of one batch; ``p95`` where enough steps were timed one by one.
         flops_per_second: achieved: 2 × multiply-adds × images/s, in training 3 times that; None where part of the
             network is frozen, which saves some of it.
         peak_share: of the peak measured in the same precision.
@@ -69,13 +69,16 @@ class Benchmark:
         return {**asdict(self), "rows": rows, "warnings": list(self.warnings)}
 
 
-def with_figures(row: Row, rounds: Sequence[Sequence[float]], *, peak: float, passes: int | None) -> Row:
+def with_figures(
+    row: Row, rounds: Sequence[Sequence[float]], *, peak: float, passes: int | None, one_by_one: bool = True
+) -> Row:
     """A row with what its rounds say.
 
     Args:
         rounds: seconds of every step.
         peak: floating-point operations per second to compare with.
         passes: what an image costs, in forward passes; None where that is not known.
+        one_by_one: whether every step was timed by itself; what some took together tells nothing of the slowest.
     """
     case = row.case
     images_per_second = Figure.of([case.batch_size * len(seconds) / sum(seconds) for seconds in rounds])
@@ -86,7 +89,7 @@ def with_figures(row: Row, rounds: Sequence[Sequence[float]], *, peak: float, pa
         images_per_second=images_per_second,
         step_ms={
             "p50": percentile(steps, 0.5),
-            "p95": percentile(steps, 0.95) if len(steps) >= MIN_FOR_TAIL else None,
+            "p95": percentile(steps, 0.95) if one_by_one and len(steps) >= MIN_FOR_TAIL else None,
         },
         num_steps=len(steps),
         flops_per_second=flops,

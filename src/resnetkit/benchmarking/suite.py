@@ -79,7 +79,9 @@ def run_benchmark(
             peaks[name] = max(peaks[name], measure_peak(name, computing.device))
     for case, rounds in times.items():
         peak = peaks[rows[case].precision]
-        rows[case] = with_figures(rows[case], rounds, peak=peak, passes=_passes(subject, case.mode))
+        one_by_one = case.mode == "predict" or computing.device.type == "cpu"  # a GPU trains some steps at a time
+        passes = _passes(subject, case.mode)
+        rows[case] = with_figures(rows[case], rounds, peak=peak, passes=passes, one_by_one=one_by_one)
     environment = runtime.environment()
     warnings = [
         *computing.notes,
