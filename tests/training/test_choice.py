@@ -1,4 +1,4 @@
-"""What is chosen for images of another number of channels than those the weights were trained with."""
+"""What is chosen, and what is said about it."""
 
 import pytest
 
@@ -26,3 +26,11 @@ def test_weights_for_other_channels_keep_their_statistics_on_average(facts: Data
     assert ours.mean == ours.std == (0.5,) * facts.channels
     why = "as the weights were trained, with the average of their mean and std in each channel"
     assert f"images of 28 × 28 px: {why}" in chosen.reasons
+
+
+def test_what_was_set_is_not_told_as_chosen() -> None:
+    facts = DataFacts("photos", 300, 3, 40, 2, is_folder=True)
+    told = choose(facts, DataSpec("photos")).reasons
+    assert [reason.split()[0] for reason in told] == ["network", "recipe", "images", "batches"]
+    settings = {"preprocessing.image_size_px": 48, "batch_size": 2}
+    assert choose(facts, DataSpec("photos"), settings=settings).reasons == told[:2]

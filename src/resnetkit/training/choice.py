@@ -106,7 +106,6 @@ def choose(
         raise ResnetkitError(Code.USAGE, f"unknown recipe '{recipe}'", fix=did_you_mean(recipe, RECIPES))
     preprocessing, why = _choose_preprocessing(facts, start)
     size = preprocessing.image_size_px
-    reasons.append(f"images of {size} × {size} px: {why}")
     spec = find_entry(model).spec if isinstance(model, str) else model
     base = Recipe(
         name=recipe,
@@ -119,12 +118,16 @@ def choose(
     chosen = RECIPES[recipe](base, flip_rate)
     most = max(SMALLEST_BATCH, facts.num_train // MIN_STEPS_PER_EPOCH)
     most = max(2, min(most, facts.num_train))
-    if chosen.batch_size > most:
-        chosen = replace(chosen, batch_size=2 ** (most.bit_length() - 1))
-        reasons.append(f"batches of {chosen.batch_size}: {facts.num_train:,} training images are few")
+    few = 2 ** (most.bit_length() - 1) if chosen.batch_size > most else None
+    if few is not None:
+        chosen = replace(chosen, batch_size=few)
     if start is not None:
         chosen = override(chosen, {"fine_tuning.weights": start.weights})
     chosen = override(chosen, settings or {})
+    if chosen.preprocessing.image_size_px == size:
+        reasons.append(f"images of {size} × {size} px: {why}")
+    if chosen.batch_size == few:
+        reasons.append(f"batches of {few}: {facts.num_train:,} training images are few")
     better, _ = _choose_model(replace(facts, image_size_px=chosen.preprocessing.image_size_px))
     warnings = [
         *warnings_about_size(chosen, better),
