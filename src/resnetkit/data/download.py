@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from resnetkit.files import io_errors, sync_file
+from resnetkit.locking import locked
 
 TIMEOUT_SECONDS = 20
 BLOCK_BYTES = 2**18
@@ -40,22 +39,9 @@ def fetch_file(urls: Sequence[str], target: Path, is_right: Callable[[Path], boo
     """
     with io_errors(f"create {target.parent}"):
         target.parent.mkdir(parents=True, exist_ok=True)
-    with _alone_in(target.parent):
+    with locked(target.parent):
         if not target.exists():  # it may have come while we waited
             _fetch_from_any(urls, target, is_right)
-
-
-@contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Keep other processes from downloading into a folder; the lock ends with the process, however it ends."""
-    with io_errors(f"lock {folder}"):
-        descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with io_errors(f"lock {folder}"):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _fetch_from_any(urls: Sequence[str], target: Path, is_right: Callable[[Path], bool]) -> None:

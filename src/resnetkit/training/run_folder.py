@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +13,7 @@ from resnetkit.classifier_file import FILE_NAME
 from resnetkit.config import from_dict, to_dict
 from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.files import create_numbered_folder, io_errors, write_durably
+from resnetkit.locking import locked
 from resnetkit.training.recipe import Recipe
 
 
@@ -115,19 +113,7 @@ class RunFolder:
         kept = [e for e in self.events() if e.get("step", 0) <= step and e.get("epoch", 0) <= epoch]
         write_durably(self.metrics_file, "".join(json.dumps(event) + "\n" for event in kept).encode())
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep a second process from training in this folder; the lock ends with the process, however it ends."""
-        with io_errors(f"use {self.path}"):
-            descriptor = os.open(self.path, os.O_RDONLY)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            raise ResnetkitError(
-                Code.USAGE, f"another process is training in {self.path}", fix="wait for it, or stop it first"
-            ) from None
-        try:
-            yield
-        finally:
-            os.close(descriptor)
+    def locked(self) -> AbstractContextManager[None]:
+        """Keep a second process from training in this folder."""
+        what = f"another process is training in {self.path}"
+        return locked(self.path, if_taken=ResnetkitError(Code.USAGE, what, fix="wait for it, or stop it first"))
