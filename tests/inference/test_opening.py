@@ -14,7 +14,7 @@ import torch
 
 from resnetkit.classifier import Classifier, PlainNetwork, load_classifier
 from resnetkit.errors import Code, ResnetkitError
-from resnetkit.inference import choice, engines, graph_engines, opening
+from resnetkit.inference import cache, choice, engines, graph_engines, opening
 from resnetkit.inference.cache import Cache, user_folder
 from resnetkit.inference.engines import ENGINES
 from resnetkit.inference.opening import open_engine, open_predictor
@@ -65,6 +65,8 @@ def test_with_torch_alone_nothing_is_measured_or_kept(
     engine = open_engine(classifier, cache=Cache.beside(file), tell=told.append)
     assert isinstance(engine, TorchEngine)
     assert (told, kept(file.parent), user_folder().exists()) == ([], [], False)
+    monkeypatch.setattr(cache, "sha256_of", None)
+    assert open_predictor(file, tell=told.append).engine.name == "torch"
 
 
 @needs_onnxruntime

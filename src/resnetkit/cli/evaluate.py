@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from resnetkit.cli.opening import Computing, Reading, engine_cache, open_and_warn
+from resnetkit.cli.opening import Computing, Reading, open_and_warn
 from resnetkit.cli.options import (
     ClassNamesOption,
     DataDirOption,
@@ -71,7 +71,7 @@ def evaluate(
     require(min_top1 is None or 0 <= min_top1 <= 1, f"--min-top1 must be in [0, 1], got {min_top1}")
     computing = Computing(engine, precision, scoring.BATCH_SIZE)
     computing.check()
-    cache = engine_cache(classifier)
+    cache = computing.cache_beside(classifier)
     loaded = open_and_warn(classifier, Reading(model, entry, class_names, tuple(preprocess or ()), device))
     spec, is_own = _data_spec(classifier, data)
     spec = replace(spec, on_bad_image=on_bad_image or spec.on_bad_image, data_dir=data_dir or spec.data_dir)

@@ -48,8 +48,16 @@ class Computing:
 
         find_kinds(self.engine, self.precision)
 
-    def open_engine(self, classifier: Classifier, cache: Cache | None) -> Engine:
-        """:func:`resnetkit.inference.opening.open_engine` for a classifier, and the cache of its own file."""
+    def cache_beside(self, source: str) -> Cache | None:
+        """:func:`resnetkit.inference.opening.cache_beside` a classifier of our own; None for other weights."""
+        from resnetkit.inference.engines import find_kinds
+        from resnetkit.inference.opening import cache_beside
+
+        file = _own_file(source)
+        return None if file is None else cache_beside(file, find_kinds(self.engine, self.precision), self.precision)
+
+    def open_engine(self, classifier: Classifier, cache: Cache | None = None) -> Engine:
+        """:func:`resnetkit.inference.opening.open_engine` for a classifier, and the cache beside its own file."""
         from resnetkit.inference.opening import open_engine
 
         return open_engine(classifier, self.engine, precision=self.precision, batch_size=self.batch_size, cache=cache)
@@ -83,20 +91,11 @@ def open_and_warn(source: str, reading: Reading) -> Classifier:
 
 
 def open_with_engine(source: str, reading: Reading, computing: Computing) -> Classifier:
-    """:func:`open_and_warn`, with an engine."""
+    """:func:`open_and_warn` for anybody's weights, with an engine."""
     computing.check()
-    cache = engine_cache(source)
     classifier = open_and_warn(source, reading)
-    classifier.engine = computing.open_engine(classifier, cache)
+    classifier.engine = computing.open_engine(classifier)
     return classifier
-
-
-def engine_cache(source: str) -> Cache | None:
-    """Of the classifier file that a source is or holds, to be asked before it is opened; None for anybody's weights."""
-    from resnetkit.inference.cache import Cache
-
-    file = _own_file(source)
-    return None if file is None else Cache.beside(file)
 
 
 def open_for_prediction(
@@ -123,9 +122,8 @@ def _open_on_demand(source: str, reading: Reading, computing: Computing) -> Pred
     """As :func:`open_for_prediction`, but the engine waits for the first image, should one turn up after all."""
     file = _own_file(source)
     if file is None or reading.describes_weights:
-        cache = engine_cache(source)
         classifier = open_and_warn(source, reading)
-        classifier.engine = _EngineOnDemand(lambda: computing.open_engine(classifier, cache))
+        classifier.engine = _EngineOnDemand(lambda: computing.open_engine(classifier))
         return classifier.predictor
     from resnetkit.classifier_file import read_description
     from resnetkit.prediction import Predictor

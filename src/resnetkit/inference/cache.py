@@ -89,7 +89,7 @@ class Cache:
 
     @classmethod
     def beside(cls, file: Path) -> Cache:
-        """For the classifier in a file as it is now; to be asked before that is loaded, for files get replaced."""
+        """For the classifier in a file as it is now."""
         with io_errors(f"read {file}"):
             return cls(sha256_of(file), file)
 

@@ -55,12 +55,12 @@ def open_predictor(
     file = find_classifier(source)
     kinds = find_kinds(engine, precision)  # a mistyped name is told before anything is loaded
     threads = find_num_threads()  # before torch is loaded and after it the same, or nothing would be found again
-    cache = Cache.beside(file)
+    cache = cache_beside(file, kinds, precision)
     if device == "cpu" or (device == "auto" and not may_have_gpu()):
         description = read_description(file)
         size = description.preprocessing.image_size_px
         chunk = chunk_size(batch_size, size, threads)
-        if any(kind.reads == "graph" for kind in kinds):
+        if cache is not None and any(kind.reads == "graph" for kind in kinds):
             key = make_key(kinds, batch_size=chunk, num_threads=threads, precision=precision)
             record = cache.read(key)
             opened = None if record is None or record.graph is None else _reopen(record, key, tell)
@@ -98,8 +98,8 @@ def open_engine(
         precision: what convs and matrix products are computed in; ``bf16`` gives other probabilities.
         batch_size: how many images will be given at once.
         num_threads: to compute with, but for torch, which has one number for the process; None: torch's.
-        cache: where the choice is kept: of the file that the classifier was loaded from, asked for before that, if it
-            is as it was loaded. Otherwise, as for anybody's weights, it is kept in the user's cache.
+        cache: where the choice is kept: :func:`cache_beside` the file that the classifier was loaded from, if it is as
+            it was loaded. Otherwise, as for anybody's weights, it is kept in the user's cache.
 
     Raises:
         ResnetkitError: for an unknown engine, or one that cannot run here, fails, or disagrees with the network.
@@ -112,7 +112,7 @@ def open_engine(
     threads = num_threads or find_num_threads()
     size = classifier.preprocessing.image_size_px
     chunk = chunk_size(batch_size, size, threads) if on_cpu else batch_size
-    if precision == "fp32" and all(kind.name == "torch" for kind in kinds):
+    if not _is_choice(kinds, precision):
         return open_kind(kinds[0], classifier, batch_size=chunk, num_threads=threads)
     if cache is None:
         cache = Cache(hashlib.sha256(classifier.to_bytes()).hexdigest())
@@ -125,6 +125,19 @@ def open_engine(
         if opened is not None:
             return opened
     return _choose(classifier, kinds, cache, key, tell)
+
+
+def cache_beside(file: Path, kinds: Sequence[EngineKind], precision: Precision) -> Cache | None:
+    """Where a choice among engines is kept for the classifier in a file; None where there is none to make.
+
+    To be asked before the classifier is loaded, for files get replaced.
+    """
+    return Cache.beside(file) if _is_choice(kinds, precision) else None
+
+
+def _is_choice(kinds: Sequence[EngineKind], precision: Precision) -> bool:
+    """Whether something is to be measured or checked: torch in float32 is not."""
+    return precision != "fp32" or any(kind.name != "torch" for kind in kinds)
 
 
 def chunk_size(batch_size: int, image_size_px: int, num_threads: int) -> int:
