@@ -1,13 +1,20 @@
-"""Optimizers: groups, and a memory that can be put back."""
+"""Optimizers: groups, a memory that can be put back, and updates that can be held back."""
 
 import copy
+from typing import get_args
 
 import pytest
 import torch
 from torch import nn
 
 from resnetkit.models.resnet import ResNet, create_model
-from resnetkit.training.optimizer import make_optimizer, optimizer_tensors, restore_optimizer, set_learning_rate
+from resnetkit.training.optimizer import (
+    Updates,
+    make_optimizer,
+    optimizer_tensors,
+    restore_optimizer,
+    set_learning_rate,
+)
 from resnetkit.training.parts import hold_lowest_parts
 from resnetkit.training.recipe import AdamW, FineTuning, Muon, Optimizer, Sgd
 
@@ -109,3 +116,73 @@ def test_what_has_no_gradient_is_neither_updated_nor_decayed_and_joins_in_later(
     update(network, optimizer, 2)
     assert not torch.equal(network.layer2[0].conv1.weight, before["layer2.0.conv1.weight"])
     assert torch.equal(network.conv1.weight, before["conv1.weight"])
+
+
+# --- updates that are held back ---
+
+
+class Careless(torch.optim.Optimizer):
+    """Knows of nothing but gradients, and changes weights without any, too."""
+
+    def __init__(self, parameters: object) -> None:
+        super().__init__(parameters, {"lr": 0.1})  # type: ignore[arg-type]
+
+    @torch.no_grad()
+    def step(self) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    parameter.mul_(0.9).sub_(group["lr"] * parameter.grad.sign())
+
+
+KINDS = [type(spec) for spec in SPECS]
+OPTIMIZERS = [*dict.fromkeys(KINDS), Careless]
+
+
+def optimizer_of(kind: type, network: ResNet) -> torch.optim.Optimizer:
+    return Careless(network.parameters()) if kind is Careless else make_optimizer(kind(), network, FineTuning())
+
+
+def test_every_optimizer_of_the_recipe_is_tried_here() -> None:
+    union, *_ = get_args(Optimizer)
+    assert set(get_args(union)) == set(KINDS)
+
+
+@pytest.mark.parametrize("by_copy", [False, True], ids=["asked", "by copy"])
+@pytest.mark.parametrize("num_good", [0, 2])
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_no_optimizer_changes_weights_that_are_held(kind: type, num_good: int, by_copy: bool) -> None:
+    network, is_bad = small_network(), torch.zeros((), dtype=torch.bool)
+    optimizer = optimizer_of(kind, network)
+    step = Updates(optimizer, list(network.parameters()), is_bad, by_copy=by_copy)
+    for _ in range(num_good):
+        optimizer.zero_grad()
+        network(torch.randn(4, 3, 8, 8)).square().mean().backward()
+        step()
+    before = {name: value.detach().clone() for name, value in network.named_parameters()}
+    is_bad.fill_(True)
+    for poison in (torch.inf, torch.nan, 0.25):  # once bad stays bad, whatever comes then
+        for parameter in network.parameters():
+            parameter.grad = torch.full_like(parameter, poison)
+        step()
+        for name, value in network.named_parameters():
+            assert torch.equal(value, before[name]), name
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_an_update_that_is_not_held_is_the_optimizers_own(kind: type) -> None:
+    networks = [small_network() for _ in range(3)]
+    for network, by_copy in zip(networks, (None, False, True), strict=True):
+        optimizer, good = optimizer_of(kind, network), torch.zeros((), dtype=torch.bool)
+        step = optimizer.step
+        if by_copy is not None:
+            step = Updates(optimizer, list(network.parameters()), good, by_copy=by_copy)
+        for seed in range(2):
+            torch.manual_seed(seed)
+            optimizer.zero_grad()
+            network(torch.randn(4, 3, 8, 8)).square().mean().backward()
+            step()
+    plain, *others = (network.state_dict() for network in networks)
+    for other in others:
+        for name, value in plain.items():
+            assert torch.equal(value, other[name]), name

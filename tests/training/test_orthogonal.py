@@ -107,17 +107,3 @@ def test_the_rates_of_both_halves_follow_the_schedule() -> None:
     for name, parameter in network.named_parameters():
         hidden = parameter.ndim == 4 and name.startswith(HIDDEN)
         assert rates[id(parameter)] == pytest.approx(0.1 if hidden else 0.025), name
-
-
-def test_what_is_not_finite_changes_nothing() -> None:
-    network = small_network()
-    optimizer = make_optimizer(Muon(), network, FineTuning())
-    before = copy.deepcopy(network.state_dict())
-    compute_gradients(network)
-    for name, value in network.named_buffers():
-        before[name].copy_(value)
-    next(iter(network.layer1.parameters())).grad.fill_(torch.nan)
-    optimizer.found_inf = torch.ones(())  # type: ignore[attr-defined]
-    optimizer.step()
-    for name, value in network.state_dict().items():
-        assert torch.equal(value, before[name]), name

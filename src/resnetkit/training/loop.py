@@ -27,7 +27,7 @@ from resnetkit.training.feed import Feed
 from resnetkit.training.interruption import Interrupted, StopRequest, listen_for_stop
 from resnetkit.training.listener import Listener, StepReport
 from resnetkit.training.loss import cross_entropy, make_class_weights
-from resnetkit.training.optimizer import clip_gradients, set_learning_rate
+from resnetkit.training.optimizer import Updates, clip_gradients, set_learning_rate
 from resnetkit.training.parts import count_trainable, hold_lowest_parts
 from resnetkit.training.recipe import Recipe
 from resnetkit.training.run_folder import RunFolder
@@ -67,7 +67,9 @@ class Loop:
         self._class_weights = make_class_weights(self.recipe, split.labels, num_classes).to(device)
         self._feed = Feed(self.recipe, split, num_classes, device, self.shard)
         self._tally = Tally(device, self.shard)
-        self.state.optimizer.found_inf = self._tally.is_bad  # type: ignore[attr-defined]
+        self._update = Updates(
+            self.state.optimizer, self._parameters, self._tally.is_bad, by_copy=device.type == "cuda"
+        )
         self._last_checkpoint = time.monotonic()
         self._stop = StopRequest()
 
@@ -150,7 +152,7 @@ class Loop:
             self._tally.add(loss / parts / self.shard.num_ranks, num_correct)
         self._tally.end_step(clip_gradients(self._parameters, recipe.max_gradient_norm))
 
-        state.optimizer.step()
+        self._update()
         progress.step += 1
         progress.step_in_epoch += 1
         state.average.update(progress.step)

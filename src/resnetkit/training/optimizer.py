@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -72,6 +73,42 @@ def clip_gradients(parameters: list[nn.Parameter], max_norm: float | None) -> Te
     if max_norm is not None:
         nn.utils.clip_grads_with_norm_(parameters, max_norm, norm)
     return norm
+
+
+class Updates:
+    """Updates by any optimizer, of which those where something is not finite change no parameter.
+
+    On a CPU the host looks before it updates. A GPU works ahead of the host, which must not wait for it: there the
+    parameters are put back from a copy, by whole-number arithmetic on their bits, which no value can spoil.
+
+    Args:
+        parameters: float32, all that the optimizer may change.
+        is_bad: bool scalar on their device, true where the next update is to be held back.
+        by_copy: as on a GPU.
+    """
+
+    def __init__(
+        self, optimizer: torch.optim.Optimizer, parameters: Sequence[nn.Parameter], is_bad: Tensor, *, by_copy: bool
+    ) -> None:
+        self._optimizer, self._is_bad, self._by_copy = optimizer, is_bad, by_copy
+        if by_copy:
+            self._parameters = [parameter.detach() for parameter in parameters]
+            self._before = [torch.empty_like(parameter) for parameter in self._parameters]
+            self._bits, self._bits_before = (
+                [tensor.view(torch.int32) for tensor in tensors] for tensors in (self._parameters, self._before)
+            )
+
+    @torch.no_grad()
+    def __call__(self) -> None:
+        """Update the parameters by their gradients, or leave them as they are."""
+        if self._by_copy:
+            torch._foreach_copy_(self._before, self._parameters)
+            self._optimizer.step()
+            back = torch._foreach_sub(self._bits_before, self._bits)
+            torch._foreach_mul_(back, self._is_bad.to(torch.int32))
+            torch._foreach_add_(self._bits, back)
+        elif not self._is_bad:
+            self._optimizer.step()
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer, network: nn.Module) -> dict[str, Tensor]:

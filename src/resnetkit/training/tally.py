@@ -34,8 +34,8 @@ class Tally:
     """Sums since the last reading.
 
     Attributes:
-        is_bad: float32 scalar on the device, 1 from the first step on whose loss or gradient is not finite, else 0; it
-            stays so. An optimizer that has it as its ``found_inf`` changes no parameter while it is 1.
+        is_bad: bool scalar on the device, true from the first step on whose loss or gradient is not finite; updates
+            are held back while it is.
     """
 
     def __init__(self, device: torch.device, shard: Shard) -> None:
@@ -44,7 +44,7 @@ class Tally:
         self._step = torch.zeros(2, dtype=torch.float64, device=device)
         self._sums = torch.zeros(3, dtype=torch.float64, device=device)
         self._bad_step = torch.zeros(2, dtype=torch.float64, device=device)
-        self.is_bad = torch.zeros((), dtype=torch.float32, device=device)
+        self.is_bad = torch.zeros((), dtype=torch.bool, device=device)
 
     @torch.no_grad()
     def add(self, loss: Tensor, num_correct: Tensor) -> None:
@@ -54,7 +54,7 @@ class Tally:
     @torch.no_grad()
     def end_step(self, gradient_norm: Tensor) -> None:
         """End the step, before the update: the update is held back where something is not finite."""
-        was_bad = self.is_bad.bool()
+        was_bad = self.is_bad.clone()
         values = torch.stack([self._step[0], gradient_norm.double()])
         bad = was_bad | ~values.isfinite().all()
         self._bad_step.copy_(torch.where(bad & ~was_bad, values, self._bad_step))
