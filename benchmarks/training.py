@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 import warnings
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -43,6 +44,7 @@ def made_up(num_images: int, channels: int, side: int, *, channels_last: bool = 
 def ours(model: str, recipe: str, shape: tuple[int, int, int], num_steps: int, settings: dict[str, Any]) -> Round:
     """Steps of the project's own loop, with a recipe as ``resnetkit train`` chooses it for the data set."""
     from resnetkit.benchmarking.work import TrainingWork
+    from resnetkit.data.datasets import DATASETS
     from resnetkit.data.source import ArrayImages, LoadedData, Split
     from resnetkit.data.spec import DataSpec
     from resnetkit.training.choice import DataFacts, choose
@@ -53,7 +55,7 @@ def ours(model: str, recipe: str, shape: tuple[int, int, int], num_steps: int, s
     name = "cifar10" if channels == 3 else "fashion_mnist"
     if os.environ.get("ONEDNN_MAX_CPU_ISA") == "AVX2":  # auto asks what the processor has, not what it may use
         settings = {"runtime.precision": "fp32", **settings}
-    facts = DataFacts(name, side, channels, num_images, 10, is_folder=False)
+    facts = DataFacts.of(replace(DATASETS[name], image_size_px=side), num_images)
     chosen = choose(facts, DataSpec(name), model=model, recipe=recipe, settings=settings).recipe
     computing = start_computing(chosen, num_images)
     how = computing.as_dict()

@@ -2,11 +2,12 @@
 
 import pytest
 
+from resnetkit.data.datasets import DATASETS
 from resnetkit.data.spec import DataSpec, Preprocessing
 from resnetkit.training.choice import DataFacts, StartingPoint, choose
 
-GREY = DataFacts("fashion_mnist", 28, 1, 60_000, 10, is_folder=False)
-COLOUR = DataFacts("cifar10", 32, 3, 50_000, 10, is_folder=False)
+GREY = DataFacts.of(DATASETS["fashion_mnist"], 60_000)
+COLOUR = DataFacts.of(DATASETS["cifar10"], 50_000)
 OF_COLOUR = ((0.25, 0.5, 0.75), (0.5, 0.25, 0.75))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from resnetkit.config import from_dict, override, to_dict
+from resnetkit.data.datasets import DATASETS
 from resnetkit.data.spec import DataSpec, Preprocessing
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.models.catalog import find_entry
@@ -13,9 +14,9 @@ from resnetkit.training.choice import FEW_PER_CLASS, DataFacts, StartingPoint, c
 from resnetkit.training.recipe import AdamW, FineTuning, Muon, Recipe, Schedule, Sgd
 from resnetkit.training.recipes import RECIPES
 
-DIGITS = DataFacts("digits", 8, 1, 1294, 10, is_folder=False)
-FASHION = DataFacts("fashion_mnist", 28, 1, 54_000, 10, is_folder=False)
-CIFAR = DataFacts("cifar10", 32, 3, 45_000, 10, is_folder=False)
+DIGITS = DataFacts.of(DATASETS["digits"], 1294)
+FASHION = DataFacts.of(DATASETS["fashion_mnist"], 54_000)
+CIFAR = DataFacts.of(DATASETS["cifar10"], 45_000)
 PHOTOS = DataFacts("flowers", 240, 3, 550, 5, is_folder=True)
 START = StartingPoint("/weights/start.safetensors")
 

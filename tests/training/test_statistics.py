@@ -1,16 +1,23 @@
-"""The channel statistics in the table are those of the images."""
+"""A data set's entry in the table is true, and all that there is to a data set."""
+
+import ast
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from resnetkit.data.datasets import DATASETS
 from resnetkit.data.loading import open_data
 from resnetkit.data.spec import DataSpec
 from resnetkit.errors import ResnetkitError
-from resnetkit.training.choice import STATISTICS, choose
+from resnetkit.training import runs
+from resnetkit.training.choice import choose
+from resnetkit.training.run_folder import RunFolder
 from resnetkit.training.runs import facts_about
 
 
-@pytest.mark.parametrize("name", STATISTICS)
+@pytest.mark.parametrize("name", DATASETS)
 def test_table_equals_the_images(name: str) -> None:
     spec = DataSpec(name, data_dir="/nonexistent" if name == "digits" else None, validation_fraction=0.0)
     try:
@@ -20,7 +27,30 @@ def test_table_equals_the_images(name: str) -> None:
     preprocessing = choose(facts_about(source, spec), spec).recipe.preprocessing
     images = source.load(["train"], preprocessing).splits["train"].images
     pixels = images.read(np.arange(len(images))) / 255
-    mean, std = STATISTICS[name]
     # CIFAR's commonly quoted deviations are a little off; they are kept because weights were trained with them.
-    np.testing.assert_allclose(pixels.mean((0, 2, 3)), mean, atol=0.001)
-    np.testing.assert_allclose(pixels.std((0, 2, 3)), std, atol=0.001)
+    np.testing.assert_allclose(pixels.mean((0, 2, 3)), DATASETS[name].mean, atol=0.001)
+    np.testing.assert_allclose(pixels.std((0, 2, 3)), DATASETS[name].std, atol=0.001)
+
+
+def test_an_entry_is_all_that_a_new_data_set_needs(
+    tmp_path: Path, tiny_settings: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = replace(DATASETS["digits"], name="numerals", mean=(0.25,), std=(0.5,), may_be_mirrored=True)
+    monkeypatch.setitem(DATASETS, entry.name, entry)
+    settings = tiny_settings | {"epochs": 1, "schedule.warmup_share": 0}
+    result = runs.train("numerals", settings=settings, out=tmp_path)
+    assert result.scores["test"].top1.num_images == 359
+    recipe, _ = RunFolder(result.run).read_record()
+    assert (recipe.preprocessing.mean, recipe.preprocessing.std) == ((0.25,), (0.5,))
+    assert recipe.augmentation.flip_rate == 0.5
+
+
+def test_no_other_table_is_indexed_by_the_names_of_data_sets() -> None:
+    package = Path(runs.__file__).parents[1]
+    for path in package.rglob("*.py"):
+        tree = ast.parse(path.read_text())
+        keys = [node.slice for node in ast.walk(tree) if isinstance(node, ast.Subscript)]
+        keys += [key for node in ast.walk(tree) if isinstance(node, ast.Dict) for key in node.keys if key]
+        keys += [entry for node in ast.walk(tree) if isinstance(node, ast.Compare) for entry in ast.walk(node)]
+        found = {key.value for key in keys if isinstance(key, ast.Constant)} & set(DATASETS)
+        assert not found, f"{path} knows {found}: what is known of a data set stands in its entry"

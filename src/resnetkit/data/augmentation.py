@@ -1,10 +1,12 @@
 """Random changes to a whole training batch at once.
 
 Where and how is drawn per image by :func:`~resnetkit.data.randomness.uniform`; the pixels are moved by a few tensor
-operations on any device. A change whose rate is 0 costs nothing.
+operations on any device. A change whose rate is 0 costs nothing. Training runs what stands in the tables at the end.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -185,3 +187,12 @@ def _column(values: npt.NDArray[np.bool_] | Draws, images: Tensor) -> Tensor:
     """One value per image, shaped to spread over ``(N, C, H, W)``."""
     column = send(values, images.device)[:, None, None, None]
     return column if column.dtype == torch.bool else column.to(images.dtype)
+
+
+# From images ``(N, C, S, S)``, the settings, seed, epoch and the images' indices to changed images of the same shape.
+Change = Callable[[Tensor, Augmentation, int, int, Indices], Tensor]
+
+# What every batch of training goes through once it is cropped, in this order: as pixels in [0, 255], uint8 or float32,
+# and then as the network's input. An entry here is all that makes a change happen.
+PIXEL_CHANGES: tuple[Change, ...] = (change_colors,)
+INPUT_CHANGES: tuple[Change, ...] = (erase,)

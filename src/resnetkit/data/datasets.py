@@ -49,6 +49,8 @@ class NamedData:
     """A data set known by name.
 
     Attributes:
+        mean, std: of each channel over the training images, in [0, 1].
+        may_be_mirrored: whether a mirrored image is of the same class; a mirrored digit is another sign.
         files: what each official split is read from.
         read: from the contents of one split's files to pixels ``(N, C, H, W)`` and labels ``(N,)``.
         folders: other names of the folder that holds the files.
@@ -61,6 +63,9 @@ class NamedData:
     class_names: tuple[str, ...]
     channels: int
     image_size_px: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    may_be_mirrored: bool
     files: Mapping[str, tuple[DataFile, ...]]
     read: Callable[[str, Sequence[bytes]], tuple[UInt8Images, Indices]]
     folders: tuple[str, ...] = ()
@@ -84,6 +89,9 @@ DIGITS = NamedData(
     class_names=DIGIT_NAMES,
     channels=1,
     image_size_px=8,
+    mean=(0.3055,),
+    std=(0.3763,),
+    may_be_mirrored=False,
     files={"train": (), "test": ()},
     read=formats.read_digits,
 )
@@ -92,6 +100,9 @@ MNIST = NamedData(
     class_names=DIGIT_NAMES,
     channels=1,
     image_size_px=28,
+    mean=(0.1307,),
+    std=(0.3081,),
+    may_be_mirrored=False,
     files=_idx_files(
         train_images="ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
         train_labels="65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
@@ -109,6 +120,9 @@ FASHION_MNIST = NamedData(
     class_names=FASHION_NAMES,
     channels=1,
     image_size_px=28,
+    mean=(0.2860,),
+    std=(0.3530,),
+    may_be_mirrored=True,
     files=_idx_files(
         train_images="c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
         train_labels="bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
@@ -128,6 +142,9 @@ CIFAR10 = NamedData(
     class_names=CIFAR10_NAMES,
     channels=3,
     image_size_px=32,
+    mean=(0.4914, 0.4822, 0.4465),
+    std=(0.2470, 0.2435, 0.2616),
+    may_be_mirrored=True,
     files={
         "train": (
             DataFile("data_batch_1.bin", "sha256:cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5"),
@@ -150,6 +167,9 @@ CIFAR100 = NamedData(
     class_names=CIFAR100_NAMES,
     channels=3,
     image_size_px=32,
+    mean=(0.5071, 0.4865, 0.4409),
+    std=(0.2673, 0.2564, 0.2762),
+    may_be_mirrored=True,
     files={
         "train": (DataFile("train.bin", "md5:6172c7755cfe09b2fe270c85cebc1b15"),),
         "test": (DataFile("test.bin", "md5:4499cfba6c016c1be1438163640a0898"),),

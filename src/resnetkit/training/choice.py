@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from statistics import fmean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from resnetkit.config import override
 from resnetkit.data.spec import DataSpec, Preprocessing
@@ -16,6 +16,9 @@ from resnetkit.training.cautions import settings_without_effect, warnings_about_
 from resnetkit.training.recipe import Chosen, Recipe
 from resnetkit.training.recipes import RECIPES, SMALL_PX
 
+if TYPE_CHECKING:
+    from resnetkit.data.datasets import NamedData
+
 
 @dataclass(frozen=True)
 class DataFacts:
@@ -23,6 +26,8 @@ class DataFacts:
 
     Attributes:
         image_size_px: of the images as they are; in a folder of photos, typical for the shorter side.
+        statistics: mean and std of each channel; None: taken for those of photographs.
+        may_be_mirrored: whether a mirrored image is of the same class.
     """
 
     name: str
@@ -31,6 +36,22 @@ class DataFacts:
     num_train: int
     num_classes: int
     is_folder: bool
+    statistics: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+    may_be_mirrored: bool = True
+
+    @classmethod
+    def of(cls, data: NamedData, num_train: int) -> DataFacts:
+        """Those of a data set that has a name; all but the number of images stand in its entry."""
+        return cls(
+            data.name,
+            data.image_size_px,
+            data.channels,
+            num_train,
+            len(data.class_names),
+            is_folder=False,
+            statistics=(data.mean, data.std),
+            may_be_mirrored=data.may_be_mirrored,
+        )
 
 
 @dataclass(frozen=True)
@@ -51,19 +72,10 @@ class StartingPoint:
     class_names: tuple[str, ...] = ()
 
 
-# Channel means and standard deviations of the training images, in [0, 1].
-STATISTICS: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
-    "digits": ((0.3055,), (0.3763,)),
-    "mnist": ((0.1307,), (0.3081,)),
-    "fashion_mnist": ((0.2860,), (0.3530,)),
-    "cifar10": ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
-    "cifar100": ((0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)),
-}
 PHOTO_STATISTICS = {  # ImageNet's, which published weights expect too
     1: ((0.449,), (0.226,)),
     3: ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
 }
-NOT_FLIPPED = ("digits", "mnist")  # a mirrored digit is another sign
 
 TINY_PX = 16
 FEW_PHOTOS = 5_000
@@ -114,7 +126,7 @@ def choose(
         data=data,
         preprocessing=preprocessing,
     )
-    flip_rate = 0.0 if facts.name in NOT_FLIPPED else 0.5
+    flip_rate = 0.5 if facts.may_be_mirrored else 0.0
     chosen = RECIPES[recipe](base, flip_rate)
     most = max(SMALLEST_BATCH, facts.num_train // MIN_STEPS_PER_EPOCH)
     most = max(2, min(most, facts.num_train))
@@ -171,8 +183,7 @@ def _choose_preprocessing(facts: DataFacts, start: StartingPoint | None) -> tupl
         adapted = replace(theirs, channels=facts.channels, channel_order="rgb", mean=mean, std=std)
         return adapted, f"{why}, with the average of their mean and std in each channel"
     size, why = _choose_image_size(facts, start)
-    # A folder may have the name of a data set, but it has its own images.
-    mean, std = PHOTO_STATISTICS[facts.channels] if facts.is_folder else STATISTICS[facts.name]
+    mean, std = facts.statistics or PHOTO_STATISTICS[facts.channels]
     # Around the crop of a photo a margin: 8/7, the 256 for 224 that everyone uses.
     resize_px = round(size * 8 / 7) if size > SMALL_PX else size
     return Preprocessing(image_size_px=size, resize_px=resize_px, channels=facts.channels, mean=mean, std=std), why

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from resnetkit.data.augmentation import change_colors, crop_and_flip, erase
+from resnetkit.data.augmentation import INPUT_CHANGES, PIXEL_CHANGES, crop_and_flip
 from resnetkit.data.batches import Batch, Shard, read_batches, resident_pixels, training_order
 from resnetkit.data.mixing import mix, one_hot
 from resnetkit.data.normalization import normalize
@@ -63,8 +63,11 @@ class Feed:
         whole = group.images.to(self._device, non_blocking=True)
         size = recipe.preprocessing.image_size_px
         pixels = crop_and_flip(whole, aspect_ratios, augmentation, size, *draws, group.indices)
-        images = normalize(change_colors(pixels, augmentation, *draws, group.indices), recipe.preprocessing)
-        images = erase(images, augmentation, *draws, group.indices)
+        for change in PIXEL_CHANGES:
+            pixels = change(pixels, augmentation, *draws, group.indices)
+        images = normalize(pixels, recipe.preprocessing)
+        for change in INPUT_CHANGES:
+            images = change(images, augmentation, *draws, group.indices)
         targets = one_hot(group.labels.to(self._device, non_blocking=True), self._num_classes)
         batch_size = recipe.batch_size // self._shard.num_ranks
         batches = (slice(first, first + batch_size) for first in range(0, len(images), batch_size))

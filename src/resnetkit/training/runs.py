@@ -42,13 +42,15 @@ SPLITS = ("train", "val", "test")
 
 def facts_about(source: DataSource, spec: DataSpec) -> DataFacts:
     """What the choice of network and recipe depends on."""
+    if spec.source in DATASETS:
+        return DataFacts.of(DATASETS[spec.source], source.split_sizes["train"])
     return DataFacts(
         name=source.name,
         image_size_px=source.image_size,
         channels=source.channels,
         num_train=source.split_sizes["train"],
         num_classes=len(source.class_names),
-        is_folder=spec.source not in DATASETS,
+        is_folder=True,
     )
 
 
