@@ -76,7 +76,7 @@ def our_epoch(split: Any, epoch: int) -> float:
     num_images = 0
     for batch in read_batches(split, training_order(0, epoch, len(split), BATCH)):
         ratios = split.aspect_ratios[batch.indices]
-        crops = crop_and_flip(batch.images, ratios, augmentation, SIZE, 0, epoch, batch.indices)
+        crops = crop_and_flip(batch.images, ratios, augmentation, preprocessing, 0, epoch, batch.indices)
         num_images += len(normalize(crops, preprocessing))
     return num_images
 
@@ -174,7 +174,7 @@ def decode_large(*, directly: bool, least_px: int = 0) -> Round:
     from resnetkit.data import jpeg
     from resnetkit.data.decoding import decode_pixels
     from resnetkit.data.spec import Limits, Preprocessing
-    from resnetkit.data.squeezing import squeeze
+    from resnetkit.data.squeezing import stage_whole
 
     with tempfile.TemporaryDirectory() as folder:
         make_photos(Path(folder), NUM_LARGE, (2000, 1500))
@@ -186,7 +186,7 @@ def decode_large(*, directly: bool, least_px: int = 0) -> Round:
 
     def do_round() -> float:
         for content in contents:
-            squeeze(decode_pixels(content, Limits(), 3, least_px), Preprocessing(SIZE, WHOLE))
+            stage_whole(decode_pixels(content, Limits(), 3, least_px), Preprocessing(SIZE, WHOLE))
         return len(contents)
 
     return do_round

@@ -43,7 +43,7 @@ def ours() -> Round:
         epoch, num_images = next(epochs), 0
         for batch in read_batches(split, training_order(0, epoch, len(split), BATCH)):
             ratios = split.aspect_ratios[batch.indices]
-            crops = crop_and_flip(batch.images, ratios, augmentation, SIDE, 0, epoch, batch.indices)
+            crops = crop_and_flip(batch.images, ratios, augmentation, preprocessing, 0, epoch, batch.indices)
             num_images += len(normalize(crops, preprocessing))
         return num_images
 

@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 
 from resnetkit.classifier import Classifier, load_classifier
 from resnetkit.classifier_file import FILE_NAME, FORMAT, find_classifier
+from resnetkit.config import to_dict
 from resnetkit.data.spec import Limits, Preprocessing
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.models.resnet import ResNet
@@ -112,6 +113,15 @@ def rewrite(path: Path, **changes: object) -> None:
     description.update(changes)
     description = {name: value for name, value in description.items() if value is not None}
     save_file(tensors, path, {"resnetkit": json.dumps(description)})
+
+
+def test_a_file_from_before_images_were_fitted_is_read_as_cropping(tmp_path: Path) -> None:
+    path, old = tmp_path / "old.safetensors", to_dict(PREPROCESSING)
+    make().save(path)
+    del old["fit"]
+    rewrite(path, preprocessing=old)
+    assert load_classifier(path).preprocessing == PREPROCESSING
+    assert PREPROCESSING.fit == "crop"
 
 
 FOREIGN = {

@@ -13,7 +13,7 @@ from PIL import Image
 from resnetkit import prediction
 from resnetkit.data.originals import FolderImages
 from resnetkit.data.spec import Limits, Preprocessing
-from resnetkit.data.squeezing import cut_center
+from resnetkit.data.squeezing import stage_seen
 from resnetkit.errors import ResnetkitError
 from resnetkit.prediction import BATCHES_AHEAD, Predictor
 
@@ -147,6 +147,6 @@ def test_a_jpeg_is_shrunk_while_decoded_as_it_was_for_training(tmp_path: Path) -
     for scaling in ("full", "reduced"):
         preprocessing = replace(PREPROCESSING, image_size_px=8, resize_px=8, jpeg_scaling=scaling)
         Predictor(Recorder(), preprocessing, ("dark", "bright")).predict([path])
-        folder = FolderImages(str(tmp_path), [path.name], Limits(), cut_center, preprocessing)
+        folder = FolderImages(str(tmp_path), [path.name], Limits(), stage_seen, preprocessing)
         np.testing.assert_array_equal(seen[-1], folder.read(np.array([0])))
     assert not np.array_equal(*seen)

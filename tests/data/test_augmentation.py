@@ -11,7 +11,7 @@ from torch import Tensor
 from resnetkit.data import augmentation as module
 from resnetkit.data.augmentation import change_colors, crop_and_flip, erase, resized_crop
 from resnetkit.data.randomness import Purpose, uniform
-from resnetkit.data.spec import Augmentation
+from resnetkit.data.spec import Augmentation, Fit, Preprocessing
 
 SEED, EPOCH = 5, 3
 INDICES = np.array([4, 0, 9, 2, 31, 7])
@@ -23,8 +23,14 @@ def noise(num_images: int = 6, channels: int = 3, size: int = 8) -> Tensor:
     return torch.randint(0, 256, (num_images, channels, size, size), dtype=torch.uint8, generator=generator)
 
 
-def apply(images: Tensor, augmentation: Augmentation, size: int = 8, aspect_ratios: np.ndarray = SQUARE) -> Tensor:
-    return crop_and_flip(images, aspect_ratios, augmentation, size, SEED, EPOCH, INDICES)
+def input_of(size: int, fit: Fit = "crop") -> Preprocessing:
+    return Preprocessing(size, size, fit=fit)
+
+
+def apply(
+    images: Tensor, augmentation: Augmentation, size: int = 8, aspect_ratios: np.ndarray = SQUARE, fit: Fit = "crop"
+) -> Tensor:
+    return crop_and_flip(images, aspect_ratios, augmentation, input_of(size, fit), SEED, EPOCH, INDICES)
 
 
 def draws(purpose: Purpose, num_draws: int, indices: np.ndarray = INDICES) -> np.ndarray:
@@ -65,13 +71,13 @@ def test_the_input_is_not_overwritten(augmentation: Augmentation) -> None:
 
 CHANGES: dict[str, Callable[[Tensor, np.ndarray, np.ndarray], Tensor]] = {
     "pad": lambda images, ratios, indices: crop_and_flip(
-        images, np.ones_like(ratios), Augmentation(pad_px=2, flip_rate=0.5), 8, SEED, EPOCH, indices
+        images, np.ones_like(ratios), Augmentation(pad_px=2, flip_rate=0.5), input_of(8), SEED, EPOCH, indices
     ),
     "center": lambda images, ratios, indices: crop_and_flip(
-        images, ratios, Augmentation(pad_px=1, flip_rate=0.5), 6, SEED, EPOCH, indices
+        images, ratios, Augmentation(pad_px=1, flip_rate=0.5), input_of(6), SEED, EPOCH, indices
     ),
     "crop": lambda images, ratios, indices: crop_and_flip(
-        images, ratios, Augmentation(crop_area=(0.1, 1), flip_rate=0.5), 5, SEED, EPOCH, indices
+        images, ratios, Augmentation(crop_area=(0.1, 1), flip_rate=0.5), input_of(5), SEED, EPOCH, indices
     ),
     "colors": lambda images, _, indices: change_colors(
         images.float(), Augmentation(brightness=0.4, contrast=0.4), SEED, EPOCH, indices
@@ -111,7 +117,8 @@ def test_rates_are_kept(rate: float) -> None:
     num = 4000
     left_is_dark = torch.tensor([0, 255], dtype=torch.uint8).repeat(num, 1, 1, 1)
     indices = np.arange(num)
-    flipped = crop_and_flip(left_is_dark, np.ones(num, np.float32), Augmentation(flip_rate=rate), 2, SEED, 0, indices)
+    ratios = np.ones(num, np.float32)
+    flipped = crop_and_flip(left_is_dark, ratios, Augmentation(flip_rate=rate), input_of(2), SEED, 0, indices)
     tolerance = 4 * math.sqrt(rate * (1 - rate) / num)
     assert float((flipped[:, 0, 0, 0] == 255).float().mean()) == pytest.approx(rate, abs=tolerance)
     ones = torch.ones(num, 1, 8, 8)
@@ -139,13 +146,31 @@ def test_pad_and_crop_reaches_every_place_alike() -> None:
     num = 3000
     images = torch.zeros(num, 1, 3, 3, dtype=torch.uint8)
     images[:, :, 1, 1] = 255
-    moved = crop_and_flip(images, np.ones(num, np.float32), Augmentation(pad_px=1), 3, SEED, 0, np.arange(num))
+    ratios = np.ones(num, np.float32)
+    moved = crop_and_flip(images, ratios, Augmentation(pad_px=1), input_of(3), SEED, 0, np.arange(num))
     counts = (moved == 255).sum(0).flatten().numpy()
     assert counts.sum() == num
     assert abs(counts / num - 1 / 9).max() < 4 * math.sqrt(1 / 9 * 8 / 9 / num)
 
 
 # --- resized crops ---
+
+
+@pytest.mark.parametrize("fit", ["squeeze", "pad"])
+@pytest.mark.parametrize("augmentation", [Augmentation(pad_px=1, flip_rate=0.5), Augmentation(crop_area=(0.3, 1))])
+def test_what_was_made_a_square_is_taken_as_one(fit: Fit, augmentation: Augmentation) -> None:
+    images, long = noise(), np.full(6, 3, np.float32)
+    assert torch.equal(apply(images, augmentation, 8, long, fit), apply(images, augmentation, 8, SQUARE, fit))
+    assert not torch.equal(apply(images, augmentation, 8, long), apply(images, augmentation, 8, SQUARE))
+
+
+@pytest.mark.parametrize("fit", ["squeeze", "pad"])
+def test_without_random_crops_all_of_a_square_is_seen(fit: Fit) -> None:
+    images = torch.zeros(6, 3, 8, 8, dtype=torch.uint8)
+    images[:, :, :, :2] = 200  # of which the centre of 4 × 4 has nothing
+    seen = apply(images, Augmentation(), 4, np.full(6, 3, np.float32), fit)
+    assert torch.equal(seen[:, :, :, 0], torch.full((6, 3, 4), 200, dtype=torch.uint8))
+    assert not apply(images, Augmentation(), 4, SQUARE).any()
 
 
 def resized_by_hand(image: np.ndarray, box: np.ndarray, flip: bool, size: int) -> np.ndarray:
@@ -219,7 +244,7 @@ def test_random_crops_lie_inside_and_have_the_drawn_area_and_shape() -> None:
     for ratio in (1.0, 1.5):
         augmentation = Augmentation(crop_area=(low, high), crop_aspect=(narrow, wide))
         ratios = np.full(num, ratio, np.float32)
-        crops = crop_and_flip(images, ratios, augmentation, 16, SEED, 0, np.arange(num)).double() / 255
+        crops = crop_and_flip(images, ratios, augmentation, input_of(16), SEED, 0, np.arange(num)).double() / 255
         # Between the centres of the first and last of 16 pixels lie 15/16 of the crop.
         width = (crops[:, 0, 8, -2] - crops[:, 0, 8, 1]).numpy() * 16 / 13
         height = (crops[:, 1, -2, 8] - crops[:, 1, 1, 8]).numpy() * 16 / 13

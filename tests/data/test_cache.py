@@ -116,7 +116,14 @@ def test_mapped_images_cannot_be_overwritten(spec: DataSpec) -> None:
 
 def test_other_settings_have_other_files(spec: DataSpec, decoded: list[bytes]) -> None:
     load(spec)
-    for changed in (replace(PREPROCESSING, resize_px=20), replace(PREPROCESSING, interpolation="bicubic")):
+    padded = replace(PREPROCESSING, fit="pad")
+    for changed in (
+        replace(PREPROCESSING, resize_px=20),
+        replace(PREPROCESSING, interpolation="bicubic"),
+        replace(PREPROCESSING, fit="squeeze"),
+        padded,
+        replace(padded, mean=(0.1, 0.2, 0.3)),
+    ):
         decoded.clear()
         assert_same(load(spec, changed), load(replace(spec, cache="off"), changed))
         assert len(decoded) == 80

@@ -14,7 +14,7 @@ from resnetkit.data.loading import BadImagesError, open_data
 from resnetkit.data.originals import FolderImages
 from resnetkit.data.source import ArrayImages, LoadedData
 from resnetkit.data.spec import DataSpec, Limits, Preprocessing
-from resnetkit.data.squeezing import squeeze
+from resnetkit.data.squeezing import stage_whole
 from resnetkit.errors import Code, ResnetkitError
 
 ALL = ("train", "val", "test")
@@ -305,7 +305,7 @@ def test_reduced_decoding_travels_with_the_preprocessing(tmp_path: Path) -> None
     assert np.array_equal(streamed.splits["train"].images.read(np.arange(6)), images)
     decoded = decode(tmp_path / "cat" / "0.jpg", Limits(), 3, 32)
     assert decoded.size == (50, 40)
-    assert np.array_equal(squeeze(np.array(decoded), reduced), images[0])
+    assert np.array_equal(stage_whole(np.array(decoded), reduced), images[0])
 
 
 @pytest.mark.parametrize("max_memory_bytes", [0, 10**9])

@@ -1,5 +1,7 @@
 """Staging and normalising: sizes, agreement between the two stagings, and the arithmetic."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,9 @@ from PIL import Image
 
 from resnetkit.data.normalization import normalize
 from resnetkit.data.preprocessing import array_to_image, stage_for_evaluation, stage_for_training
-from resnetkit.data.spec import Preprocessing
+from resnetkit.data.spec import Fit, Preprocessing
+
+Stage = Callable[[Image.Image, Preprocessing], np.ndarray]
 
 
 def picture(width: int, height: int, mode: str = "RGB") -> Image.Image:
@@ -38,6 +42,41 @@ def test_an_image_of_the_right_size_is_not_resampled() -> None:
     image = picture(32, 48)
     pixels = stage_for_evaluation(image, Preprocessing(32, 32))
     assert np.array_equal(pixels, np.asarray(image).transpose(2, 0, 1)[:, 8:40])
+
+
+GREEN = (0.2, 0.6, 0.4)  # 51, 153, 102
+
+
+@pytest.mark.parametrize("stage", [stage_for_evaluation, stage_for_training])
+def test_nothing_of_a_long_image_is_cut_off_where_it_is_squeezed_or_padded(stage: Stage) -> None:
+    image = Image.new("RGB", (96, 32), (0, 0, 255))
+    image.paste((255, 0, 0), (0, 0, 32, 32))
+    squeezed = stage(image, Preprocessing(24, 24, fit="squeeze", interpolation="nearest"))
+    assert (squeezed[0] == 255).sum(1).tolist() == [8] * 24
+    padded = stage(image, Preprocessing(24, 24, mean=GREEN, fit="pad", interpolation="nearest"))
+    assert (padded[0, 8:16] == 255).sum(1).tolist() == [8] * 8
+    assert (padded[2, 8:16] == 255).sum(1).tolist() == [16] * 8
+    for rows in (padded[:, :8], padded[:, 16:]):
+        assert (rows == np.array([[[51]], [[153]], [[102]]])).all()
+    upright = stage(image.transpose(Image.Transpose.TRANSPOSE), Preprocessing(24, 24, mean=GREEN, fit="pad"))
+    assert (upright[:, :, :8] == upright[:, :1, :1]).all()
+
+
+def test_padding_is_the_colour_that_the_network_takes_for_nothing() -> None:
+    in_their_order = Preprocessing(8, 8, mean=(102 / 255, 153 / 255, 51 / 255), channel_order="bgr", fit="pad")
+    pixels = stage_for_evaluation(Image.new("RGB", (80, 10), "white"), in_their_order)
+    assert pixels[:, 0, 0].tolist() == [51, 153, 102]
+    grey = Preprocessing(8, 8, 1, mean=(0.4,), std=(0.3,), fit="pad")
+    assert stage_for_evaluation(Image.new("L", (80, 10), 255), grey)[0, 0, 0] == 102
+    seen = normalize(torch.from_numpy(pixels[None].copy()), in_their_order)
+    assert seen[0, :, 0, 0].abs().max() < 1e-6
+
+
+@pytest.mark.parametrize("size", [(1, 100_000), (100_000, 1), (5, 5)])
+@pytest.mark.parametrize("fit", ["crop", "squeeze", "pad"])
+def test_any_shape_fits(size: tuple[int, int], fit: Fit) -> None:
+    assert stage_for_evaluation(Image.new("RGB", size), Preprocessing(8, 9, fit=fit)).shape == (3, 8, 8)
+    assert stage_for_training(Image.new("RGB", size), Preprocessing(8, 9, fit=fit)).shape == (3, 9, 9)
 
 
 def test_resizing_is_antialiased() -> None:

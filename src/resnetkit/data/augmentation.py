@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from resnetkit.data.randomness import Purpose, uniform, uniform_each
 from resnetkit.data.sending import send
 from resnetkit.data.source import Indices
-from resnetkit.data.spec import Augmentation
+from resnetkit.data.spec import Augmentation, Preprocessing
 
 Draws = npt.NDArray[np.float64]
 
@@ -26,20 +26,26 @@ def crop_and_flip(
     images: Tensor,
     aspect_ratios: npt.NDArray[np.float32],
     augmentation: Augmentation,
-    image_size_px: int,
+    preprocessing: Preprocessing,
     seed: int,
     epoch: int,
     indices: Indices,
 ) -> Tensor:
-    """Cut the network's input out of whole images: uint8 ``(N, C, T, T)`` to uint8 ``(N, C, S, S)``."""
+    """Cut the network's input out of whole images: uint8 ``(N, C, T, T)`` to uint8 ``(N, C, S, S)``.
+
+    Where the network is to see images as they were, cropped, the crops are; else they are of the square that the whole
+    image was made.
+    """
+    image_size_px, is_cropped = preprocessing.image_size_px, preprocessing.fit == "crop"
+    if not is_cropped:
+        aspect_ratios = np.ones_like(aspect_ratios)
     drawn = uniform_each(seed, epoch, indices, (Purpose.FLIP, Purpose.CROP), 2 if augmentation.crop_area is None else 4)
     flip, draws = drawn[:, 0, 0] < augmentation.flip_rate, drawn[:, 1]
     if augmentation.crop_area is not None:
         return resized_crop(images, _crop_boxes(augmentation, aspect_ratios, draws), flip, image_size_px)
     if images.shape[-1] != image_size_px or (aspect_ratios != 1).any():
-        images = resized_crop(
-            images, _center_boxes(aspect_ratios, images.shape[-1], image_size_px), flip, image_size_px
-        )
+        side = image_size_px / images.shape[-1] if is_cropped else 1.0
+        images = resized_crop(images, _center_boxes(aspect_ratios, side), flip, image_size_px)
         flip = np.zeros_like(flip)
     if augmentation.pad_px:
         return _pad_and_crop(images, augmentation.pad_px, draws, flip)
@@ -95,9 +101,8 @@ def _crop_boxes(augmentation: Augmentation, aspect_ratios: npt.NDArray[np.float3
     return np.stack([x, y, width, height], axis=1)
 
 
-def _center_boxes(aspect_ratios: npt.NDArray[np.float32], whole_px: int, image_size_px: int) -> Draws:
-    """The evaluation crop as boxes: the central square whose side is S / T of the image's shorter side."""
-    side = image_size_px / whole_px
+def _center_boxes(aspect_ratios: npt.NDArray[np.float32], side: float) -> Draws:
+    """The evaluation crop as boxes: the central square whose side is this share of the image's shorter side."""
     width, height = side * np.minimum(1 / aspect_ratios, 1), side * np.minimum(aspect_ratios, 1)
     half = np.full_like(width, 0.5)
     return np.stack([half, half, width, height], axis=1).astype(np.float64)

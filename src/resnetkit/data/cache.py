@@ -28,7 +28,7 @@ from resnetkit.data.packed import TABLE, DamagedFile, Packed, PackedImages, chec
 from resnetkit.data.source import ArrayImages, Images, empty_images
 from resnetkit.data.spec import DataSpec
 
-FORMAT = 2
+FORMAT = 3
 FILE_NAME = re.compile(r"\.?(train|val|test)-[0-9a-f]{24}\.packed(\.[0-9a-f]{16})?")
 WORTHWHILE_BYTES = 64 * 2**20  # less is decoded in about a second
 FREE_SHARE = 0.5  # of the free space, `auto` takes at most this
@@ -47,7 +47,8 @@ def cache_file(spec: DataSpec, split: str, originals: Originals, shape: Shape) -
         return None
     wanted = originals.preprocessing
     facts = [FORMAT, os.path.realpath(originals.root), split, originals.stage.__name__, shape, wanted.resize_px]
-    facts += [wanted.interpolation, wanted.jpeg_scaling, to_dict(originals.limits)]
+    facts += [wanted.interpolation, wanted.jpeg_scaling, wanted.fit, to_dict(originals.limits)]
+    facts += [wanted.fill] if wanted.fit == "pad" else []
     facts += [version(name) for name in ("resnetkit", "pillow", "torch")]
     key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24]
     automatic = spec.cache == "auto"

@@ -23,7 +23,7 @@ from resnetkit.data.review import fingerprint, warnings_about
 from resnetkit.data.source import BadImage, Images, Indices, LoadedData, Split, empty_images
 from resnetkit.data.spec import DataSpec, Limits, Preprocessing
 from resnetkit.data.splitting import SPLITS, split_indices
-from resnetkit.data.squeezing import cut_center, squeeze
+from resnetkit.data.squeezing import stage_seen, stage_whole
 from resnetkit.errors import Code, ResnetkitError, did_you_mean, require
 
 SAMPLED_HEADERS = 64
@@ -106,7 +106,7 @@ class DataSource:
             require(name in SPLITS, f"unknown split '{name}'", fix=did_you_mean(name, SPLITS))
         chosen = {name: self.listings[name] for name in SPLITS if name in names and name in self.listings}
         staged = {
-            name: listing.staged(squeeze if name in whole else cut_center, preprocessing)
+            name: listing.staged(stage_whole if name in whole else stage_seen, preprocessing)
             for name, listing in chosen.items()
         }
         sides = {name: preprocessing.resize_px if name in whole else preprocessing.image_size_px for name in chosen}

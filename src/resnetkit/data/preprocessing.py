@@ -5,11 +5,13 @@ The second, on whole batches, is :mod:`resnetkit.data.normalization`.
 
 from __future__ import annotations
 
+from typing import assert_never
+
 import numpy as np
 from PIL import Image
 
 from resnetkit.data.source import UInt8Images
-from resnetkit.data.spec import Preprocessing
+from resnetkit.data.spec import Fit, Preprocessing
 
 FILTERS = {
     "nearest": Image.Resampling.NEAREST,
@@ -21,29 +23,66 @@ LONGEST_SIDE_RATIO = 8
 
 
 def stage_for_evaluation(image: Image.Image, preprocessing: Preprocessing) -> UInt8Images:
-    """The centre of an image, uint8 ``(C, S, S)`` with S = ``image_size_px``.
+    """What the network sees of an image, uint8 ``(C, S, S)`` with S = ``image_size_px``.
 
-    The shorter side is resized to ``resize_px`` (antialiased, the longer side rounded), then the centre is cut out.
+    With ``fit="crop"``, the shorter side is resized to ``resize_px`` (antialiased, the longer side rounded), then the
+    centre is cut out; with the others, all of the image is in the square.
 
     >>> stage_for_evaluation(Image.new("L", (64, 48)), Preprocessing(28, 32, 1, (0.5,), (0.5,))).shape
     (1, 28, 28)
     """
+    match preprocessing.fit:
+        case "crop":
+            return _to_array(_center(image, preprocessing), preprocessing)
+        case "squeeze" | "pad":
+            return _to_array(_whole(image, preprocessing.image_size_px, preprocessing), preprocessing)
+        case _:
+            assert_never(preprocessing.fit)
+
+
+def stage_for_training(image: Image.Image, preprocessing: Preprocessing) -> UInt8Images:
+    """The whole image in a square, uint8 ``(C, T, T)`` with T = ``resize_px``: padded, or else squeezed.
+
+    With ``fit="crop"``, random crops undo the squeeze, because the original width / height is kept in
+    ``Split.aspect_ratios``.
+    """
+    return _to_array(_whole(image, preprocessing.resize_px, preprocessing), preprocessing)
+
+
+def inner_size(width: int, height: int, side: int, fit: Fit) -> tuple[int, int]:
+    """Width and height that a whole image takes up in a square of ``side``.
+
+    >>> inner_size(96, 32, 24, "pad"), inner_size(96, 32, 24, "squeeze")
+    ((24, 8), (24, 24))
+    """
+    if fit != "pad":
+        return side, side
+    scale = side / max(width, height)
+    return max(1, int(width * scale + 0.5)), max(1, int(height * scale + 0.5))
+
+
+def _whole(image: Image.Image, side: int, preprocessing: Preprocessing) -> Image.Image:
+    """All of an image in a square."""
+    size = inner_size(*image.size, side, preprocessing.fit)
+    resized = image.resize(size, FILTERS[preprocessing.interpolation])
+    if size == (side, side):
+        return resized
+    square = Image.new(
+        image.mode, (side, side), preprocessing.fill if preprocessing.channels > 1 else preprocessing.fill[0]
+    )
+    square.paste(resized, ((side - size[0]) // 2, (side - size[1]) // 2))
+    return square
+
+
+def _center(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
+    """The centre of an image."""
     image = _without_far_ends(image)
     scale = preprocessing.resize_px / min(image.size)
     width, height = (max(preprocessing.resize_px, int(side * scale + 0.5)) for side in image.size)
     resized = image.resize((width, height), FILTERS[preprocessing.interpolation])
     size = preprocessing.image_size_px
     left, top = (width - size) // 2, (height - size) // 2
-    return _to_array(resized.crop((left, top, left + size, top + size)), preprocessing)
-
-
-def stage_for_training(image: Image.Image, preprocessing: Preprocessing) -> UInt8Images:
-    """The whole image squeezed into a square, uint8 ``(C, T, T)`` with T = ``resize_px``.
-
-    Random crops undo the squeeze, because the original width / height is kept in ``Split.aspect_ratios``.
-    """
-    side = preprocessing.resize_px
-    return _to_array(image.resize((side, side), FILTERS[preprocessing.interpolation]), preprocessing)
+    return resized.crop((left, top, left + size, top + size))
 
 
 def array_to_image(pixels: UInt8Images) -> Image.Image:

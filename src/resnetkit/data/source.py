@@ -64,7 +64,8 @@ class Split:
             :func:`resnetkit.data.preprocessing.stage_for_training`.
         labels: int64 ``(N,)``, positions in the data's class names.
         identifiers: one per image: its path, or ``name/split/number`` in a named data set.
-        aspect_ratios: float32 ``(N,)``, width / height of each original image.
+        aspect_ratios: float32 ``(N,)``, width / height of each original image, which crops of images staged with
+            ``fit="crop"`` restore.
     """
 
     name: str

@@ -8,6 +8,7 @@ from resnetkit.config import frozen
 from resnetkit.errors import require
 
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
+Fit = Literal["crop", "squeeze", "pad"]
 
 # A JPEG shrunk while it is decoded keeps sides of at least this many times the size it is then resized to.
 REDUCED_RATIO = 2
@@ -17,10 +18,12 @@ REDUCED_RATIO = 2
 class Preprocessing:
     """From a decoded image to the network's input; part of every classifier.
 
-    The image is converted to ``channels`` (1: grey, 3: RGB), its shorter side resized to ``resize_px``,
-    a square of ``image_size_px`` cut from its centre, and each channel mapped to ``(value / 255 - mean) / std``.
+    The image is converted to ``channels`` (1: grey, 3: RGB), made a square of ``image_size_px`` as ``fit`` says, and
+    each channel mapped to ``(value / 255 - mean) / std``.
 
     Attributes:
+        resize_px: with ``fit="crop"``, what the shorter side is resized to; with any, the side of the squares that
+            training images are kept as, from which its random crops are cut.
         channel_order: ``bgr`` hands the network blue first, as Caffe's descendants expect; ``mean`` and ``std``
             stand in the network's order.
         average_mirrored: the answer is the mean of the probabilities for the image and for its mirror image; more
@@ -28,6 +31,9 @@ class Preprocessing:
         jpeg_scaling: ``reduced`` lets the JPEG decoder halve the sides, once to three times, as long as both stay at
             least twice ``resize_px``; large photographs are then read in a fraction of the time, with slightly
             different pixels. ``full`` decodes every pixel.
+        fit: how an image that is no square becomes one. ``crop``: the centre is cut out, and what lies around it is
+            never seen; ``squeeze``: both sides are resized to ``image_size_px``, which changes shapes; ``pad``: the
+            longer side is, and the rest is filled with the mean colour (``mean``, 0 to the network).
     """
 
     image_size_px: int
@@ -39,6 +45,13 @@ class Preprocessing:
     channel_order: Literal["rgb", "bgr"] = "rgb"
     average_mirrored: bool = False
     jpeg_scaling: Literal["full", "reduced"] = "full"
+    fit: Fit = "crop"
+
+    @property
+    def fill(self) -> tuple[int, ...]:
+        """The colour that ``fit="pad"`` fills with, one value in 0 … 255 for each channel of the image (red first)."""
+        values = tuple(min(255, max(0, round(255 * value))) for value in self.mean)
+        return values if self.channel_order == "rgb" else values[::-1]
 
     @property
     def least_decoded_px(self) -> int:

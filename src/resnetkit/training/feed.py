@@ -61,8 +61,7 @@ class Feed:
         recipe, augmentation, draws = self._recipe, self._recipe.augmentation, (self._recipe.seed, epoch)
         aspect_ratios = self._split.aspect_ratios[group.indices]
         whole = group.images.to(self._device, non_blocking=True)
-        size = recipe.preprocessing.image_size_px
-        pixels = crop_and_flip(whole, aspect_ratios, augmentation, size, *draws, group.indices)
+        pixels = crop_and_flip(whole, aspect_ratios, augmentation, recipe.preprocessing, *draws, group.indices)
         for change in PIXEL_CHANGES:
             pixels = change(pixels, augmentation, *draws, group.indices)
         images = normalize(pixels, recipe.preprocessing)
