@@ -74,6 +74,18 @@ def test_the_content_says_what_a_file_is(tmp_path: Path, tensors: dict[str, Tens
     assert_equal(read_weights(str(path)).tensors, tensors)
 
 
+def test_a_header_whose_length_begins_like_a_pickle_is_none(tmp_path: Path) -> None:
+    """Lengths are multiples of 8, so this is one file in 32."""
+    path = tmp_path / "a.safetensors"
+    for padding in range(0, 256, 8):
+        save_file({"a": torch.ones(2)}, path, metadata={"a": "x" * padding})
+        found = read_weights(path)
+        assert (found.format, found.tensors["a"].tolist()) == ("safetensors", [1.0, 1.0])
+        if path.read_bytes()[0] == 0x80:
+            return
+    raise AssertionError("no length began with 0x80")
+
+
 def test_metadata_of_safetensors(tmp_path: Path, tensors: dict[str, Tensor]) -> None:
     save_file(tensors, tmp_path / "a.safetensors", metadata={"format": "pt", "made by": "hand"})
     assert read_weights(tmp_path / "a.safetensors").metadata == {"format": "pt", "made by": "hand"}

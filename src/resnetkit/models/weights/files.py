@@ -125,10 +125,11 @@ def _recognise(path: Path, file_bytes: int) -> str:
         return "torch"
     if start.startswith(HDF5_MAGIC):
         return "hdf5"
-    if start.startswith(b"\x80"):  # a pickle, as torch wrote before 1.6
-        return "torch"
+    # Before pickles: the length of a header may begin with any byte, and no file is as long as a pickle would state.
     if start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= file_bytes - 8:
         return "safetensors"
+    if start.startswith(b"\x80"):  # a pickle, as torch wrote before 1.6
+        return "torch"
     raise Unreadable("it begins like no kind of weight file")
 
 
