@@ -75,6 +75,15 @@ def first_line(error: BaseException) -> str:
     return lines[0] if lines else type(error).__name__
 
 
+def summarize(error: BaseException) -> str:
+    """The kind of another project's error and the first line of what it says.
+
+    >>> summarize(RuntimeError("out of memory\\ntried to allocate"))
+    'RuntimeError: out of memory'
+    """
+    return f"{type(error).__name__}: {first_line(error)}"
+
+
 MOST_CHOICES = 20
 
 

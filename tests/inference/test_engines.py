@@ -32,7 +32,9 @@ def test_every_engine_agrees_with_the_network_for_any_number_of_images(
         from resnetkit.inference.onnx_graph import write_graph
 
         subject = write_graph(classifier)
-    engine = open_kind(kind, subject, batch_size=batch_size, num_threads=1)
+    engine = open_kind(
+        kind, subject, image_shape=classifier.preprocessing.image_shape, batch_size=batch_size, num_threads=1
+    )
     assert engine.name == name
     for number in (1, 2, 5):
         pixels = noise(classifier, number)
@@ -58,7 +60,14 @@ def test_in_bfloat16_an_engine_agrees_less_exactly(
 
         subject = write_graph(classifier)
     try:
-        engine = open_kind(kind, subject, batch_size=2, num_threads=1, precision="bf16")
+        engine = open_kind(
+            kind,
+            subject,
+            image_shape=classifier.preprocessing.image_shape,
+            batch_size=2,
+            num_threads=1,
+            precision="bf16",
+        )
     except RuntimeError as error:
         pytest.skip(str(error))
     pixels = noise(classifier, 5)
@@ -92,7 +101,14 @@ def test_every_layer_computes_in_bfloat16(variation: str) -> None:
     network = create_model(variation, num_classes=10)
     classifier = Classifier(network, Preprocessing(32, 32), tuple("0123456789"))
     pixels = np.random.default_rng(0).integers(0, 256, (1, 3, 32, 32), dtype=np.uint8)
-    engine = open_kind(ENGINES["torch"], classifier, batch_size=1, num_threads=1, precision="bf16")
+    engine = open_kind(
+        ENGINES["torch"],
+        classifier,
+        image_shape=classifier.preprocessing.image_shape,
+        batch_size=1,
+        num_threads=1,
+        precision="bf16",
+    )
     # Logits but for a constant, because fresh weights make all classes about as probable.
     answer, expected = (
         logits - logits.mean()
@@ -132,7 +148,13 @@ def test_images_divided_among_threads_keep_their_order(
     from resnetkit.inference.onnx_graph import write_graph
 
     classifier = make()
-    engine = open_kind(ENGINES[name], write_graph(classifier), batch_size=batch_size, num_threads=num_threads)
+    engine = open_kind(
+        ENGINES[name],
+        write_graph(classifier),
+        image_shape=classifier.preprocessing.image_shape,
+        batch_size=batch_size,
+        num_threads=num_threads,
+    )
     pixels = noise(classifier, 23)
     np.testing.assert_allclose(
         engine.probabilities(pixels), classifier.predictor.engine.probabilities(pixels), atol=2e-6
@@ -145,7 +167,13 @@ def test_an_answer_is_not_overwritten_by_the_next(make: Callable[..., Any], nois
     from resnetkit.inference.onnx_graph import write_graph
 
     classifier = make()
-    engine = open_kind(ENGINES["openvino"], write_graph(classifier), batch_size=1, num_threads=1)
+    engine = open_kind(
+        ENGINES["openvino"],
+        write_graph(classifier),
+        image_shape=classifier.preprocessing.image_shape,
+        batch_size=1,
+        num_threads=1,
+    )
     first = engine.probabilities(noise(classifier, 1))
     kept = first.copy()
     engine.probabilities(255 - noise(classifier, 1))
@@ -210,7 +238,13 @@ def test_a_compiled_network_has_its_weights_as_constants(make: Callable[..., Any
     if ENGINES["torch_compile"].missing:
         pytest.skip(ENGINES["torch_compile"].missing)
     classifier = make()
-    engine = open_kind(ENGINES["torch_compile"], classifier, batch_size=2, num_threads=1)
+    engine = open_kind(
+        ENGINES["torch_compile"],
+        classifier,
+        image_shape=classifier.preprocessing.image_shape,
+        batch_size=2,
+        num_threads=1,
+    )
     pixels = noise(classifier, 2)
     before = engine.probabilities(pixels)
     for parameter in engine.network._orig_mod.parameters():

@@ -61,7 +61,13 @@ def check(classifier: Classifier, pixels: np.ndarray, engine: str) -> None:
         pytest.skip(ENGINES[engine].missing)
     expected = classifier.predictor.engine.probabilities(pixels)
     assert np.ptp(expected, axis=0).max() > 1e-4  # the images do not all get one answer
-    opened = open_kind(ENGINES[engine], write_graph(classifier), batch_size=2, num_threads=1)
+    opened = open_kind(
+        ENGINES[engine],
+        write_graph(classifier),
+        image_shape=classifier.preprocessing.image_shape,
+        batch_size=2,
+        num_threads=1,
+    )
     np.testing.assert_allclose(opened.probabilities(pixels), expected, atol=2e-6)
 
 

@@ -152,7 +152,7 @@ class PredictionWork:
 
     def __post_init__(self) -> None:
         preprocessing = self.classifier.preprocessing
-        shape = (self.batch_size, preprocessing.channels, *(preprocessing.image_size_px,) * 2)
+        shape = (self.batch_size, *preprocessing.image_shape)
         self._pixels = torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
     @property

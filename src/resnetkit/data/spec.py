@@ -54,6 +54,11 @@ class Preprocessing:
         return values if self.channel_order == "rgb" else values[::-1]
 
     @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """``(C, S, S)`` of an image as the network is given it."""
+        return (self.channels, self.image_size_px, self.image_size_px)
+
+    @property
     def least_decoded_px(self) -> int:
         """The shortest that a side of a JPEG may become while it is decoded; 0: it is decoded whole."""
         return REDUCED_RATIO * self.resize_px if self.jpeg_scaling == "reduced" else 0

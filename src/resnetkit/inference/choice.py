@@ -11,7 +11,7 @@ import numpy as np
 from resnetkit.config import frozen
 from resnetkit.data.source import UInt8Images
 from resnetkit.data.spec import Preprocessing
-from resnetkit.errors import first_line
+from resnetkit.errors import summarize
 from resnetkit.prediction import Engine, Probabilities
 from resnetkit.processor import Precision
 
@@ -83,7 +83,7 @@ def choose(
             together = compare(name, engine.probabilities(batch), expected[repeated], tolerance)
             trials[name] = together if together.problem and not alone.problem else alone
         except Exception as error:  # whatever another project's code raises: it is left out, and that is said
-            trials[name] = Trial(name, problem=f"{type(error).__name__}: {first_line(error)}")
+            trials[name] = Trial(name, problem=summarize(error))
         if not trials[name].problem:
             usable[name] = engine
     if len(usable) > 1:

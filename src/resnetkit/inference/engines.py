@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, get_args
+
+import numpy as np
 
 from resnetkit.errors import Code, ResnetkitError, did_you_mean
 from resnetkit.prediction import Engine
@@ -117,14 +119,27 @@ def find_kinds(name: str, precision: Precision = "fp32", *, on_cpu: bool = True)
 
 
 def open_kind(
-    kind: EngineKind, subject: Any, *, batch_size: int, num_threads: int, precision: Precision = "fp32"
+    kind: EngineKind,
+    subject: Any,
+    *,
+    image_shape: Sequence[int],
+    batch_size: int,
+    num_threads: int,
+    precision: Precision = "fp32",
 ) -> Engine:
     """Open an engine on what it reads: a :class:`~resnetkit.classifier.Classifier`, or the bytes of its graph.
 
+    It has answered for a black image when this returns, in the calling thread. A library prepares much of itself at
+    its first call, and where two threads make that call at once they can wait for each other for ever: one holds the
+    interpreter's lock and wants what the other prepares, which wants the lock. (Seen with OpenVINO 2026.4, on a busy
+    machine in one start of ten.)
+
     Args:
+        image_shape: ``(C, S, S)`` of the images that it will be given.
         batch_size: how many images it computes at once; more are computed in turns.
     """
     module, function = kind.opener.split(":")
     opener = getattr(import_module(module), function)
     engine: Engine = opener(subject, batch_size=batch_size, num_threads=num_threads, precision=precision)
+    engine.probabilities(np.zeros((1, *image_shape), np.uint8))
     return engine

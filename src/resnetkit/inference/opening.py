@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resnetkit.classifier_file import find_classifier, read_description
-from resnetkit.errors import Code, ResnetkitError, require
+from resnetkit.data.spec import Preprocessing
+from resnetkit.errors import Code, ResnetkitError, require, summarize
 from resnetkit.inference.cache import Cache, Key, Record, make_key
-from resnetkit.inference.choice import NUM_CHECK_IMAGES, TOLERANCES, Choice, check_images, choose
+from resnetkit.inference.choice import NUM_CHECK_IMAGES, TOLERANCES, Choice, Trial, check_images, choose
+from resnetkit.inference.deadline import rehearse, within
 from resnetkit.inference.engines import AUTO, ENGINES, EngineKind, find_kinds, open_kind
 from resnetkit.inference.machine import find_num_threads, may_have_gpu
 from resnetkit.prediction import BATCH_SIZE, Engine, Predictor
@@ -63,7 +67,11 @@ def open_predictor(
         if cache is not None and any(kind.reads == "graph" for kind in kinds):
             key = make_key(kinds, batch_size=chunk, num_threads=threads, precision=precision)
             record = cache.read(key)
-            opened = None if record is None or record.graph is None else _reopen(record, key, tell)
+            opened = (
+                None
+                if record is None or record.graph is None
+                else _reopen(record, key, description.preprocessing, tell)
+            )
             if opened is not None:
                 _tell_if_vain(precision, on_cpu=True, tell=tell)
                 return Predictor(opened, description.preprocessing, description.class_names)
@@ -113,7 +121,8 @@ def open_engine(
     size = classifier.preprocessing.image_size_px
     chunk = chunk_size(batch_size, size, threads) if on_cpu else batch_size
     if not _is_choice(kinds, precision):
-        return open_kind(kinds[0], classifier, batch_size=chunk, num_threads=threads)
+        shape = classifier.preprocessing.image_shape
+        return open_kind(kinds[0], classifier, image_shape=shape, batch_size=chunk, num_threads=threads)
     if cache is None:
         cache = Cache(hashlib.sha256(classifier.to_bytes()).hexdigest())
     key = make_key(
@@ -121,7 +130,7 @@ def open_engine(
     )
     record = cache.read(key)
     if record is not None:
-        opened = _reopen(record, key, tell, classifier)
+        opened = _reopen(record, key, classifier.preprocessing, tell, classifier)
         if opened is not None:
             return opened
     return _choose(classifier, kinds, cache, key, tell)
@@ -151,26 +160,33 @@ def chunk_size(batch_size: int, image_size_px: int, num_threads: int) -> int:
     return 1 << (min(batch_size, most).bit_length() - 1)
 
 
-def _reopen(record: Record, key: Key, tell: Tell, classifier: Classifier | None = None) -> Engine | None:
+def _reopen(
+    record: Record, key: Key, preprocessing: Preprocessing, tell: Tell, classifier: Classifier | None = None
+) -> Engine | None:
     """The engine that was chosen before; None where it does not open any more, which is said."""
     kind = ENGINES[record.engine]
     try:
         subject = record.graph if kind.reads == "graph" else classifier
-        return _open(kind, subject, key)
+        return _open(kind, subject, _settings(key, preprocessing))
     except Exception as error:  # whatever another project's code raises: the choice is made anew
         tell(f"the engine {kind.name}, chosen before, does not open ({error}); choosing again")
         return None
 
 
-def _open(kind: EngineKind, subject: Any, key: Key) -> Engine:
-    """The engine as the key says."""
-    return open_kind(
-        kind,
-        subject,
-        batch_size=key["batch_size"],
-        num_threads=key["num_threads"],
-        precision=key["precision"],
-    )
+def _settings(key: Key, preprocessing: Preprocessing) -> dict[str, Any]:
+    """What :func:`open_kind` is told for a choice."""
+    return {
+        "image_shape": preprocessing.image_shape,
+        "batch_size": key["batch_size"],
+        "num_threads": key["num_threads"],
+        "precision": key["precision"],
+    }
+
+
+def _open(kind: EngineKind, subject: Any, settings: Mapping[str, Any]) -> Engine:
+    """The engine; one of another project has a deadline, torch has answered here before."""
+    action = partial(open_kind, kind, subject, **settings)
+    return within(action) if kind.reads == "graph" else action()
 
 
 def _choose(
@@ -188,18 +204,21 @@ def _choose(
     names = ", ".join(kind.name for kind in kinds) + _suffix(precision)
     doing = "measuring the engines" if len(kinds) > 1 else "checking the engine"
     tell(f"{doing} {names} for this classifier, {chunk} images at a time; once, a few seconds")
-    graphs = _GraphOnce(classifier)
-
-    def opener(kind: EngineKind) -> Callable[[], Engine]:
-        return lambda: _open(kind, graphs.content if kind.reads == "graph" else classifier, key)
-
+    settings = _settings(key, classifier.preprocessing)
+    graph, problems = _rehearse(classifier, kinds, settings)
     choice = choose(
-        {kind.name: opener(kind) for kind in kinds},
+        {
+            kind.name: partial(_open, kind, graph if kind.reads == "graph" else classifier, settings)
+            for kind in kinds
+            if kind.name not in problems
+        },
         reference,
         check_images(classifier.preprocessing),
         chunk,
         tolerance=TOLERANCES[precision],
     )
+    left_out = tuple(Trial(name, problem=problem) for name, problem in problems.items())
+    choice = replace(choice, trials=choice.trials + left_out)
     for trial in choice.trials:
         if trial.problem and len(kinds) > 1:
             tell(f"left out: the engine {trial.engine} {trial.problem}")
@@ -216,27 +235,28 @@ def _choose(
         tell("no engine agrees with the network; it is used as it is, which is slower")
         return reference
     tell(say_choice(choice, precision))
-    graph = graphs.content if ENGINES[choice.engine.name].reads == "graph" else None
+    read = graph if ENGINES[choice.engine.name].reads == "graph" else None
     try:
-        cache.write(key, Record(choice.engine.name, choice.trials, graph))
+        cache.write(key, Record(choice.engine.name, choice.trials, read))
     except ResnetkitError as error:
         tell(f"the choice could not be kept and will be made again: {error.why}")
     return choice.engine
 
 
-class _GraphOnce:
-    """A classifier's graph, written when it is first asked for."""
+def _rehearse(
+    classifier: Classifier, kinds: Sequence[EngineKind], settings: Mapping[str, Any]
+) -> tuple[bytes, dict[str, str]]:
+    """The classifier's graph where an engine reads it, and by engine what is wrong with those that cannot be used."""
+    graph_kinds = [kind for kind in kinds if kind.reads == "graph"]
+    if not graph_kinds:
+        return b"", {}
+    from resnetkit.inference.onnx_graph import write_graph
 
-    def __init__(self, classifier: Classifier) -> None:
-        self._classifier, self._content = classifier, b""
-
-    @property
-    def content(self) -> bytes:
-        if not self._content:
-            from resnetkit.inference.onnx_graph import write_graph
-
-            self._content = write_graph(self._classifier)
-        return self._content
+    try:
+        graph = write_graph(classifier)
+    except Exception as error:  # also whatever the package onnx raises
+        return b"", dict.fromkeys((kind.name for kind in graph_kinds), summarize(error))
+    return graph, rehearse(graph_kinds, graph, settings)
 
 
 def say_choice(choice: Choice, precision: Precision = "fp32") -> str:

@@ -73,12 +73,11 @@ def open_compiled(classifier: Classifier, *, batch_size: int, num_threads: int, 
     compiled = torch.compile(network, dynamic=False)
     preprocessing = classifier.preprocessing
     engine = TorchEngine("torch_compile", compiled, preprocessing, classifier.device, batch_size, dtype, is_static=True)
-    size = preprocessing.image_size_px
     # Compiled at the first call. Not with options of torch.compile: whether weights become constants is asked before
     # they are looked at. Beyond its limit, shared by all networks of a class, torch goes on uncompiled and is silent.
     settings = torch._inductor.config.patch(compile_options(classifier.device))
     with settings, torch._dynamo.config.patch(recompile_limit=MOST_COMPILED):
-        engine.probabilities(np.zeros((1, preprocessing.channels, size, size), np.uint8))
+        engine.probabilities(np.zeros((1, *preprocessing.image_shape), np.uint8))
     return engine
 
 
