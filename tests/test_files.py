@@ -14,7 +14,15 @@ import pytest
 
 from resnetkit import files
 from resnetkit.errors import Code, ResnetkitError
-from resnetkit.files import create_numbered_folder, durable_folder, io_errors, sha256_of, sync_file, write_durably
+from resnetkit.files import (
+    create_numbered_folder,
+    durable_folder,
+    io_errors,
+    make_folder,
+    sha256_of,
+    sync_file,
+    write_durably,
+)
 
 
 def names(folder: Path) -> list[str]:
@@ -132,6 +140,7 @@ def test_a_folder_appears_whole(tmp_path: Path, disk: Disk) -> None:
     assert (target / "weights").read_bytes() == b"1"
     assert (target / "part" / "state.json").read_bytes() == b"2"
     assert names(target.parent) == ["step-1"]
+    assert disk.calls.pop(0) == ("fsync", tmp_path.name), "the folder above is on the disk before anything is in it"
     renamed = [call for call, _ in disk.calls].index("rename")
     temporary = disk.calls[renamed][1]
     synced_before = [name for call, name in disk.calls[:renamed] if call == "fsync"]
@@ -160,6 +169,16 @@ def test_a_folder_that_is_there_is_not_replaced(tmp_path: Path) -> None:
     assert raised.value.code is Code.IO
     assert (tmp_path / "step-1" / "weights").read_bytes() == b"old"
     assert names(tmp_path) == ["step-1"]
+
+
+@needs_proc
+def test_every_folder_that_is_made_is_synced_with_its_name(tmp_path: Path, disk: Disk) -> None:
+    make_folder(tmp_path / "a" / "b" / "c")
+    assert disk.calls == [("fsync", tmp_path.name), ("fsync", "a"), ("fsync", "b")]
+    make_folder(tmp_path / "a" / "b" / "c")
+    assert len(disk.calls) == 3
+    create_numbered_folder(tmp_path / "runs", "run")
+    assert disk.calls[3:] == [("fsync", tmp_path.name), ("rename", "0001-"), ("fsync", "runs")]
 
 
 # --- errors and sums ---

@@ -26,6 +26,14 @@ def sync_file(path: Path) -> None:
         os.close(descriptor)
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it that are missing; what was made is on the disk when this returns."""
+    missing = [] if path.exists() else [path, *(above for above in path.parents if not above.exists())]
+    for folder in reversed(missing):
+        folder.mkdir(exist_ok=True)  # another process may have made it meanwhile
+        sync_file(folder.parent)  # a folder's name is its parent's content
+
+
 @contextmanager
 def io_errors(doing: str) -> Iterator[None]:
     """Turn operating-system errors inside the block into one clear error."""
@@ -43,7 +51,7 @@ def io_errors(doing: str) -> Iterator[None]:
 def write_durably(path: Path, content: bytes) -> None:
     """Replace a file's content in one step: temporary file, fsync, rename, fsync of the folder."""
     with io_errors(f"write {path}"):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         temporary = _temporary_name(path)
         try:
             with open(temporary, "xb") as file:
@@ -61,7 +69,7 @@ def write_durably(path: Path, content: bytes) -> None:
 def durable_folder(path: Path) -> Iterator[Path]:
     """A temporary folder to fill; on success it is fsynced and renamed to ``path``, on failure it is removed."""
     with io_errors(f"write {path}"):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         temporary = _temporary_name(path)
         temporary.mkdir()
         try:
@@ -95,7 +103,7 @@ def create_numbered_folder(parent: Path, name: str) -> Path:
     """
     slug = re.sub(r"[^A-Za-z0-9_.]+", "-", name)[:MAX_NAME_LENGTH].strip("-")
     with io_errors(f"create a folder in {parent}"):
-        parent.mkdir(parents=True, exist_ok=True)
+        make_folder(parent)
         while True:
             numbers = [int(m[1]) for p in parent.iterdir() if (m := re.match(r"(\d{4,})-", p.name))]
             number = max(numbers, default=0) + 1
@@ -110,4 +118,5 @@ def create_numbered_folder(parent: Path, name: str) -> Path:
                 claim.rmdir()  # another run took and finished with this number since we looked
                 continue
             claim.rename(folder)
+            sync_file(parent)
             return folder

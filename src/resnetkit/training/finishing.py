@@ -50,6 +50,7 @@ def finish(folder: RunFolder, recipe: Recipe, classifier: Classifier, loaded: Lo
         seconds=progress.seconds,
         scores={name: to_dict(value) for name, value in scores.items()},
     )
+    folder.sync()
     return result
 
 

@@ -252,6 +252,7 @@ class Loop:
         if not (self._stop.agreed or due):
             return
         if self.shard.rank == 0:
+            self.run.sync()  # first: who resumes counts on the records of all that the checkpoint holds
             save_checkpoint(self.run.checkpoints, self.state.to_checkpoint(self.facts))
         self._last_checkpoint = time.monotonic()
         if self._stop.agreed:

@@ -12,7 +12,7 @@ from typing import Any
 from resnetkit.classifier_file import FILE_NAME
 from resnetkit.config import from_dict, to_dict
 from resnetkit.errors import Code, ResnetkitError, require
-from resnetkit.files import create_numbered_folder, io_errors, write_durably
+from resnetkit.files import create_numbered_folder, io_errors, sync_file, write_durably
 from resnetkit.locking import locked
 from resnetkit.training.recipe import Recipe
 
@@ -95,6 +95,13 @@ class RunFolder:
         time = datetime.now().astimezone().isoformat(timespec="seconds")
         with io_errors(f"write {self.log_file}"), open(self.log_file, "ab") as file:
             file.write(f"{time} {message}\n".encode(errors="backslashreplace"))  # the name of a file need not be UTF-8
+
+    def sync(self) -> None:
+        """Force what was recorded and logged so far to the disk."""
+        for path in (self.metrics_file, self.log_file, self.path):  # the folder last: it holds their names
+            with io_errors(f"write {path}"):
+                if path.exists():
+                    sync_file(path)
 
     def events(self, kind: str | None = None) -> list[dict[str, Any]]:
         """The lines of metrics.jsonl; a line cut short by a kill is left out."""
