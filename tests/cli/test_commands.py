@@ -94,7 +94,7 @@ def test_predict_gives_a_row_for_every_file_and_no_class_to_what_it_cannot_read(
     assert "0 bytes" in reasons["e_empty.png"]
     assert "10,000,000,000 pixels" in reasons["f_bomb.png"]
     assert "does not exist" in reasons["h_gone.png"]
-    assert "1 hidden files" in err
+    assert "1 file is hidden" in err
     assert "5 of 8 files" in err
     # The neighbours of a bad file get their own answers.
     assert rows[0]["top"] == rows[6]["top"]
@@ -226,6 +226,7 @@ def test_train_prints_choice_scores_and_next_command(cli: Cli, tmp_path: Path) -
     arguments = ["train", "digits", "--epochs", "1", "--set", "schedule.warmup_share=0", "--out", str(tmp_path)]
     code, out, err = cli(*arguments, "--set", "model.depths=[1,1,1]")
     assert code == 0
+    assert err.startswith("10 classes: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 (train 1,293, val 145, test 359)\n")
     assert "network resnet20:" in err
     assert "recipe tiny_images:" in err
     assert "epoch 1/1" in err
@@ -234,6 +235,23 @@ def test_train_prints_choice_scores_and_next_command(cli: Cli, tmp_path: Path) -
     assert (tmp_path / "0001-resnet20-digits" / "report.html").exists()
     assert "val   top-1" in out
     assert "chose the epoch" in out
+
+
+def test_a_layout_that_is_refused_is_trained_as_the_message_says(cli: Cli, tmp_path: Path) -> None:
+    for name in ("part1/cat", "part1/dog", "part2/cat", "part2/dog"):
+        (tmp_path / "scenes" / name).mkdir(parents=True)
+        for number in range(6):
+            digit_file(tmp_path / "scenes" / name, f"{number}.png")
+    arguments = ["train", str(tmp_path / "scenes"), "--out", str(tmp_path / "runs"), "--epochs", "1"]
+    code, _, err = cli(*arguments)
+    assert code == 3
+    fix = "--layout train=part1,test=part2"
+    assert fix in err
+    assert not (tmp_path / "runs").exists()
+    code, _, err = cli(*arguments, *fix.split(), "--set", "model.depths=[1,1,1]", "--set", "batch_size=5")
+    assert code == 0
+    assert err.startswith("2 classes: cat, dog (train 10, val 2, test 12)\n")
+    assert json.loads(cli("evaluate", str(tmp_path / "runs" / "0001-resnet20-scenes"), "--json")[1])["split"] == "test"
 
 
 def test_train_says_what_the_scores_are_worth(cli: Cli, tmp_path: Path) -> None:

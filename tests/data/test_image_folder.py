@@ -56,10 +56,10 @@ def test_training_and_testing_are_splits_too(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["train", "training", "val", "test"])
 def test_a_class_may_be_named_as_a_split(tmp_path: Path, name: str) -> None:
-    assert scan(make(tmp_path, f"{name}/a.jpg", "bus/b.jpg")).class_names == ("bus", name)
+    assert scan(make(tmp_path, f"{name}/a.jpg", "bus/b.jpg"), "classes").class_names == ("bus", name)
 
 
-@pytest.mark.parametrize("other", ["train_images/cat/a.jpg", "bus/b.jpg", "train/b.jpg", "valid/cat/a.jpg"])
+@pytest.mark.parametrize("other", ["notes/a.txt", "valid/cat/a.jpg"])
 def test_class_folders_for_testing_alone_are_refused(tmp_path: Path, other: str) -> None:
     error = refusal(make(tmp_path, "Test/cat/a.jpg", "Test/dog/b.jpg", other))
     assert "Test" in error.what
@@ -76,16 +76,19 @@ def test_nested_folders_belong_to_their_class_and_extensions_ignore_case(tmp_pat
     assert found.splits["all"].paths == ["cat/2020/may/a.JPG", "cat/b.JpEg", "dog/c.GIF", "dog/d.bmp"]
 
 
-def test_hidden_and_foreign_files_are_ignored_and_counted(tmp_path: Path) -> None:
-    make(tmp_path, "cat/a.jpg", "dog/b.jpg", "cat/.a.jpg", "cat/notes.txt", "README.md", ".git/c.jpg", "dog/.x/d.jpg")
+def test_hidden_files_and_files_beside_the_images_are_counted(tmp_path: Path) -> None:
+    make(tmp_path, "cat/a.jpg", "dog/b.jpg", "cat/.a.jpg", "cat/notes.TXT", "README.md", ".git/c.jpg", "dog/.x/d.jpg")
     found = scan(tmp_path)
     assert found.splits["all"].paths == ["cat/a.jpg", "dog/b.jpg"]
     assert found.ignored_files == 5
+    assert found.warnings == ()
 
 
-def test_entries_beside_the_splits_are_counted_too(tmp_path: Path) -> None:
-    make(tmp_path, "train/cat/a.jpg", "train/dog/b.jpg", "train/stray.jpg", "labels.csv", "raw/x.jpg")
-    assert scan(tmp_path).ignored_files == 3
+def test_images_in_no_class_folder_are_named(tmp_path: Path) -> None:
+    make(tmp_path, "train/cat/a.jpg", "train/dog/b.jpg", "train/stray.jpg", "labels.csv", "raw/x.jpg", "raw/y/z.jpg")
+    found = scan(tmp_path, "splits")
+    assert found.ignored_files == 1
+    assert found.warnings == ("not read: 'raw' (2 images)", "1 image in no class folder is not read: 'train/stray.jpg'")
 
 
 def test_links_to_files_count_and_loops_end(tmp_path: Path) -> None:
@@ -116,22 +119,42 @@ def test_refusals_say_what_is_wrong(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("test_classes", "why"),
     [
-        ("cat", "test has no images of class 'dog'"),
         ("cat dog cow", "train has no class 'cow'"),
-        ("cat cow", "train has no class 'cow'; test has no images of class 'dog'"),
+        ("cat owl cow", "train has no class 'cow', 'owl'"),
+        ("DOG cat", "train has no class 'DOG'; alike are 'DOG' and 'dog'"),
     ],
 )
-def test_the_classes_of_all_splits_must_be_the_same(tmp_path: Path, test_classes: str, why: str) -> None:
+def test_no_split_may_have_a_class_that_train_lacks(tmp_path: Path, test_classes: str, why: str) -> None:
     make(tmp_path, "train/cat/a.jpg", "train/dog/b.jpg", *(f"test/{name}/c.jpg" for name in test_classes.split()))
     assert refusal(tmp_path).why == why
 
 
+def test_a_split_may_lack_a_class_and_then_it_is_said(tmp_path: Path) -> None:
+    found = scan(make(tmp_path, "train/cat/a.jpg", "train/dog/b.jpg", "test/cat/c.jpg", "test/dog/notes.txt"))
+    assert found.splits["test"].classes == ["cat"]
+    assert "test has no images of class 'dog': it is scored over the others" in found.warnings
+
+
 def test_a_folder_without_images_is_no_class_and_is_named(tmp_path: Path) -> None:
-    make(tmp_path, "cat/a.png", "dog/b.png", "fish/photo.heic")
+    make(tmp_path, "cat/a.png", "dog/b.png", "fish/notes.txt")
     (tmp_path / "owl").mkdir()
     found = scan(tmp_path)
     assert found.class_names == ("cat", "dog")
-    assert found.empty_folders == ("fish", "owl")
+    assert found.warnings == ("folders without any image are no classes: 'fish', 'owl'",)
+
+
+def test_files_of_other_kinds_are_counted_by_extension(tmp_path: Path) -> None:
+    make(tmp_path, "cat/a.png", "dog/b.png", *(f"dog/{n}.HEIC" for n in range(3)), "cat/film.mp4", "cat/scan")
+    assert scan(tmp_path).warnings == ("not read: 3 .heic, 1 .mp4, 1 without an extension",)
+
+
+@pytest.mark.parametrize("known", [(), ("cat", "dog", "fish")])
+def test_a_class_whose_files_are_all_of_other_kinds_is_an_error(tmp_path: Path, known: tuple[str, ...]) -> None:
+    make(tmp_path, "cat/a.png", "dog/b.png", "fish/c.heic", "fish/deep/d.heic", "fish/notes.txt")
+    with pytest.raises(ResnetkitError, match=r"no file of class 'fish' is read: .*/fish holds 2 \.heic") as caught:
+        scan(tmp_path, known=known)
+    assert caught.value.code == Code.DATA
+    assert "convert" in caught.value.fix
 
 
 def test_a_link_that_leads_nowhere_is_a_file_to_be_reported(tmp_path: Path) -> None:
@@ -141,22 +164,22 @@ def test_a_link_that_leads_nowhere_is_a_file_to_be_reported(tmp_path: Path) -> N
     (tmp_path / "self").symlink_to("self")
     found = scan(tmp_path)
     assert found.splits["all"].paths == ["cat/a.png", "cat/gone.png", "cat/self.png", "dog/b.png"]
-    assert found.ignored_files == 1
+    assert found.warnings == ("not read: 1 without an extension",)
 
 
 def test_find_images_sees_what_a_scan_sees(tmp_path: Path) -> None:
     make(tmp_path, "b.JPG", "sub/a.png", ".hidden.png", ".thumbs/c.png", "notes.txt")
     (tmp_path / "gone.png").symlink_to("nowhere")
-    paths, num_ignored = find_images(tmp_path)
+    paths, left_out = find_images(tmp_path)
     assert paths == [str(tmp_path / name) for name in ("b.JPG", "gone.png", "sub/a.png")]
-    assert num_ignored == 3
+    assert (left_out.beside, left_out.unread) == (3, {})
 
 
 def test_a_folder_that_cannot_be_read_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("resnetkit.data.image_folder.os.scandir", refuse)
+    monkeypatch.setattr("resnetkit.data.folder_tree.os.scandir", refuse)
     with pytest.raises(ResnetkitError, match="Permission denied") as caught:
         find_images(tmp_path)
     assert caught.value.code == Code.IO

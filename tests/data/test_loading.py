@@ -1,6 +1,7 @@
 """The entrance to data: splits, checks, bad images, memory or streaming, fingerprints and warnings."""
 
 import pickle
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -312,3 +313,24 @@ def test_reduced_decoding_travels_with_the_preprocessing(tmp_path: Path) -> None
 def test_batches_come_in_the_memory_layout_of_the_networks(folder: Path, max_memory_bytes: int) -> None:
     split = open_data(spec(folder, max_memory_bytes=max_memory_bytes)).load(["train"], PREPROCESSING).splits["train"]
     assert split.images.read(np.array([3, 0, 7])).transpose(0, 2, 3, 1).flags.c_contiguous
+
+
+def test_where_test_images_have_no_labels_others_are_held_back_from_train(folder: Path) -> None:
+    for name in ("cat", "dog"):
+        shutil.move(folder / name, folder / "train" / name)
+    save(folder / "test" / "1.png", 7)
+    source = open_data(spec(folder))
+    assert source.split_sizes == {"train": 30, "val": 4, "test": 6}
+    assert "images for test are held back from train" in source.told()
+    assert open_data(spec(folder, test_fraction=0.0)).split_sizes == {"train": 36, "val": 4}
+
+
+def test_what_was_found_is_told_with_names_that_can_be_told_apart(tmp_path: Path) -> None:
+    for name in ("cat", "cat ", "b\u200bat", "x, y"):
+        save(tmp_path / name / "1.png", 1)
+    (tmp_path / "cat" / "notes.txt").touch()
+    classes, ignored = open_data(spec(tmp_path, layout="classes", validation_fraction=0.0)).told()
+    assert classes == "4 classes: b\\u200bat, cat, 'cat ', 'x, y' (train 4)"
+    assert ignored == "1 file is hidden, or known to be no image, and ignored"
+    many = replace(open_data(DataSpec("digits")), class_names=tuple(map(str, range(100))))
+    assert many.told()[0].endswith("10, 11, … and 88 more (train 1,293, val 145, test 359)")

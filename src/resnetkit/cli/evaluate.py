@@ -16,6 +16,7 @@ from resnetkit.cli.options import (
     EngineOption,
     EntryOption,
     JsonOption,
+    LayoutOption,
     PrecisionOption,
     PreprocessOption,
     WeightsModelOption,
@@ -40,6 +41,7 @@ def evaluate(
     min_top1: Annotated[
         float | None, typer.Option("--min-top1", help="Exit with 1 if top-1 is below this share (0 to 1).")
     ] = None,
+    layout: LayoutOption = None,
     on_bad_image: Annotated[
         Literal["stop", "skip"] | None,
         typer.Option("--on-bad-image", help="stop or skip; left out: as the run did.", show_default=False),
@@ -75,10 +77,15 @@ def evaluate(
     loaded = open_and_warn(classifier, Reading(model, entry, class_names, tuple(preprocess or ()), device))
     spec, is_own = _data_spec(classifier, data)
     spec = replace(spec, on_bad_image=on_bad_image or spec.on_bad_image, data_dir=data_dir or spec.data_dir)
-    source = open_data(spec)  # before engines are measured: nobody waits to be told that data are missing
+    spec = replace(spec, layout=layout or spec.layout)
+    source = open_data(
+        spec, loaded.class_names
+    )  # before engines are measured: nobody waits to be told that data are missing
     if split is None:
         # Images that training never saw are all fit to be scored; of its own, only those held back.
         split = "test" if is_own or "test" in source.split_sizes else "all"
+    for text in source.told():
+        print(text, file=sys.stderr)
     loaded.engine = computing.open_engine(loaded, cache)
     evaluation = scoring.evaluate(loaded, source, split=split, progress=True)
     for text in evaluation.warnings:

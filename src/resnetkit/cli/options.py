@@ -27,6 +27,14 @@ DataDirOption = Annotated[
     str | None,
     typer.Option("--data-dir", help="Folder to look for named data sets in first.", show_default=False),
 ]
+LayoutOption = Annotated[
+    str | None,
+    typer.Option(
+        "--layout",
+        help="What the folders in DATA are: auto, classes, splits, or by name: train=FOLDER,val=FOLDER,test=FOLDER.",
+        show_default=False,
+    ),
+]
 BadImageOption = Annotated[
     Literal["stop", "skip"],
     typer.Option("--on-bad-image", help="stop: list unreadable images and end. skip: leave them out, recorded."),

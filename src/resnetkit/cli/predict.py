@@ -85,15 +85,18 @@ def predict(
 
 def find_files(paths: Iterable[str]) -> Iterator[str]:
     """The files that paths, folders, patterns and ``-`` stand for; what is not there is passed on, to get its row."""
+    from resnetkit.data.image_files import count_unread, tell_ignored
     from resnetkit.data.image_folder import find_images
 
     for path in paths:
         if path == "-":
             yield from (line.rstrip("\n") for line in sys.stdin if line.strip())
         elif Path(path).is_dir():
-            images, num_ignored = find_images(Path(path))
-            if num_ignored:
-                print(f"{path}: {num_ignored} hidden files or files that are no images ignored", file=sys.stderr)
+            images, left_out = find_images(Path(path))
+            if left_out.beside:
+                print(f"{path}: {tell_ignored(left_out.beside)}", file=sys.stderr)
+            if left_out.unread:
+                print(f"warning: {path}: not read: {count_unread(left_out.unread)}", file=sys.stderr)
             yield from images
         elif any(sign in path for sign in "*?[") and not Path(path).exists():
             import glob

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from resnetkit.cli.options import BadImageOption, DataDirOption, DeviceOption, EntryOption, JsonOption
+from resnetkit.cli.options import BadImageOption, DataDirOption, DeviceOption, EntryOption, JsonOption, LayoutOption
 from resnetkit.cli.program import program
 from resnetkit.cli.settings import read_settings
 
@@ -46,6 +46,7 @@ def train(
         typer.Option("--freeze", help="Hold the network up to and including this: none, stem, stage1, stage2, …"),
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Another seed, another run.")] = None,
+    layout: LayoutOption = None,
     on_bad_image: BadImageOption = "stop",
     data_dir: DataDirOption = None,
     device: DeviceOption = "auto",
@@ -57,6 +58,7 @@ def train(
     Examples:
       resnetkit train digits
       resnetkit train path/to/photos --epochs 30
+      resnetkit train path/to/scenes --layout train=part1,train=part2,test=part3
       resnetkit train fashion_mnist --model tutorial_preact --recipe tutorial_adam
       resnetkit train cifar10 --set optimizer.learning_rate=0.05 --set augmentation.mixup_alpha=0.2
       resnetkit train path/to/photos --weights runs/0001-resnet18-birds --reset-head --freeze stage2
@@ -83,6 +85,7 @@ def train(
     }
     of_data = {
         "--data-dir": ("data.data_dir", data_dir),
+        "--layout": ("data.layout", layout),
         "--on-bad-image": ("data.on_bad_image", None if on_bad_image == "stop" else on_bad_image),
     }
     others = {"DATA": ("data.source", data), "--model": ("model", model)}
@@ -100,7 +103,7 @@ def train(
             assert data is not None
             assigned = read_settings(set_, options | of_data | others)
             settings = {path: value for path, value in options.values() if value is not None} | assigned
-            spec = DataSpec(data, data_dir=data_dir, on_bad_image=on_bad_image)
+            spec = DataSpec(data, data_dir=data_dir, layout=layout or "auto", on_bad_image=on_bad_image)
             result = runs.train(spec, model=model, recipe=recipe, settings=settings, out=out, listener=listener)
     except Interrupted as interruption:
         print(f"{interruption}, after writing a checkpoint", file=sys.stderr)

@@ -17,7 +17,10 @@ from resnetkit.data.cache import cache_file, load_cached
 from resnetkit.data.dataset_files import read_named
 from resnetkit.data.datasets import DATASETS, NamedData
 from resnetkit.data.decoding import Header, UnreadableImage, read_header
-from resnetkit.data.image_folder import UNSPLIT, scan
+from resnetkit.data.image_files import tell_ignored
+from resnetkit.data.image_folder import scan
+from resnetkit.data.layout_option import UNSPLIT
+from resnetkit.data.names import quoted, visible
 from resnetkit.data.originals import Examination, FolderImages, NamedImages, Originals, Stage
 from resnetkit.data.review import fingerprint, warnings_about
 from resnetkit.data.source import BadImage, Images, Indices, LoadedData, Split, empty_images
@@ -28,6 +31,7 @@ from resnetkit.errors import Code, ResnetkitError, did_you_mean, require
 
 SAMPLED_HEADERS = 64
 SHOWN_BAD_IMAGES = 20
+SHOWN_CLASSES = 12
 
 
 class BadImagesError(ResnetkitError):
@@ -67,7 +71,8 @@ class DataSource:
         channels: 1 for grey images, else 3.
         image_size: the side of the images; in an image folder, the median of the shorter sides in a sample.
         listings: by split, those that there are of train, val and test.
-        ignored_files: how many files of an image folder are hidden or no images.
+        ignored_files: how many files of an image folder are hidden, or known to be no images.
+        notes: how what was found was read.
         warnings: sentences the user should read about what was found.
     """
 
@@ -78,12 +83,23 @@ class DataSource:
     image_size: int
     listings: dict[str, Listing]
     ignored_files: int = 0
+    notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @property
     def split_sizes(self) -> dict[str, int]:
         """Number of images by split."""
         return {name: len(listing.labels) for name, listing in self.listings.items()}
+
+    def told(self) -> tuple[str, ...]:
+        """Sentences for the user: the classes with the number of images by split, and how they were found."""
+        names = [_readable(name) for name in self.class_names[:SHOWN_CLASSES]]
+        more = len(self.class_names) - len(names)
+        names += [f"… and {more:,} more"] if more else []
+        sizes = ", ".join(f"{name} {size:,}" for name, size in self.split_sizes.items())
+        counted = "1 class" if len(self.class_names) == 1 else f"{len(self.class_names):,} classes"
+        ignored = (tell_ignored(self.ignored_files),) if self.ignored_files else ()
+        return (f"{counted}: {', '.join(names)} ({sizes})", *self.notes, *ignored)
 
     def load(
         self,
@@ -164,10 +180,13 @@ class DataSource:
         return Split(name, images, labels, identifiers, examination.aspect_ratios)
 
 
-def open_data(spec: DataSpec) -> DataSource:
+def open_data(spec: DataSpec, known: Sequence[str] = ()) -> DataSource:
     """Find the data that ``spec.source`` names and divide them into splits, without decoding images.
 
     The name of a data set comes first; write ``./mnist`` for a folder of that name.
+
+    Args:
+        known: the classes of a classifier that is to be scored: any of them are enough, and none need be for training.
 
     Raises:
         ResnetkitError: if there is no such data set or folder, or if the data cannot be used as they are.
@@ -176,7 +195,7 @@ def open_data(spec: DataSpec) -> DataSource:
         return _open_named(spec, DATASETS[spec.source])
     root = Path(spec.source).expanduser()
     if root.is_dir():
-        return _open_folder(spec, root)
+        return _open_folder(spec, root, known)
     raise ResnetkitError(
         Code.DATA,
         f"'{spec.source}' is neither a data set nor a folder",
@@ -199,30 +218,32 @@ def _open_named(spec: DataSpec, data: NamedData) -> DataSource:
     return DataSource(spec, data.name, data.class_names, data.channels, data.image_size_px, _ordered(listings))
 
 
-def _open_folder(spec: DataSpec, root: Path) -> DataSource:
-    folder = scan(root)
+def _open_folder(spec: DataSpec, root: Path, known: Sequence[str]) -> DataSource:
+    folder = scan(root, spec.layout, known)
     label_of = {name: label for label, name in enumerate(folder.class_names)}
     listings = {}
     for split, found in folder.splits.items():
         labels = np.array([label_of[name] for name in found.classes], dtype=np.int64)
-        to_divide = split == UNSPLIT or (split == "train" and "val" not in folder.splits)
+        is_train = split in (UNSPLIT, "train")
+        may_hold_val = is_train and "val" not in folder.splits
+        # Who gives test images without labels has kept none with labels apart.
+        may_hold_test = split == UNSPLIT or (is_train and "test" in folder.unlabelled and "test" not in folder.splits)
         parts = _divided(
             split,
             found.paths,
             labels,
             spec,
-            validation_fraction=spec.validation_fraction if to_divide else 0.0,
-            test_fraction=spec.test_fraction if split == UNSPLIT else 0.0,
+            validation_fraction=spec.validation_fraction if may_hold_val else 0.0,
+            test_fraction=spec.test_fraction if may_hold_test else 0.0,
         )
         for name, indices in parts.items():
             paths = [found.paths[index] for index in indices]
             listings[name] = Listing(paths, labels[indices], partial(FolderImages, str(root), paths, spec.limits))
+    taken = [name for name in folder.unlabelled if name in listings and name not in folder.splits]
     paths = [path for found in folder.splits.values() for path in found.paths]
     headers = _sample_headers(root, paths, spec.limits)
     channels = 1 if all(header.is_grey for header in headers) else 3
     image_size = int(np.median([min(header.width, header.height) for header in headers]))
-    empty = ", ".join(f"'{name}'" for name in folder.empty_folders)
-    warnings = (f"folders without any image are no classes: {empty}",) if empty else ()
     return DataSource(
         spec,
         root.resolve().name,
@@ -231,8 +252,14 @@ def _open_folder(spec: DataSpec, root: Path) -> DataSource:
         image_size,
         _ordered(listings),
         folder.ignored_files,
-        warnings,
+        folder.notes + tuple(f"images for {name} are held back from train" for name in taken),
+        folder.warnings,
     )
+
+
+def _readable(name: str) -> str:
+    """A class name in a list, in quotation marks where its ends would not be seen."""
+    return quoted(name) if name != name.strip() or "," in name else visible(name)
 
 
 def _divided(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from resnetkit.config import frozen
+from resnetkit.data.layout_option import parse_layout
 from resnetkit.errors import require
 
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
@@ -97,6 +98,9 @@ class DataSpec:
     out of the training images, stratified by class and decided by each image's name and ``split_seed``.
 
     Attributes:
+        layout: what the folders of an image folder are: ``auto`` (read where it is plain, refused where it is not),
+            ``classes``, ``splits`` (those whose names stand for train, val and test), or the folders by name, such as
+            ``train=fold1,train=fold2,test=fold3``; see :func:`resnetkit.data.layout_option.parse_layout`.
         max_memory_bytes: images that need more are read in every epoch, from the cache or, without it, decoded anew.
         num_workers: how many threads decode images when they are loaded, and read ahead for training; validation and
             evaluation read ahead with a number of their own.
@@ -107,6 +111,7 @@ class DataSpec:
 
     source: str
     data_dir: str | None = None
+    layout: str = "auto"
     validation_fraction: float = 0.1
     test_fraction: float = 0.15
     split_seed: int = 0
@@ -121,6 +126,7 @@ class DataSpec:
             value = getattr(self, name)
             require(0 <= value < 0.9, f"data.{name} must be in [0, 0.9), got {value}")
         require(self.num_workers >= 0, f"data.num_workers must be 0 or more, got {self.num_workers}")
+        parse_layout(self.layout)
         require(self.cache != "", "data.cache must be auto, off or a folder, got nothing")
 
 

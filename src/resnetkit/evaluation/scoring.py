@@ -54,7 +54,11 @@ def evaluate(
     Raises:
         ResnetkitError: where the split is missing, images cannot be read, or the classes are not the classifier's.
     """
-    source = data if isinstance(data, DataSource) else open_data(DataSpec(data) if isinstance(data, str) else data)
+    source = (
+        data
+        if isinstance(data, DataSource)
+        else open_data(DataSpec(data) if isinstance(data, str) else data, classifier.class_names)
+    )
     names = list(source.split_sizes) if split == "all" else [split]
     if not set(names) <= set(source.split_sizes):
         raise ResnetkitError(

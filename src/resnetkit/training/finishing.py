@@ -9,6 +9,7 @@ from typing import Any
 
 from resnetkit.classifier import Classifier
 from resnetkit.config import from_dict, to_dict
+from resnetkit.data.image_files import tell_ignored
 from resnetkit.data.source import LoadedData
 from resnetkit.evaluation.metrics import Scores
 from resnetkit.evaluation.report import Report, write_report
@@ -120,7 +121,7 @@ def _notes(recipe: Recipe, record: Mapping[str, Any]) -> list[str]:
         listed = "; ".join(f"{entry['path']}: {entry['reason']}" for entry in bad[:10])
         notes.append(f"{len(bad)} images could not be read and were left out: {listed}")
     if record["data"]["ignored_files"]:
-        notes.append(f"{record['data']['ignored_files']} files in the folder are hidden or no images, and were ignored")
+        notes.append(tell_ignored(record["data"]["ignored_files"]))
     augmentation = recipe.augmentation
     if augmentation != type(augmentation)():
         notes.append("Training scores are means over each epoch on augmented images, so they can lie below validation.")

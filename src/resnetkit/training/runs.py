@@ -166,13 +166,11 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
     with process_group(computing.device) as shard, _lock(start.folder, shard):
         if shard.rank > 0:
             listener = Listener()
-        for text in chosen.reasons:
+        for text in (*source.told(), *chosen.reasons):
             listener.message(text)
         listener.message(f"computing on {computing}")
         for text in (*chosen.warnings, *computing.notes):
             listener.warning(text)
-        if source.ignored_files:
-            listener.message(f"{source.ignored_files:,} hidden files and files that are no images are ignored")
         checkpoint, damaged = newest_checkpoint(start.folder.checkpoints) if start.folder else (None, [])
         for text in damaged:
             listener.warning(f"passed over a damaged checkpoint, {text}")
