@@ -13,7 +13,7 @@ from PIL import Image
 from resnetkit.data.decoding import decode
 from resnetkit.data.loading import BadImagesError, open_data
 from resnetkit.data.originals import FolderImages
-from resnetkit.data.source import ArrayImages, LoadedData
+from resnetkit.data.source import ArrayImages, LoadedData, Shapes
 from resnetkit.data.spec import DataSpec, Limits, Preprocessing
 from resnetkit.data.squeezing import stage_whole
 from resnetkit.errors import Code, ResnetkitError
@@ -55,11 +55,27 @@ def spoil(folder: Path) -> set[str]:
 SMALL_LIMITS = Limits(max_pixels=50_000)
 
 
+def test_what_cropping_cuts_off_is_counted(tmp_path: Path) -> None:
+    for number in range(4):
+        save(tmp_path / "wide" / f"{number}.png", number, (60, 20))
+        save(tmp_path / "tall" / f"{number}.png", 9 + number, (20, 60))
+    source = open_data(spec(tmp_path))
+    assert source.shapes == Shapes(20, 60, pytest.approx(1 / 3), are_alike=False)
+    told = "the middle square is 33 % of the pixels of these images, and the rest is cut off"
+    assert [told in text for text in source.load(ALL, PREPROCESSING).warnings].count(True) == 1
+    for fit in ("squeeze", "pad"):
+        assert not [text for text in source.load(ALL, replace(PREPROCESSING, fit=fit)).warnings if "cut off" in text]
+
+
+def test_usual_photographs_are_cropped_without_a_word(folder: Path) -> None:
+    assert not [text for text in open_data(spec(folder)).load(ALL, PREPROCESSING).warnings if "cut off" in text]
+
+
 def test_opening_tells_what_there_is_without_decoding(folder: Path) -> None:
     (folder / "cat" / "notes.txt").touch()
     source = open_data(spec(folder))
     assert (source.name, source.class_names, source.channels) == ("photos", ("cat", "dog"), 3)
-    assert source.image_size == 18
+    assert source.shapes.shorter_px == 18
     assert source.split_sizes == {"train": 30, "val": 4, "test": 6}
     assert source.ignored_files == 1
 
@@ -243,7 +259,7 @@ def test_few_and_unequal_images_are_warnings(tmp_path: Path) -> None:
 
 def test_named_data_fit_without_resampling_and_stream_the_same() -> None:
     source = open_data(DataSpec(source="digits"))
-    assert (source.channels, source.image_size, list(source.split_sizes)) == (1, 8, list(ALL))
+    assert (source.channels, source.shapes.shorter_px, list(source.split_sizes)) == (1, 8, list(ALL))
     in_memory = source.load(ALL, GREY)
     raw = source.load(ALL, replace(GREY, image_size_px=7)).splits["test"].images.read(np.arange(5))
     assert np.array_equal(raw, in_memory.splits["test"].images.read(np.arange(5))[:, :, :7, :7])

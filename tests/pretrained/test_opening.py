@@ -225,6 +225,36 @@ def test_a_config_that_makes_no_sense_says_nothing(tmp_path: Path, config: dict[
         assert open_classifier(folder).provenance["warnings"]
 
 
+TIMMS = {"input_size": [3, 64, 64], "mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6], "interpolation": "bicubic"}
+THEIRS = Preprocessing(64, 64, 3, (0.1, 0.2, 0.3), (0.4, 0.5, 0.6), interpolation="bicubic")
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"crop_pct": 0.5}, replace(THEIRS, resize_px=128)),
+        ({"crop_pct": 1.0, "crop_mode": "squash"}, replace(THEIRS, fit="squeeze")),
+        ({"crop_pct": 1.0, "crop_mode": "border"}, replace(THEIRS, fit="pad")),
+        ({"crop_pct": 0.9, "crop_mode": "border"}, None),
+        ({"crop_pct": 1.0, "crop_mode": ["?"]}, None),
+    ],
+)
+def test_how_timm_makes_squares_is_understood(
+    tmp_path: Path, settings: dict[str, Any], expected: Preprocessing | None
+) -> None:
+    config = {"architecture": "resnet18", "pretrained_cfg": TIMMS | settings}
+    folder = hub_folder(tmp_path, randomized("resnet18", widths=(8, 8, 8, 8), num_classes=2), config)
+    assert open_weights(folder).origin.preprocessing == expected
+
+
+def test_large_images_of_transformers_are_squeezed(tmp_path: Path) -> None:
+    network = randomized("resnet18", widths=(8, 8, 8, 8), num_classes=2)
+    said = {"size": {"shortest_edge": 384}, "image_mean": [0.1, 0.2, 0.3], "image_std": [0.4, 0.5, 0.6], "resample": 3}
+    folder = hub_folder(tmp_path, network, {"architectures": []}, preprocessor_config=said)
+    expected = replace(THEIRS, image_size_px=384, resize_px=384, fit="squeeze")
+    assert open_weights(folder).origin.preprocessing == expected
+
+
 def test_classes_that_share_a_word_keep_apart(tmp_path: Path) -> None:
     network = randomized("resnet18", widths=(8, 8, 8, 8), num_classes=3)
     config = {"architectures": [], "id2label": {"0": "crane", "1": "ibis", "2": "crane"}}

@@ -1,8 +1,11 @@
 """What is chosen, and what is said about it."""
 
+from dataclasses import replace
+
 import pytest
 
 from resnetkit.data.datasets import DATASETS
+from resnetkit.data.source import Shapes
 from resnetkit.data.spec import DataSpec, Preprocessing
 from resnetkit.training.choice import DataFacts, StartingPoint, choose
 
@@ -27,6 +30,60 @@ def test_weights_for_other_channels_keep_their_statistics_on_average(facts: Data
     assert ours.mean == ours.std == (0.5,) * facts.channels
     why = "as the weights were trained, with the average of their mean and std in each channel"
     assert f"images of 28 × 28 px: {why}" in chosen.reasons
+
+
+LONG = Shapes(100, 300, middle_share=1 / 3)
+MIXED = replace(LONG, are_alike=False)
+PHOTOS = DataFacts("photos", 100, 3, 400, 2, is_folder=True)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "fit", "size"),
+    [
+        (None, "crop", 96),
+        (Shapes(100, 150, 2 / 3), "crop", 96),
+        (Shapes(100, 178, 9 / 16), "crop", 96),
+        (LONG, "squeeze", 96),
+        (MIXED, "pad", 96),
+        (Shapes(20, 60, 1 / 3), "squeeze", 35),
+        (Shapes(20, 60, 1 / 3, are_alike=False), "pad", 60),
+    ],
+)
+def test_images_far_from_square_are_not_cropped(shapes: Shapes | None, fit: str, size: int) -> None:
+    facts = replace(PHOTOS, shapes=shapes, image_size_px=shapes.shorter_px if shapes else 100)
+    chosen = choose(facts, DataSpec("photos"))
+    assert (chosen.recipe.preprocessing.fit, chosen.recipe.preprocessing.image_size_px) == (fit, size)
+    told = [reason for reason in chosen.reasons if reason.startswith("fit ")]
+    assert bool(told) == (fit != "crop")
+    assert all("the middle square is only 33 % of the pixels" in reason for reason in told)
+    assert not chosen.warnings
+
+
+def test_a_fit_that_was_set_decides_the_size_too() -> None:
+    facts = replace(PHOTOS, shapes=Shapes(20, 60, 1 / 3), image_size_px=20)
+    chosen = choose(facts, DataSpec("photos"), settings={"preprocessing.fit": "crop"})
+    assert (chosen.recipe.preprocessing.fit, chosen.recipe.preprocessing.image_size_px) == ("crop", 20)
+    assert not [reason for reason in chosen.reasons if reason.startswith("fit ")]
+
+
+def test_weights_do_not_make_long_images_be_cropped() -> None:
+    start = StartingPoint("start.safetensors", preprocessing=Preprocessing(64, 72))
+    assert choose(replace(PHOTOS, shapes=LONG), DataSpec("photos"), start=start).recipe.preprocessing.fit == "squeeze"
+    padding = StartingPoint("start.safetensors", preprocessing=Preprocessing(64, 72, fit="pad"))
+    assert choose(replace(PHOTOS, shapes=LONG), DataSpec("photos"), start=padding).recipe.preprocessing.fit == "pad"
+
+
+def test_a_margin_without_use_is_told_and_never_chosen() -> None:
+    facts, data = replace(PHOTOS, shapes=LONG), DataSpec("photos")
+    shifted = choose(facts, data, recipe="cifar_paper")
+    assert shifted.recipe.preprocessing.resize_px == 96
+    assert not shifted.warnings
+    told = "preprocessing.resize_px above image_size_px has no effect without"
+    (warning,) = choose(facts, data, recipe="cifar_paper", settings={"preprocessing.resize_px": 200}).warnings
+    assert warning.startswith(told)
+    cropped = choose(facts, data, recipe="photos")
+    assert cropped.recipe.preprocessing.resize_px == 110
+    assert not cropped.warnings
 
 
 def test_what_was_set_is_not_told_as_chosen() -> None:

@@ -366,3 +366,23 @@ def image_folder(tmp_path: Path) -> Path:
             pixels[:, :, channel] += 150
             Image.fromarray(pixels).save(root / name / f"{number}.png")
     return root
+
+
+def test_long_images_are_seen_whole(tmp_path: Path) -> None:
+    """Their classes differ in the left third alone, of which the middle square has nothing."""
+    noise = np.random.default_rng(0)
+    for name, colour in (("red", (220, 30, 30)), ("blue", (30, 30, 220))):
+        (tmp_path / "long" / name).mkdir(parents=True)
+        for number in range(40):
+            pixels = noise.integers(60, 200, (10, 30, 3), dtype=np.uint8)
+            pixels[:, :10] = colour
+            Image.fromarray(pixels).save(tmp_path / "long" / name / f"{number}.png")
+    result = runs.train(
+        str(tmp_path / "long"),
+        settings={"model.depths": [1, 1, 1], "runtime.threads": 1, "epochs": 4},
+        out=tmp_path / "runs",
+    )
+    assert result.scores["test"].top1.value == 1
+    recipe, record = RunFolder(result.run).read_record()
+    assert recipe.preprocessing.fit == "squeeze"
+    assert any(reason.startswith("fit squeeze: the middle square is only 33 %") for reason in record["reasons"])

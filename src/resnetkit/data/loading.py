@@ -22,8 +22,8 @@ from resnetkit.data.image_folder import scan
 from resnetkit.data.layout_option import UNSPLIT
 from resnetkit.data.names import quoted, visible
 from resnetkit.data.originals import Examination, FolderImages, NamedImages, Originals, Stage
-from resnetkit.data.review import fingerprint, warnings_about
-from resnetkit.data.source import BadImage, Images, Indices, LoadedData, Split, empty_images
+from resnetkit.data.review import fingerprint, warnings_about, what_is_cut_off
+from resnetkit.data.source import BadImage, Images, Indices, LoadedData, Shapes, Split, empty_images
 from resnetkit.data.spec import DataSpec, Limits, Preprocessing
 from resnetkit.data.splitting import SPLITS, split_indices
 from resnetkit.data.squeezing import stage_seen, stage_whole
@@ -69,7 +69,7 @@ class DataSource:
     Attributes:
         name: of the data set, or of the folder.
         channels: 1 for grey images, else 3.
-        image_size: the side of the images; in an image folder, the median of the shorter sides in a sample.
+        shapes: how large the images are; in an image folder, by a sample.
         listings: by split, those that there are of train, val and test.
         ignored_files: how many files of an image folder are hidden, or known to be no images.
         notes: how what was found was read.
@@ -80,7 +80,7 @@ class DataSource:
     name: str
     class_names: tuple[str, ...]
     channels: int
-    image_size: int
+    shapes: Shapes
     listings: dict[str, Listing]
     ignored_files: int = 0
     notes: tuple[str, ...] = ()
@@ -138,7 +138,12 @@ class DataSource:
             splits=splits,
             fingerprint=fingerprint(self.class_names, splits, digests),
             bad_images=bad_images,
-            warnings=self.warnings + notes + warnings_about(self.class_names, splits, digests),
+            warnings=(
+                self.warnings
+                + notes
+                + warnings_about(self.class_names, splits, digests)
+                + what_is_cut_off(preprocessing, splits)
+            ),
         )
 
     def _examine(
@@ -215,7 +220,8 @@ def _open_named(spec: DataSpec, data: NamedData) -> DataSource:
             listings[name] = Listing(
                 [identifiers[index] for index in indices], labels[indices], partial(NamedImages, own)
             )
-    return DataSource(spec, data.name, data.class_names, data.channels, data.image_size_px, _ordered(listings))
+    square = Shapes(data.image_size_px, data.image_size_px)
+    return DataSource(spec, data.name, data.class_names, data.channels, square, _ordered(listings))
 
 
 def _open_folder(spec: DataSpec, root: Path, known: Sequence[str]) -> DataSource:
@@ -243,13 +249,12 @@ def _open_folder(spec: DataSpec, root: Path, known: Sequence[str]) -> DataSource
     paths = [path for found in folder.splits.values() for path in found.paths]
     headers = _sample_headers(root, paths, spec.limits)
     channels = 1 if all(header.is_grey for header in headers) else 3
-    image_size = int(np.median([min(header.width, header.height) for header in headers]))
     return DataSource(
         spec,
         root.resolve().name,
         folder.class_names,
         channels,
-        image_size,
+        Shapes.of([(header.width, header.height) for header in headers]),
         _ordered(listings),
         folder.ignored_files,
         folder.notes + tuple(f"images for {name} are held back from train" for name in taken),

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from resnetkit.data.source import Split
+from resnetkit.data.source import Split, mean_middle_share
+from resnetkit.data.spec import Preprocessing
 
 FEW_IMAGES = 10
 STRONG_IMBALANCE = 10
+CUT_OFF_SHARE = 0.65  # of photographs that are 4 : 3 or 3 : 2, more is in the middle square; of 16 : 9, less
 
 Digests = Mapping[str, Sequence[bytes]]
 
@@ -38,6 +40,19 @@ def warnings_about(class_names: Sequence[str], splits: Mapping[str, Split], dige
         counts = np.bincount(splits["train"].labels, minlength=len(class_names))
         found += _class_sizes(class_names, counts.tolist())
     return tuple(found)
+
+
+def what_is_cut_off(preprocessing: Preprocessing, splits: Mapping[str, Split]) -> tuple[str, ...]:
+    """A sentence about long images of which only the middle is seen."""
+    if preprocessing.fit != "crop" or not splits:
+        return ()
+    share = mean_middle_share(np.concatenate([split.aspect_ratios for split in splits.values()]))
+    if share >= CUT_OFF_SHARE:
+        return ()
+    return (
+        f"the middle square is {100 * share:.0f} % of the pixels of these images, and the rest is cut off "
+        "(preprocessing.fit=crop; squeeze and pad keep all of it)",
+    )
 
 
 def _shared_images(earlier: Split, later: Split, digests: Digests) -> list[str]:

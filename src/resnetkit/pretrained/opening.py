@@ -204,7 +204,11 @@ def _names(
 def say_preprocessing(preprocessing: Preprocessing) -> str:
     """How images are prepared, in words."""
     mean, std = (", ".join(f"{value:.4g}" for value in values) for values in (preprocessing.mean, preprocessing.std))
-    return (
-        f"shorter side {preprocessing.resize_px} px, centre {preprocessing.image_size_px} px, "
-        f"{preprocessing.channel_order.upper() if preprocessing.channels == 3 else 'grey'}, mean {mean}, std {std}"
-    )
+    size = preprocessing.image_size_px
+    fit = {
+        "crop": f"shorter side {preprocessing.resize_px} px, centre {size} px",
+        "squeeze": f"squeezed into {size} × {size} px",
+        "pad": f"longer side {size} px, padded to a square",
+    }[preprocessing.fit]
+    colours = preprocessing.channel_order.upper() if preprocessing.channels == 3 else "grey"
+    return f"{fit}, {colours}, mean {mean}, std {std}"

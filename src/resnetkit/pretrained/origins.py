@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from resnetkit.data.datasets import DATASETS
-from resnetkit.data.spec import Interpolation, Preprocessing
+from resnetkit.data.spec import Fit, Interpolation, Preprocessing
 from resnetkit.errors import ResnetkitError
 from resnetkit.files import sha256_of
 from resnetkit.models.weights import keras_order
@@ -40,6 +40,7 @@ _CONVENTIONS: dict[str, tuple[str, Preprocessing | None]] = {
     "keras.applications v2": (r"keras_resnet\d+v2", KERAS_V2),
     keras_order.NAME: (r"tutorial_preact", _AS_IT_IS),
 }
+_CROP_MODES: dict[str, Fit] = {"center": "crop", "squash": "squeeze", "border": "pad"}  # timm's words
 _INTERPOLATION: dict[int, Interpolation] = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}  # Pillow's numbers
 
 
@@ -135,11 +136,16 @@ def _evidence_of_config(config: Mapping[str, Any]) -> list[Evidence]:
 
 def _of_timm(config: Mapping[str, Any]) -> Preprocessing | None:
     settings = config.get("pretrained_cfg")
-    if not isinstance(settings, dict) or settings.get("crop_mode", "center") != "center":
+    if not isinstance(settings, dict):
+        return None
+    fit = _CROP_MODES.get(str(settings.get("crop_mode", "center")))
+    if fit is None:
         return None
     try:
         channels, size, _ = settings["input_size"]
         crop_share = float(settings["crop_pct"])
+        if fit != "crop" and crop_share != 1:  # a margin is cut off what was squeezed or padded
+            return None
         return Preprocessing(
             int(size),
             max(int(size), int(size / crop_share)),
@@ -147,6 +153,7 @@ def _of_timm(config: Mapping[str, Any]) -> Preprocessing | None:
             tuple(map(float, settings["mean"])),
             tuple(map(float, settings["std"])),
             settings["interpolation"],
+            fit=fit,
         )
     except (KeyError, TypeError, ValueError, ZeroDivisionError, ResnetkitError):
         return None
@@ -159,10 +166,9 @@ def _of_transformers(settings: Mapping[str, Any]) -> Preprocessing | None:
         size = int(size["shortest_edge"] if isinstance(size, dict) else size)
         crop_share = float(settings.get("crop_pct") or 224 / 256)
         mean, std = tuple(map(float, settings["image_mean"])), tuple(map(float, settings["image_std"]))
-        # From 384 px on it squeezes the whole image into a square, which no Preprocessing does.
-        if size >= 384:
-            return None
         interpolation = _INTERPOLATION[settings.get("resample", 2)]
+        if size >= 384:  # from here on it squeezes the whole image into a square
+            return Preprocessing(size, size, len(mean), mean, std, interpolation, fit="squeeze")
         return Preprocessing(size, max(size, int(size / crop_share)), len(mean), mean, std, interpolation)
     except (KeyError, TypeError, ValueError, ZeroDivisionError, ResnetkitError):
         return None

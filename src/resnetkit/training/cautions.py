@@ -54,7 +54,7 @@ def warnings_about_fine_tuning(recipe: Recipe) -> list[str]:
 
 def settings_without_effect(recipe: Recipe) -> list[str]:
     """Sentences about values that were changed but do nothing, because what they belong to is off."""
-    schedule, augmentation = recipe.schedule, recipe.augmentation
+    schedule, augmentation, images = recipe.schedule, recipe.augmentation, recipe.preprocessing
     usual_schedule, usual_augmentation = Schedule(), Augmentation()
     idle = [
         *(
@@ -76,6 +76,11 @@ def settings_without_effect(recipe: Recipe) -> list[str]:
             "schedule.final_share",
             "schedule.shape=cosine or linear",
             schedule.shape in ("step", "constant") and schedule.final_share > 0,
+        ),
+        (
+            "preprocessing.resize_px above image_size_px",
+            "preprocessing.fit=crop or augmentation.crop_area",
+            images.fit != "crop" and augmentation.crop_area is None and images.resize_px > images.image_size_px,
         ),
         (
             "augmentation.crop_aspect",

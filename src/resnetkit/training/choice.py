@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from resnetkit.config import override
-from resnetkit.data.spec import DataSpec, Preprocessing
+from resnetkit.data.spec import DataSpec, Fit, Preprocessing
 from resnetkit.errors import Code, ResnetkitError, did_you_mean
 from resnetkit.models.catalog import find_entry
 from resnetkit.models.spec import ResNetSpec
@@ -18,6 +18,7 @@ from resnetkit.training.recipes import RECIPES, SMALL_PX
 
 if TYPE_CHECKING:
     from resnetkit.data.datasets import NamedData
+    from resnetkit.data.source import Shapes
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class DataFacts:
     Attributes:
         image_size_px: of the images as they are; in a folder of photos, typical for the shorter side.
         statistics: mean and std of each channel; None: taken for those of photographs.
+        shapes: of images that need not be squares.
         may_be_mirrored: whether a mirrored image is of the same class.
     """
 
@@ -38,6 +40,7 @@ class DataFacts:
     is_folder: bool
     statistics: tuple[tuple[float, ...], tuple[float, ...]] | None = None
     may_be_mirrored: bool = True
+    shapes: Shapes | None = None
 
     @classmethod
     def of(cls, data: NamedData, num_train: int) -> DataFacts:
@@ -77,6 +80,7 @@ PHOTO_STATISTICS = {  # ImageNet's, which published weights expect too
     3: ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
 }
 
+LONG_SHARE = 0.5  # images with less in their middle square are no usual photographs: those have 0.56 (16 : 9) or more
 TINY_PX = 16
 FEW_PHOTOS = 5_000
 MANY_PHOTOS = 50_000
@@ -103,6 +107,11 @@ def choose(
         ResnetkitError: for unknown names, fields or values.
     """
     reasons = []
+    settings = settings or {}
+    fit, why_fit = (
+        _choose_fit(facts, start) if "preprocessing.fit" not in settings else (settings["preprocessing.fit"], "")
+    )
+    facts = replace(facts, image_size_px=_typical_side(facts, fit))
     model_name = model if isinstance(model, str) else "resnet"
     if model is None and start is not None and start.spec is not None:
         model, model_name = start.spec, start.model_name
@@ -116,7 +125,7 @@ def choose(
         reasons.append(f"recipe {recipe}: {why}")
     if recipe not in RECIPES:
         raise ResnetkitError(Code.USAGE, f"unknown recipe '{recipe}'", fix=did_you_mean(recipe, RECIPES))
-    preprocessing, why = _choose_preprocessing(facts, start)
+    preprocessing, why = _choose_preprocessing(facts, start, fit)
     size = preprocessing.image_size_px
     spec = find_entry(model).spec if isinstance(model, str) else model
     base = Recipe(
@@ -128,6 +137,8 @@ def choose(
     )
     flip_rate = 0.5 if facts.may_be_mirrored else 0.0
     chosen = RECIPES[recipe](base, flip_rate)
+    if fit != "crop" and chosen.augmentation.crop_area is None:
+        chosen = override(chosen, {"preprocessing.resize_px": size})  # a margin would have no use
     most = max(SMALLEST_BATCH, facts.num_train // MIN_STEPS_PER_EPOCH)
     most = max(2, min(most, facts.num_train))
     few = 2 ** (most.bit_length() - 1) if chosen.batch_size > most else None
@@ -135,9 +146,11 @@ def choose(
         chosen = replace(chosen, batch_size=few)
     if start is not None:
         chosen = override(chosen, {"fine_tuning.weights": start.weights})
-    chosen = override(chosen, settings or {})
+    chosen = override(chosen, settings)
     if chosen.preprocessing.image_size_px == size:
         reasons.append(f"images of {size} × {size} px: {why}")
+    if why_fit:
+        reasons.append(f"fit {fit}: {why_fit}")
     if chosen.batch_size == few:
         reasons.append(f"batches of {few}: {facts.num_train:,} training images are few")
     better, _ = _choose_model(replace(facts, image_size_px=chosen.preprocessing.image_size_px))
@@ -174,19 +187,40 @@ def _choose_recipe(facts: DataFacts, start: StartingPoint | None) -> tuple[str, 
     return "photos", "random-resized crops and flips, averaged weights"
 
 
-def _choose_preprocessing(facts: DataFacts, start: StartingPoint | None) -> tuple[Preprocessing, str]:
+def _choose_fit(facts: DataFacts, start: StartingPoint | None) -> tuple[Fit, str]:
+    """How images become squares; without a reason where nothing had to be chosen."""
+    theirs = start.preprocessing.fit if start is not None and start.preprocessing is not None else "crop"
+    shapes = facts.shapes
+    if theirs != "crop" or shapes is None or shapes.middle_share >= LONG_SHARE:
+        return theirs, ""
+    share = f"{100 * shapes.middle_share:.0f} %"
+    why = f"the middle square is only {share} of the pixels of these images, so they are not cropped"
+    if shapes.are_alike:
+        return "squeeze", f"{why}; they are alike in shape, so all are squeezed alike"
+    return "pad", f"{why}; their shapes differ, and are kept"
+
+
+def _typical_side(facts: DataFacts, fit: Fit) -> int:
+    """The side of squares with about the detail that the images have."""
+    shapes = facts.shapes
+    if shapes is None or fit == "crop":
+        return facts.image_size_px
+    return shapes.longer_px if fit == "pad" else round((shapes.shorter_px * shapes.longer_px) ** 0.5)
+
+
+def _choose_preprocessing(facts: DataFacts, start: StartingPoint | None, fit: Fit) -> tuple[Preprocessing, str]:
     if start is not None and start.preprocessing is not None:
         theirs, why = start.preprocessing, "as the weights were trained"
         if theirs.channels == facts.channels:
-            return theirs, why
+            return replace(theirs, fit=fit), why
         mean, std = ((fmean(values),) * facts.channels for values in (theirs.mean, theirs.std))
-        adapted = replace(theirs, channels=facts.channels, channel_order="rgb", mean=mean, std=std)
+        adapted = replace(theirs, channels=facts.channels, channel_order="rgb", mean=mean, std=std, fit=fit)
         return adapted, f"{why}, with the average of their mean and std in each channel"
     size, why = _choose_image_size(facts, start)
     mean, std = facts.statistics or PHOTO_STATISTICS[facts.channels]
     # Around the crop of a photo a margin: 8/7, the 256 for 224 that everyone uses.
     resize_px = round(size * 8 / 7) if size > SMALL_PX else size
-    return Preprocessing(image_size_px=size, resize_px=resize_px, channels=facts.channels, mean=mean, std=std), why
+    return Preprocessing(size, resize_px, facts.channels, mean, std, fit=fit), why
 
 
 def _choose_image_size(facts: DataFacts, start: StartingPoint | None) -> tuple[int, str]:

@@ -46,11 +46,12 @@ def facts_about(source: DataSource, spec: DataSpec) -> DataFacts:
         return DataFacts.of(DATASETS[spec.source], source.split_sizes["train"])
     return DataFacts(
         name=source.name,
-        image_size_px=source.image_size,
+        image_size_px=source.shapes.shorter_px,
         channels=source.channels,
         num_train=source.split_sizes["train"],
         num_classes=len(source.class_names),
         is_folder=True,
+        shapes=source.shapes,
     )
 
 
