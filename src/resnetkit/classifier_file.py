@@ -16,6 +16,7 @@ from resnetkit.models.spec import ResNetSpec
 
 FORMAT = "resnetkit classifier 2"
 FILE_NAME = "classifier.safetensors"
+BEST_FILE_NAME = "best_so_far.safetensors"  # of a run that has not finished
 
 
 @dataclass(frozen=True)
@@ -38,19 +39,45 @@ def find_classifier(path: str | Path) -> Path:
     if path.is_dir():
         file = path / FILE_NAME
         if not file.exists():
-            unfinished = (path / "recipe.json").is_file()
-            raise ResnetkitError(
-                Code.WEIGHTS,
-                f"no {FILE_NAME} in {path}",
-                why="the run has not finished" if unfinished else "it is not a run folder",
-                fix=f"resnetkit train --resume {path}" if unfinished else "give a run folder or a classifier file",
-            )
+            raise _no_classifier(path)
         return file
     if not path.exists():
         raise ResnetkitError(
             Code.WEIGHTS, f"no run folder or classifier file at {path}", fix="resnetkit train prints the run's folder"
         )
     return path
+
+
+def find_best(run: str | Path) -> Path:
+    """The classifier file of a run as far as it has come: of its best epoch so far, until it has finished.
+
+    Raises:
+        ResnetkitError: where this is no run, or none of its epochs has ended.
+    """
+    folder = Path(run)
+    require((folder / "recipe.json").is_file(), f"{run} is no run folder", fix="give the folder that train printed")
+    best = folder / BEST_FILE_NAME
+    return best if best.is_file() and not (folder / FILE_NAME).is_file() else find_classifier(folder)
+
+
+def _no_classifier(folder: Path) -> ResnetkitError:
+    """The error for a folder without a classifier, saying what there is instead."""
+    what, best = f"no {FILE_NAME} in {folder}", folder / BEST_FILE_NAME
+    if not (folder / "recipe.json").is_file():
+        return ResnetkitError(
+            Code.WEIGHTS, what, why="it is not a run folder", fix="give a run folder or a classifier file"
+        )
+    has_diverged = _has_diverged(folder)
+    usable = f"{best} is its best epoch so far (predict and evaluate: --checkpoint best); " if best.is_file() else ""
+    on = "start it again with a lower learning rate" if has_diverged else f"resnetkit train --resume {folder} goes on"
+    why = "the run has diverged" if has_diverged else "the run has not finished"
+    return ResnetkitError(Code.WEIGHTS, what, why=why, fix=usable + on)
+
+
+def _has_diverged(run: Path) -> bool:
+    metrics = run / "metrics.jsonl"
+    lines = metrics.read_text(errors="replace").splitlines() if metrics.is_file() else []
+    return bool(lines) and lines[-1].startswith('{"event": "diverged"')
 
 
 def is_classifier(file: Path) -> bool:

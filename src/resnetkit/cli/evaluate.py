@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from resnetkit.cli.opening import Computing, Reading, open_and_warn
+from resnetkit.cli.opening import Computing, Reading, chosen_file, open_and_warn
 from resnetkit.cli.options import (
+    CheckpointOption,
     ClassNamesOption,
     DataDirOption,
     DeviceOption,
@@ -46,6 +47,7 @@ def evaluate(
         Literal["stop", "skip"] | None,
         typer.Option("--on-bad-image", help="stop or skip; left out: as the run did.", show_default=False),
     ] = None,
+    checkpoint: CheckpointOption = None,
     model: WeightsModelOption = None,
     entry: EntryOption = None,
     class_names: ClassNamesOption = None,
@@ -73,8 +75,9 @@ def evaluate(
     require(min_top1 is None or 0 <= min_top1 <= 1, f"--min-top1 must be in [0, 1], got {min_top1}")
     computing = Computing(engine, precision, scoring.BATCH_SIZE)
     computing.check()
-    cache = computing.cache_beside(classifier)
-    loaded = open_and_warn(classifier, Reading(model, entry, class_names, tuple(preprocess or ()), device))
+    file = chosen_file(classifier, checkpoint)
+    cache = computing.cache_beside(file)
+    loaded = open_and_warn(file, Reading(model, entry, class_names, tuple(preprocess or ()), device))
     spec, is_own = _data_spec(classifier, data)
     spec = replace(spec, on_bad_image=on_bad_image or spec.on_bad_image, data_dir=data_dir or spec.data_dir)
     spec = replace(spec, layout=layout or spec.layout)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from resnetkit.processor import Precision
 
@@ -69,6 +69,13 @@ class Computing:
         return open_predictor(
             file, engine=self.engine, precision=self.precision, batch_size=self.batch_size, device=device
         )
+
+
+def chosen_file(source: str, checkpoint: Literal["best"] | None) -> str:
+    """What to open: the source as it stands, or what ``--checkpoint`` chooses of a run."""
+    from resnetkit.classifier_file import find_best
+
+    return source if checkpoint is None else str(find_best(source))
 
 
 def open_and_warn(source: str, reading: Reading) -> Classifier:

@@ -39,6 +39,10 @@ BadImageOption = Annotated[
     Literal["stop", "skip"],
     typer.Option("--on-bad-image", help="stop: list unreadable images and end. skip: leave them out, recorded."),
 ]
+CheckpointOption = Annotated[
+    Literal["best"] | None,
+    typer.Option("--checkpoint", help="Of a run that has not finished: its best epoch so far.", show_default=False),
+]
 WeightsModelOption = Annotated[
     str | None,
     typer.Option("--model", "-m", help="For a weight file: its network, where its tensors leave a choice."),

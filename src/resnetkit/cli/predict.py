@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from resnetkit.cli.opening import Computing, Reading, open_for_prediction
+from resnetkit.cli.opening import Computing, Reading, chosen_file, open_for_prediction
 from resnetkit.cli.options import (
+    CheckpointOption,
     ClassNamesOption,
     DeviceOption,
     EngineOption,
@@ -36,6 +37,7 @@ def predict(
     paths: Annotated[list[str], typer.Argument(help="Files, folders, patterns, or - for paths on stdin.")],
     top: Annotated[int, typer.Option("--top", help="How many classes to give per image.")] = 5,
     format: Annotated[Format, typer.Option("--format", "-f", help="How to print the rows.")] = "table",
+    checkpoint: CheckpointOption = None,
     model: WeightsModelOption = None,
     entry: EntryOption = None,
     class_names: ClassNamesOption = None,
@@ -52,6 +54,7 @@ def predict(
     Examples:
       resnetkit predict runs/0001-resnet20-digits photo.jpg
       resnetkit predict runs/0001-resnet18-photos new_photos 'more/**/*.png' --format csv > answers.csv
+      resnetkit predict runs/0002-resnet18-photos photo.jpg --checkpoint best
       resnetkit predict resnet50-0676ba61.pth photo.jpg --class-names imagenet_classes.txt
       find . -name '*.jpg' | resnetkit predict classifier.safetensors - --format jsonl --top 1
     """
@@ -62,7 +65,7 @@ def predict(
     files = list(find_files(paths))
     require(bool(files), f"no image files in {', '.join(paths)}", fix="give image files, or a folder that holds some")
     loaded = open_for_prediction(
-        classifier,
+        chosen_file(classifier, checkpoint),
         Reading(model, entry, class_names, tuple(preprocess or ()), device),
         Computing(engine, precision, min(BATCH_SIZE, len(files))),
         expects_images=any(os.path.isfile(file) and os.access(file, os.R_OK) for file in files),

@@ -15,7 +15,7 @@ from resnetkit.data.batches import evaluation_order, read_batches, resident_pixe
 from resnetkit.data.loading import DataSource, open_data
 from resnetkit.data.source import BadImage, Indices, Split
 from resnetkit.data.spec import DataSpec, Preprocessing
-from resnetkit.errors import Code, ResnetkitError, did_you_mean
+from resnetkit.errors import Code, ResnetkitError, did_you_mean, require
 from resnetkit.evaluation.metrics import SMALLEST_PROBABILITY, Scores, score
 from resnetkit.evaluation.report import Mistake
 
@@ -81,6 +81,14 @@ def evaluate_split(classifier: Classifier, split: Split, class_names: Sequence[s
     labels = match_classes(class_names, classifier.class_names)[split.labels]
     batches = read_batches(split, evaluation_order(len(split), BATCH_SIZE))
     probabilities = np.concatenate([classifier.probabilities(batch.images).cpu().numpy() for batch in batches])
+    num_bad = np.count_nonzero(~np.isfinite(probabilities).all(1))
+    require(
+        num_bad == 0,
+        f"the classifier answers {num_bad:,} of {len(split):,} {split.name} images with what is no number",
+        why="its weights, or what they compute, are not finite",
+        fix="train again with a lower learning rate, or use other weights",
+        code=Code.WEIGHTS,
+    )
     return Evaluation((split,), score(probabilities, labels, classifier.class_names), probabilities, labels)
 
 
@@ -122,7 +130,8 @@ def quick_scores(network: nn.Module, preprocessing: Preprocessing, split: Split)
             probabilities = class_probabilities(network, images, preprocessing)
             log_probabilities = probabilities.clamp_min(SMALLEST_PROBABILITY).log()
             loss = nn.functional.nll_loss(log_probabilities, labels, reduction="sum")
-            sums += torch.stack([loss.double(), (probabilities.argmax(1) == labels).sum()])
+            is_right = (probabilities.argmax(1) == labels) & probabilities.isfinite().all(1)  # NaN is no answer
+            sums += torch.stack([loss.double(), is_right.sum()])
     loss_sum, num_correct = sums.tolist()
     return {"val_loss": loss_sum / len(split), "val_top1": num_correct / len(split)}
 

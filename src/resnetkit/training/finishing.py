@@ -42,6 +42,7 @@ def finish(folder: RunFolder, recipe: Recipe, classifier: Classifier, loaded: Lo
         if name in loaded.splits
     }
     classifier.save(folder.classifier_file)
+    folder.best_file.unlink(missing_ok=True)
     scores = {name: evaluation.scores for name, evaluation in evaluations.items()}
     result = Result(folder.path, scores, progress.seconds)
     write_report(folder.report_file, _report(folder, recipe, classifier, evaluations, result))

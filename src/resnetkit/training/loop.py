@@ -7,7 +7,9 @@ Nothing random is remembered between steps: every draw is a function of (seed, e
 from __future__ import annotations
 
 import math
+import shlex
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -18,11 +20,11 @@ from resnetkit.allocation import give_back_freed_memory
 from resnetkit.data.batches import Shard
 from resnetkit.data.randomness import Purpose, derive_seed
 from resnetkit.data.source import LoadedData
-from resnetkit.errors import Code, ResnetkitError
 from resnetkit.evaluation.scoring import quick_scores
 from resnetkit.runtime import Runtime, default_generator
 from resnetkit.training.checkpoint import save_checkpoint
 from resnetkit.training.distributed import from_first_rank, gradient_exchange, make_parallel
+from resnetkit.training.divergence import Divergence, Quantity, largest_loss
 from resnetkit.training.feed import Feed
 from resnetkit.training.interruption import Interrupted, StopRequest, listen_for_stop
 from resnetkit.training.listener import Listener, StepReport
@@ -33,7 +35,7 @@ from resnetkit.training.recipe import Recipe
 from resnetkit.training.run_folder import RunFolder
 from resnetkit.training.schedule import learning_rate_share, num_frozen_parts
 from resnetkit.training.state import TrainingState
-from resnetkit.training.tally import Sums, Tally
+from resnetkit.training.tally import Tally
 
 
 @dataclass
@@ -44,6 +46,7 @@ class Loop:
         data: a train split of whole images, cropped anew in every epoch, and perhaps a val split.
         shard: this process's part of every batch.
         facts: what bit-exact resume needs to be the same; kept in checkpoints.
+        write_best: makes the best weights so far usable before the run ends.
     """
 
     recipe: Recipe
@@ -54,6 +57,7 @@ class Loop:
     shard: Shard
     listener: Listener
     facts: dict[str, Any]
+    write_best: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
         # The network as it exchanges gradients, and the same as it is called: perhaps compiled, which hides the first.
@@ -63,10 +67,12 @@ class Loop:
         self._generator = default_generator(self.runtime.device)
         self._num_frozen = -1  # none yet: the first epoch finds out
         self._is_settled = False
+        self._written_epoch = 0
         device, split, num_classes = self.runtime.device, self.data.splits["train"], len(self.data.class_names)
         self._class_weights = make_class_weights(self.recipe, split.labels, num_classes).to(device)
         self._feed = Feed(self.recipe, split, num_classes, device, self.shard)
-        self._tally = Tally(device, self.shard)
+        self._largest_loss = largest_loss(num_classes)
+        self._tally = Tally(device, self.shard, self._largest_loss)
         self._update = Updates(
             self.state.optimizer, self._parameters, self._tally.is_bad, by_copy=device.type == "cuda"
         )
@@ -78,7 +84,7 @@ class Loop:
 
         Raises:
             Interrupted: after writing a checkpoint.
-            ResnetkitError: when the loss or the gradient is no longer finite.
+            ResnetkitError: when the loss, the gradient or a weight is no longer finite, or the loss beyond reason.
         """
         progress = self.state.progress
         with listen_for_stop(self._stop):
@@ -173,7 +179,7 @@ class Loop:
         """Take in what the last steps added up to.
 
         Raises:
-            ResnetkitError: where the loss or the gradient of one of them was not finite.
+            ResnetkitError: where the loss or the gradient of one of them was out of bounds.
         """
         progress, batch_size = self.state.progress, self.recipe.batch_size
         sums = self._tally.read(self._stop)
@@ -181,25 +187,22 @@ class Loop:
         progress.num_correct += sums.num_correct
         progress.num_images += sums.good_steps * batch_size
         if sums.good_steps < num_steps:
-            self._diverged(sums, num_steps - sums.good_steps)
+            step, step_in_epoch = (at - num_steps + sums.good_steps for at in (progress.step, progress.step_in_epoch))
+            if sums.bad_loss <= self._largest_loss:  # NaN is not
+                self._diverged("gradient", sums.bad_norm, step, step_in_epoch + 1)
+            self._diverged("loss", sums.bad_loss, step, step_in_epoch + 1)
 
-    def _diverged(self, sums: Sums, num_bad: int) -> NoReturn:
+    def _diverged(self, quantity: Quantity, value: float, step: int, step_in_epoch: int | None) -> NoReturn:
+        """Record it, keep what is good, and raise; ``step`` is that of the update, from 0."""
         progress = self.state.progress
-        step, step_in_epoch = progress.step - num_bad, progress.step_in_epoch - num_bad  # of the first bad one, from 0
+        mean_loss = progress.loss_sum / max(progress.num_images, 1)
         rate = self._learning_rate(step)
-        what, value = ("gradient", sums.bad_norm) if math.isfinite(sums.bad_loss) else ("loss", sums.bad_loss)
+        divergence = Divergence(quantity, value, progress.epoch + 1, step_in_epoch, rate, mean_loss)
         if self.shard.rank == 0:
-            self.run.record("diverged", step=step, quantity=what, learning_rate=rate)
-        raise ResnetkitError(
-            Code.DIVERGED,
-            f"the {what} became {value} in epoch {progress.epoch + 1}, step {step_in_epoch + 1}; "
-            "the weights were not updated with it",
-            why=f"learning rate {rate:.3g}, mean loss of this epoch before it "
-            f"{progress.loss_sum / max(progress.num_images, 1):.4g}",
-            fix=f"start again with a lower learning rate (--set optimizer.learning_rate="
-            f"{self.recipe.optimizer.learning_rate / 4:g}), a longer warm-up (schedule.warmup_share) or clipping "
-            "(max_gradient_norm=1)",
-        )
+            self.run.record("diverged", step=step, quantity=quantity, learning_rate=rate)
+            self._write_best()
+            self._tell_best()
+        raise divergence.as_error(self.recipe)
 
     def _learning_rate(self, step: int) -> float:
         """Of an update, from 0."""
@@ -213,6 +216,7 @@ class Loop:
         scores, votes = from_first_rank((scores, self._stop.votes()), self.shard)
         self._stop.agree(votes)
         progress.seconds += time.monotonic() - before
+        self._check_epoch(scores)
         row = {
             "epoch": progress.epoch + 1,
             "step": progress.step,
@@ -229,6 +233,7 @@ class Loop:
             progress.best_top1, progress.best_loss = scores["val_top1"], scores["val_loss"]
         if is_best or recipe.keep == "last" or "val" not in self.data.splits:
             state.keep_as_best()
+            progress.kept_epoch = progress.epoch + 1
         patience = recipe.early_stopping_epochs
         progress.stopped_early = bool(scores and patience and progress.epoch + 1 - progress.best_epoch >= patience)
         progress.start_next_epoch()
@@ -247,6 +252,19 @@ class Loop:
             return {}
         return quick_scores(self.state.average.network, self.recipe.preprocessing, self.data.splits["val"])
 
+    def _check_epoch(self, scores: dict[str, float]) -> None:
+        """Refuse weights that are, or answer, no numbers; ``scores`` are those of :meth:`_validate`.
+
+        Raises:
+            ResnetkitError: where they are.
+        """
+        last = self.state.progress.step - 1
+        if not math.isfinite(scores.get("val_loss", 0.0)):
+            self._diverged("validation loss", scores["val_loss"], last, None)
+        for tensor in () if scores else self.state.average.network.state_dict().values():
+            if not tensor.isfinite().all():
+                self._diverged("largest weight", float(tensor.abs().max()), last, None)
+
     def _checkpoint_if_due(self, *, is_last: bool = False) -> None:
         due = is_last or time.monotonic() - self._last_checkpoint >= self.recipe.checkpoint_seconds
         if not (self._stop.agreed or due):
@@ -254,9 +272,27 @@ class Loop:
         if self.shard.rank == 0:
             self.run.sync()  # first: who resumes counts on the records of all that the checkpoint holds
             save_checkpoint(self.run.checkpoints, self.state.to_checkpoint(self.facts))
+            self._write_best(is_last=is_last)
         self._last_checkpoint = time.monotonic()
         if self._stop.agreed:
+            if self.shard.rank == 0:
+                self._tell_best()
             raise Interrupted(self._stop.agreed)
+
+    def _write_best(self, *, is_last: bool = False) -> None:
+        """Write the best weights so far as a classifier, unless they are there already or the run's own is next."""
+        best = self.state.progress.kept_epoch
+        if best == self._written_epoch or is_last:
+            return
+        self.write_best()
+        self._written_epoch = best
+
+    def _tell_best(self) -> None:
+        """Say what can be used of a run that ends before its time."""
+        best = self.state.progress.kept_epoch
+        if best:
+            command = shlex.join(["resnetkit", "predict", str(self.run.path), "--checkpoint", "best"])
+            self.listener.message(f"the best epoch so far, {best}, can be used: {command} IMAGE…")
 
     def _report(self, images_per_second: float) -> StepReport:
         progress, recipe = self.state.progress, self.recipe

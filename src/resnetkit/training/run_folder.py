@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from resnetkit.classifier_file import FILE_NAME
+from resnetkit.classifier_file import BEST_FILE_NAME, FILE_NAME
 from resnetkit.config import from_dict, to_dict
 from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.files import create_numbered_folder, io_errors, sync_file, write_durably
@@ -50,6 +51,11 @@ class RunFolder:
         return self.path / FILE_NAME
 
     @property
+    def best_file(self) -> Path:
+        """The same, of the best epoch so far, until the run has finished."""
+        return self.path / BEST_FILE_NAME
+
+    @property
     def report_file(self) -> Path:
         """What is read."""
         return self.path / "report.html"
@@ -86,9 +92,9 @@ class RunFolder:
 
     def record(self, event: str, **values: Any) -> None:
         """Append one line to metrics.jsonl."""
-        line = json.dumps({"event": event, "time": datetime.now(UTC).isoformat(timespec="seconds"), **values})
+        line = _line({"event": event, "time": datetime.now(UTC).isoformat(timespec="seconds"), **values})
         with io_errors(f"write {self.metrics_file}"), open(self.metrics_file, "a", encoding="utf-8") as file:
-            file.write(line + "\n")
+            file.write(line)
 
     def log(self, message: str) -> None:
         """Append to log.txt."""
@@ -118,9 +124,15 @@ class RunFolder:
     def forget_after(self, step: int, epoch: int) -> None:
         """Drop events of updates, and of ends of epochs, that are about to come again."""
         kept = [e for e in self.events() if e.get("step", 0) <= step and e.get("epoch", 0) <= epoch]
-        write_durably(self.metrics_file, "".join(json.dumps(event) + "\n" for event in kept).encode())
+        write_durably(self.metrics_file, "".join(map(_line, kept)).encode())
 
     def locked(self) -> AbstractContextManager[None]:
         """Keep a second process from training in this folder."""
         what = f"another process is training in {self.path}"
         return locked(self.path, if_taken=ResnetkitError(Code.USAGE, what, fix="wait for it, or stop it first"))
+
+
+def _line(event: dict[str, Any]) -> str:
+    """A line of metrics.jsonl, which is JSON and has no word for what is not finite."""
+    finite = {key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in event.items()}
+    return json.dumps(finite, allow_nan=False) + "\n"

@@ -21,6 +21,7 @@ from resnetkit.data.loading import DataSource, open_data
 from resnetkit.data.source import LoadedData
 from resnetkit.data.spec import DataSpec
 from resnetkit.errors import Code, require
+from resnetkit.files import write_durably
 from resnetkit.models.resnet import ResNet
 from resnetkit.models.spec import ResNetSpec
 from resnetkit.models.weights import load_weights, read_weights, to_native
@@ -204,7 +205,12 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
                 state.restore(checkpoint)
             if shard.rank == 0:
                 folder.forget_after(state.progress.step, state.progress.epoch)
-            Loop(chosen.recipe, folder, state, loaded, computing, shard, listener, facts).run_all()
+
+            def write_best() -> None:
+                so_far = _best_classifier(state, chosen.recipe, source, loaded, is_finished=False)
+                write_durably(folder.best_file, so_far.to_bytes())
+
+            Loop(chosen.recipe, folder, state, loaded, computing, shard, listener, facts, write_best).run_all()
             result = None
             if shard.rank == 0:
                 classifier = _best_classifier(state, chosen.recipe, source, loaded)
@@ -291,12 +297,13 @@ def _tell_resumed(checkpoint: Checkpoint, facts: dict[str, Any], listener: Liste
     listener.message(f"resuming after step {checkpoint.step:,}")
 
 
-def _best_classifier(state: TrainingState, recipe: Recipe, source: DataSource, loaded: LoadedData) -> Classifier:
+def _best_classifier(
+    state: TrainingState, recipe: Recipe, source: DataSource, loaded: LoadedData, *, is_finished: bool = True
+) -> Classifier:
     network = ResNet(recipe.model)
     network.load_state_dict(state.best_weights)
     progress = state.progress
-    kept_epoch = progress.best_epoch if recipe.keep == "best" and progress.best_epoch else progress.epoch
-    provenance = {
+    provenance: dict[str, Any] = {
         "data": source.name,
         "data_fingerprint": loaded.fingerprint,
         "recipe": recipe.name,
@@ -304,9 +311,13 @@ def _best_classifier(state: TrainingState, recipe: Recipe, source: DataSource, l
         "weights": recipe.fine_tuning.weights and Path(recipe.fine_tuning.weights).name,
         "seed": recipe.seed,
         "epochs": progress.epoch,
-        "kept_epoch": kept_epoch,
-        "val_top1": progress.best_top1 if kept_epoch == progress.best_epoch else None,
+        "kept_epoch": progress.kept_epoch,
+        "val_top1": progress.best_top1 if progress.kept_epoch == progress.best_epoch else None,
     }
+    if not is_finished:
+        so_far = "best so far" if recipe.keep == "best" else "last so far"
+        told = f"the run had not finished: this is the {so_far}, epoch {progress.kept_epoch} of {recipe.epochs}"
+        provenance["warnings"] = [told]
     device = next(state.network.parameters()).device
     network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Classifier(network, recipe.preprocessing, loaded.class_names, provenance)

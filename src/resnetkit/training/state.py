@@ -26,6 +26,7 @@ class Progress:
         loss_sum, num_correct, num_images: over this epoch's steps so far.
         seconds: spent in steps and validation, over all sessions.
         best_epoch, best_top1, best_loss: the epoch (from 1) with the best validation score, and that score.
+        kept_epoch: the epoch (from 1) whose weights are kept as the best; 0: none yet.
     """
 
     epoch: int = 0
@@ -39,6 +40,7 @@ class Progress:
     best_top1: float = 0.0
     best_loss: float = 0.0
     stopped_early: bool = False
+    kept_epoch: int = 0
 
     def is_better(self, top1: float, loss: float) -> bool:
         """Whether a validation score beats the best so far; the loss decides between equal accuracies."""

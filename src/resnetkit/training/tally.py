@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -14,7 +15,7 @@ from resnetkit.training.interruption import StopRequest
 
 @dataclass(frozen=True)
 class Sums:
-    """Sums over some steps of all processes, up to the first whose loss or gradient was not finite.
+    """Sums over some steps of all processes, up to the first whose loss or gradient was out of bounds.
 
     Attributes:
         loss: of the steps' mean losses.
@@ -33,13 +34,16 @@ class Sums:
 class Tally:
     """Sums since the last reading.
 
+    Args:
+        largest_loss: more than this, like what is not finite, is out of bounds.
+
     Attributes:
-        is_bad: bool scalar on the device, true from the first step on whose loss or gradient is not finite; updates
+        is_bad: bool scalar on the device, true from the first step on whose loss or gradient is out of bounds; updates
             are held back while it is.
     """
 
-    def __init__(self, device: torch.device, shard: Shard) -> None:
-        self._shard = shard
+    def __init__(self, device: torch.device, shard: Shard, largest_loss: float = math.inf) -> None:
+        self._shard, self._largest_loss = shard, largest_loss
         # Loss and right answers of the step that is under way, then the same over the finished ones, and their number.
         self._step = torch.zeros(2, dtype=torch.float64, device=device)
         self._sums = torch.zeros(3, dtype=torch.float64, device=device)
@@ -53,10 +57,10 @@ class Tally:
 
     @torch.no_grad()
     def end_step(self, gradient_norm: Tensor) -> None:
-        """End the step, before the update: the update is held back where something is not finite."""
+        """End the step, before the update: the update is held back where something is out of bounds."""
         was_bad = self.is_bad.clone()
         values = torch.stack([self._step[0], gradient_norm.double()])
-        bad = was_bad | ~values.isfinite().all()
+        bad = was_bad | ~values.isfinite().all() | (values[0] > self._largest_loss / self._shard.num_ranks)
         self._bad_step.copy_(torch.where(bad & ~was_bad, values, self._bad_step))
         self.is_bad.copy_(bad)
         self._sums += torch.where(bad, 0.0, torch.cat([self._step, torch.ones_like(self._step[:1])]))
