@@ -34,7 +34,14 @@ def ours() -> Round:
     runtime.start("cpu", compile_network="off")  # as `train` sets the process up
     images = ArrayImages(made_up().transpose(0, 3, 1, 2))
     names = [str(number) for number in range(NUM_IMAGES)]
-    split = Split("train", images, np.zeros(NUM_IMAGES, np.int64), names, np.ones(NUM_IMAGES, np.float32))
+    split = Split(
+        "train",
+        images,
+        np.zeros(NUM_IMAGES, np.int64),
+        names,
+        np.ones(NUM_IMAGES, np.float32),
+        np.zeros(NUM_IMAGES, np.uint64),
+    )
     preprocessing = Preprocessing(SIDE, SIDE, mean=MEAN, std=STD)
     augmentation = Augmentation(pad_px=4, flip_rate=0.5)
     epochs = iter(range(10**6))

@@ -62,7 +62,9 @@ def ours(model: str, recipe: str, shape: tuple[int, int, int], num_steps: int, s
     print(f"ours: {model} in {how['precision']}, {'' if how['compile'] else 'not '}compiled", file=sys.stderr)
     pixels, labels = made_up(*shape)
     names = [str(number) for number in range(num_images)]
-    split = Split("train", ArrayImages(pixels), labels, names, np.ones(num_images, np.float32))
+    split = Split(
+        "train", ArrayImages(pixels), labels, names, np.ones(num_images, np.float32), np.zeros(num_images, np.uint64)
+    )
     data = LoadedData(tuple("0123456789"), {"train": split}, fingerprint="")
     state = new_state(chosen, new_network(chosen), computing.device)
     if model in NUM_PARAMETERS:

@@ -13,7 +13,7 @@ from resnetkit.data.source import ArrayImages, Images, Split
 def split_of(images: Images) -> Split:
     num = len(images)
     names = [str(i) for i in range(num)]
-    return Split("train", images, np.arange(num) % 4, names, np.ones(num, np.float32))
+    return Split("train", images, np.arange(num) % 4, names, np.ones(num, np.float32), np.arange(num, dtype=np.uint64))
 
 
 def array_images(num: int = 23) -> ArrayImages:

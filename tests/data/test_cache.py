@@ -54,6 +54,7 @@ def assert_same(first: LoadedData, second: LoadedData) -> None:
     for split, other in zip(first.splits.values(), second.splits.values(), strict=True):
         assert np.array_equal(split.labels, other.labels)
         assert np.array_equal(split.aspect_ratios, other.aspect_ratios)
+        assert np.array_equal(split.digests, other.digests)
         assert split.identifiers == other.identifiers
     for these, those in zip(pixels(first).values(), pixels(second).values(), strict=True):
         assert np.array_equal(these, those)

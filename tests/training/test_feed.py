@@ -39,7 +39,14 @@ def batches(augmentation: Augmentation, recipe: Recipe = RECIPE) -> list[Tensor]
     draw = np.random.default_rng(0)
     pixels = empty_images(64, (1, 8, 8))
     pixels[:] = draw.integers(0, 256, pixels.shape, dtype=np.uint8)
-    split = Split("train", ArrayImages(pixels), draw.integers(0, 10, 64), ["?"] * 64, np.ones(64, np.float32))
+    split = Split(
+        "train",
+        ArrayImages(pixels),
+        draw.integers(0, 10, 64),
+        ["?"] * 64,
+        np.ones(64, np.float32),
+        np.zeros(64, np.uint64),
+    )
     recipe = replace(recipe, augmentation=augmentation)
     fed = feed.Feed(recipe, split, 10, torch.device("cpu"), Shard())
     return [tensor for group in fed.groups(0, 0) for pair in group for tensor in pair]

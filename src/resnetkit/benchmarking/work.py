@@ -63,6 +63,7 @@ def make_data(recipe: Recipe, device: torch.device) -> LoadedData:
         draw.integers(0, num_classes, num_images),
         [str(number) for number in range(num_images)],
         np.ones(num_images, np.float32),
+        np.zeros(num_images, np.uint64),
     )
     return LoadedData(tuple(str(label) for label in range(num_classes)), {"train": split}, fingerprint="")
 

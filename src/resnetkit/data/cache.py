@@ -123,10 +123,11 @@ def _pack(
     with packing(file, len(originals), shape, in_memory=keep) as new:
         examined = examine_all(len(originals), examine, new.pixels, num_workers=num_workers, on_done=on_done)
         rows = examined.readable
-        table["sha256"][rows] = np.array(examined.digests, "V32")
+        table["sha256"][rows] = np.array(examined.sha256, "V32")
+        table["digest"][rows] = examined.digests
         table["aspect_ratio"][rows] = examined.aspect_ratios
         for index in examined.reasons:
-            table["sha256"][index] = known.digests.get(index, UNREAD)
+            table["sha256"][index] = known.sha256.get(index, UNREAD)
             new.pixels[index] = 0  # not whatever was in memory
         reasons = {originals.paths[index]: reason for index, reason in examined.reasons.items()}
         new.finish(originals.paths, table, {"reasons": reasons, "started_ns": started_ns})
@@ -147,7 +148,7 @@ class _Known:
     def __init__(self, originals: FolderImages) -> None:
         self.originals = originals
         self.packed: Packed | None = None
-        self.digests: dict[int, bytes] = {}  # of files whose content cannot be used
+        self.sha256: dict[int, bytes] = {}  # of files whose content cannot be used
         self._rows: dict[str, int] = {}
         self._changed: set[int] = set()
         self._damaged: set[int] = set()
@@ -174,21 +175,21 @@ class _Known:
         if packed is None or row is None:
             raise _Unknown
         entry = packed.table[row]
-        digest = entry["sha256"].tobytes()
+        sha256 = entry["sha256"].tobytes()
         state = _state(self.originals.full_path(index))
         settled = state[1] < packed.facts["started_ns"] - CLOCK_STEP_NS
-        if digest == UNREAD or not settled or state != (entry["size"], entry["ctime_ns"]):
+        if sha256 == UNREAD or not settled or state != (entry["size"], entry["ctime_ns"]):
             content = self.originals.content(index)
-            if hashlib.sha256(content).digest() != digest:
+            if hashlib.sha256(content).digest() != sha256:
                 raise _Unknown
         reason = packed.facts["reasons"].get(self.originals.paths[index])
         if reason is not None:
-            self.digests[index] = digest
+            self.sha256[index] = sha256
             raise UnreadableImage(reason)
         if not packed.is_sound(row):
             self._damaged.add(index)
             raise _Unknown
-        return Examined(packed.pixels[row], digest, float(entry["aspect_ratio"]))
+        return Examined(packed.pixels[row], sha256, int(entry["digest"]), float(entry["aspect_ratio"]))
 
     def examine(self, index: int) -> Examined:
         """One image, from the cache or else from its file. Raises :class:`UnreadableImage`."""
@@ -201,7 +202,7 @@ class _Known:
             return self.originals.examine_content(content)
         except UnreadableImage as error:
             if not isinstance(error.__cause__, MemoryError):  # of which there may be more another time
-                self.digests[index] = hashlib.sha256(content).digest()
+                self.sha256[index] = hashlib.sha256(content).digest()
             raise
 
     def notes(self, file: Path) -> list[str]:

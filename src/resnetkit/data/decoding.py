@@ -13,11 +13,13 @@ import stat
 import threading
 from collections.abc import Iterator
 from io import BytesIO
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageCms, UnidentifiedImageError
 
+from resnetkit.data.digests import image_digest
 from resnetkit.data.jpeg import decode_directly, scale_for
 from resnetkit.data.source import UInt8Images
 from resnetkit.data.spec import Limits
@@ -25,6 +27,7 @@ from resnetkit.data.spec import Limits
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
 SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"BM", b"GIF8")
 MODES = {1: "L", 3: "RGB"}
+NUM_AXES = {1: 2, 3: 3}
 ORIENTATION_TAG = 0x0112
 TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -92,36 +95,79 @@ def decode(source: str | os.PathLike[str] | bytes, limits: Limits, channels: int
     Raises:
         UnreadableImage: with the reason.
     """
-    decoded = _decode(source, limits, channels, least_px)
-    return decoded if isinstance(decoded, Image.Image) else Image.fromarray(decoded)
+    upright = _upright(_content(source, limits), limits, least_px).image
+    with _damage_told():
+        return convert(Image.fromarray(upright) if isinstance(upright, np.ndarray) else upright, channels)
 
 
 def decode_pixels(
     source: str | os.PathLike[str] | bytes, limits: Limits, channels: int, least_px: int = 0
 ) -> UInt8Images:
     """As :func:`decode`, but the pixels, uint8 ``(H, W)`` or ``(H, W, 3)``, which Pillow need not copy twice then."""
-    decoded = _decode(source, limits, channels, least_px)
-    return np.array(decoded) if isinstance(decoded, Image.Image) else decoded
+    return _pixels(_upright(_content(source, limits), limits, least_px).image, channels)
 
 
-def _decode(
-    source: str | os.PathLike[str] | bytes, limits: Limits, channels: int, least_px: int
-) -> Image.Image | UInt8Images:
-    """The image in the form it came in."""
-    content = source if isinstance(source, bytes) else read_content(source, limits)
+def decode_and_know(content: bytes, limits: Limits, channels: int, least_px: int = 0) -> tuple[UInt8Images, int]:
+    """:func:`decode_pixels` of a file's bytes, and the :func:`~resnetkit.data.digests.image_digest` of the image.
+
+    The digest is that of the whole image with all its values, so a JPEG that ``least_px`` shrinks is decoded twice.
+    """
+    upright = _upright(content, limits, least_px)
+    whole = upright if upright.is_whole else _upright(content, limits, 0)
+    with _damage_told():
+        values = _original_values(whole.image)
+    if whole is upright and _fits(values, channels):
+        return values, image_digest(values)
+    return _pixels(upright.image, channels), image_digest(values)
+
+
+class _Upright(NamedTuple):
+    """An image as it came, decoded and turned upright; whether it still has its size."""
+
+    image: Image.Image | UInt8Images
+    is_whole: bool = True
+
+
+def _upright(content: bytes, limits: Limits, least_px: int) -> _Upright:
     with _opened(content, limits) as image:
         if image.format != "JPEG" or 0 in image.size:
-            return develop(image, channels)
+            return _Upright(_developed(image))
         scale = scale_for(*image.size, least_px)
         pixels = decode_directly(content, image.mode, image.size, scale)
         if pixels is None:
             if scale > 1:
                 image.draft(None, (least_px, least_px))
-            return develop(image, channels)
+            return _Upright(_developed(image), scale == 1)
         orientation = _orientation(image)
-        if orientation == 1 and image.mode == MODES[channels]:
-            return pixels
-        return convert(_turned_upright(Image.fromarray(pixels), orientation), channels)
+        if orientation == 1:
+            return _Upright(pixels, scale == 1)
+        return _Upright(_turned_upright(Image.fromarray(pixels), orientation), scale == 1)
+
+
+def _content(source: str | os.PathLike[str] | bytes, limits: Limits) -> bytes:
+    return source if isinstance(source, bytes) else read_content(source, limits)
+
+
+def _fits(values: npt.NDArray[np.uint8] | npt.NDArray[np.uint16], channels: int) -> TypeGuard[UInt8Images]:
+    return values.dtype == np.uint8 and values.ndim == NUM_AXES[channels]
+
+
+def _pixels(upright: Image.Image | UInt8Images, channels: int) -> UInt8Images:
+    if isinstance(upright, np.ndarray):
+        if _fits(upright, channels):
+            return upright
+        upright = Image.fromarray(upright)
+    with _damage_told():
+        return np.array(convert(upright, channels))
+
+
+def _original_values(upright: Image.Image | UInt8Images) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]:
+    """The values of an image before it is made to fit a network: grey in 8 or 16 bits, else RGB."""
+    if isinstance(upright, np.ndarray):
+        return upright
+    if _has_sixteen_bits(upright):
+        return _sixteen_bit_values(upright).astype(np.uint16)
+    return np.array(convert(upright, 1 if upright.mode in ("1", "L") else 3))
 
 
 def develop(image: Image.Image, channels: int) -> Image.Image:
@@ -130,14 +176,27 @@ def develop(image: Image.Image, channels: int) -> Image.Image:
     Raises:
         UnreadableImage: with the reason.
     """
+    upright = _developed(image)
+    with _damage_told():
+        return convert(upright, channels)
+
+
+def _developed(image: Image.Image) -> Image.Image:
     if 0 in image.size:
         raise UnreadableImage("has no pixels")
-    try:
+    with _damage_told():
         image.load()
-        return convert(_turned_upright(image, _orientation(image)), channels)
+        return _turned_upright(image, _orientation(image))
+
+
+@contextlib.contextmanager
+def _damage_told() -> Iterator[None]:
+    """Turns whatever a decoder raises, which is almost anything for a damaged file, into :class:`UnreadableImage`."""
+    try:
+        yield
     except UnreadableImage:
         raise
-    except Exception as error:  # a damaged file makes the decoders raise almost anything
+    except Exception as error:
         raise UnreadableImage(_reason(error)) from error
 
 
@@ -150,7 +209,7 @@ def convert(image: Image.Image, channels: int) -> Image.Image:
     mode = MODES[channels]
     if image.mode == "F":
         raise UnreadableImage("has float pixels, whose range is not known")
-    if image.mode == "I" or image.mode.startswith("I;16"):
+    if _has_sixteen_bits(image):
         image = _eight_bit(image)
     elif image.mode == "LAB":
         image = _from_lab(image)
@@ -219,15 +278,24 @@ def _turned_upright(image: Image.Image, orientation: int) -> Image.Image:
     return image if upright is None else image.transpose(upright)
 
 
+def _has_sixteen_bits(image: Image.Image) -> bool:
+    return image.mode == "I" or image.mode.startswith("I;16")
+
+
 def _eight_bit(image: Image.Image) -> Image.Image:
-    """16-bit grey divided by 257, so that 65535 becomes 255; a transparent value becomes white."""
+    """16-bit grey divided by 257, so that 65535 becomes 255."""
+    return Image.fromarray(((_sixteen_bit_values(image) + 128) // 257).astype(np.uint8))
+
+
+def _sixteen_bit_values(image: Image.Image) -> npt.NDArray[np.int64]:
+    """The values of a 16-bit grey image; a transparent one becomes white."""
     values = np.asarray(image).astype(np.int64)
     if values.size and not 0 <= values.min() <= values.max() <= 0xFFFF:
         raise UnreadableImage(f"has grey values from {values.min()} to {values.max()}, beyond 16 bits")
     transparent = image.info.get("transparency")
     if isinstance(transparent, int):
         values[values == transparent] = 0xFFFF
-    return Image.fromarray(((values + 128) // 257).astype(np.uint8))
+    return values
 
 
 def _from_lab(image: Image.Image) -> Image.Image:

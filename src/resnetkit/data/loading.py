@@ -132,16 +132,16 @@ class DataSource:
         if bad_images and self.spec.on_bad_image == "stop":
             raise BadImagesError(bad_images, sum(map(len, staged.values())))
         splits = {name: self._split(name, images[name], examined[name]) for name in chosen}
-        digests = {name: examined[name].digests for name in chosen}
+        sha256 = {name: examined[name].sha256 for name in chosen}
         return LoadedData(
             class_names=self.class_names,
             splits=splits,
-            fingerprint=fingerprint(self.class_names, splits, digests),
+            fingerprint=fingerprint(self.class_names, splits, sha256),
             bad_images=bad_images,
             warnings=(
                 self.warnings
                 + notes
-                + warnings_about(self.class_names, splits, digests)
+                + warnings_about(self.class_names, splits)
                 + what_is_cut_off(preprocessing, splits)
             ),
         )
@@ -182,7 +182,7 @@ class DataSource:
                 fix="repair the files of this class, or remove the class",
             )
         identifiers = [listing.identifiers[index] for index in readable]
-        return Split(name, images, labels, identifiers, examination.aspect_ratios)
+        return Split(name, images, labels, identifiers, examination.aspect_ratios, examination.digests)
 
 
 def open_data(spec: DataSpec, known: Sequence[str] = ()) -> DataSource:

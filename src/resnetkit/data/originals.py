@@ -14,7 +14,8 @@ from typing import NamedTuple, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
-from resnetkit.data.decoding import UnreadableImage, convert, decode_pixels, read_content
+from resnetkit.data.decoding import UnreadableImage, convert, decode_and_know, decode_pixels, read_content
+from resnetkit.data.digests import Digests, image_digest
 from resnetkit.data.preprocessing import array_to_image
 from resnetkit.data.source import ArrayImages, Images, Indices, UInt8Images, empty_images
 from resnetkit.data.spec import Limits, Preprocessing
@@ -27,10 +28,11 @@ Stage = Callable[[UInt8Images, Preprocessing], UInt8Images]
 
 
 class Examined(NamedTuple):
-    """One image, the SHA-256 of the bytes it came from, and its original width / height."""
+    """One image, staged, and of its original: the SHA-256 of its bytes, the digest of its pixels, width / height."""
 
     pixels: UInt8Images
-    digest: bytes
+    sha256: bytes
+    digest: int
     aspect_ratio: float
 
 
@@ -86,10 +88,10 @@ class FolderImages:
 
     def examine_content(self, content: bytes) -> Examined:
         """As :meth:`examine`, of a file's bytes."""
-        decoded = self._decode(content)
+        wanted = self.preprocessing
+        decoded, digest = decode_and_know(content, self.limits, wanted.channels, wanted.least_decoded_px)
         height, width = decoded.shape[:2]
-        pixels = self.stage(decoded, self.preprocessing)
-        return Examined(pixels, hashlib.sha256(content).digest(), width / height)
+        return Examined(self.stage(decoded, wanted), hashlib.sha256(content).digest(), digest, width / height)
 
     def select(self, indices: Indices) -> FolderImages:
         """Only the images at ``indices``."""
@@ -99,12 +101,10 @@ class FolderImages:
         """Where one file is."""
         return f"{self.root}/{self.paths[index]}"
 
-    def _decode(self, content: bytes) -> UInt8Images:
-        return decode_pixels(content, self.limits, self.preprocessing.channels, self.preprocessing.least_decoded_px)
-
     def _read_again(self, index: int) -> UInt8Images:
+        wanted = self.preprocessing
         try:
-            pixels = self._decode(self.content(index))
+            pixels = decode_pixels(self.content(index), self.limits, wanted.channels, wanted.least_decoded_px)
         except UnreadableImage as error:
             raise ResnetkitError(
                 Code.DATA,
@@ -112,7 +112,7 @@ class FolderImages:
                 why="it could be read when the data were checked, so it has changed since",
                 fix="leave the image folder alone while it is in use",
             ) from error
-        return self.stage(pixels, self.preprocessing)
+        return self.stage(pixels, wanted)
 
 
 @dataclass(frozen=True)
@@ -140,9 +140,10 @@ class NamedImages:
     def examine(self, index: int) -> Examined:
         """One image with the hash of its original pixels."""
         original = self.pixels[index]
-        digest = hashlib.sha256(original.tobytes()).digest()
+        sha256 = hashlib.sha256(original.tobytes()).digest()
+        digest = image_digest(original[0] if len(original) == 1 else original.transpose(1, 2, 0))
         staged = original if self.is_staged else self._staged(original)
-        return Examined(staged, digest, original.shape[2] / original.shape[1])
+        return Examined(staged, sha256, digest, original.shape[2] / original.shape[1])
 
     def select(self, indices: Indices) -> NamedImages:
         """Only the images at ``indices``."""
@@ -166,13 +167,15 @@ class Examination(NamedTuple):
 
     Attributes:
         readable: positions of the readable images.
-        digests: SHA-256 of each readable image's original bytes.
+        sha256: of each readable image's original bytes.
+        digests: of its original pixels.
         aspect_ratios: their original width / height.
         reasons: by position, why an image cannot be read.
     """
 
     readable: Indices
-    digests: list[bytes]
+    sha256: list[bytes]
+    digests: Digests
     aspect_ratios: npt.NDArray[np.float32]
     reasons: dict[int, str]
 
@@ -190,7 +193,8 @@ def examine_all(
     Works in threads: the decoders, resizing and hashing leave the interpreter to others, and threads write straight
     into the array.
     """
-    digests = [b""] * num_images
+    sha256 = [b""] * num_images
+    digests = np.zeros(num_images, dtype=np.uint64)
     aspect_ratios = np.zeros(num_images, dtype=np.float32)
     reasons: dict[int, str] = {}
 
@@ -198,7 +202,7 @@ def examine_all(
         indices = range(start, min(start + CHUNK_IMAGES, num_images))
         for index in indices:
             try:
-                image, digests[index], aspect_ratios[index] = examine(index)
+                image, sha256[index], digests[index], aspect_ratios[index] = examine(index)
             except UnreadableImage as error:
                 reasons[index] = str(error)
                 continue
@@ -211,7 +215,11 @@ def examine_all(
             on_done(num_done)
     readable = np.array([index for index in range(num_images) if index not in reasons], dtype=np.int64)
     return Examination(
-        readable, [digests[index] for index in readable], aspect_ratios[readable], dict(sorted(reasons.items()))
+        readable=readable,
+        sha256=[sha256[index] for index in readable],
+        digests=digests[readable],
+        aspect_ratios=aspect_ratios[readable],
+        reasons=dict(sorted(reasons.items())),
     )
 
 

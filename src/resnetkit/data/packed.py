@@ -28,8 +28,18 @@ from resnetkit.files import sync_file
 
 MARK = b"rkpacked"
 END = struct.Struct("<Q8s")
-# One row for each image: the state of its file when it was read, that file's SHA-256, and the CRC-32 of its pixels.
-TABLE = np.dtype([("size", "<i8"), ("ctime_ns", "<i8"), ("sha256", "V32"), ("aspect_ratio", "<f4"), ("crc32", "<u4")])
+# One row for each image: the state of its file when it was read, that file's SHA-256, the digest of the original's
+# pixels, and the CRC-32 of the pixels that are kept.
+TABLE = np.dtype(
+    [
+        ("size", "<i8"),
+        ("ctime_ns", "<i8"),
+        ("sha256", "V32"),
+        ("digest", "<u8"),
+        ("aspect_ratio", "<f4"),
+        ("crc32", "<u4"),
+    ]
+)
 
 Table = npt.NDArray[np.void]
 

@@ -14,10 +14,8 @@ FEW_IMAGES = 10
 STRONG_IMBALANCE = 10
 CUT_OFF_SHARE = 0.65  # of photographs that are 4 : 3 or 3 : 2, more is in the middle square; of 16 : 9, less
 
-Digests = Mapping[str, Sequence[bytes]]
 
-
-def fingerprint(class_names: Sequence[str], splits: Mapping[str, Split], digests: Digests) -> str:
+def fingerprint(class_names: Sequence[str], splits: Mapping[str, Split], sha256: Mapping[str, Sequence[bytes]]) -> str:
     """SHA-256 over class names and every split's identifiers, labels and contents (by their own SHA-256).
 
     It does not depend on how the images are preprocessed, nor on whether they are kept in memory.
@@ -25,17 +23,17 @@ def fingerprint(class_names: Sequence[str], splits: Mapping[str, Split], digests
     total = hashlib.sha256("\0".join(class_names).encode("utf-8", "surrogateescape"))
     for name, split in splits.items():
         total.update(f"\0{name}\0{len(split)}\0".encode())
-        for identifier, label, digest in zip(split.identifiers, split.labels, digests[name], strict=True):
-            total.update(f"{identifier}\0{label}\0".encode("utf-8", "surrogateescape") + digest)
+        for identifier, label, content in zip(split.identifiers, split.labels, sha256[name], strict=True):
+            total.update(f"{identifier}\0{label}\0".encode("utf-8", "surrogateescape") + content)
     return total.hexdigest()
 
 
-def warnings_about(class_names: Sequence[str], splits: Mapping[str, Split], digests: Digests) -> tuple[str, ...]:
+def warnings_about(class_names: Sequence[str], splits: Mapping[str, Split]) -> tuple[str, ...]:
     """Sentences about images that are in two splits, classes with few images, and unequal classes."""
     found = []
     for position, name in enumerate(splits):
         for other in list(splits)[:position]:
-            found += _shared_images(splits[other], splits[name], digests)
+            found += _shared_images(splits[other], splits[name])
     if "train" in splits:
         counts = np.bincount(splits["train"].labels, minlength=len(class_names))
         found += _class_sizes(class_names, counts.tolist())
@@ -55,9 +53,9 @@ def what_is_cut_off(preprocessing: Preprocessing, splits: Mapping[str, Split]) -
     )
 
 
-def _shared_images(earlier: Split, later: Split, digests: Digests) -> list[str]:
-    first_seen = {digest: index for index, digest in reversed(list(enumerate(digests[earlier.name])))}
-    pairs = [(index, first_seen[digest]) for index, digest in enumerate(digests[later.name]) if digest in first_seen]
+def _shared_images(earlier: Split, later: Split) -> list[str]:
+    first_seen = {digest: index for index, digest in reversed(list(enumerate(earlier.digests.tolist())))}
+    pairs = [(index, first_seen[digest]) for index, digest in enumerate(later.digests.tolist()) if digest in first_seen]
     if not pairs:
         return []
     examples = [f"{later.identifiers[new]} = {earlier.identifiers[old]}" for new, old in pairs[:3]]

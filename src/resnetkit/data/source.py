@@ -9,6 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from resnetkit.data.digests import Digests
+
 UInt8Images = npt.NDArray[np.uint8]
 Indices = npt.NDArray[np.int64]
 
@@ -102,6 +104,7 @@ class Split:
         identifiers: one per image: its path, or ``name/split/number`` in a named data set.
         aspect_ratios: float32 ``(N,)``, width / height of each original image, which crops of images staged with
             ``fit="crop"`` restore.
+        digests: uint64 ``(N,)``, the :func:`~resnetkit.data.digests.image_digest` of each original image.
     """
 
     name: str
@@ -109,6 +112,7 @@ class Split:
     labels: Indices
     identifiers: Sequence[str]
     aspect_ratios: npt.NDArray[np.float32]
+    digests: Digests
 
     def __len__(self) -> int:
         return len(self.labels)
