@@ -45,13 +45,16 @@ def reason(source: Path | bytes, limits: Limits = LIMITS) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("kind", ["PNG", "BMP", "GIF"])
+KINDS = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM"]
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "GIF", "TIFF", "PPM"])
 def test_lossless_formats_keep_every_pixel(kind: str) -> None:
     image = noise(channels=1) if kind == "GIF" else noise()
     assert np.array_equal(decode(encoded(image, kind), LIMITS, 3), image.convert("RGB"))
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "AVIF"])
 def test_lossy_formats_decode_to_the_right_colours(kind: str) -> None:
     decoded = np.asarray(decode(encoded(Image.new("RGB", (33, 17), (200, 40, 90)), kind), LIMITS, 3))
     assert decoded.shape == (17, 33, 3)
@@ -59,17 +62,32 @@ def test_lossy_formats_decode_to_the_right_colours(kind: str) -> None:
 
 
 def test_other_formats_are_refused() -> None:
-    assert reason(encoded(noise(), "TIFF")).startswith("is not a JPEG, PNG, WebP, BMP or GIF image (its first bytes")
+    text = "is not a JPEG, PNG, WEBP, BMP, GIF, TIFF, AVIF or PPM image (its first bytes"
+    assert reason(encoded(noise(), "ICO")).startswith(text)
 
 
-def test_of_an_animation_the_first_frame() -> None:
+@pytest.mark.parametrize("kind", ["GIF", "TIFF", "AVIF", "WEBP", "PNG"])
+def test_of_an_animation_the_first_frame(kind: str) -> None:
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
-    content = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
-    assert decode(content, LIMITS, 3).getpixel((4, 4)) == (255, 0, 0)
+    content = encoded(frames[0], kind, save_all=True, append_images=frames[1:])
+    with Image.open(BytesIO(content)) as image:
+        assert image.n_frames == 2  # type: ignore[attr-defined]
+    red, _, blue = decode(content, LIMITS, 3).getpixel((4, 4))
+    assert (red > 200, blue < 50) == (True, True)
+
+
+@pytest.mark.parametrize("compression", [None, "tiff_lzw", "tiff_adobe_deflate", "jpeg", "packbits"])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_tiffs_are_read_whatever_their_compression(compression: str | None, mode: str) -> None:
+    decoded = decode(
+        encoded(Image.new("RGB", (33, 17), "teal").convert(mode), "TIFF", compression=compression), LIMITS, 3
+    )
+    expected = np.asarray(Image.new("RGB", (33, 17), "teal").convert(mode).convert("RGB"), dtype=int)
+    assert np.abs(np.asarray(decoded, dtype=int) - expected).max() <= 6
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
 def test_exif_orientation_is_honoured(tmp_path: Path, orientation: int, kind: str) -> None:
     """The stored pixels are turned the wrong way round; decoding must bring the red corner back to the top left."""
     upright = Image.new("RGB", (32, 16), "white")
@@ -161,7 +179,7 @@ def test_reasons_for_what_is_no_image(tmp_path: Path) -> None:
     assert reason(tmp_path) == "is not a file"
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP"])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("part", [0.01, 0.5, 0.9])
 def test_a_truncated_file_is_never_half_decoded(kind: str, part: float) -> None:
     content = encoded(noise(200, 200), kind)
@@ -172,7 +190,7 @@ def test_a_truncated_file_is_never_half_decoded(kind: str, part: float) -> None:
 def test_damaged_bytes_give_an_image_or_a_reason_but_no_other_error() -> None:
     generator = np.random.default_rng(1)
     outcomes = []
-    for kind in ("JPEG", "PNG", "WEBP", "GIF", "BMP"):
+    for kind in KINDS:
         content = np.frombuffer(encoded(noise(), kind), dtype=np.uint8)
         for _ in range(60):
             damaged = content.copy()
@@ -182,7 +200,7 @@ def test_damaged_bytes_give_an_image_or_a_reason_but_no_other_error() -> None:
             except UnreadableImage as error:
                 outcomes.append(str(error))
     assert all(outcomes)
-    assert 20 < outcomes.count("RGB") < 280
+    assert 40 < outcomes.count("RGB") < 440
 
 
 def test_a_decompression_bomb_is_refused_by_its_header(tmp_path: Path) -> None:
@@ -193,6 +211,24 @@ def test_a_decompression_bomb_is_refused_by_its_header(tmp_path: Path) -> None:
     assert reason(path) == text
     with pytest.raises(UnreadableImage, match=text):
         read_header(path, LIMITS)
+
+
+def tiled_tiff(width: int, height: int, tile_px: int) -> bytes:
+    """A grey TIFF of black in a single tile, which may be far larger than the image."""
+    packer = zlib.compressobj(9)
+    tile = b"".join(packer.compress(bytes(tile_px)) for _ in range(tile_px)) + packer.flush()
+    short, long = 3, 4
+    values = [(256, short, width), (257, short, height), (258, short, 8), (259, short, 8), (262, short, 1)]
+    values += [(277, short, 1), (322, long, tile_px), (323, long, tile_px)]
+    values += [(324, long, 8 + 2 + 12 * 10 + 4), (325, long, len(tile))]
+    entries = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in values)
+    return b"II*\0" + struct.pack("<IH", 8, len(values)) + entries + bytes(4) + tile
+
+
+def test_a_tile_that_is_larger_than_its_image_counts() -> None:
+    assert decode(tiled_tiff(20, 30, 64), LIMITS, 1).size == (20, 30)
+    text = "has 1,048,576 pixels, more than the limit of 1,000,000"
+    assert reason(tiled_tiff(20, 30, 1024), Limits(max_pixels=10**6)) == text
 
 
 @pytest.mark.filterwarnings("error")

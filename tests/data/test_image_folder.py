@@ -72,8 +72,8 @@ def test_class_names_sort_naturally(tmp_path: Path) -> None:
 
 
 def test_nested_folders_belong_to_their_class_and_extensions_ignore_case(tmp_path: Path) -> None:
-    found = scan(make(tmp_path, "cat/2020/may/a.JPG", "cat/b.JpEg", "dog/c.GIF", "dog/d.bmp"))
-    assert found.splits["all"].paths == ["cat/2020/may/a.JPG", "cat/b.JpEg", "dog/c.GIF", "dog/d.bmp"]
+    found = scan(make(tmp_path, "cat/2020/may/a.JPG", "cat/b.JpEg", "dog/c.GIF", "dog/d.bmp", "dog/e.JFIF"))
+    assert found.splits["all"].paths == ["cat/2020/may/a.JPG", "cat/b.JpEg", "dog/c.GIF", "dog/d.bmp", "dog/e.JFIF"]
 
 
 def test_hidden_files_and_files_beside_the_images_are_counted(tmp_path: Path) -> None:

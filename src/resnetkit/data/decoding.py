@@ -18,14 +18,15 @@ from typing import NamedTuple, TypeGuard
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageCms, UnidentifiedImageError
+from PIL.TiffImagePlugin import TILELENGTH, TILEWIDTH, TiffImageFile
 
 from resnetkit.data.digests import image_digest
+from resnetkit.data.image_files import FORMATS, format_of
 from resnetkit.data.jpeg import decode_directly, scale_for
 from resnetkit.data.source import UInt8Images
 from resnetkit.data.spec import Limits
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
-SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"BM", b"GIF8")
+NAMES = tuple(each.name for each in FORMATS)
 MODES = {1: "L", 3: "RGB"}
 NUM_AXES = {1: 2, 3: 3}
 ORIENTATION_TAG = 0x0112
@@ -83,14 +84,15 @@ def read_header(path: str | os.PathLike[str], limits: Limits) -> Header:
         width, height = image.size
         if _orientation(image) >= 5:
             width, height = height, width
-        return Header(width, height, image.mode in ("1", "L", "LA", "I;16", "I"))
+        return Header(width, height, image.mode in ("1", "L", "LA") or _has_sixteen_bits(image))
 
 
 def decode(source: str | os.PathLike[str] | bytes, limits: Limits, channels: int, least_px: int = 0) -> Image.Image:
     """The image in a file (or its bytes), upright, in mode ``L`` (``channels=1``) or ``RGB`` (``channels=3``).
 
-    Of an animation, the first frame. Both limits are checked before any pixel is decoded. With ``least_px``, a JPEG
-    is shrunk while it is decoded, by the largest of 2, 4, 8 that leaves both sides at least that long.
+    Of an animation, the first frame, and of several pages the first. Both limits are checked before any pixel is
+    decoded. With ``least_px``, a JPEG is shrunk while it is decoded, by the largest of 2, 4, 8 that leaves both sides
+    at least that long.
 
     Raises:
         UnreadableImage: with the reason.
@@ -234,7 +236,7 @@ def _opened(content: bytes, limits: Limits) -> Iterator[Image.Image]:
         with _bomb_check:
             pillow_limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
             try:
-                image = Image.open(BytesIO(content), formats=FORMATS)
+                image = Image.open(BytesIO(content), formats=NAMES)
             finally:
                 Image.MAX_IMAGE_PIXELS = pillow_limit
     except UnidentifiedImageError:
@@ -242,16 +244,25 @@ def _opened(content: bytes, limits: Limits) -> Iterator[Image.Image]:
     except Exception as error:
         raise UnreadableImage(_reason(error)) from error
     with image:
-        num_pixels = image.width * image.height
+        num_pixels = max(image.width * image.height, _tile_pixels(image))
         if num_pixels > limits.max_pixels:
             raise UnreadableImage(f"has {num_pixels:,} pixels, more than the limit of {limits.max_pixels:,}")
         yield image
 
 
+def _tile_pixels(image: Image.Image) -> int:
+    """The size of a TIFF's tiles: one that is decoded takes its whole memory, however little of it the image shows."""
+    if not isinstance(image, TiffImageFile):
+        return 0
+    width, height = (image.tag_v2.get(tag, 0) for tag in (TILEWIDTH, TILELENGTH))
+    return int(width) * int(height)
+
+
 def _why_unknown(content: bytes) -> str:
-    if content.startswith(SIGNATURES):
-        return "is truncated or damaged: its header cannot be read"
-    return f"is not a JPEG, PNG, WebP, BMP or GIF image (its first bytes are {content[:8]!r})"
+    known = format_of(content)
+    if known is not None:
+        return f"is truncated, damaged or an unusual {known.name}: its header cannot be read"
+    return f"is not a {', '.join(NAMES[:-1])} or {NAMES[-1]} image (its first bytes are {content[:8]!r})"
 
 
 def _reason(error: Exception) -> str:
@@ -265,6 +276,8 @@ def _reason(error: Exception) -> str:
 
 def _orientation(image: Image.Image) -> int:
     """EXIF orientation 1 to 8; a missing, damaged or nonsensical one means upright, as every viewer takes it."""
+    if image.format == "TIFF":  # which Pillow turns by itself, its size too
+        return 1
     try:
         # The base class, because PNG's own getexif decodes all pixels to look for a late EXIF chunk.
         orientation = int(Image.Image.getexif(image).get(ORIENTATION_TAG, 1))

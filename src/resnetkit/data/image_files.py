@@ -2,11 +2,43 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif")
+from PIL import features
+
+
+@dataclass(frozen=True)
+class Format:
+    """A kind of image file that is read.
+
+    Attributes:
+        name: Pillow's name of it.
+        extensions: of the names of such files.
+        signature: what such a file begins with, as a pattern.
+        feature: what Pillow must have been built with to read it, if anything.
+    """
+
+    name: str
+    extensions: tuple[str, ...]
+    signature: bytes
+    feature: str | None = None
+
+
+KNOWN_FORMATS = (
+    Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), rb"\xff\xd8\xff"),
+    Format("PNG", (".png", ".apng"), rb"\x89PNG"),
+    Format("WEBP", (".webp",), rb"RIFF", "webp"),
+    Format("BMP", (".bmp",), rb"BM"),
+    Format("GIF", (".gif",), rb"GIF8"),
+    Format("TIFF", (".tif", ".tiff"), rb"II[*+]\0|MM\0[*+]"),
+    Format("AVIF", (".avif",), rb".{4}ftypavi[fs]", "avif"),
+    Format("PPM", (".pbm", ".pgm", ".ppm", ".pnm"), rb"P[1-6]\s"),
+)
+FORMATS = tuple(each for each in KNOWN_FORMATS if each.feature is None or features.check(each.feature))
+EXTENSIONS = tuple(extension for each in FORMATS for extension in each.extensions)
 # What lies beside images without being one: notes, tables, annotations, what systems leave behind.
 SIDECARS = (
     ".txt .md .rst .pdf .json .jsonl .csv .tsv .xml .yaml .yml .html .log .ini .db .sqlite .lnk .url .xmp .aae .thm "
@@ -45,6 +77,11 @@ class LeftOut:
 
     def __len__(self) -> int:
         return self.beside + self.unread.total()
+
+
+def format_of(content: bytes) -> Format | None:
+    """The kind of a file that begins like this, if it is one that is read."""
+    return next((each for each in FORMATS if re.match(each.signature, content, re.DOTALL)), None)
 
 
 def is_image(name: str) -> bool:
