@@ -15,10 +15,11 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from resnetkit.classifier import Classifier, load_classifier
-from resnetkit.classifier_file import FILE_NAME, FORMAT, find_classifier
+from resnetkit.classifier_file import FILE_NAME, FORMAT, find_classifier, read_description
 from resnetkit.config import to_dict
 from resnetkit.data.spec import Limits, Preprocessing
 from resnetkit.errors import Code, ResnetkitError
+from resnetkit.inference.opening import open_predictor
 from resnetkit.models.resnet import ResNet
 from resnetkit.models.spec import BASIC_PREACT, STEM_3X3, ResNetSpec
 
@@ -115,6 +116,17 @@ def rewrite(path: Path, **changes: object) -> None:
     save_file(tensors, path, {"resnetkit": json.dumps(description)})
 
 
+def test_limits_are_kept_and_usual_where_a_file_has_none(tmp_path: Path, files: list[Path]) -> None:
+    path, limits = tmp_path / "a.safetensors", Limits(max_pixels=100, max_file_bytes=10_000)
+    make(limits=limits).save(path)
+    assert load_classifier(path).limits == read_description(path).limits == limits
+    assert (
+        "more than the limit of 100 (--max-pixels)" in open_predictor(path, engine="torch").predict(files[:1])[0].reason
+    )
+    rewrite(path, limits=None)
+    assert load_classifier(path).limits == Limits()
+
+
 def test_a_file_from_before_images_were_fitted_is_read_as_cropping(tmp_path: Path) -> None:
     path, old = tmp_path / "old.safetensors", to_dict(PREPROCESSING)
     make().save(path)
@@ -138,6 +150,8 @@ FOREIGN = {
         "reads 3 channels",
     ),
     "preprocessing of another kind": ({"preprocessing": "none"}, "is not valid"),
+    "limits of another kind": ({"limits": {"max_pixels": "many"}}, "is not valid"),
+    "no limits at all": ({"limits": {"max_pixels": 0}}, "is not valid"),
     "provenance of another kind": ({"provenance": 3}, "is damaged"),
 }
 

@@ -40,6 +40,7 @@ class Classifier:
 
     Attributes:
         provenance: where it comes from (data, epochs, validation score …), JSON-ready, for people to read.
+        limits: images beyond these are refused; those of its training, unless it is given others.
         engine: what computes the probabilities, from :func:`resnetkit.inference.opening.open_engine`; None: the network
             as it is. An engine holds a copy of the weights and of the preprocessing, so ``dataclasses.replace`` leaves
             it behind; take a new one after changing the network.
@@ -104,6 +105,7 @@ class Classifier:
             "preprocessing": to_dict(self.preprocessing),
             "class_names": list(self.class_names),
             "provenance": self.provenance,
+            "limits": to_dict(self.limits),
         }
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.network.state_dict().items()}
         # One metadata key only: the format does not keep the order of several. In ASCII, because a class has the name
@@ -148,7 +150,9 @@ def load_classifier(path: str | Path, *, device: str | torch.device = "cpu") -> 
     try:
         network = ResNet(description.spec)
         load_weights(network, tensors, source=str(file))
-        classifier = Classifier(network, description.preprocessing, description.class_names, description.provenance)
+        classifier = Classifier(
+            network, description.preprocessing, description.class_names, description.provenance, description.limits
+        )
     except ResnetkitError as error:
         raise error if error.code is Code.WEIGHTS else invalid(file, error) from None
     network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -10,7 +10,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from resnetkit.config import from_dict
-from resnetkit.data.spec import Preprocessing
+from resnetkit.data.spec import Limits, Preprocessing
 from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.models.spec import ResNetSpec
 
@@ -27,6 +27,7 @@ class Description:
     preprocessing: Preprocessing
     class_names: tuple[str, ...]
     provenance: dict[str, Any]
+    limits: Limits
 
 
 def find_classifier(path: str | Path) -> Path:
@@ -117,6 +118,7 @@ def read_description(file: Path) -> Description:
             preprocessing=from_dict(Preprocessing, description["preprocessing"], where=str(file)),
             class_names=tuple(str(name) for name in description["class_names"]),
             provenance=dict(description["provenance"]),
+            limits=from_dict(Limits, description.get("limits", {}), where=str(file)),
         )
     except ResnetkitError as error:
         raise error if error.code is Code.WEIGHTS else invalid(file, error) from None

@@ -156,7 +156,7 @@ def test_other_kinds_of_frame(simplejpeg: object, marker: int, monkeypatch: pyte
 def test_sizes_that_lie(simplejpeg: object, monkeypatch: pytest.MonkeyPatch) -> None:
     content = encoded(picture(40, 30))
     assert outcome(with_frame(content, height=60_000, width=60_000), 3, 0) == (
-        "has 3,600,000,000 pixels, more than the limit of 1,000,000"
+        "has 3,600,000,000 pixels, more than the limit of 1,000,000 (--max-pixels)"
     )
     for changes in ({"height": 900}, {"height": 16}, {"height": 0}, {"width": 8}, {"width": 1}):
         assert_same(with_frame(content, **changes), monkeypatch)
@@ -230,7 +230,7 @@ def test_a_reduced_image_looks_like_the_whole_one() -> None:
 
 def test_the_pixel_limit_holds_for_the_whole_image() -> None:
     reason = outcome(encoded(picture(1200, 900)), 3, 10)
-    assert reason == "has 1,080,000 pixels, more than the limit of 1,000,000"
+    assert reason == "has 1,080,000 pixels, more than the limit of 1,000,000 (--max-pixels)"
 
 
 def test_other_formats_are_never_reduced() -> None:

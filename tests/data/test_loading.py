@@ -169,7 +169,7 @@ def test_bad_images_stop_with_the_whole_list(folder: Path) -> None:
     assert reasons["truncated.jpg"] == "is truncated"
     assert "b'hello'" in reasons["text.jpg"]
     assert reasons["empty.png"] == "is empty (0 bytes)"
-    assert reasons["huge.png"] == "has 90,000 pixels, more than the limit of 50,000"
+    assert reasons["huge.png"] == "has 90,000 pixels, more than the limit of 50,000 (--max-pixels)"
     assert error.code == Code.DATA
     assert error.what == "4 of 44 image files cannot be used"
     assert all(path in str(error) for path in bad)

@@ -15,6 +15,7 @@ import resnetkit
 from resnetkit.classifier import load_classifier
 from resnetkit.cli.app import main
 from resnetkit.config import override
+from resnetkit.data.spec import Limits
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.training import feed, loop, runs
 from resnetkit.training.listener import Listener, StepReport
@@ -379,10 +380,11 @@ def test_long_images_are_seen_whole(tmp_path: Path) -> None:
             Image.fromarray(pixels).save(tmp_path / "long" / name / f"{number}.png")
     result = runs.train(
         str(tmp_path / "long"),
-        settings={"model.depths": [1, 1, 1], "runtime.threads": 1, "epochs": 4},
+        settings={"model.depths": [1, 1, 1], "runtime.threads": 1, "epochs": 4, "data.limits.max_pixels": 300},
         out=tmp_path / "runs",
     )
     assert result.scores["test"].top1.value == 1
     recipe, record = RunFolder(result.run).read_record()
     assert recipe.preprocessing.fit == "squeeze"
+    assert load_classifier(result.run).limits == Limits(max_pixels=300)
     assert any(reason.startswith("fit squeeze: the middle square is only 33 %") for reason in record["reasons"])

@@ -18,13 +18,16 @@ from resnetkit.cli.options import (
     EntryOption,
     JsonOption,
     LayoutOption,
+    MaxFileBytesOption,
+    MaxPixelsOption,
     PrecisionOption,
     PreprocessOption,
     WeightsModelOption,
 )
+from resnetkit.cli.settings import with_limits
 
 if TYPE_CHECKING:
-    from resnetkit.data.spec import DataSpec
+    from resnetkit.data.spec import DataSpec, Limits
     from resnetkit.evaluation.metrics import Scores
 
 
@@ -52,6 +55,8 @@ def evaluate(
     entry: EntryOption = None,
     class_names: ClassNamesOption = None,
     preprocess: PreprocessOption = None,
+    max_pixels: MaxPixelsOption = None,
+    max_file_bytes: MaxFileBytesOption = None,
     data_dir: DataDirOption = None,
     device: DeviceOption = "auto",
     engine: EngineOption = "auto",
@@ -78,9 +83,9 @@ def evaluate(
     file = chosen_file(classifier, checkpoint)
     cache = computing.cache_beside(file)
     loaded = open_and_warn(file, Reading(model, entry, class_names, tuple(preprocess or ()), device))
-    spec, is_own = _data_spec(classifier, data)
+    spec, is_own = _data_spec(classifier, data, loaded.limits)
     spec = replace(spec, on_bad_image=on_bad_image or spec.on_bad_image, data_dir=data_dir or spec.data_dir)
-    spec = replace(spec, layout=layout or spec.layout)
+    spec = replace(spec, layout=layout or spec.layout, limits=with_limits(spec.limits, max_pixels, max_file_bytes))
     source = open_data(
         spec, loaded.class_names
     )  # before engines are measured: nobody waits to be told that data are missing
@@ -112,7 +117,7 @@ def evaluate(
         raise typer.Exit(1)
 
 
-def _data_spec(classifier: str, data: str | None) -> tuple[DataSpec, bool]:
+def _data_spec(classifier: str, data: str | None, limits: Limits) -> tuple[DataSpec, bool]:
     """The data to score on, and whether they are those the classifier was trained with."""
     from pathlib import Path
 
@@ -129,7 +134,7 @@ def _data_spec(classifier: str, data: str | None) -> tuple[DataSpec, bool]:
         # The same split seed and shares as in training: what was held back then is held back now.
         return own, True
     assert data is not None
-    return DataSpec(data, validation_fraction=0.0, test_fraction=0.0), False
+    return DataSpec(data, validation_fraction=0.0, test_fraction=0.0, limits=limits), False
 
 
 def _print_scores(scores: Scores, title: str) -> None:

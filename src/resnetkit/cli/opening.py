@@ -138,7 +138,7 @@ def _open_on_demand(source: str, reading: Reading, computing: Computing) -> Pred
     description = read_description(file)
     _warn(description.provenance)
     engine = _EngineOnDemand(lambda: computing.open_predictor(file, reading.device).engine)
-    return Predictor(engine, description.preprocessing, description.class_names)
+    return Predictor(engine, description.preprocessing, description.class_names, description.limits)
 
 
 @dataclass(frozen=True)

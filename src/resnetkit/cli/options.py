@@ -43,6 +43,14 @@ CheckpointOption = Annotated[
     Literal["best"] | None,
     typer.Option("--checkpoint", help="Of a run that has not finished: its best epoch so far.", show_default=False),
 ]
+MaxPixelsOption = Annotated[
+    int | None,
+    typer.Option("--max-pixels", help="Refuse images with more pixels; left out: 64,000,000, or as in training."),
+]
+MaxFileBytesOption = Annotated[
+    int | None,
+    typer.Option("--max-file-bytes", help="Refuse files with more bytes; left out: 256 MiB, or as in training."),
+]
 WeightsModelOption = Annotated[
     str | None,
     typer.Option("--model", "-m", help="For a weight file: its network, where its tensors leave a choice."),

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -19,10 +20,13 @@ from resnetkit.cli.options import (
     DeviceOption,
     EngineOption,
     EntryOption,
+    MaxFileBytesOption,
+    MaxPixelsOption,
     PrecisionOption,
     PreprocessOption,
     WeightsModelOption,
 )
+from resnetkit.cli.settings import with_limits
 
 if TYPE_CHECKING:
     from resnetkit.prediction import Prediction
@@ -42,6 +46,8 @@ def predict(
     entry: EntryOption = None,
     class_names: ClassNamesOption = None,
     preprocess: PreprocessOption = None,
+    max_pixels: MaxPixelsOption = None,
+    max_file_bytes: MaxFileBytesOption = None,
     device: DeviceOption = "auto",
     engine: EngineOption = "auto",
     precision: PrecisionOption = "fp32",
@@ -70,6 +76,7 @@ def predict(
         Computing(engine, precision, min(BATCH_SIZE, len(files))),
         expects_images=any(os.path.isfile(file) and os.access(file, os.R_OK) for file in files),
     )
+    loaded = replace(loaded, limits=with_limits(loaded.limits, max_pixels, max_file_bytes))
     top = min(top, len(loaded.class_names))
     num_errors = 0
     writer = {"table": _write_table, "csv": _write_csv, "jsonl": _write_jsonl}[format]

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from resnetkit.data.spec import Limits
+
+
+def with_limits(limits: Limits, max_pixels: int | None, max_file_bytes: int | None) -> Limits:
+    """Limits for images, with those that options set."""
+    given = {"max_pixels": max_pixels, "max_file_bytes": max_file_bytes}
+    return replace(limits, **{name: value for name, value in given.items() if value is not None})
 
 
 def read_settings(assignments: list[str] | None, options: Mapping[str, tuple[str, Any]]) -> dict[str, str]:

@@ -5,13 +5,23 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from resnetkit.cli.options import BadImageOption, DataDirOption, DeviceOption, EntryOption, JsonOption, LayoutOption
+from resnetkit.cli.options import (
+    BadImageOption,
+    DataDirOption,
+    DeviceOption,
+    EntryOption,
+    JsonOption,
+    LayoutOption,
+    MaxFileBytesOption,
+    MaxPixelsOption,
+)
 from resnetkit.cli.program import program
-from resnetkit.cli.settings import read_settings
+from resnetkit.cli.settings import read_settings, with_limits
 
 if TYPE_CHECKING:
     from resnetkit.training.finishing import Result
@@ -48,6 +58,8 @@ def train(
     seed: Annotated[int | None, typer.Option("--seed", help="Another seed, another run.")] = None,
     layout: LayoutOption = None,
     on_bad_image: BadImageOption = "stop",
+    max_pixels: MaxPixelsOption = None,
+    max_file_bytes: MaxFileBytesOption = None,
     data_dir: DataDirOption = None,
     device: DeviceOption = "auto",
     json: JsonOption = False,
@@ -87,6 +99,8 @@ def train(
         "--data-dir": ("data.data_dir", data_dir),
         "--layout": ("data.layout", layout),
         "--on-bad-image": ("data.on_bad_image", None if on_bad_image == "stop" else on_bad_image),
+        "--max-pixels": ("data.limits.max_pixels", max_pixels),
+        "--max-file-bytes": ("data.limits.max_file_bytes", max_file_bytes),
     }
     others = {"DATA": ("data.source", data), "--model": ("model", model)}
     try:
@@ -104,6 +118,7 @@ def train(
             assigned = read_settings(set_, options | of_data | others)
             settings = {path: value for path, value in options.values() if value is not None} | assigned
             spec = DataSpec(data, data_dir=data_dir, layout=layout or "auto", on_bad_image=on_bad_image)
+            spec = replace(spec, limits=with_limits(spec.limits, max_pixels, max_file_bytes))
             result = runs.train(spec, model=model, recipe=recipe, settings=settings, out=out, listener=listener)
     except Interrupted as interruption:
         print(f"{interruption}, after writing a checkpoint", file=sys.stderr)

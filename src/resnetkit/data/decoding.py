@@ -30,6 +30,7 @@ NAMES = tuple(each.name for each in FORMATS)
 MODES = {1: "L", 3: "RGB"}
 NUM_AXES = {1: 2, 3: 3}
 ORIENTATION_TAG = 0x0112
+OVER_LIMIT = "more than the limit of"
 TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -224,7 +225,7 @@ def _check_file_size(size: int, limits: Limits) -> None:
     if size == 0:
         raise UnreadableImage("is empty (0 bytes)")
     if size > limits.max_file_bytes:
-        raise UnreadableImage(f"has {size:,} bytes, more than the limit of {limits.max_file_bytes:,}")
+        raise UnreadableImage(f"has {size:,} bytes, {OVER_LIMIT} {limits.max_file_bytes:,} (--max-file-bytes)")
 
 
 @contextlib.contextmanager
@@ -246,7 +247,7 @@ def _opened(content: bytes, limits: Limits) -> Iterator[Image.Image]:
     with image:
         num_pixels = max(image.width * image.height, _tile_pixels(image))
         if num_pixels > limits.max_pixels:
-            raise UnreadableImage(f"has {num_pixels:,} pixels, more than the limit of {limits.max_pixels:,}")
+            raise UnreadableImage(f"has {num_pixels:,} pixels, {OVER_LIMIT} {limits.max_pixels:,} (--max-pixels)")
         yield image
 
 

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from resnetkit.data.cache import cache_file, load_cached
 from resnetkit.data.dataset_files import read_named
 from resnetkit.data.datasets import DATASETS, NamedData
-from resnetkit.data.decoding import Header, UnreadableImage, read_header
+from resnetkit.data.decoding import OVER_LIMIT, Header, UnreadableImage, read_header
 from resnetkit.data.image_files import tell_ignored
 from resnetkit.data.image_folder import scan
 from resnetkit.data.layout_option import UNSPLIT
@@ -42,11 +42,13 @@ class BadImagesError(ResnetkitError):
         lines = [f"{bad.path} {bad.reason}" for bad in self.bad_images[:SHOWN_BAD_IMAGES]]
         num_more = len(self.bad_images) - len(lines)
         lines += [f"… and {num_more:,} more"] if num_more else []
+        is_limited = any(OVER_LIMIT in bad.reason for bad in self.bad_images)
+        raise_limit = "raise the limit by the option in brackets, " if is_limited else ""
         super().__init__(
             Code.DATA,
             f"{len(self.bad_images):,} of {num_images:,} image files cannot be used",
             why="\n    ".join(lines),
-            fix="repair or remove these files, or leave them out with --on-bad-image skip",
+            fix=f"{raise_limit}repair or remove these files, or leave them out with --on-bad-image skip",
         )
 
     def __reduce__(self) -> tuple[object, ...]:

@@ -84,10 +84,14 @@ class Preprocessing:
 
 @frozen
 class Limits:
-    """Files beyond these are refused before they are decoded (decompression bombs)."""
+    """Files beyond these are refused before they are decoded (decompression bombs); part of every classifier."""
 
     max_pixels: int = 64_000_000
     max_file_bytes: int = 256 * 2**20
+
+    def __post_init__(self) -> None:
+        for name in ("max_pixels", "max_file_bytes"):
+            require(getattr(self, name) >= 1, f"limits.{name} must be at least 1, got {getattr(self, name)}")
 
 
 @frozen

@@ -48,7 +48,8 @@ def evaluate(
     """Score a classifier on a data set or image folder.
 
     Args:
-        data: the name of a data set, a folder, how to find and split either, or what was opened already.
+        data: the name of a data set, a folder, how to find and split either, or what was opened already. A name or
+            folder is read within the classifier's limits.
         split: ``train``, ``val``, ``test``, or ``all`` of them together.
 
     Raises:
@@ -57,7 +58,9 @@ def evaluate(
     source = (
         data
         if isinstance(data, DataSource)
-        else open_data(DataSpec(data) if isinstance(data, str) else data, classifier.class_names)
+        else open_data(
+            DataSpec(data, limits=classifier.limits) if isinstance(data, str) else data, classifier.class_names
+        )
     )
     names = list(source.split_sizes) if split == "all" else [split]
     if not set(names) <= set(source.split_sizes):

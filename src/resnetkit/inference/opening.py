@@ -74,7 +74,7 @@ def open_predictor(
             )
             if opened is not None:
                 _tell_if_vain(precision, on_cpu=True, tell=tell)
-                return Predictor(opened, description.preprocessing, description.class_names)
+                return Predictor(opened, description.preprocessing, description.class_names, description.limits)
     # Only here, and below this line, torch is loaded.
     from resnetkit.classifier import load_classifier
     from resnetkit.runtime import find_device

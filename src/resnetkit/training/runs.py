@@ -320,4 +320,4 @@ def _best_classifier(
         provenance["warnings"] = [told]
     device = next(state.network.parameters()).device
     network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Classifier(network, recipe.preprocessing, loaded.class_names, provenance)
+    return Classifier(network, recipe.preprocessing, loaded.class_names, provenance, recipe.data.limits)
