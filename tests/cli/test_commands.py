@@ -210,7 +210,7 @@ def test_other_classes_are_refused_by_name(cli: Cli, trained: Path, tmp_path: Pa
     code, _, err = cli("evaluate", str(trained), str(tmp_path / "pets"), "--split", "all")
     assert code == 3
     assert "'cat', 'dog'" in err
-    assert "the data lack '0'" in err
+    assert "it knows '0', '1'" in err
 
 
 def test_classes_are_matched_by_name_not_by_position(cli: Cli, trained: Path, tmp_path: Path) -> None:
@@ -296,6 +296,22 @@ def test_train_lists_bad_images_and_trains_nothing(cli: Cli, mixed_folder: Path,
         assert (name in err) == (status == "error"), name
     assert "--on-bad-image skip" in err
     assert not (tmp_path / "runs").exists()
+
+
+def test_train_says_what_it_left_out(cli: Cli, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for number in range(9):
+            digit_file(tmp_path / "data" / name, f"{number}.png")
+    (tmp_path / "data" / "one" / "bad.png").touch()
+    arguments = ["train", str(tmp_path / "data"), "--out", str(tmp_path / "runs"), "--epochs", "1"]
+    arguments += ["--set", "model.depths=[1,1,1]", "--set", "batch_size=4", "--on-bad-image", "skip"]
+    code, out, err = cli(*arguments)
+    assert code == 0
+    assert (
+        "warning: 1 of 19 image files are left out: one/bad.png is empty (0 bytes); among them 1 of 10 of 'one'" in err
+    )
+    assert "note  without 1 file that cannot be read: bad.png" in out
 
 
 @pytest.mark.parametrize("option", ["--epochs=9", "--seed=0", "--out=elsewhere", "--set=epochs=9", "--reset-head"])

@@ -196,6 +196,7 @@ def test_skipping_leaves_bad_images_out_and_records_them(folder: Path, max_memor
     source = open_data(spec(folder, limits=SMALL_LIMITS, on_bad_image="skip", max_memory_bytes=max_memory_bytes))
     data = source.load(ALL, PREPROCESSING)
     assert {image.path for image in data.bad_images} == bad
+    assert any(text.startswith("5 of 44 image files are left out: ") for text in data.warnings)
     for name, split in data.splits.items():
         assert not bad & {str(folder / identifier) for identifier in split.identifiers}
         known = dict(zip(clean.splits["train"].identifiers, range(30), strict=True))
@@ -211,6 +212,24 @@ def test_skipping_a_whole_class_is_an_error(folder: Path) -> None:
         path.write_bytes(b"")
     with pytest.raises(ResnetkitError, match="no image of class 'cat' in train can be read"):
         open_data(spec(folder, on_bad_image="skip")).load(ALL, PREPROCESSING)
+
+
+def test_a_split_that_is_only_scored_may_lose_a_class_but_not_all_images(folder: Path) -> None:
+    make_splits = {"train": range(10), "test": range(10, 20)}
+    for name, kind in (("cat", "png"), ("dog", "jpg")):
+        for split, numbers in make_splits.items():
+            for number in numbers:
+                save(folder.parent / "given" / split / name / f"{number}.{kind}", number + (kind == "jpg") * 100)
+    given = folder.parent / "given"
+    for path in (given / "test" / "cat").iterdir():
+        path.write_bytes(b"")
+    loaded = open_data(spec(given, on_bad_image="skip")).load(ALL, PREPROCESSING)
+    assert set(loaded.splits["test"].labels.tolist()) == {1}
+    assert any("10 of 20 of 'cat'" in text for text in loaded.warnings)
+    for path in (given / "test" / "dog").iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(ResnetkitError, match="in test can be read"):
+        open_data(spec(given, on_bad_image="skip")).load(ALL, PREPROCESSING)
 
 
 def test_a_folder_of_bad_images_only_is_refused_when_opened(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from resnetkit.data.review import fingerprint, warnings_about
+from resnetkit.data.review import fingerprint, warnings_about, what_is_left_out
 from resnetkit.data.source import ArrayImages, Split
 
 NAMES = ("cat", "dog")
@@ -47,3 +47,24 @@ def test_one_shared_image_is_singular() -> None:
 def test_many_shared_images_are_cut_short() -> None:
     splits = {name: split(name, [0] * 5, [0, 1, 2, 3, 4]) for name in ("train", "val")}
     assert warnings_about(("cat",), splits)[0].endswith("val2 = train2, …")
+
+
+def test_the_same_pixels_under_two_classes_of_one_split_are_told() -> None:
+    twice = {"train": split("train", [0] * 20 + [1] * 20, [*range(20), 3, 3, 7, *range(100, 117)])}
+    (told,) = warnings_about(NAMES, twice)
+    assert told.startswith("5 images of train have the same pixels under two classes: train3 = train2")
+    assert "train7 = train22" in told
+    same_class = {"train": split("train", [0] * 20 + [1] * 20, [*range(19), 3, *range(100, 120)])}
+    assert warnings_about(NAMES, same_class) == ()
+
+
+def test_what_is_left_out_is_counted_named_and_weighed() -> None:
+    files = {"train": ([f"cat/{n}" for n in range(10)] + [f"dog/{n}" for n in range(30)], np.repeat([0, 1], [10, 30]))}
+    (told,) = what_is_left_out(NAMES, files, {"train": {0: "is truncated", 5: "is empty", 12: "is truncated"}})
+    assert told == (
+        "3 of 40 image files are left out: cat/0 is truncated; cat/5 is empty; dog/2 is truncated; "
+        "among them 2 of 10 of 'cat'"
+    )
+    (many,) = what_is_left_out(NAMES, files, {"train": dict.fromkeys(range(11, 20), "is empty")})
+    assert "dog/5 is empty; 4 more; among them 9 of 30 of 'dog'" in many
+    assert what_is_left_out(NAMES, files, {"train": {}}) == ()

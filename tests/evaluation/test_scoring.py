@@ -1,8 +1,11 @@
 """A classifier's scores on data: every image once, classes by name."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from resnetkit.classifier import Classifier
 from resnetkit.data.loading import open_data
@@ -47,16 +50,39 @@ def test_labels_follow_the_classifiers_order_of_names(classifier: Classifier) ->
 @pytest.mark.parametrize(
     ("names", "known", "words"),
     [
-        (["cat", "cow"], ["cat"], "does not know 'cow'"),
-        (["cat"], ["cat", "dog"], "data lack 'dog'"),
-        (["Cat"], ["cat"], "does not know 'Cat'; the data lack 'cat'"),
+        (["cat", "cow"], ["cat", "dog"], "does not know 'cow'; it knows 'cat', 'dog'"),
+        (["Cat", "dog"], ["cat", "dog"], "does not know 'Cat'; alike are 'Cat' and 'cat'"),
+        (["cat\u200b"], ["cat"], r"does not know 'cat\\u200b'; alike are 'cat\\u200b' and 'cat'"),
         (list("abcdefgh"), ["a"], "'f' and 2 more"),
     ],
 )
-def test_missing_and_extra_classes_are_refused(names: list[str], known: list[str], words: str) -> None:
+def test_classes_that_the_classifier_does_not_know_are_refused(names: list[str], known: list[str], words: str) -> None:
     with pytest.raises(ResnetkitError, match=words) as caught:
         match_classes(names, known)
     assert caught.value.code == Code.DATA
+
+
+def test_the_data_may_lack_classes_and_write_accents_in_another_way() -> None:
+    assert match_classes(["cafe\u0301", "dog"], ["dog", "cat", "caf\u00e9"]).tolist() == [2, 0]
+
+
+def test_data_that_lack_classes_are_scored_over_the_others_and_it_is_said(
+    classifier: Classifier, tmp_path: Path
+) -> None:
+    whole = evaluate(classifier, "digits", split="all")
+    for name in ("7", "3"):
+        (tmp_path / name).mkdir()
+    pixels = np.concatenate([split.images.read(np.arange(len(split))) for split in whole.splits])
+    chosen = [index for index, label in enumerate(whole.labels) if label in (3, 7)]
+    for index in chosen:
+        Image.fromarray(pixels[index, 0]).save(tmp_path / str(whole.labels[index]) / f"{index}.png")
+    (tmp_path / "5").mkdir()
+    part = evaluate(classifier, DataSpec(str(tmp_path), validation_fraction=0, test_fraction=0), split="all")
+    assert part.scores.top1.num_images == len(chosen)
+    assert part.scores.top1.correct == (whole.probabilities[chosen].argmax(1) == whole.labels[chosen]).sum()
+    assert [entry.name for entry in part.scores.classes if entry.num_images] == ["3", "7"]
+    assert part.scores.classes[5].recall is None
+    assert "no images of '0', '1', '2', '4', '5' and 3 more: scored over the other 2 classes" in part.warnings
 
 
 def test_an_unknown_split_is_refused(classifier: Classifier) -> None:

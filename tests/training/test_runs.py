@@ -280,6 +280,9 @@ def test_bad_images_stop_training_or_are_left_out_on_record(
     (recorded,) = json.loads((result.run / "recipe.json").read_text())["data"]["bad_images"]
     assert recorded["path"] == str(bad)
     assert "bad.jpg" in (result.run / "report.html").read_text()
+    assert "image files are left out: red/bad.jpg is not a" in (result.run / "log.txt").read_text()
+    assert [image.path for image in result.left_out] == [str(bad)]
+    assert runs.resume(result.run).left_out == result.left_out
 
 
 @pytest.mark.parametrize(

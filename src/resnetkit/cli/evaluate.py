@@ -98,8 +98,6 @@ def evaluate(
     evaluation = scoring.evaluate(loaded, source, split=split, progress=True)
     for text in evaluation.warnings:
         print(f"warning: {text}", file=sys.stderr)
-    for bad in evaluation.bad_images:
-        print(f"left out: {bad.path} {bad.reason}", file=sys.stderr)
     scores = evaluation.scores
     if json:
         import json as json_module

@@ -135,7 +135,9 @@ def print_result(result: Result, *, as_json: bool) -> None:
         from resnetkit.config import to_dict
 
         scores = {name: to_dict(value) for name, value in result.scores.items()}
-        typer.echo(json.dumps({"run": str(result.run), "seconds": result.seconds, "scores": scores}))
+        left_out = [{"path": bad.path, "reason": bad.reason} for bad in result.left_out]
+        content = {"run": str(result.run), "seconds": result.seconds, "scores": scores, "left_out": left_out}
+        typer.echo(json.dumps(content))
         return
     from resnetkit.evaluation.formatting import duration
 
@@ -144,6 +146,11 @@ def print_result(result: Result, *, as_json: bool) -> None:
     if not result.scores:
         typer.echo("no scores: no images were held back for validation or test")
     typer.echo(f"time  {duration(result.seconds)} of training and validation")
+    if result.left_out:
+        names = ", ".join(os.path.basename(bad.path) for bad in result.left_out[:3])
+        more = ", …" if len(result.left_out) > 3 else ""
+        files = "1 file" if len(result.left_out) == 1 else f"{len(result.left_out):,} files"
+        typer.echo(f"note  without {files} that cannot be read: {names}{more}")
     typer.echo(f"run   {result.run}  (report: {result.run / 'report.html'})")
     typer.echo(f"next  {program()} predict {shlex.quote(str(result.run))} IMAGE…")
 

@@ -22,7 +22,7 @@ from resnetkit.data.image_folder import scan
 from resnetkit.data.layout_option import UNSPLIT
 from resnetkit.data.names import quoted, visible
 from resnetkit.data.originals import Examination, FolderImages, NamedImages, Originals, Stage
-from resnetkit.data.review import fingerprint, warnings_about, what_is_cut_off
+from resnetkit.data.review import fingerprint, warnings_about, what_is_cut_off, what_is_left_out
 from resnetkit.data.source import BadImage, Images, Indices, LoadedData, Shapes, Split, empty_images
 from resnetkit.data.spec import DataSpec, Limits, Preprocessing
 from resnetkit.data.splitting import SPLITS, split_indices
@@ -118,7 +118,7 @@ class DataSource:
 
         Raises:
             BadImagesError: if images cannot be read and ``on_bad_image`` is ``stop``.
-            ResnetkitError: if leaving bad images out leaves a class without any in a split.
+            ResnetkitError: if leaving bad images out leaves a class of a split for training, or a split, without any.
         """
         for name in names:
             require(name in SPLITS, f"unknown split '{name}'", fix=did_you_mean(name, SPLITS))
@@ -133,7 +133,9 @@ class DataSource:
         bad_images = self._bad_images(examined)
         if bad_images and self.spec.on_bad_image == "stop":
             raise BadImagesError(bad_images, sum(map(len, staged.values())))
-        splits = {name: self._split(name, images[name], examined[name]) for name in chosen}
+        splits = {name: self._split(name, images[name], examined[name], is_whole=name in whole) for name in chosen}
+        listed = {name: (listing.identifiers, listing.labels) for name, listing in chosen.items()}
+        reasons = {name: examined[name].reasons for name in chosen}
         sha256 = {name: examined[name].sha256 for name in chosen}
         return LoadedData(
             class_names=self.class_names,
@@ -143,6 +145,7 @@ class DataSource:
             warnings=(
                 self.warnings
                 + notes
+                + what_is_left_out(self.class_names, listed, reasons)
                 + warnings_about(self.class_names, splits)
                 + what_is_cut_off(preprocessing, splits)
             ),
@@ -174,10 +177,12 @@ class DataSource:
             for index, reason in examination.reasons.items()
         )
 
-    def _split(self, name: str, images: Images, examination: Examination) -> Split:
+    def _split(self, name: str, images: Images, examination: Examination, *, is_whole: bool) -> Split:
         listing, readable = self.listings[name], examination.readable
         labels = listing.labels[readable]
-        for label in np.setdiff1d(listing.labels, labels):
+        # What is only scored may lack a class, but not all images.
+        needed = np.setdiff1d(listing.labels, labels) if is_whole or not len(labels) else ()
+        for label in needed:
             raise ResnetkitError(
                 Code.DATA,
                 f"no image of class '{self.class_names[label]}' in {name} can be read",

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from resnetkit.data.source import Split, mean_middle_share
+from resnetkit.data.names import quoted, visible
+from resnetkit.data.source import Indices, Split, mean_middle_share
 from resnetkit.data.spec import Preprocessing
 
 FEW_IMAGES = 10
 STRONG_IMBALANCE = 10
+MUCH_LOST = 0.1  # of a class
+SHOWN_FILES = 5
+SHOWN_CLASSES = 5
 CUT_OFF_SHARE = 0.65  # of photographs that are 4 : 3 or 3 : 2, more is in the middle square; of 16 : 9, less
+
+Reasons = Mapping[int, str]
 
 
 def fingerprint(class_names: Sequence[str], splits: Mapping[str, Split], sha256: Mapping[str, Sequence[bytes]]) -> str:
@@ -29,8 +36,8 @@ def fingerprint(class_names: Sequence[str], splits: Mapping[str, Split], sha256:
 
 
 def warnings_about(class_names: Sequence[str], splits: Mapping[str, Split]) -> tuple[str, ...]:
-    """Sentences about images that are in two splits, classes with few images, and unequal classes."""
-    found = []
+    """Sentences about images that are in two splits or classes, classes with few images, and unequal classes."""
+    found = [text for split in splits.values() for text in _images_of_two_classes(split)]
     for position, name in enumerate(splits):
         for other in list(splits)[:position]:
             found += _shared_images(splits[other], splits[name])
@@ -53,6 +60,28 @@ def what_is_cut_off(preprocessing: Preprocessing, splits: Mapping[str, Split]) -
     )
 
 
+def what_is_left_out(
+    class_names: Sequence[str], listed: Mapping[str, tuple[Sequence[str], Indices]], reasons: Mapping[str, Reasons]
+) -> tuple[str, ...]:
+    """A sentence about files that are left out because they cannot be read, and the classes that lose much by it.
+
+    Args:
+        listed: by split, the identifiers and labels of all files.
+        reasons: by split, why the files at some positions cannot be read.
+    """
+    bad = [(listed[name], index, reason) for name, found in reasons.items() for index, reason in found.items()]
+    if not bad:
+        return ()
+    lost = Counter(int(labels[index]) for (_, labels), index, _ in bad)
+    sizes = Counter(int(label) for _, labels in listed.values() for label in labels)
+    shown = [f"{visible(identifiers[index])} {reason}" for (identifiers, _), index, reason in bad[:SHOWN_FILES]]
+    shown += [f"{len(bad) - SHOWN_FILES:,} more"] if len(bad) > SHOWN_FILES else []
+    text = f"{len(bad):,} of {sizes.total():,} image files are left out: {'; '.join(shown)}"
+    heavy = [label for label, number in lost.most_common() if number >= MUCH_LOST * sizes[label]]
+    shares = [f"{lost[label]:,} of {sizes[label]:,} of {quoted(class_names[label])}" for label in heavy[:SHOWN_CLASSES]]
+    return (text + (f"; among them {', '.join(shares)}" if shares else ""),)
+
+
 def _shared_images(earlier: Split, later: Split) -> list[str]:
     first_seen = {digest: index for index, digest in reversed(list(enumerate(earlier.digests.tolist())))}
     pairs = [(index, first_seen[digest]) for index, digest in enumerate(later.digests.tolist()) if digest in first_seen]
@@ -64,6 +93,21 @@ def _shared_images(earlier: Split, later: Split) -> list[str]:
     text = f"{len(pairs)} {verb.format(later.name)} also in {earlier.name}: {', '.join(examples)}"
     text += ", …" if len(pairs) > len(examples) else ""
     return [text + (f" ({num_other_class} under another class)" if num_other_class else "")]
+
+
+def _images_of_two_classes(split: Split) -> list[str]:
+    """The same pixels under two classes: at least one of the labels is wrong."""
+    order = np.lexsort((split.labels, split.digests))
+    digests, labels = split.digests[order], split.labels[order]
+    # Equal digests stand side by side, and among these equal labels.
+    differs = np.flatnonzero((digests[1:] == digests[:-1]) & (labels[1:] != labels[:-1]))
+    if not len(differs):
+        return []
+    num_images = int(np.isin(split.digests, digests[differs]).sum())
+    pairs = [(split.identifiers[order[i]], split.identifiers[order[i + 1]]) for i in differs[:3]]
+    examples = ", ".join(f"{visible(one)} = {visible(other)}" for one, other in pairs)
+    more = ", …" if len(differs) > len(pairs) else ""
+    return [f"{num_images:,} images of {split.name} have the same pixels under two classes: {examples}{more}"]
 
 
 def _class_sizes(class_names: Sequence[str], counts: list[int]) -> list[str]:

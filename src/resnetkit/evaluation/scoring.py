@@ -13,6 +13,7 @@ from torch import nn
 from resnetkit.classifier import Classifier, class_probabilities
 from resnetkit.data.batches import evaluation_order, read_batches, resident_pixels
 from resnetkit.data.loading import DataSource, open_data
+from resnetkit.data.names import alike, apart, listed, one_form
 from resnetkit.data.source import BadImage, Indices, Split
 from resnetkit.data.spec import DataSpec, Preprocessing
 from resnetkit.errors import Code, ResnetkitError, did_you_mean, require
@@ -53,7 +54,7 @@ def evaluate(
         split: ``train``, ``val``, ``test``, or ``all`` of them together.
 
     Raises:
-        ResnetkitError: where the split is missing, images cannot be read, or the classes are not the classifier's.
+        ResnetkitError: where the split is missing, images cannot be read, or the classifier lacks a class of the data.
     """
     source = (
         data
@@ -76,7 +77,10 @@ def evaluate(
     labels = np.concatenate([part.labels for part in parts])
     scores = score(probabilities, labels, classifier.class_names)
     splits = tuple(loaded.splits.values())
-    return Evaluation(splits, scores, probabilities, labels, loaded.bad_images, loaded.warnings)
+    absent = [entry.name for entry in scores.classes if not entry.num_images]
+    num_present = len(scores.classes) - len(absent)
+    told = (f"no images of {listed(absent, 5)}: scored over the other {num_present:,} classes",) if absent else ()
+    return Evaluation(splits, scores, probabilities, labels, loaded.bad_images, loaded.warnings + told)
 
 
 def evaluate_split(classifier: Classifier, split: Split, class_names: Sequence[str]) -> Evaluation:
@@ -96,28 +100,25 @@ def evaluate_split(classifier: Classifier, split: Split, class_names: Sequence[s
 
 
 def match_classes(names: Sequence[str], known: Sequence[str]) -> Indices:
-    """For each class name of some data, its position among the classifier's.
+    """For each class name of some data, its position among the classifier's; the data may lack others.
+
+    Names are compared in one Unicode form.
 
     Raises:
-        ResnetkitError: for a class that one side has and the other lacks.
+        ResnetkitError: for a class that the classifier does not know.
     """
-    unknown = [name for name in names if name not in known]
-    absent = [name for name in known if name not in names]
-    if unknown or absent:
-        parts = [f"the classifier does not know {_listed(unknown)}"] if unknown else []
-        parts += [f"the data lack {_listed(absent)}"] if absent else []
+    position = {one_form(name): index for index, name in enumerate(known)}
+    unknown = [name for name in names if one_form(name) not in position]
+    if unknown:
+        near = [apart([name, other]) for name in unknown for other in known if alike(name) == alike(other)]
+        hint = f"; alike are {'; '.join(near[:3])}" if near else f"; it knows {listed(known, 5)}"
         raise ResnetkitError(
             Code.DATA,
             "the classes of the data are not the classifier's",
-            why="; ".join(parts),
-            fix="use data with the same class names; names are compared exactly",
+            why=f"the classifier does not know {listed(unknown, 5)}{hint}",
+            fix="rename these class folders as the classifier's classes, or take them out",
         )
-    return np.array([known.index(name) for name in names], dtype=np.int64)
-
-
-def _listed(names: list[str], limit: int = 5) -> str:
-    shown = ", ".join(f"'{name}'" for name in names[:limit])
-    return shown + (f" and {len(names) - limit} more" if len(names) > limit else "")
+    return np.array([position[one_form(name)] for name in names], dtype=np.int64)
 
 
 def quick_scores(network: nn.Module, preprocessing: Preprocessing, split: Split) -> dict[str, float]:

@@ -10,7 +10,7 @@ from typing import Any
 from resnetkit.classifier import Classifier
 from resnetkit.config import from_dict, to_dict
 from resnetkit.data.image_files import tell_ignored
-from resnetkit.data.source import LoadedData
+from resnetkit.data.source import BadImage, LoadedData
 from resnetkit.evaluation.metrics import Scores
 from resnetkit.evaluation.report import Report, write_report
 from resnetkit.evaluation.scoring import Evaluation, evaluate_split, worst_mistakes
@@ -27,11 +27,13 @@ class Result:
     Attributes:
         scores: of the classifier, by split; ``test`` was read once, after training.
         seconds: of training and validation.
+        left_out: files that were not used because they cannot be read.
     """
 
     run: Path
     scores: dict[str, Scores]
     seconds: float
+    left_out: tuple[BadImage, ...] = ()
 
 
 def finish(folder: RunFolder, recipe: Recipe, classifier: Classifier, loaded: LoadedData, progress: Progress) -> Result:
@@ -44,7 +46,7 @@ def finish(folder: RunFolder, recipe: Recipe, classifier: Classifier, loaded: Lo
     classifier.save(folder.classifier_file)
     folder.best_file.unlink(missing_ok=True)
     scores = {name: evaluation.scores for name, evaluation in evaluations.items()}
-    result = Result(folder.path, scores, progress.seconds)
+    result = Result(folder.path, scores, progress.seconds, loaded.bad_images)
     write_report(folder.report_file, _report(folder, recipe, classifier, evaluations, result))
     folder.record(
         "end",
@@ -62,7 +64,8 @@ def finished_result(folder: RunFolder) -> Result | None:
     if not ends:
         return None
     scores = {name: from_dict(Scores, value) for name, value in ends[-1]["scores"].items()}
-    return Result(folder.path, scores, ends[-1]["seconds"])
+    left_out = folder.read_record()[1]["data"]["bad_images"]
+    return Result(folder.path, scores, ends[-1]["seconds"], tuple(BadImage(**entry) for entry in left_out))
 
 
 def _report(
@@ -117,10 +120,6 @@ def _start(fine_tuning: FineTuning) -> str:
 
 def _notes(recipe: Recipe, record: Mapping[str, Any]) -> list[str]:
     notes = list(record["warnings"])
-    bad = record["data"]["bad_images"]
-    if bad:
-        listed = "; ".join(f"{entry['path']}: {entry['reason']}" for entry in bad[:10])
-        notes.append(f"{len(bad)} images could not be read and were left out: {listed}")
     if record["data"]["ignored_files"]:
         notes.append(tell_ignored(record["data"]["ignored_files"]))
     augmentation = recipe.augmentation
