@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 from resnetkit import prediction
+from resnetkit.data.loading import open_data
 from resnetkit.data.originals import FolderImages
-from resnetkit.data.spec import Limits, Preprocessing
+from resnetkit.data.spec import DataSpec, Fit, Limits, Preprocessing
 from resnetkit.data.squeezing import stage_seen
 from resnetkit.errors import ResnetkitError
 from resnetkit.prediction import BATCHES_AHEAD, Predictor
@@ -133,20 +134,74 @@ def test_unreadable_files_are_rows_and_are_not_computed(tmp_path: Path) -> None:
         predictor().predict_proba(paths)
 
 
+@dataclass
+class Recorder(Brightness):
+    """Keeps the pixels that it is given."""
+
+    seen: list[np.ndarray] = field(default_factory=list)
+
+    def probabilities(self, pixels: np.ndarray) -> np.ndarray:
+        self.seen.append(pixels)
+        return super().probabilities(pixels)
+
+
 def test_a_jpeg_is_shrunk_while_decoded_as_it_was_for_training(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (64, 80, 3), dtype=np.uint8)
     path = tmp_path / "noise.jpg"
     Image.fromarray(noise).save(path, quality=95)
-    seen: list[np.ndarray] = []
-
-    class Recorder(Brightness):
-        def probabilities(self, pixels: np.ndarray) -> np.ndarray:
-            seen.append(pixels)
-            return super().probabilities(pixels)
-
+    engine = Recorder()
     for scaling in ("full", "reduced"):
         preprocessing = replace(PREPROCESSING, image_size_px=8, resize_px=8, jpeg_scaling=scaling)
-        Predictor(Recorder(), preprocessing, ("dark", "bright")).predict([path])
+        Predictor(engine, preprocessing, ("dark", "bright")).predict([path])
         folder = FolderImages(str(tmp_path), [path.name], Limits(), stage_seen, preprocessing)
-        np.testing.assert_array_equal(seen[-1], folder.read(np.array([0])))
-    assert not np.array_equal(*seen)
+        np.testing.assert_array_equal(engine.seen[-1], folder.read(np.array([0])))
+    assert not np.array_equal(*engine.seen)
+
+
+KINDS = {
+    "8-bit grey": lambda values: values[..., 0].astype(np.uint8),
+    "8-bit colour": lambda values: values.astype(np.uint8),
+    "16-bit grey": lambda values: values[..., 0].astype(np.uint16) * 4,
+}
+
+
+@pytest.mark.parametrize("fit", ["crop", "squeeze", "pad"])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_what_is_predicted_on_is_what_is_evaluated_and_trained_on(
+    tmp_path: Path, fit: Fit, kind: str, channels: int
+) -> None:
+    """Long, tall and square files, those of the chosen range; every way to the pixels gives the same ones."""
+    for number, size in enumerate([(9, 30), (30, 9), (12, 12), (8, 11)]):
+        values = np.random.default_rng(number).integers(0, 256, (*size, 3))
+        path = tmp_path / "data" / "ab"[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(KINDS[kind](values)).save(path)
+    mean, std = (0.4, 0.5, 0.6)[:channels], (0.2, 0.3, 0.4)[:channels]
+    preprocessing = Preprocessing(8, 8, channels, mean, std, fit=fit, white_16bit=1023)
+    spec = DataSpec(str(tmp_path / "data"), validation_fraction=0, test_fraction=0, cache=str(tmp_path / "cache"))
+    kept = open_data(spec).load(["train"], preprocessing, whole=()).splits["train"]
+    cached = open_data(spec).load(["train"], preprocessing, whole=()).splits["train"]
+    streamed = open_data(replace(spec, cache="off", max_memory_bytes=0)).load(["train"], preprocessing, whole=())
+    engine, everything = Recorder(), np.arange(4)
+    files = [tmp_path / "data" / name for name in kept.identifiers]
+    predictor = Predictor(engine, preprocessing, ("dark", "bright"))
+    predictor.predict(files)
+    predictor.predict([Image.open(file) for file in files])
+    for images in (kept.images, cached.images, streamed.splits["train"].images):
+        for seen in engine.seen:
+            np.testing.assert_array_equal(images.read(everything), seen)
+    if (
+        fit != "crop"
+    ):  # whole images are kept for training as they are evaluated, but for the rounding of their resizing
+        whole = open_data(replace(spec, cache="off")).load(["train"], preprocessing).splits["train"].images
+        assert np.abs(whole.read(everything).astype(int) - engine.seen[0]).max() <= 1
+
+
+def test_a_brighter_image_than_white_is_no_answer(tmp_path: Path) -> None:
+    path = tmp_path / "twelve_bits.png"
+    Image.fromarray(np.full((4, 5), 4000, np.uint16)).save(path)
+    trained_on_ten = Predictor(Brightness(), replace(PREPROCESSING, white_16bit=1023), ("dark", "bright"))
+    (row,) = trained_on_ten.predict([path])
+    assert (row.status, row.class_name) == ("error", None)
+    assert "16-bit values up to 4,000, brighter than white is here: 1,023" in row.reason

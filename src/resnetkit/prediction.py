@@ -162,12 +162,12 @@ class Predictor:
                 code=Code.DATA,
             )
             image = Image.fromarray(image)
-        channels = self.preprocessing.channels
+        wanted = self.preprocessing
         try:
             if isinstance(image, Image.Image):
-                return stage_for_evaluation(develop(image, channels), self.preprocessing)
-            decoded = decode(image, self.limits, channels, self.preprocessing.least_decoded_px)
-            return stage_for_evaluation(decoded, self.preprocessing)
+                return stage_for_evaluation(develop(image, wanted.channels, wanted.white_16bit), wanted)
+            decoded = decode(image, self.limits, wanted.channels, wanted.least_decoded_px, wanted.white_16bit)
+            return stage_for_evaluation(decoded, wanted)
         except UnreadableImage as error:
             return str(error)
 

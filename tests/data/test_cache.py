@@ -122,6 +122,7 @@ def test_other_settings_have_other_files(spec: DataSpec, decoded: list[bytes]) -
         replace(PREPROCESSING, resize_px=20),
         replace(PREPROCESSING, interpolation="bicubic"),
         replace(PREPROCESSING, fit="squeeze"),
+        replace(PREPROCESSING, white_16bit=1023),
         padded,
         replace(padded, mean=(0.1, 0.2, 0.3)),
     ):

@@ -27,12 +27,21 @@ def noise(width: int = 40, height: int = 30, channels: int = 3) -> Image.Image:
     return Image.fromarray(values.squeeze())
 
 
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def deep_png(values: np.ndarray) -> bytes:
+    """A PNG of 16-bit colours, uint16 ``(H, W, 3)`` or ``(H, W, 4)``, which Pillow reads but does not write."""
+    height, width, channels = values.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    header = struct.pack(">IIBBBBB", width, height, 16, {3: 2, 4: 6}[channels], 0, 0, 0)
+    content = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + content
+
+
 def one_bit_png(width: int, height: int) -> bytes:
     """A valid PNG of any size in a few kilobytes, written without holding its pixels."""
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
     packer = zlib.compressobj(9)
     row = bytes(1 + (width + 7) // 8)
     rows = b"".join(packer.compress(row) for _ in range(height)) + packer.flush()
@@ -247,8 +256,59 @@ def test_the_file_size_limit_comes_before_reading(tmp_path: Path, monkeypatch: p
     assert "bytes, more than the limit of 100" in reason(path, Limits(max_file_bytes=100))
 
 
+def test_ten_bits_in_sixteen_are_scaled_by_what_is_white() -> None:
+    values = np.random.default_rng(0).integers(470, 545, (20, 30), dtype=np.uint16)
+    content = encoded(Image.fromarray(values), "PNG")
+    for channels in (1, 3):
+        scaled = np.asarray(decode(content, LIMITS, channels, white=1023))
+        expected = np.rint(values / 1023 * 255).astype(np.uint8)
+        assert np.array_equal(scaled, expected if channels == 1 else np.stack([expected] * 3, 2))
+        assert len(np.unique(decode(content, LIMITS, channels))) == 1
+    with pytest.raises(UnreadableImage, match="16-bit values up to 544, brighter than white is here: 500") as raised:
+        decode(content, LIMITS, 1, white=500)
+    assert "preprocessing.white_16bit" in str(raised.value)
+
+
+def test_every_sixteen_bit_value_is_rounded_to_eight() -> None:
+    values = np.arange(2**16, dtype=np.uint16).reshape(256, 256)
+    assert np.array_equal(convert(Image.fromarray(values), 1), np.rint(values / 257).astype(np.uint8))
+
+
+def test_what_is_white_says_nothing_about_eight_bits() -> None:
+    content = encoded(noise(), "PNG")
+    assert np.array_equal(decode(content, LIMITS, 3, white=10), decode(content, LIMITS, 3))
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_deep_colours_are_read_unless_they_would_be_black(channels: int) -> None:
+    values = np.random.default_rng(0).integers(0, 2**16, (10, 12, channels), dtype=np.uint16)
+    values[..., 3:] = 0xFFFF
+    decoded = np.asarray(decode(deep_png(values), LIMITS, 3))
+    assert np.abs(decoded - values[..., :3] / 257).max() <= 1
+    values[..., :3] //= 64  # ten bits
+    assert reason(deep_png(values)).startswith("has colours of 16 bits whose values stay below 1,024 of 65,536")
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (np.full((4, 5), -3, np.int32), "has grey values from -3 to -3, beyond 16 bits"),
+        (np.full((4, 5), 70_000, np.int32), "has grey values from 70000 to 70000, beyond 16 bits"),
+        (np.full((4, 5), 0.5, np.float32), "has float pixels, whose range is not known"),
+    ],
+)
+def test_values_of_no_known_range_are_refused(values: np.ndarray, expected: str) -> None:
+    assert reason(encoded(Image.fromarray(values), "TIFF")) == expected
+
+
+def test_thirty_two_bits_that_hold_sixteen_are_taken_for_those() -> None:
+    values = np.array([[0, 257, 65_535]], np.int32)
+    decoded = decode(encoded(Image.fromarray(values), "TIFF"), LIMITS, 1)
+    assert np.asarray(decoded).tolist() == [[0, 1, 255]]
+
+
 def test_header_tells_grey_from_colour(tmp_path: Path) -> None:
     for channels, is_grey in ((1, True), (3, False)):
         path = tmp_path / f"{channels}.png"
         path.write_bytes(encoded(noise(channels=channels), "PNG"))
-        assert read_header(path, LIMITS) == (40, 30, is_grey)
+        assert read_header(path, LIMITS) == (40, 30, is_grey, False)

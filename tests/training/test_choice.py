@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from resnetkit.data.datasets import DATASETS
-from resnetkit.data.source import Shapes
+from resnetkit.data.source import Shapes, SixteenBit
 from resnetkit.data.spec import DataSpec, Preprocessing
 from resnetkit.training.choice import DataFacts, StartingPoint, choose
 
@@ -84,6 +84,38 @@ def test_a_margin_without_use_is_told_and_never_chosen() -> None:
     cropped = choose(facts, data, recipe="photos")
     assert cropped.recipe.preprocessing.resize_px == 110
     assert not cropped.warnings
+
+
+def test_the_range_of_sixteen_bit_images_is_kept_and_told() -> None:
+    facts = replace(PHOTOS, sixteen_bit=SixteenBit(white=1023, typical=900))
+    chosen = choose(facts, DataSpec("photos"))
+    assert chosen.recipe.preprocessing.white_16bit == 1023
+    assert "16-bit images use values up to 1,023: scaled by that" in chosen.reasons
+    assert not chosen.warnings
+    fine = choose(facts, DataSpec("photos"), start=StartingPoint("a", preprocessing=Preprocessing(64, 72)))
+    assert fine.recipe.preprocessing.white_16bit == 1023
+    set_otherwise = choose(facts, DataSpec("photos"), settings={"preprocessing.white_16bit": 4095})
+    assert not [reason for reason in set_otherwise.reasons if reason.startswith("16-bit")]
+    grown = StartingPoint("a", preprocessing=Preprocessing(64, 72, white_16bit=4095))
+    assert choose(PHOTOS, DataSpec("photos"), start=grown).recipe.preprocessing.white_16bit == 4095
+
+
+def test_images_that_one_bright_pixel_darkens_are_told() -> None:
+    facts = replace(PHOTOS, sixteen_bit=SixteenBit(white=65_535, typical=1000))
+    (warning,) = choose(facts, DataSpec("photos")).warnings
+    assert warning.startswith("half of the 16-bit images stay below 1,001 of 65,535, so they are nearly black")
+
+
+def test_remarks_on_channels_are_told_unless_they_were_set() -> None:
+    facts = replace(PHOTOS, remarks=("3 channels: 2 of 9 images have colour",))
+    assert facts.remarks[0] in choose(facts, DataSpec("photos")).reasons
+    grey = {
+        "preprocessing.channels": 1,
+        "preprocessing.mean": [0.5],
+        "preprocessing.std": [0.5],
+        "model.in_channels": 1,
+    }
+    assert facts.remarks[0] not in choose(facts, DataSpec("photos"), settings=grey).reasons
 
 
 def test_what_was_set_is_not_told_as_chosen() -> None:

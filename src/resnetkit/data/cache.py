@@ -47,7 +47,7 @@ def cache_file(spec: DataSpec, split: str, originals: Originals, shape: Shape) -
         return None
     wanted = originals.preprocessing
     facts = [FORMAT, os.path.realpath(originals.root), split, originals.stage.__name__, shape, wanted.resize_px]
-    facts += [wanted.interpolation, wanted.jpeg_scaling, wanted.fit, to_dict(originals.limits)]
+    facts += [wanted.interpolation, wanted.jpeg_scaling, wanted.fit, wanted.white_16bit, to_dict(originals.limits)]
     facts += [wanted.fill] if wanted.fit == "pad" else []
     facts += [version(name) for name in ("resnetkit", "pillow", "torch")]
     key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24]

@@ -1,19 +1,20 @@
 """From the bytes of a file to a grey or RGB image, or a plain reason why not.
 
 What an image file means is decided here once: EXIF orientation is honoured, transparency is laid on white,
-16-bit grey is scaled (not clipped) to 8 bits, and colour profiles are ignored. Which library decodes makes no
-difference to the pixels, nor to the reasons.
+16-bit grey is scaled (never clipped) to 8 bits by the value that is white, and colour profiles are ignored. Which
+library decodes makes no difference to the pixels, nor to the reasons.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 import stat
 import threading
 from collections.abc import Iterator
 from io import BytesIO
-from typing import NamedTuple, TypeGuard
+from typing import BinaryIO, NamedTuple, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -24,12 +25,15 @@ from resnetkit.data.digests import image_digest
 from resnetkit.data.image_files import FORMATS, format_of
 from resnetkit.data.jpeg import decode_directly, scale_for
 from resnetkit.data.source import UInt8Images
-from resnetkit.data.spec import Limits
+from resnetkit.data.spec import WHITE_16BIT, Limits
 
 NAMES = tuple(each.name for each in FORMATS)
 MODES = {1: "L", 3: "RGB"}
 NUM_AXES = {1: 2, 3: 3}
 ORIENTATION_TAG = 0x0112
+DEEP_COLOUR = re.compile(r"(RGB|RGBA|RGBX|LA);16[BLN]")  # Pillow's names for how values are stored
+SIGNATURE_BYTES = 4096
+DARK_UPPER_HALF = 16  # 12 bits or fewer stored in 16
 OVER_LIMIT = "more than the limit of"
 TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -54,6 +58,7 @@ class Header(NamedTuple):
     width: int
     height: int
     is_grey: bool
+    has_16_bits: bool = False
 
 
 def read_content(path: str | os.PathLike[str], limits: Limits) -> bytes:
@@ -62,55 +67,90 @@ def read_content(path: str | os.PathLike[str], limits: Limits) -> bytes:
     Raises:
         UnreadableImage: if it is missing, empty, not a file, or larger than ``limits.max_file_bytes``.
     """
+    with _opened_file(path, limits) as file:
+        try:
+            return file.read()
+        except OSError as error:
+            raise _not_opened(error) from error
+
+
+def _opened_file(path: str | os.PathLike[str], limits: Limits) -> BinaryIO:
     try:
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode):
             raise UnreadableImage("is not a file")
         _check_file_size(status.st_size, limits)
-        with open(path, "rb") as file:
-            return file.read()
+        return open(path, "rb")
     except FileNotFoundError:
         raise UnreadableImage("does not exist") from None
     except (OSError, ValueError) as error:
-        raise UnreadableImage(f"cannot be opened ({getattr(error, 'strerror', None) or error})") from error
+        raise _not_opened(error) from error
+
+
+def _not_opened(error: OSError | ValueError) -> UnreadableImage:
+    return UnreadableImage(f"cannot be opened ({getattr(error, 'strerror', None) or error})")
 
 
 def read_header(path: str | os.PathLike[str], limits: Limits) -> Header:
-    """Size and kind of an image without decoding its pixels.
+    """Size and kind of an image without decoding its pixels, nor reading all of its file.
 
     Raises:
         UnreadableImage: as :func:`decode`, for what a header can tell.
     """
-    with _opened(read_content(path, limits), limits) as image:
+    with _opened_file(path, limits) as file, _opened(file, limits) as image:
         width, height = image.size
         if _orientation(image) >= 5:
             width, height = height, width
-        return Header(width, height, image.mode in ("1", "L", "LA") or _has_sixteen_bits(image))
+        return Header(width, height, _is_grey(image), _has_sixteen_bits(image))
 
 
-def decode(source: str | os.PathLike[str] | bytes, limits: Limits, channels: int, least_px: int = 0) -> Image.Image:
+def brightest_value(path: str | os.PathLike[str], limits: Limits) -> int:
+    """The largest value of a 16-bit grey image.
+
+    Raises:
+        UnreadableImage: with the reason.
+    """
+    with _opened_file(path, limits) as file, _opened(file, limits) as image, _damage_told():
+        image.load()
+        values = np.asarray(image)
+        return int(values.max(initial=0, where=values != image.info.get("transparency", -1)))
+
+
+def decode(
+    source: str | os.PathLike[str] | bytes,
+    limits: Limits,
+    channels: int,
+    least_px: int = 0,
+    white: int = WHITE_16BIT,
+) -> Image.Image:
     """The image in a file (or its bytes), upright, in mode ``L`` (``channels=1``) or ``RGB`` (``channels=3``).
 
     Of an animation, the first frame, and of several pages the first. Both limits are checked before any pixel is
     decoded. With ``least_px``, a JPEG is shrunk while it is decoded, by the largest of 2, 4, 8 that leaves both sides
-    at least that long.
+    at least that long. ``white`` is the value of 16-bit grey images that becomes 255.
 
     Raises:
         UnreadableImage: with the reason.
     """
     upright = _upright(_content(source, limits), limits, least_px).image
     with _damage_told():
-        return convert(Image.fromarray(upright) if isinstance(upright, np.ndarray) else upright, channels)
+        return convert(Image.fromarray(upright) if isinstance(upright, np.ndarray) else upright, channels, white)
 
 
 def decode_pixels(
-    source: str | os.PathLike[str] | bytes, limits: Limits, channels: int, least_px: int = 0
+    source: str | os.PathLike[str] | bytes,
+    limits: Limits,
+    channels: int,
+    least_px: int = 0,
+    white: int = WHITE_16BIT,
 ) -> UInt8Images:
     """As :func:`decode`, but the pixels, uint8 ``(H, W)`` or ``(H, W, 3)``, which Pillow need not copy twice then."""
-    return _pixels(_upright(_content(source, limits), limits, least_px).image, channels)
+    return _pixels(_upright(_content(source, limits), limits, least_px).image, channels, white)
 
 
-def decode_and_know(content: bytes, limits: Limits, channels: int, least_px: int = 0) -> tuple[UInt8Images, int]:
+def decode_and_know(
+    content: bytes, limits: Limits, channels: int, least_px: int = 0, white: int = WHITE_16BIT
+) -> tuple[UInt8Images, int]:
     """:func:`decode_pixels` of a file's bytes, and the :func:`~resnetkit.data.digests.image_digest` of the image.
 
     The digest is that of the whole image with all its values, so a JPEG that ``least_px`` shrinks is decoded twice.
@@ -121,7 +161,7 @@ def decode_and_know(content: bytes, limits: Limits, channels: int, least_px: int
         values = _original_values(whole.image)
     if whole is upright and _fits(values, channels):
         return values, image_digest(values)
-    return _pixels(upright.image, channels), image_digest(values)
+    return _pixels(upright.image, channels, white), image_digest(values)
 
 
 class _Upright(NamedTuple):
@@ -155,13 +195,13 @@ def _fits(values: npt.NDArray[np.uint8] | npt.NDArray[np.uint16], channels: int)
     return values.dtype == np.uint8 and values.ndim == NUM_AXES[channels]
 
 
-def _pixels(upright: Image.Image | UInt8Images, channels: int) -> UInt8Images:
+def _pixels(upright: Image.Image | UInt8Images, channels: int, white: int) -> UInt8Images:
     if isinstance(upright, np.ndarray):
         if _fits(upright, channels):
             return upright
         upright = Image.fromarray(upright)
     with _damage_told():
-        return np.array(convert(upright, channels))
+        return np.array(convert(upright, channels, white))
 
 
 def _original_values(upright: Image.Image | UInt8Images) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]:
@@ -173,7 +213,7 @@ def _original_values(upright: Image.Image | UInt8Images) -> npt.NDArray[np.uint8
     return np.array(convert(upright, 1 if upright.mode in ("1", "L") else 3))
 
 
-def develop(image: Image.Image, channels: int) -> Image.Image:
+def develop(image: Image.Image, channels: int, white: int = WHITE_16BIT) -> Image.Image:
     """An image that Pillow opened, decoded, turned upright and converted as :func:`decode` does.
 
     Raises:
@@ -181,14 +221,17 @@ def develop(image: Image.Image, channels: int) -> Image.Image:
     """
     upright = _developed(image)
     with _damage_told():
-        return convert(upright, channels)
+        return convert(upright, channels, white)
 
 
 def _developed(image: Image.Image) -> Image.Image:
     if 0 in image.size:
         raise UnreadableImage("has no pixels")
     with _damage_told():
+        has_deep_colour = _has_deep_colour(image)
         image.load()
+        if has_deep_colour:
+            _check_deep_colour(image)
         return _turned_upright(image, _orientation(image))
 
 
@@ -203,17 +246,18 @@ def _damage_told() -> Iterator[None]:
         raise UnreadableImage(_reason(error)) from error
 
 
-def convert(image: Image.Image, channels: int) -> Image.Image:
+def convert(image: Image.Image, channels: int, white: int = WHITE_16BIT) -> Image.Image:
     """Any image in mode ``L`` (``channels=1``) or ``RGB`` (``channels=3``); transparency is laid on white.
 
     Raises:
-        UnreadableImage: if the values have no known range (float pixels, integers beyond 16 bits).
+        UnreadableImage: if the values have no known range (float pixels, integers below 0 or beyond 16 bits), or go
+            beyond ``white``.
     """
     mode = MODES[channels]
     if image.mode == "F":
         raise UnreadableImage("has float pixels, whose range is not known")
     if _has_sixteen_bits(image):
-        image = _eight_bit(image)
+        image = _eight_bit(image, white)
     elif image.mode == "LAB":
         image = _from_lab(image)
     elif image.has_transparency_data:
@@ -229,19 +273,22 @@ def _check_file_size(size: int, limits: Limits) -> None:
 
 
 @contextlib.contextmanager
-def _opened(content: bytes, limits: Limits) -> Iterator[Image.Image]:
+def _opened(source: bytes | BinaryIO, limits: Limits) -> Iterator[Image.Image]:
     """The image with its header read and its size within the limits."""
-    _check_file_size(len(content), limits)
+    if isinstance(source, bytes):
+        _check_file_size(len(source), limits)
+        source = BytesIO(source)
     try:
         # Pillow's own limit is a module variable; ours decides, and says so in our words.
         with _bomb_check:
             pillow_limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
             try:
-                image = Image.open(BytesIO(content), formats=NAMES)
+                image = Image.open(source, formats=NAMES)
             finally:
                 Image.MAX_IMAGE_PIXELS = pillow_limit
     except UnidentifiedImageError:
-        raise UnreadableImage(_why_unknown(content)) from None
+        source.seek(0)
+        raise UnreadableImage(_why_unknown(source.read(SIGNATURE_BYTES))) from None
     except Exception as error:
         raise UnreadableImage(_reason(error)) from error
     with image:
@@ -296,20 +343,45 @@ def _has_sixteen_bits(image: Image.Image) -> bool:
     return image.mode == "I" or image.mode.startswith("I;16")
 
 
-def _eight_bit(image: Image.Image) -> Image.Image:
-    """16-bit grey divided by 257, so that 65535 becomes 255."""
-    return Image.fromarray(((_sixteen_bit_values(image) + 128) // 257).astype(np.uint8))
+def _is_grey(image: Image.Image) -> bool:
+    return image.mode in ("1", "L", "LA", "La", "F") or _has_sixteen_bits(image)
 
 
-def _sixteen_bit_values(image: Image.Image) -> npt.NDArray[np.int64]:
-    """The values of a 16-bit grey image; a transparent one becomes white."""
+def _eight_bit(image: Image.Image, white: int) -> Image.Image:
+    """16-bit grey scaled so that ``white`` becomes 255."""
+    return Image.fromarray(((_sixteen_bit_values(image, white) * 255 + white // 2) // white).astype(np.uint8))
+
+
+def _sixteen_bit_values(image: Image.Image, white: int = WHITE_16BIT) -> npt.NDArray[np.int64]:
+    """The values of a 16-bit grey image; a transparent one becomes ``white``."""
     values = np.asarray(image).astype(np.int64)
-    if values.size and not 0 <= values.min() <= values.max() <= 0xFFFF:
+    if values.size and not 0 <= values.min() <= values.max() <= WHITE_16BIT:
         raise UnreadableImage(f"has grey values from {values.min()} to {values.max()}, beyond 16 bits")
     transparent = image.info.get("transparency")
     if isinstance(transparent, int):
-        values[values == transparent] = 0xFFFF
+        values[values == transparent] = white
+    if values.size and values.max() > white:
+        raise UnreadableImage(
+            f"has 16-bit values up to {values.max():,}, brighter than white is here: {white:,} "
+            "(preprocessing.white_16bit)"
+        )
     return values
+
+
+def _has_deep_colour(image: Image.Image) -> bool:
+    """Whether Pillow will keep only the upper half of this image's 16-bit values; asked before it is decoded."""
+    return any(DEEP_COLOUR.search(str(tile[3])) for tile in getattr(image, "tile", ()))
+
+
+def _check_deep_colour(image: Image.Image) -> None:
+    """Refuse an image of which the upper half of the values is next to nothing: it would be black."""
+    colours = [band for name, band in zip(image.getbands(), image.split(), strict=True) if name != "A"]
+    brightest = max(int(np.asarray(band).max(initial=0)) for band in colours)
+    if brightest < DARK_UPPER_HALF:
+        raise UnreadableImage(
+            f"has colours of 16 bits whose values stay below {256 * (brightest + 1):,} of 65,536 and would be read as "
+            "black: store it with 8 bits, or scaled to 16"
+        )
 
 
 def _from_lab(image: Image.Image) -> Image.Image:

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from resnetkit.data.cache import cache_file, load_cached
 from resnetkit.data.dataset_files import read_named
 from resnetkit.data.datasets import DATASETS, NamedData
-from resnetkit.data.decoding import OVER_LIMIT, Header, UnreadableImage, read_header
+from resnetkit.data.decoding import OVER_LIMIT
 from resnetkit.data.image_files import tell_ignored
 from resnetkit.data.image_folder import scan
 from resnetkit.data.layout_option import UNSPLIT
@@ -24,12 +24,12 @@ from resnetkit.data.names import quoted, visible
 from resnetkit.data.originals import Examination, FolderImages, NamedImages, Originals, Stage
 from resnetkit.data.review import fingerprint, warnings_about, what_is_cut_off, what_is_left_out
 from resnetkit.data.source import BadImage, Images, Indices, LoadedData, Shapes, Split, empty_images
-from resnetkit.data.spec import DataSpec, Limits, Preprocessing
+from resnetkit.data.spec import DataSpec, Preprocessing
 from resnetkit.data.splitting import SPLITS, split_indices
 from resnetkit.data.squeezing import stage_seen, stage_whole
+from resnetkit.data.survey import survey
 from resnetkit.errors import Code, ResnetkitError, did_you_mean, require
 
-SAMPLED_HEADERS = 64
 SHOWN_BAD_IMAGES = 20
 SHOWN_CLASSES = 12
 
@@ -76,6 +76,8 @@ class DataSource:
         ignored_files: how many files of an image folder are hidden, or known to be no images.
         notes: how what was found was read.
         warnings: sentences the user should read about what was found.
+        remarks: sentences on what was chosen because of how the images are.
+        sixteen_bit: files with 16-bit grey images, of which the range is to be measured.
     """
 
     spec: DataSpec
@@ -87,6 +89,8 @@ class DataSource:
     ignored_files: int = 0
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    sixteen_bit: tuple[str, ...] = ()
 
     @property
     def split_sizes(self) -> dict[str, int]:
@@ -254,18 +258,21 @@ def _open_folder(spec: DataSpec, root: Path, known: Sequence[str]) -> DataSource
             listings[name] = Listing(paths, labels[indices], partial(FolderImages, str(root), paths, spec.limits))
     taken = [name for name in folder.unlabelled if name in listings and name not in folder.splits]
     paths = [path for found in folder.splits.values() for path in found.paths]
-    headers = _sample_headers(root, paths, spec.limits)
-    channels = 1 if all(header.is_grey for header in headers) else 3
+    known_by_headers = survey(root, paths, spec.limits, num_workers=spec.num_workers)
+    if known_by_headers.shapes is None:
+        raise BadImagesError(known_by_headers.bad_images, len(paths))
     return DataSource(
         spec,
         root.resolve().name,
         folder.class_names,
-        channels,
-        Shapes.of([(header.width, header.height) for header in headers]),
+        known_by_headers.channels,
+        known_by_headers.shapes,
         _ordered(listings),
         folder.ignored_files,
         folder.notes + tuple(f"images for {name} are held back from train" for name in taken),
         folder.warnings,
+        known_by_headers.remarks,
+        known_by_headers.sixteen_bit,
     )
 
 
@@ -298,19 +305,6 @@ def _divided(
 
 def _ordered(listings: dict[str, Listing]) -> dict[str, Listing]:
     return {name: listings[name] for name in SPLITS if name in listings}
-
-
-def _sample_headers(root: Path, paths: Sequence[str], limits: Limits) -> list[Header]:
-    """The headers of at most 64 files spread over all of them; unreadable ones are left for the full check."""
-    headers, bad_images = [], []
-    for index in np.unique(np.linspace(0, len(paths) - 1, SAMPLED_HEADERS).astype(int)):
-        try:
-            headers.append(read_header(root / paths[index], limits))
-        except UnreadableImage as error:
-            bad_images.append(BadImage(str(root / paths[index]), str(error)))
-    if not headers:
-        raise BadImagesError(bad_images, len(paths))
-    return headers
 
 
 @contextmanager

@@ -89,7 +89,9 @@ class FolderImages:
     def examine_content(self, content: bytes) -> Examined:
         """As :meth:`examine`, of a file's bytes."""
         wanted = self.preprocessing
-        decoded, digest = decode_and_know(content, self.limits, wanted.channels, wanted.least_decoded_px)
+        decoded, digest = decode_and_know(
+            content, self.limits, wanted.channels, wanted.least_decoded_px, wanted.white_16bit
+        )
         height, width = decoded.shape[:2]
         return Examined(self.stage(decoded, wanted), hashlib.sha256(content).digest(), digest, width / height)
 
@@ -104,7 +106,9 @@ class FolderImages:
     def _read_again(self, index: int) -> UInt8Images:
         wanted = self.preprocessing
         try:
-            pixels = decode_pixels(self.content(index), self.limits, wanted.channels, wanted.least_decoded_px)
+            pixels = decode_pixels(
+                self.content(index), self.limits, wanted.channels, wanted.least_decoded_px, wanted.white_16bit
+            )
         except UnreadableImage as error:
             raise ResnetkitError(
                 Code.DATA,

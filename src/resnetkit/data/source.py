@@ -79,6 +79,19 @@ class Shapes:
         return cls(int(shorter), int(longer), mean_middle_share(np.exp(ratios)), bool(are_alike))
 
 
+@dataclass(frozen=True)
+class SixteenBit:
+    """The range that 16-bit grey images use.
+
+    Attributes:
+        white: the largest value they can have: that of as many bits as their values need.
+        typical: the median of their largest values.
+    """
+
+    white: int
+    typical: int
+
+
 def mean_middle_share(aspect_ratios: npt.NDArray[Any]) -> float:
     """Of the pixels of images with these widths / heights, the share in their middle squares, on average."""
     return float(np.minimum(aspect_ratios, 1 / aspect_ratios).mean())

@@ -11,6 +11,8 @@ from resnetkit.errors import require
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 Fit = Literal["crop", "squeeze", "pad"]
 
+WHITE_16BIT = 0xFFFF  # the largest value there is
+
 # A JPEG shrunk while it is decoded keeps sides of at least this many times the size it is then resized to.
 REDUCED_RATIO = 2
 
@@ -35,6 +37,8 @@ class Preprocessing:
         fit: how an image that is no square becomes one. ``crop``: the centre is cut out, and what lies around it is
             never seen; ``squeeze``: both sides are resized to ``image_size_px``, which changes shapes; ``pad``: the
             longer side is, and the rest is filled with the mean colour (``mean``, 0 to the network).
+        white_16bit: the value of 16-bit images that becomes 255, e.g. 1,023 where cameras or scanners stored 10 bits in
+            16; an image with a larger one is refused. Other images have nothing to do with it.
     """
 
     image_size_px: int
@@ -47,6 +51,7 @@ class Preprocessing:
     average_mirrored: bool = False
     jpeg_scaling: Literal["full", "reduced"] = "full"
     fit: Fit = "crop"
+    white_16bit: int = WHITE_16BIT
 
     @property
     def fill(self) -> tuple[int, ...]:
@@ -76,6 +81,10 @@ class Preprocessing:
                 f"preprocessing.{name} must have one value per channel ({self.channels}), got {len(values)}",
             )
         require(all(value > 0 for value in self.std), f"std must be positive, got {self.std}")
+        require(
+            1 <= self.white_16bit <= WHITE_16BIT,
+            f"preprocessing.white_16bit must be from 1 to {WHITE_16BIT}, got {self.white_16bit}",
+        )
         require(
             self.channel_order == "rgb" or self.channels == 3,
             f"preprocessing.channel_order 'bgr' needs 3 channels, got {self.channels}",

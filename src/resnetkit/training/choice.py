@@ -18,7 +18,7 @@ from resnetkit.training.recipes import RECIPES, SMALL_PX
 
 if TYPE_CHECKING:
     from resnetkit.data.datasets import NamedData
-    from resnetkit.data.source import Shapes
+    from resnetkit.data.source import Shapes, SixteenBit
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,8 @@ class DataFacts:
         image_size_px: of the images as they are; in a folder of photos, typical for the shorter side.
         statistics: mean and std of each channel; None: taken for those of photographs.
         shapes: of images that need not be squares.
+        sixteen_bit: the range of 16-bit images; None: there are none.
+        remarks: sentences on what follows from how the images are.
         may_be_mirrored: whether a mirrored image is of the same class.
     """
 
@@ -41,6 +43,8 @@ class DataFacts:
     statistics: tuple[tuple[float, ...], tuple[float, ...]] | None = None
     may_be_mirrored: bool = True
     shapes: Shapes | None = None
+    sixteen_bit: SixteenBit | None = None
+    remarks: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, data: NamedData, num_train: int) -> DataFacts:
@@ -81,6 +85,7 @@ PHOTO_STATISTICS = {  # ImageNet's, which published weights expect too
 }
 
 LONG_SHARE = 0.5  # images with less in their middle square are no usual photographs: those have 0.56 (16 : 9) or more
+DARK_SHARE = 16  # of white: less than four of eight bits are left
 TINY_PX = 16
 FEW_PHOTOS = 5_000
 MANY_PHOTOS = 50_000
@@ -151,6 +156,11 @@ def choose(
         reasons.append(f"images of {size} × {size} px: {why}")
     if why_fit:
         reasons.append(f"fit {fit}: {why_fit}")
+    if chosen.preprocessing.channels == facts.channels:
+        reasons += facts.remarks
+    deep = facts.sixteen_bit
+    if deep is not None and chosen.preprocessing.white_16bit == deep.white:
+        reasons.append(f"16-bit images use values up to {deep.white:,}: scaled by that")
     if chosen.batch_size == few:
         reasons.append(f"batches of {few}: {facts.num_train:,} training images are few")
     better, _ = _choose_model(replace(facts, image_size_px=chosen.preprocessing.image_size_px))
@@ -158,6 +168,7 @@ def choose(
         *warnings_about_size(chosen, better),
         *warnings_about_fine_tuning(chosen),
         *settings_without_effect(chosen),
+        *_nearly_black(facts.sixteen_bit, chosen.preprocessing),
     ]
     return Chosen(chosen, tuple(reasons), tuple(warnings))
 
@@ -200,6 +211,17 @@ def _choose_fit(facts: DataFacts, start: StartingPoint | None) -> tuple[Fit, str
     return "pad", f"{why}; their shapes differ, and are kept"
 
 
+def _nearly_black(deep: SixteenBit | None, preprocessing: Preprocessing) -> list[str]:
+    """A sentence where few bright 16-bit images leave little to all the others."""
+    white = preprocessing.white_16bit
+    if deep is None or deep.typical * DARK_SHARE >= white:
+        return []
+    return [
+        f"half of the 16-bit images stay below {deep.typical + 1:,} of {white:,}, so they are nearly black "
+        "(preprocessing.white_16bit says which value is white)"
+    ]
+
+
 def _typical_side(facts: DataFacts, fit: Fit) -> int:
     """The side of squares with about the detail that the images have."""
     shapes = facts.shapes
@@ -209,18 +231,21 @@ def _typical_side(facts: DataFacts, fit: Fit) -> int:
 
 
 def _choose_preprocessing(facts: DataFacts, start: StartingPoint | None, fit: Fit) -> tuple[Preprocessing, str]:
+    white = None if facts.sixteen_bit is None else facts.sixteen_bit.white
     if start is not None and start.preprocessing is not None:
         theirs, why = start.preprocessing, "as the weights were trained"
         if theirs.channels == facts.channels:
-            return replace(theirs, fit=fit), why
+            return replace(theirs, fit=fit, white_16bit=white or theirs.white_16bit), why
         mean, std = ((fmean(values),) * facts.channels for values in (theirs.mean, theirs.std))
-        adapted = replace(theirs, channels=facts.channels, channel_order="rgb", mean=mean, std=std, fit=fit)
+        adapted = replace(theirs, channels=facts.channels, channel_order="rgb", mean=mean, std=std)
+        adapted = replace(adapted, fit=fit, white_16bit=white or theirs.white_16bit)
         return adapted, f"{why}, with the average of their mean and std in each channel"
     size, why = _choose_image_size(facts, start)
     mean, std = facts.statistics or PHOTO_STATISTICS[facts.channels]
     # Around the crop of a photo a margin: 8/7, the 256 for 224 that everyone uses.
     resize_px = round(size * 8 / 7) if size > SMALL_PX else size
-    return Preprocessing(size, resize_px, facts.channels, mean, std, fit=fit), why
+    chosen = Preprocessing(size, resize_px, facts.channels, mean, std, fit=fit)
+    return replace(chosen, white_16bit=white or chosen.white_16bit), why
 
 
 def _choose_image_size(facts: DataFacts, start: StartingPoint | None) -> tuple[int, str]:

@@ -20,6 +20,7 @@ from resnetkit.data.datasets import DATASETS
 from resnetkit.data.loading import DataSource, open_data
 from resnetkit.data.source import LoadedData
 from resnetkit.data.spec import DataSpec
+from resnetkit.data.survey import measure_sixteen_bit
 from resnetkit.errors import Code, require
 from resnetkit.files import write_durably
 from resnetkit.models.resnet import ResNet
@@ -53,6 +54,8 @@ def facts_about(source: DataSource, spec: DataSpec) -> DataFacts:
         num_classes=len(source.class_names),
         is_folder=True,
         shapes=source.shapes,
+        sixteen_bit=measure_sixteen_bit(source.sixteen_bit, spec.limits, num_workers=spec.num_workers),
+        remarks=source.remarks,
     )
 
 

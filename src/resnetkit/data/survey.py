@@ -1,0 +1,110 @@
+"""What the files of a folder tell about their images before all of them are decoded."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from resnetkit.data.decoding import Header, UnreadableImage, brightest_value, read_header
+from resnetkit.data.source import BadImage, Indices, Shapes, SixteenBit
+from resnetkit.data.spec import Limits
+
+SAMPLED = 64
+MEASURED = 256  # 16-bit images whose values are looked at
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What headers tell.
+
+    Attributes:
+        num_looked_at: how many headers were read: all, unless a sample of them settled that there is colour.
+        sixteen_bit: files with 16-bit grey images, spread over all that were found; at most ``MEASURED``.
+        bad_images: files of the sample whose header cannot be read.
+    """
+
+    num_looked_at: int
+    num_in_colour: int
+    shapes: Shapes | None
+    sixteen_bit: tuple[str, ...] = ()
+    bad_images: tuple[BadImage, ...] = ()
+
+    @property
+    def channels(self) -> int:
+        """1 if all images are grey, else 3: colour is never thrown away because it is rare."""
+        return 3 if self.num_in_colour else 1
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """A sentence where some images have colour and others have none."""
+        if self.num_in_colour in (0, self.num_looked_at):
+            return ()
+        verb = "image has" if self.num_in_colour == 1 else "images have"
+        counted = f"{self.num_in_colour:,} of {self.num_looked_at:,} {verb} colour"
+        return (f"3 channels: {counted}, so the grey ones are read as colour too",)
+
+
+def survey(root: str | os.PathLike[str], paths: Sequence[str], limits: Limits, *, num_workers: int) -> Survey:
+    """Read the headers of a sample, and of all files where the sample has a grey image; unreadable ones are left for
+    the full check.
+    """
+    sample = _spread(len(paths), SAMPLED)
+    found = dict(zip(sample.tolist(), _headers(root, [paths[i] for i in sample], limits, num_workers), strict=True))
+    if not all(isinstance(header, Header) and not header.is_grey for header in found.values()):
+        rest = [index for index in range(len(paths)) if index not in found]
+        found |= zip(rest, _headers(root, [paths[i] for i in rest], limits, num_workers), strict=True)
+    headers = {index: header for index, header in sorted(found.items()) if isinstance(header, Header)}
+    sixteen_bit = [index for index, header in headers.items() if header.has_16_bits]
+    return Survey(
+        num_looked_at=len(headers),
+        num_in_colour=sum(not header.is_grey for header in headers.values()),
+        shapes=Shapes.of([(header.width, header.height) for header in headers.values()]) if headers else None,
+        sixteen_bit=tuple(f"{root}/{paths[sixteen_bit[i]]}" for i in _spread(len(sixteen_bit), MEASURED)),
+        bad_images=tuple(
+            BadImage(f"{root}/{paths[index]}", reason) for index, reason in found.items() if isinstance(reason, str)
+        ),
+    )
+
+
+def measure_sixteen_bit(files: Sequence[str], limits: Limits, *, num_workers: int) -> SixteenBit | None:
+    """The range that 16-bit grey images use; None where none of them can be read.
+
+    Cameras and scanners store 10, 12 or 14 bits in 16, so the value that is white is taken for the largest that such a
+    number of bits can hold.
+    """
+
+    def look(file: str) -> int | None:
+        try:
+            return brightest_value(file, limits)
+        except UnreadableImage:  # told by the full check
+            return None
+
+    with ThreadPoolExecutor(max(1, num_workers)) as pool:
+        brightest = [value for value in pool.map(look, files) if value is not None and value >= 0]
+    if not brightest:
+        return None
+    return SixteenBit(white=(1 << max(8, max(brightest).bit_length())) - 1, typical=int(np.median(brightest)))
+
+
+def _spread(num_all: int, most: int) -> Indices:
+    """At most so many positions, spread evenly over all."""
+    return np.unique(np.linspace(0, num_all - 1, min(most, num_all)).astype(np.int64))
+
+
+def _headers(
+    root: str | os.PathLike[str], paths: Sequence[str], limits: Limits, num_workers: int
+) -> Iterator[Header | str]:
+    """The header of each file, or why it cannot be read."""
+
+    def look(path: str) -> Header | str:
+        try:
+            return read_header(f"{root}/{path}", limits)
+        except UnreadableImage as error:
+            return str(error)
+
+    with ThreadPoolExecutor(max(1, num_workers)) as pool:
+        yield from pool.map(look, paths)
