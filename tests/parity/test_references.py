@@ -93,7 +93,7 @@ class PreactBasic(nn.Module):
         start = F.relu(self.bn1(x))
         branch = self.conv2(F.relu(self.bn2(self.conv1(start))))
         if self.downsample is None:
-            # The first block's input is activated before it forks (Section 4.1).
+            # The first block's input is activated before it forks (Appendix).
             return branch + (start if self.activated else x)
         return branch + self.downsample(x if self.skip == "A" else start)
 

@@ -124,7 +124,7 @@ def reference(
             if join != "none":
                 skip = skip_of(order, option, w, block, x, stride)
                 if stage == 1 and number == 0 and f"{block}.downsample.0" not in w:
-                    # Section 4.1: the first activation comes right after the stem, before the block forks.
+                    # Appendix: the first activation comes right after the stem, before the block forks.
                     if order == "full_preact":
                         skip = F.relu(w.norm(f"{block}.bn1", x))
                     elif order == "act_only_preact":

@@ -93,6 +93,8 @@ def _print_networks(compared: NetworkComparison) -> None:
             changes = ", ".join(_change_words(quantity) for quantity in difference.alone)
             _print_paragraph(f"{a.name} with this choice alone: {changes}")
         _print_paragraph(difference.why + (f" [{difference.source}]" if difference.source else ""))
+        if difference.measured:
+            _print_paragraph(difference.measured)
     typer.echo("\nWHAT TO SEE IN THEM")
     for title, text in compared.lessons:
         typer.echo(f"\n{title}")

@@ -175,7 +175,4 @@ def _print_table(name: str, summary: str, table: Description, memory: Memory) ->
     seen = f"{table.receptive_field_px:,}"
     grid.add_row("total", seen, "", *totals, f"{memory.kept_bytes / 1e6:,.2f}", f"{memory.peak_bytes / 1e6:,.2f}")
     print_table(grid)
-    typer.echo(
-        f"\n{table.num_layers} layers with weights on the longest path; weights take "
-        f"{memory.parameter_bytes / 1e6:,.2f} MB in float32"
-    )
+    typer.echo(f"\n{table.layers_in_words}\nweights take {memory.parameter_bytes / 1e6:,.2f} MB in float32")

@@ -212,8 +212,9 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Run the block on ``x`` ``(N, in, H, W)``."""
-        preact = self._run(self.preact, x)
-        branch = self._run(self.branch, preact)
-        fork = x if self.reads == "input" else preact
+        # Nothing else is given a name here: what no layer reads any more is then not kept in memory.
+        skip_is_clean = self.reads == "input"
+        fork = x if skip_is_clean else self._run(self.preact, x)
+        branch = self._run(self.preact + self.branch if skip_is_clean else self.branch, fork)
         skip = fork if self.downsample is None else self.downsample(fork)
         return self._run(self.after_add, self.joiner(skip, branch, fork))

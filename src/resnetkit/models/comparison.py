@@ -14,8 +14,12 @@ from resnetkit.models.description import Description, StageRow, describe
 from resnetkit.models.lessons import Side, teach
 from resnetkit.models.meanings import MEANINGS, PUBLISHED, Meaning
 from resnetkit.models.memory import measure_memory
+from resnetkit.models.skip_meanings import is_plain
 from resnetkit.models.spec import ResNetSpec
 from resnetkit.models.wiring import wire
+
+# The one choice about skips that is told where one network has none.
+(PROJECTION,) = (meaning for meaning in MEANINGS if meaning.fields == ("block.projection",))
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class Difference:
             where none does, or where the choice cannot be taken over alone.
         why: what the choice means.
         source: where that is shown.
+        measured: what a paper reports for one or both choices in its own network; empty where it reports nothing.
     """
 
     name: str
@@ -52,6 +57,7 @@ class Difference:
     alone: tuple[Quantity, ...]
     why: str
     source: str
+    measured: str = ""
 
 
 @dataclass(frozen=True)
@@ -157,25 +163,49 @@ def _differences(a: Side, b: Side) -> Iterator[Difference]:
         differing = [path for path in meaning.fields if _value(trees[0], path) != _value(trees[1], path)]
         # A different kind of block explains its stride with it; alone, the stride has its own line.
         is_stride_alone = meaning.name == "kind of block" and differing == ["block.strided_conv"]
-        if not differing or set(differing) <= told or is_stride_alone:
+        # What a skip does is told of two networks that have skips; where one has none, with that difference.
+        says_nothing = meaning.is_of_skip and (is_plain(a.spec) or is_plain(b.spec))
+        if not differing or set(differing) <= told or is_stride_alone or says_nothing:
             continue
         told |= set(meaning.fields)
         yield _difference(meaning, tuple(differing), a, b)
 
 
 def _difference(meaning: Meaning, differing: tuple[str, ...], a: Side, b: Side) -> Difference:
+    brings_skips = meaning.name == "addition" and is_plain(a.spec) != is_plain(b.spec)
+    of_skip = [path for other in MEANINGS if other.is_of_skip for path in other.fields] if brings_skips else []
     alone: tuple[Quantity, ...] = ()
     tree, other = to_dict(a.spec), to_dict(b.spec)
-    for path in differing:
+    for path in (*differing, *of_skip):
         _set_value(tree, path, _value(other, path))
     try:
         changed = describe(from_dict(ResNetSpec, tree), a.description.input_shape[1])
         alone = tuple(quantity for quantity in _cost(a.description, changed) if quantity.a != quantity.b)
     except (ResnetkitError, RuntimeError):  # the other choices of this network do not allow it
         pass
-    return Difference(
-        meaning.name, differing, meaning.words(a.spec), meaning.words(b.spec), alone, meaning.why, meaning.source
+    left, right = (
+        f"{meaning.words(spec)}; {PROJECTION.name}: {PROJECTION.words(spec)}"
+        if brings_skips and not is_plain(spec)
+        else meaning.words(spec)
+        for spec in (a.spec, b.spec)
     )
+    return Difference(
+        meaning.name,
+        differing,
+        left,
+        right,
+        alone,
+        meaning.tell(a.spec, b.spec),
+        meaning.source,
+        _measured(meaning, a, b),
+    )
+
+
+def _measured(meaning: Meaning, a: Side, b: Side) -> str:
+    """What a paper reports for two choices, in a sentence that says for which network."""
+    errors = [(side.name, meaning.error(side.spec)) for side in (a, b)]
+    words = "; ".join(f"{error} with the choice of {name}" for name, error in errors if error)
+    return f"Error of {meaning.measured_on}: {words}." if words else ""
 
 
 def _value(tree: Any, path: str) -> Any:

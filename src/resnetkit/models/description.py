@@ -16,6 +16,8 @@ from resnetkit.models.resnet import ResNet
 from resnetkit.models.spec import ResNetSpec
 from resnetkit.models.wiring import skip_kind
 
+WEIGHED = (nn.Conv1d, nn.Conv2d, nn.Linear)  # the layers with weights; norms are not counted as layers
+
 
 @dataclass(frozen=True)
 class StageRow:
@@ -34,6 +36,7 @@ class StageRow:
         strided_layer: which layer of which block carries the stage's stride; empty without one.
         num_layers: convs and linear layers on the longest path: those a network's name counts. Not among them are
             convs on skips (projections, gates) and in attention.
+        num_beside: convs and linear layers that are not: on skips and in attention.
     """
 
     name: str
@@ -47,6 +50,7 @@ class StageRow:
     jump_px: int | None = None
     strided_layer: str = ""
     num_layers: int = 0
+    num_beside: int = 0
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,17 @@ class Description:
     def num_layers(self) -> int:
         """Convs and linear layers on the longest path, such as the 50 of ResNet-50."""
         return sum(row.num_layers for row in self.rows)
+
+    @property
+    def layers_in_words(self) -> str:
+        """How the layers are counted, such as ``52 layers …: 3 in the stem, 48 in the blocks, 1 in the head``."""
+        places: Counter[str] = Counter()
+        for row in self.rows:
+            places["blocks" if row.name.startswith("stage") else row.name] += row.num_layers
+        counted = ", ".join(f"{count} in the {place}" for place, count in places.items() if count)
+        beside = sum(row.num_beside for row in self.rows)
+        others = f"; {beside} more on skips and in attention are not counted" if beside else ""
+        return f"{self.num_layers} layers with weights on the longest path: {counted}{others}"
 
     @property
     def receptive_field_px(self) -> int:
@@ -143,7 +158,7 @@ class _Cost:
 
     def _note(self, module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
         self.output_shapes[module] = tuple(output.shape[1:])
-        if isinstance(module, nn.Conv1d | nn.Conv2d | nn.Linear):
+        if isinstance(module, WEIGHED):
             self.multiply_adds[module] += output.numel() * module.weight[0].numel()
             self.activations[module] += output.numel()
 
@@ -163,7 +178,8 @@ class _Cost:
             receptive_field_px=None if window is None else window.size_px,
             jump_px=None if window is None else window.jump,
             strided_layer=words.get("strided_layer", ""),
-            num_layers=_count_layers(part),
+            num_layers=(num_layers := _count_layers(part)),
+            num_beside=sum(isinstance(module, WEIGHED) for module in modules) - num_layers,
         )
 
 
@@ -171,7 +187,7 @@ def _count_layers(part: Part) -> int:
     blocks = [module for top in part.modules for module in top.modules() if isinstance(module, ResidualBlock)]
     if blocks:
         return sum(len(block.block.kernel_sizes) for block in blocks)
-    return sum(isinstance(module, nn.Conv2d | nn.Linear) for top in part.modules for module in top.modules())
+    return sum(isinstance(module, WEIGHED) for top in part.modules for module in top.modules())
 
 
 POOL_WORDS = {

@@ -45,6 +45,12 @@ def place_words(places: Sequence[tuple[int, int]]) -> str:
     return "; ".join(parts)
 
 
+def drawn_words(block: BlockWiring) -> str:
+    """Where blocks like this one stand, and which of them lends the picture its numbers."""
+    words = place_words(block.places)
+    return words if len(block.places) == 1 else f"{words} · drawn: {place_words(block.places[:1])}"
+
+
 def tell_block(block: BlockWiring) -> str:
     """A block's picture in a sentence."""
     start = [step.words for step in block.preact]
@@ -83,13 +89,13 @@ def draw_blocks(title: str, blocks: Sequence[BlockWiring]) -> str:
         drawn, width, height = _block_parts(block)
         heading = [
             svg.text(MARGIN_PX, 60, KIND_WORDS[block.kind].capitalize(), "heading"),
-            svg.text(MARGIN_PX, 78, place_words(block.places), "note"),
+            svg.text(MARGIN_PX, 78, drawn_words(block), "note"),
         ]
-        width = max(width, 2 * MARGIN_PX + svg.words_px(place_words(block.places)))
+        width = max(width, 2 * MARGIN_PX + svg.words_px(drawn_words(block)))
         moved = Markup('<g transform="translate({:g} 0)">{}</g>')
         parts.append(moved.format(left, Markup("").join([*heading, _moved_down(drawn, 26)])))
         left, bottom = left + width, max(bottom, height + 26)
-    told = " ".join(f"{KIND_WORDS[b.kind].capitalize()}, {place_words(b.places)}. {tell_block(b)}" for b in blocks)
+    told = " ".join(f"{KIND_WORDS[b.kind].capitalize()}, {drawn_words(b)}. {tell_block(b)}" for b in blocks)
     return svg.picture(max(left, 2 * MARGIN_PX + svg.words_px(title) * 1.5), bottom, title, told, parts)
 
 
@@ -98,7 +104,7 @@ def _moved_down(parts: Sequence[Markup], by: float) -> Markup:
 
 
 def _subtitle(block: BlockWiring) -> str:
-    return f"{KIND_WORDS[block.kind]} · {place_words(block.places)}"
+    return f"{KIND_WORDS[block.kind]} · {drawn_words(block)}"
 
 
 class _Column:

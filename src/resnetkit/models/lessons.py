@@ -43,21 +43,10 @@ def teach(a: Side, b: Side) -> tuple[tuple[str, str], ...]:
 
 
 def _tell_names(a: Side, b: Side) -> str:
-    return " ".join(_count_layers(side) for side in (a, b))
-
-
-def _count_layers(side: Side) -> str:
-    rows = {row.name: row.num_layers for row in side.description.rows}
-    in_blocks = sum(count for name, count in rows.items() if name.startswith("stage"))
-    before = rows["stem"] + rows.get("pool", 0)
-    convs = len(side.spec.block.kernel_sizes)
-    projections = sum(step.kind == "conv" for block in side.blocks for step in block.skip)
-    uncounted = f"; its {_number(projections, 'conv')} on skips {_are(projections)} not counted" if projections else ""
-    head = f" + {rows['head']} linear layer at the end" if "head" in rows else ""
-    return (
-        f"{side.name} has {side.description.num_layers} layers with weights on its longest path: {before} in the stem "
-        f"+ {in_blocks} in its blocks ({_number(len(side.blocks), 'block')} of {_number(convs, 'conv')}){head}"
-        f"{uncounted}."
+    return " ".join(
+        f"{side.name} has {side.description.layers_in_words} ({_number(len(side.blocks), 'block')} of "
+        f"{_number(len(side.spec.block.kernel_sizes), 'conv')})."
+        for side in (a, b)
     )
 
 
@@ -149,8 +138,8 @@ def _tell_receptive_field(a: Side, b: Side) -> str:
     has_bottlenecks = any(side.spec.block.kernel_sizes == (1, 3, 1) for side in (a, b))
     bottlenecks = "; a 1×1 conv adds nothing, so a bottleneck widens it by its one 3×3 conv" if has_bottlenecks else ""
     return (
-        f"Side of the square that one pixel of the last feature map can depend on: {', '.join(parts)}. Every conv adds "
-        f"(kernel − 1) × the product of the strides before it{bottlenecks}."
+        f"Side of the square that one pixel of the last feature map can depend on: {', '.join(parts)}. Every conv and "
+        f"every pool adds (kernel − 1) × the product of the strides before it{bottlenecks}."
     )
 
 
@@ -162,7 +151,7 @@ def _tell_memory(a: Side, b: Side) -> str:
     ]
     return (
         f"In float32: {'; '.join(parts)}. Training keeps every map that a gradient needs until the backward pass; use "
-        "keeps only what the next layer, and a skip, still read."
+        "keeps only what the next layer and a skip still read, and what a stage was given until it ends."
     )
 
 

@@ -6,27 +6,19 @@ Accuracies are those of the papers' own tables, for the papers' own networks and
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from resnetkit.models.spec import (
-    ACT_BEFORE_ADD,
-    ACT_ONLY_PREACT,
-    AVGPOOL_CONV_BN,
-    AVGPOOL_CONV_OF_PREACT,
-    CONV_BN,
-    CONV_OF_PREACT,
-    FULL_PREACT,
-    NORM_AFTER_ADD,
-    ORIGINAL,
-    OWN_BN_ACT_CONV,
-    SUBSAMPLE,
-    ZERO_PAD,
-    ActivationOrder,
-    Projection,
-    ResNetSpec,
-    Stem,
+from resnetkit.models.skip_meanings import (
+    join_error,
+    join_words,
+    order_error,
+    order_words,
+    projection_words,
+    tell_joins,
+    tell_orders,
 )
+from resnetkit.models.spec import ResNetSpec, Stem
 
 
 @dataclass(frozen=True)
@@ -36,33 +28,27 @@ class Meaning:
     Attributes:
         fields: dotted paths that make the choice together; a difference in any of them is one difference.
         words: the choice of one network in words.
-        why: what follows from it.
+        why: what follows from it, for any two networks or for the two at hand.
         source: where that is shown; empty where it follows from the definition.
+        error: what a paper reports for the choice, in its own network; empty where it reports nothing.
+        measured_on: that network, its data and the paper.
+        is_of_skip: whether it says nothing about a network without skips.
     """
 
     name: str
     fields: tuple[str, ...]
     words: Callable[[ResNetSpec], str]
-    why: str
+    why: str | Callable[[ResNetSpec, ResNetSpec], str]
     source: str = ""
+    error: Callable[[ResNetSpec], str] = lambda spec: ""
+    measured_on: str = ""
+    is_of_skip: bool = False
+
+    def tell(self, a: ResNetSpec, b: ResNetSpec) -> str:
+        """What follows from the choices of two networks."""
+        return self.why if isinstance(self.why, str) else self.why(a, b)
 
 
-_ORDERS: dict[ActivationOrder, str] = {
-    ORIGINAL: "original: conv, norm, act; ReLU after the addition (110 and 164 layers: 6.61 and 5.93 %)",
-    NORM_AFTER_ADD: "norm after the addition (110 and 164 layers: 8.17 and 6.50 %)",
-    ACT_BEFORE_ADD: "ReLU before the addition (110 and 164 layers: 7.84 and 6.14 %)",
-    ACT_ONLY_PREACT: "ReLU-only pre-activation (110 and 164 layers: 6.71 and 5.91 %)",
-    FULL_PREACT: "full pre-activation: norm, act, conv; nothing behind the addition (110 and 164: 6.37 and 5.46 %)",
-}
-_PROJECTIONS: dict[Projection, str] = {
-    CONV_BN: "1×1 conv and norm",
-    ZERO_PAD: "every n-th pixel, new channels are zeros: nothing to learn (option A)",
-    AVGPOOL_CONV_BN: "mean over the stride, then 1×1 conv and norm (ResNet-D)",
-    AVGPOOL_CONV_OF_PREACT: "mean over the stride, then 1×1 conv, of the pre-activated input",
-    CONV_OF_PREACT: "1×1 conv of the pre-activated input",
-    OWN_BN_ACT_CONV: "norm, act and 1×1 conv of its own",
-    SUBSAMPLE: "every n-th pixel",
-}
 _POOLS = {
     "none": "no pool",
     "max": "3×3 max-pool",
@@ -88,37 +74,10 @@ def _strided_words(spec: ResNetSpec) -> str:
     return f"on conv {block.strided_conv + 1} of {len(block.kernel_sizes)}, the {size}×{size}{version}"
 
 
-def _projection_words(projection: Projection | None) -> str:
-    if projection is None:
-        return "as where the width changes"
-    return _PROJECTIONS.get(projection, f"{', '.join(projection.steps)} of the {projection.reads}")
-
-
-def _join_words(spec: ResNetSpec) -> str:
-    join: Any = spec.block.join
-    match join.kind:
-        case "add":
-            return "skip + branch (6.61 %)"
-        case "scaled_add":
-            figure = " (12.35 %)" if (join.skip_scale, join.branch_scale) == (0.5, 0.5) else ""
-            return f"{join.skip_scale:g} × skip + {join.branch_scale:g} × branch{figure}"
-        case "gated_add":
-            figures = {(True, -6.0): " (8.70 %)", (True, -7.0): " (9.81 %)", (False, 0.0): " (12.86 %)"}
-            figures[False, -6.0] = " (6.91 %)"
-            branch = "g × branch" if join.exclusive else "branch"
-            figure = figures.get((join.exclusive, join.gate_bias), "")
-            return f"(1 − g) × skip + {branch}, gate's bias {join.gate_bias:g} at the start{figure}"
-        case "dropout_add":
-            return f"dropout {join.drop_rate:g} on the skip" + (" (fails)" if join.drop_rate == 0.5 else "")
-        case _:
-            return "no skip: a plain network"
-
-
 def _stem_words(stem: Stem) -> str:
     convs = " – ".join(f"{k}×{k}, {w}" for k, w in zip(stem.kernel_sizes, stem.widths, strict=True))
     steps = "" if stem.steps is None else f", then {' and '.join(stem.steps) or 'nothing'}"
-    bias = " with bias" if stem.bias else ""
-    return f"{convs}{bias}, stride {stem.stride}{steps}, {_POOLS[stem.pool]}"
+    return f"{convs}, stride {stem.stride}{steps}, {_POOLS[stem.pool]}"
 
 
 def _field(path: str, unit: str = "") -> Callable[[ResNetSpec], str]:
@@ -150,7 +109,13 @@ def _kind(path: str) -> Callable[[ResNetSpec], str]:
     return words
 
 
-_CIFAR_110 = "error of ResNet-110 on CIFAR-10: arXiv:1603.05027, Table 1"
+def _first_block_words(spec: ResNetSpec) -> str:
+    if spec.first_block is None:
+        return "like the others"
+    first = replace(spec, block=spec.first_block)
+    pairs = ((m.name, m.words(first), m.words(spec)) for m in MEANINGS if m.fields[0].startswith("block."))
+    return "; ".join(f"{name}: {own}" for name, own, other in pairs if own != other) or "like the others"
+
 
 MEANINGS: tuple[Meaning, ...] = (
     Meaning(
@@ -184,28 +149,30 @@ MEANINGS: tuple[Meaning, ...] = (
     Meaning(
         "activation order",
         ("block.order",),
-        lambda spec: _ORDERS[spec.block.order],
-        "With pre-activation nothing stands on the path from one addition to the next, so signal and gradient pass "
-        "every identity block unchanged; in the original order each addition goes through a ReLU. The difference "
-        "shows in very deep networks: with 1001 layers the error is 7.61 % original, 4.92 % pre-activated.",
-        "error on CIFAR-10: arXiv:1603.05027, Tables 2 and 3",
+        lambda spec: order_words(spec.block.order),
+        tell_orders,
+        "arXiv:1603.05027, Section 4 and Tables 2 and 3",
+        error=lambda spec: order_error(spec.block.order),
+        measured_on="the paper's networks of 110 and 164 layers on CIFAR-10 (arXiv:1603.05027, Table 2)",
     ),
     Meaning(
         "addition",
         ("block.join",),
-        _join_words,
-        "What multiplies the skip multiplies the gradient that comes back along it, once per block: with a factor "
-        "below 1 it fades with depth, however it came about. A plain sum leaves it whole.",
-        _CIFAR_110,
+        lambda spec: join_words(spec.block.join),
+        tell_joins,
+        "arXiv:1512.03385, Figure 1 and Table 2; arXiv:1603.05027, Section 3",
+        error=lambda spec: join_error(spec.block.join),
+        measured_on="the paper's ResNet-110 on CIFAR-10 (arXiv:1603.05027, Table 1)",
     ),
     Meaning(
         "projection",
         ("block.projection",),
-        lambda spec: _projection_words(spec.block.projection),
+        lambda spec: projection_words(spec.block.projection),
         "Where the shape changes the skip cannot be an identity. A projection learns how to match it, option A costs "
         "nothing (ImageNet top-1 error of 34 layers, 10 crops: A 25.03 %, B 24.52 %, C 24.19 %). A strided 1×1 conv "
         "drops three pixels in four; a mean before it keeps them.",
         "arXiv:1512.03385, Table 3; mean: arXiv:1812.01187",
+        is_of_skip=True,
     ),
     Meaning(
         "which skips project",
@@ -219,12 +186,14 @@ MEANINGS: tuple[Meaning, ...] = (
         "is small in a shallow network (34 layers: B 24.52 %, C 24.19 % ImageNet top-1 error), and with 110 layers it "
         "turns into harm (CIFAR-10 error 12.22 % against 6.61 % with identities).",
         "arXiv:1512.03385, Table 3; arXiv:1603.05027, Table 1",
+        is_of_skip=True,
     ),
     Meaning(
         "skip where only the size changes",
         ("block.shrink",),
-        lambda spec: _projection_words(spec.block.shrink),
+        lambda spec: projection_words(spec.block.shrink),
         "A bare subsampling has no weights and drops pixels; a projection there has weights to learn.",
+        is_of_skip=True,
     ),
     Meaning(
         "fork of identity skips",
@@ -233,6 +202,7 @@ MEANINGS: tuple[Meaning, ...] = (
         "A skip that forks off behind the pre-activation carries normalised, positive values, and the ReLU stands on "
         "the path that should be clean.",
         "arXiv:1603.05027, Section 4; the first block: Appendix",
+        is_of_skip=True,
     ),
     Meaning(
         "cardinality",
@@ -284,7 +254,7 @@ MEANINGS: tuple[Meaning, ...] = (
     ),
     Meaning(
         "stem",
-        ("stem",),
+        ("stem.kernel_sizes", "stem.widths", "stem.stride", "stem.steps", "stem.pool"),
         lambda spec: _stem_words(spec.stem),
         "The stem decides at which size the first stage works, and so what everything behind it costs. A stride-4 stem "
         "(7×7 conv and pool) suits photographs of some 200 pixels; on 32 pixels it would throw away what there is.",
@@ -308,8 +278,10 @@ MEANINGS: tuple[Meaning, ...] = (
     Meaning(
         "first block",
         ("first_block",),
-        lambda spec: "like the others" if spec.first_block is None else "differs from the others",
-        "It is the one block that receives the stem's output.",
+        _first_block_words,
+        "It is the one block that receives the stem's output. Where blocks are pre-activated, that output is activated "
+        "before this block forks, so that its skip carries what its branch reads.",
+        "arXiv:1603.05027, Appendix",
     ),
     Meaning(
         "tail",
@@ -375,14 +347,33 @@ MEANINGS: tuple[Meaning, ...] = (
 PUBLISHED: dict[str, str] = {
     **{
         f"resnet{depth}": f"CIFAR-10 test error {error} % (arXiv:1512.03385, Table 6)"
-        for depth, error in {20: 8.75, 32: 7.51, 44: 7.17, 56: 6.97, 110: 6.43}.items()
+        for depth, error in {20: 8.75, 32: 7.51, 44: 7.17, 56: 6.97, 1202: 7.93}.items()
+    },
+    "resnet110": "CIFAR-10 test error 6.43 % in the best of five runs, 6.61 ± 0.16 % over them (arXiv:1512.03385, "
+    "Table 6)",
+    **{
+        f"{name}{depth}{option}": f"ImageNet top-1 error, 10 crops, {error} % (arXiv:1512.03385, {table})"
+        for name, depth, option, error, table in (
+            ("plain", 18, "", 27.94, "Table 2"),
+            ("plain", 34, "", 28.54, "Table 2"),
+            ("resnet", 18, "_a", 27.88, "Table 2, option A"),
+            ("resnet", 34, "_a", 25.03, "Tables 2 and 3, option A"),
+            ("resnet", 34, "", 24.52, "Table 3, option B"),
+            ("resnet", 34, "_c", 24.19, "Table 3, option C"),
+            ("resnet", 50, "_v1", 22.85, "Table 3"),
+            ("resnet", 101, "_v1", 21.75, "Table 3"),
+            ("resnet", 152, "_v1", 21.43, "Table 3"),
+        )
     },
     "resnet18": "ImageNet top-1 error, 10 crops, 27.88 %, with option A (arXiv:1512.03385, Table 2)",
-    "resnet34": "ImageNet top-1 error, 10 crops, 24.52 % (arXiv:1512.03385, Table 3, option B)",
-    "resnet50": "ImageNet top-1 error, 10 crops, 22.85 %, with the stride on the 1×1 (arXiv:1512.03385, Table 3)",
-    "resnet50_v1": "ImageNet top-1 error, 10 crops, 22.85 % (arXiv:1512.03385, Table 3)",
-    "resnet101": "ImageNet top-1 error, 10 crops, 21.75 %, with the stride on the 1×1 (arXiv:1512.03385, Table 3)",
-    "resnet152": "ImageNet top-1 error, 10 crops, 21.43 %, with the stride on the 1×1 (arXiv:1512.03385, Table 3)",
+    **{
+        f"resnet{depth}": f"ImageNet top-1 error, 10 crops, {error} %, with the stride on the 1×1 (arXiv:1512.03385, "
+        "Table 3)"
+        for depth, error in {50: 22.85, 101: 21.75, 152: 21.43}.items()
+    },
+    "resnet164": "CIFAR-10 test error 5.93 % (arXiv:1603.05027, Table 2)",
+    "resnet1001": "CIFAR-10 test error 7.61 % (arXiv:1603.05027, Table 3)",
     "preact_resnet110": "CIFAR-10 test error 6.37 % (arXiv:1603.05027, Table 2)",
     "preact_resnet164": "CIFAR-10 test error 5.46 % (arXiv:1603.05027, Table 2)",
+    "preact_resnet1001": "CIFAR-10 test error 4.92 % (arXiv:1603.05027, Table 3)",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from resnetkit.models.drawing import KIND_WORDS, place_words, shape_words
+from resnetkit.models.drawing import KIND_WORDS, drawn_words, shape_words
 from resnetkit.models.network_drawing import Fold, fold, order_words, skip_words
 from resnetkit.models.wiring import BlockWiring, NetworkWiring, Step
 
@@ -32,7 +32,7 @@ def block_text(block: BlockWiring) -> str:
     preact = trunk[: len(block.preact)]
     branch = trunk[len(preact) : len(preact) + len(block.branch)]
     after = trunk[len(preact) + len(branch) :]
-    lines = [f"{KIND_WORDS[block.kind]} · {place_words(block.places)}", "  " + shape_words(block.input_shape)]
+    lines = [f"{KIND_WORDS[block.kind]} · {drawn_words(block)}", "  " + shape_words(block.input_shape)]
     if block.kind == "plain":
         lines += [f"  │ {line}".rstrip() for line in trunk]
         return "\n".join([*lines, "  ▼", "  " + shape_words(block.output_shape)])

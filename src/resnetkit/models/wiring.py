@@ -41,7 +41,8 @@ class BlockWiring:
     """``input -> preact -> fork -> branch and skip -> addition -> after_add``, each part in the order of its calls.
 
     Attributes:
-        places: which blocks of the network are wired like this, as (stage, block), both from 1.
+        places: which blocks of the network are wired like this, as (stage, block), both from 1; the numbers of
+            channels and the shapes are those of the first.
         kind: what the skip is; ``shape-matching`` changes the shape without weights, ``plain`` is no skip at all.
         skip_reads: whether the skip forks off before (``input``) or behind (``preact``) the pre-activation.
         skip: steps on the skip, down to the addition; none on an identity.
@@ -76,16 +77,20 @@ class NetworkWiring:
     tail: tuple[Step, ...]
 
     def block_kinds(self) -> tuple[BlockWiring, ...]:
-        """One block of each kind the network has, with all the places where blocks of that kind stand.
+        """The first block of each kind the network has, with all the places where blocks of that kind stand.
 
-        Two blocks are of one kind if the same steps, in the same order, stand on the same paths.
+        Two blocks are of one kind if the same steps, in the same order, stand on the same paths, and both shrink or
+        neither does; their numbers of channels may differ.
         """
         kinds: dict[tuple[object, ...], list[BlockWiring]] = {}
         for block in (block for stage in self.stages for block in stage):
             paths = (block.preact, block.branch, block.skip, block.gate, block.after_add)
             steps = tuple(tuple((step.kind, step.name) for step in path) for path in paths)
-            kinds.setdefault((block.kind, block.skip_reads, steps), []).append(block)
-        return tuple(_with_all_places(blocks) for blocks in kinds.values())
+            kinds.setdefault((block.kind, block.skip_reads, block.stride > 1, steps), []).append(block)
+        return tuple(
+            replace(blocks[0], places=tuple(place for block in blocks for place in block.places))
+            for blocks in kinds.values()
+        )
 
 
 def wire(spec: ResNetSpec, image_size_px: int) -> NetworkWiring:
@@ -255,9 +260,3 @@ def _stride_words(stride: object) -> str:
 def _ordinal(number: int) -> str:
     """2 as ``2nd``; strides are small."""
     return f"{number}{ {2: 'nd', 3: 'rd'}.get(number, 'th') }"
-
-
-def _with_all_places(blocks: list[BlockWiring]) -> BlockWiring:
-    """The first of the blocks that shrinks, else the first, standing for all of them."""
-    shown = next((block for block in blocks if block.stride > 1), blocks[0])
-    return replace(shown, places=tuple(place for block in blocks for place in block.places))

@@ -46,7 +46,9 @@ def _wide(depth: int, factor: int) -> Entry:
         stem=STEM_3X3,
         num_classes=10,
     )
-    return for_small_images(spec, f"wide network: {depth} layers, {factor} × as wide, pre-activated")
+    return for_small_images(
+        spec, f"wide network: {depth} layers as its paper counts, {factor} × as wide, pre-activated"
+    )
 
 
 def _imagenet_width(depth: int, basic: Block, bottleneck: Block) -> ResNetSpec:
