@@ -12,11 +12,12 @@ import pytest
 import torch
 from PIL import Image
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from resnetkit.classifier import Classifier, load_classifier
 from resnetkit.classifier_file import FILE_NAME, FORMAT, find_classifier, read_description
 from resnetkit.config import to_dict
+from resnetkit.data.seen import SeenImages, pack_digests
 from resnetkit.data.spec import Limits, Preprocessing
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.inference.opening import open_predictor
@@ -48,6 +49,41 @@ def files(tmp_path: Path) -> list[Path]:
 
 
 # --- the file ---
+
+
+def test_the_images_it_has_met_travel_with_it_beside_the_tensors(tmp_path: Path) -> None:
+    seen = SeenImages(train=pack_digests(np.array([1, 2**64 - 1], np.uint64)), is_complete=False)
+    classifier = make(seen=seen)
+    classifier.save(tmp_path / "first.safetensors")
+    loaded = load_classifier(tmp_path / "first.safetensors")
+    assert loaded.seen == seen
+    assert loaded.to_bytes() == classifier.to_bytes()
+    with safe_open(tmp_path / "first.safetensors", framework="pt") as opened:
+        assert set(opened.keys()) == set(classifier.network.state_dict()), "others load it strictly"
+
+
+def test_a_classifier_of_a_version_that_kept_no_digests_is_opened(tmp_path: Path) -> None:
+    path = tmp_path / "old.safetensors"
+    make().save(path)
+    with safe_open(path, framework="pt") as opened:
+        assert "seen" not in json.loads(opened.metadata()["resnetkit"])
+    assert load_classifier(path).seen is None
+
+
+@pytest.mark.parametrize("seen", [None, 7, {"train": 3}, {"trained": ""}, {"is_complete": "?"}])
+def test_a_damaged_list_of_images_is_refused(tmp_path: Path, seen: object) -> None:
+    path = tmp_path / "damaged.safetensors"
+    make(seen=SeenImages()).save(path)
+    tensors, description = load_file(path), json.loads(_metadata(path))
+    save_file(tensors, path, metadata={"resnetkit": json.dumps({**description, "seen": seen})})
+    with pytest.raises(ResnetkitError, match="is not valid") as raised:
+        load_classifier(path)
+    assert raised.value.code is Code.WEIGHTS
+
+
+def _metadata(path: Path) -> str:
+    with safe_open(path, framework="pt") as opened:
+        return opened.metadata()["resnetkit"]
 
 
 def test_a_saved_classifier_is_the_same_when_loaded(tmp_path: Path, files: list[Path]) -> None:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from resnetkit.classifier_file import FORMAT, find_classifier, invalid, read_description, unreadable
 from resnetkit.config import to_dict
 from resnetkit.data.normalization import normalize
+from resnetkit.data.seen import SeenImages
 from resnetkit.data.source import UInt8Images
 from resnetkit.data.spec import Limits, Preprocessing
 from resnetkit.errors import Code, ResnetkitError, require
@@ -41,6 +42,7 @@ class Classifier:
     Attributes:
         provenance: where it comes from (data, epochs, validation score …), JSON-ready, for people to read.
         limits: images beyond these are refused; those of its training, unless it is given others.
+        seen: the images that the weights have met, for honest scores; None where that is not known.
         engine: what computes the probabilities, from :func:`resnetkit.inference.opening.open_engine`; None: the network
             as it is. An engine holds a copy of the weights and of the preprocessing, so ``dataclasses.replace`` leaves
             it behind; take a new one after changing the network.
@@ -51,6 +53,7 @@ class Classifier:
     class_names: tuple[str, ...]
     provenance: dict[str, Any] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
+    seen: SeenImages | None = field(default=None, repr=False)
     engine: Engine | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -99,7 +102,7 @@ class Classifier:
 
     def to_bytes(self) -> bytes:
         """The content of the classifier's file; the same classifier always gives the same bytes."""
-        description = {
+        description: dict[str, Any] = {
             "format": FORMAT,
             "model": to_dict(self.network.spec),
             "preprocessing": to_dict(self.preprocessing),
@@ -107,6 +110,8 @@ class Classifier:
             "provenance": self.provenance,
             "limits": to_dict(self.limits),
         }
+        if self.seen is not None:
+            description["seen"] = to_dict(self.seen)
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.network.state_dict().items()}
         # One metadata key only: the format does not keep the order of several. In ASCII, because a class has the name
         # of a folder, which need not be UTF-8.
@@ -151,7 +156,12 @@ def load_classifier(path: str | Path, *, device: str | torch.device = "cpu") -> 
         network = ResNet(description.spec)
         load_weights(network, tensors, source=str(file))
         classifier = Classifier(
-            network, description.preprocessing, description.class_names, description.provenance, description.limits
+            network,
+            description.preprocessing,
+            description.class_names,
+            description.provenance,
+            description.limits,
+            description.seen,
         )
     except ResnetkitError as error:
         raise error if error.code is Code.WEIGHTS else invalid(file, error) from None

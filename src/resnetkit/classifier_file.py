@@ -10,6 +10,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from resnetkit.config import from_dict
+from resnetkit.data.seen import SeenImages
 from resnetkit.data.spec import Limits, Preprocessing
 from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.models.spec import ResNetSpec
@@ -21,13 +22,18 @@ BEST_FILE_NAME = "best_so_far.safetensors"  # of a run that has not finished
 
 @dataclass(frozen=True)
 class Description:
-    """What a classifier file says besides its weights."""
+    """What a classifier file says besides its weights.
+
+    Attributes:
+        seen: the images that the weights have met; None where that is not known.
+    """
 
     spec: ResNetSpec
     preprocessing: Preprocessing
     class_names: tuple[str, ...]
     provenance: dict[str, Any]
     limits: Limits
+    seen: SeenImages | None = None
 
 
 def find_classifier(path: str | Path) -> Path:
@@ -119,6 +125,7 @@ def read_description(file: Path) -> Description:
             class_names=tuple(str(name) for name in description["class_names"]),
             provenance=dict(description["provenance"]),
             limits=from_dict(Limits, description.get("limits", {}), where=str(file)),
+            seen=from_dict(SeenImages, description["seen"], where=str(file)) if "seen" in description else None,
         )
     except ResnetkitError as error:
         raise error if error.code is Code.WEIGHTS else invalid(file, error) from None

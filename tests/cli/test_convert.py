@@ -130,3 +130,9 @@ def test_mistakes_leave_nothing_behind(
     assert outcome.code in (2, 4)
     assert says in outcome.err
     assert sorted(weights.parent.iterdir()) == before
+
+
+def test_a_classifier_keeps_all_it_knows(cli: Cli, trained: Path, tmp_path: Path) -> None:
+    """The images that it has met included."""
+    assert cli("convert", str(trained), str(tmp_path / "copy.safetensors")).code == 0
+    assert (tmp_path / "copy.safetensors").read_bytes() == (trained / "classifier.safetensors").read_bytes()

@@ -10,7 +10,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from resnetkit.classifier import load_classifier
-from resnetkit.data.spec import DataSpec
+from resnetkit.data.loading import open_data
+from resnetkit.data.seen import unpack_digests
+from resnetkit.data.spec import DataSpec, Preprocessing
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.files import sha256_of
 from resnetkit.models.resnet import create_model
@@ -19,6 +21,7 @@ from resnetkit.training.listener import Listener
 from resnetkit.training.run_folder import RunFolder
 
 FROZEN = ("conv1.", "bn1.", "layer1.")  # with freeze=stage1
+ONE_GREY = Preprocessing(8, 8, 1, (0.5,), (0.5,))
 FREEZE = {"fine_tuning.freeze": "stage1"}
 
 
@@ -99,6 +102,43 @@ def test_the_folder_of_a_run_stands_for_its_classifier_network_and_preprocessing
     assert chosen.recipe.name == "fine_tune"
     assert chosen.recipe.fine_tuning.weights == str(pretrained / "classifier.safetensors")
     assert "the weights were made for it" in chosen.reasons[0]
+
+
+def test_a_run_and_its_classifier_know_their_images_and_those_of_all_weights_before(
+    tmp_path: Path, pretrained: Path, fine_settings: dict[str, object]
+) -> None:
+    seeds = {0: pretrained}
+    for seed in (1, 2):
+        settings = fine_settings | {"fine_tuning.weights": str(seeds[seed - 1]), "data.split_seed": seed, "epochs": 1}
+        seeds[seed] = runs.train("digits", settings=settings, out=tmp_path).run
+    earlier: set[int] = set()
+    for seed, run in seeds.items():
+        data = open_data(DataSpec("digits", split_seed=seed)).load(("train", "val", "test"), ONE_GREY)
+        seen = load_classifier(run).seen
+        assert seen is not None
+        assert seen == RunFolder(run).read_seen()
+        assert seen.is_complete
+        trained_on = earlier | set(data.splits["train"].digests.tolist())
+        for name, split in data.splits.items():
+            assert unpack_digests(getattr(seen, name)).tolist() == sorted(set(split.digests.tolist()))
+            expected = [digest in trained_on for digest in split.digests.tolist()]
+            assert seen.trained_on(split.digests).tolist() == expected
+        assert unpack_digests(seen.earlier_train).tolist() == sorted(earlier)
+        earlier = trained_on
+
+
+def test_a_run_from_weights_that_do_not_say_what_they_saw_does_not_claim_to_know(
+    tmp_path: Path, pretrained: Path, fine_settings: dict[str, object]
+) -> None:
+    save_file(
+        {name: value.contiguous() for name, value in weights_of(pretrained).items()}, tmp_path / "weights.safetensors"
+    )
+    settings = fine_settings | {"fine_tuning.weights": str(tmp_path / "weights.safetensors"), "epochs": 1}
+    spec = load_classifier(pretrained).network.spec
+    run = runs.train("digits", model=spec, settings=settings, out=tmp_path).run
+    seen = load_classifier(run).seen
+    assert seen is not None
+    assert not seen.is_complete
 
 
 def test_a_relative_path_is_made_whole_and_recorded_with_its_hash(

@@ -28,7 +28,7 @@ from resnetkit.data.packed import TABLE, DamagedFile, Packed, PackedImages, chec
 from resnetkit.data.source import ArrayImages, Images, empty_images
 from resnetkit.data.spec import DataSpec
 
-FORMAT = 3
+FORMAT = 4
 FILE_NAME = re.compile(r"\.?(train|val|test)-[0-9a-f]{24}\.packed(\.[0-9a-f]{16})?")
 WORTHWHILE_BYTES = 64 * 2**20  # less is decoded in about a second
 FREE_SHARE = 0.5  # of the free space, `auto` takes at most this

@@ -1,4 +1,7 @@
-"""The folder of one run: recipe.json, metrics.jsonl, log.txt, checkpoints/, classifier.safetensors, report.html."""
+"""The folder of one run.
+
+recipe.json, images.json, metrics.jsonl, log.txt, checkpoints/, classifier.safetensors, report.html.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from typing import Any
 
 from resnetkit.classifier_file import BEST_FILE_NAME, FILE_NAME
 from resnetkit.config import from_dict, to_dict
+from resnetkit.data.seen import SeenImages
 from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.files import create_numbered_folder, io_errors, sync_file, write_durably
 from resnetkit.locking import locked
@@ -34,6 +38,11 @@ class RunFolder:
     def recipe_file(self) -> Path:
         """Every value that ran, versions, machine, data fingerprint."""
         return self.path / "recipe.json"
+
+    @property
+    def images_file(self) -> Path:
+        """The images of the run, by their digests."""
+        return self.path / "images.json"
 
     @property
     def metrics_file(self) -> Path:
@@ -89,6 +98,23 @@ class RunFolder:
         except (ValueError, KeyError, AttributeError, TypeError) as error:
             raise ResnetkitError(Code.WEIGHTS, f"{self.recipe_file} is damaged", why=repr(error)) from None
         return recipe, content
+
+    def write_seen(self, seen: SeenImages) -> None:
+        """Write images.json: the images that the run trains on and scores, and those its weights had met before."""
+        write_durably(self.images_file, (json.dumps(to_dict(seen), indent=2) + "\n").encode())
+
+    def read_seen(self) -> SeenImages | None:
+        """The images of :meth:`write_seen`; None for a run of a version that did not write them down.
+
+        Raises:
+            ResnetkitError: for a damaged file.
+        """
+        if not self.images_file.is_file():
+            return None
+        try:
+            return from_dict(SeenImages, json.loads(self.images_file.read_text()))
+        except (ValueError, ResnetkitError) as error:
+            raise ResnetkitError(Code.WEIGHTS, f"{self.images_file} is damaged", why=str(error)) from None
 
     def record(self, event: str, **values: Any) -> None:
         """Append one line to metrics.jsonl."""

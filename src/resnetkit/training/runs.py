@@ -18,6 +18,7 @@ from resnetkit.config import from_dict, override, to_dict
 from resnetkit.data.batches import Shard
 from resnetkit.data.datasets import DATASETS
 from resnetkit.data.loading import DataSource, open_data
+from resnetkit.data.seen import SeenImages
 from resnetkit.data.source import LoadedData
 from resnetkit.data.spec import DataSpec
 from resnetkit.data.survey import measure_sixteen_bit
@@ -36,7 +37,14 @@ from resnetkit.training.listener import Listener, LoggingListener
 from resnetkit.training.loop import Loop
 from resnetkit.training.recipe import Chosen, Recipe
 from resnetkit.training.run_folder import RunFolder
-from resnetkit.training.starting import check_same_weights, check_start, find_weights, record_of_weights, starting_point
+from resnetkit.training.starting import (
+    check_same_weights,
+    check_start,
+    find_weights,
+    record_of_weights,
+    seen_before,
+    starting_point,
+)
 from resnetkit.training.state import TrainingState, new_network, new_state
 
 SPLITS = ("train", "val", "test")
@@ -209,14 +217,16 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
             if shard.rank == 0:
                 folder.forget_after(state.progress.step, state.progress.epoch)
 
+            seen = _seen_images(folder, chosen.recipe, loaded)
+
             def write_best() -> None:
-                so_far = _best_classifier(state, chosen.recipe, source, loaded, is_finished=False)
+                so_far = _best_classifier(state, chosen.recipe, source, loaded, seen, is_finished=False)
                 write_durably(folder.best_file, so_far.to_bytes())
 
             Loop(chosen.recipe, folder, state, loaded, computing, shard, listener, facts, write_best).run_all()
             result = None
             if shard.rank == 0:
-                classifier = _best_classifier(state, chosen.recipe, source, loaded)
+                classifier = _best_classifier(state, chosen.recipe, source, loaded, seen)
                 result = finish(folder, chosen.recipe, classifier, loaded, state.progress)
             return from_first_rank(result, shard)  # type: ignore[no-any-return]
 
@@ -247,6 +257,7 @@ def _create_folder(
         },
         "environment": {**runtime.environment(), **computing.as_dict()},
     }
+    folder.write_seen(seen_before(chosen.recipe).then(loaded.splits))
     folder.write_record(chosen.recipe, record)
     folder.record("start", step=0)
     for text in (*chosen.reasons, *chosen.warnings):
@@ -300,8 +311,20 @@ def _tell_resumed(checkpoint: Checkpoint, facts: dict[str, Any], listener: Liste
     listener.message(f"resuming after step {checkpoint.step:,}")
 
 
+def _seen_images(folder: RunFolder, recipe: Recipe, loaded: LoadedData) -> SeenImages:
+    """The images that a run's weights meet; one begun by a version that wrote none down knows its own."""
+    recorded = folder.read_seen()
+    return recorded or SeenImages(is_complete=recipe.fine_tuning.weights is None).then(loaded.splits)
+
+
 def _best_classifier(
-    state: TrainingState, recipe: Recipe, source: DataSource, loaded: LoadedData, *, is_finished: bool = True
+    state: TrainingState,
+    recipe: Recipe,
+    source: DataSource,
+    loaded: LoadedData,
+    seen: SeenImages,
+    *,
+    is_finished: bool = True,
 ) -> Classifier:
     network = ResNet(recipe.model)
     network.load_state_dict(state.best_weights)
@@ -323,4 +346,4 @@ def _best_classifier(
         provenance["warnings"] = [told]
     device = next(state.network.parameters()).device
     network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Classifier(network, recipe.preprocessing, loaded.class_names, provenance, recipe.data.limits)
+    return Classifier(network, recipe.preprocessing, loaded.class_names, provenance, recipe.data.limits, seen)

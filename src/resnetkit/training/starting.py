@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from resnetkit.classifier import load_classifier
-from resnetkit.classifier_file import find_classifier, is_classifier
+from resnetkit.classifier_file import find_classifier, is_classifier, read_description
 from resnetkit.config import frozen, override
+from resnetkit.data.seen import SeenImages
 from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.files import io_errors, sha256_of
 from resnetkit.models.spec import ResNetSpec
@@ -120,6 +121,16 @@ def _channels(number: int) -> str:
 def _listed(names: tuple[str, ...], limit: int = 3) -> str:
     shown = ", ".join(names[:limit]) + (", …" if len(names) > limit else "")
     return f" ({shown})" if names else ""
+
+
+def seen_before(recipe: Recipe) -> SeenImages:
+    """The images that the weights of a run have met before it starts; what they do not tell is not complete."""
+    weights = recipe.fine_tuning.weights
+    if weights is None:
+        return SeenImages()
+    file = Path(weights)
+    seen = read_description(file).seen if is_classifier(file) else None
+    return SeenImages(is_complete=False) if seen is None else seen
 
 
 def record_of_weights(recipe: Recipe) -> dict[str, str] | None:

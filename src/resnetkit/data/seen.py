@@ -1,0 +1,96 @@
+"""Which images weights have met: what they were trained on, what watched over it, what was held back to score them."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from resnetkit.config import frozen
+from resnetkit.data.digests import Digests
+from resnetkit.data.source import Split
+from resnetkit.errors import Code, ResnetkitError
+
+Mask = npt.NDArray[np.bool_]
+
+
+@frozen
+class SeenImages:
+    """The images that weights have met, each list of them as :func:`pack_digests` makes it.
+
+    Attributes:
+        train: what they were trained on.
+        val: what watched over their training, and chose among its epochs.
+        test: what was held back, to score them once.
+        earlier_train, earlier_val: the same of all weights before, from which those of this training started.
+        is_complete: False where training started from weights that do not say what they have seen.
+    """
+
+    train: str = ""
+    val: str = ""
+    test: str = ""
+    earlier_train: str = ""
+    earlier_val: str = ""
+    is_complete: bool = True
+
+    def then(self, splits: Mapping[str, Split]) -> SeenImages:
+        """What weights have met that had met these, and were then trained on these splits."""
+        now = {name: pack_digests(split.digests) for name, split in splits.items()}
+        return SeenImages(
+            **now,
+            earlier_train=_joined(self.train, self.earlier_train),
+            earlier_val=_joined(self.val, self.earlier_val),
+            is_complete=self.is_complete,
+        )
+
+    def trained_on(self, digests: Digests) -> Mask:
+        """Of each image, whether the weights were trained on it, in this training or before."""
+        return contains(self.train, digests) | contains(self.earlier_train, digests)
+
+    def chose(self, digests: Digests) -> Mask:
+        """Of each image, whether it watched over a training without being trained on."""
+        return (contains(self.val, digests) | contains(self.earlier_val, digests)) & ~self.trained_on(digests)
+
+
+def pack_digests(digests: Digests) -> str:
+    """The different ones among some digests as text: base64 of ascending 64-bit numbers, 11 characters for each.
+
+    >>> unpack_digests(pack_digests(np.array([7, 5, 7], np.uint64)))
+    array([5, 7], dtype=uint64)
+    """
+    return base64.b64encode(np.unique(digests).astype("<u8").tobytes()).decode()
+
+
+def unpack_digests(text: str) -> Digests:
+    """The digests in a text, ascending.
+
+    Raises:
+        ResnetkitError: where it is damaged.
+    """
+    try:
+        values = np.frombuffer(base64.b64decode(text, validate=True), "<u8").astype(np.uint64)
+        if (values[1:] > values[:-1]).all():
+            return values
+    except ValueError:
+        pass
+    raise ResnetkitError(
+        Code.WEIGHTS, "the list of images that the weights have seen is damaged", fix="give the file that train wrote"
+    )
+
+
+def contains(packed: str, digests: Digests) -> Mask:
+    """Of each digest, whether it is among those in a text."""
+    known = unpack_digests(packed)
+    if not len(known):
+        return np.zeros(len(digests), np.bool_)
+    places = np.searchsorted(known, digests)
+    found: Mask = known[np.minimum(places, len(known) - 1)] == digests
+    return found
+
+
+def _joined(first: str, second: str) -> str:
+    if not first or not second:
+        return first or second
+    return pack_digests(np.concatenate([unpack_digests(first), unpack_digests(second)]))

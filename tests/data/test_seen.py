@@ -1,0 +1,72 @@
+"""What weights remember of the images they have met."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from resnetkit.config import from_dict, to_dict
+from resnetkit.data.seen import SeenImages, contains, pack_digests, unpack_digests
+from resnetkit.data.source import ArrayImages, Split
+from resnetkit.errors import Code, ResnetkitError
+
+LARGEST = 2**64 - 1
+
+
+def numbers(*values: int) -> np.ndarray:
+    return np.array(values, np.uint64)
+
+
+def splits(**digests: list[int]) -> dict[str, Split]:
+    return {name: split(name, values) for name, values in digests.items()}
+
+
+def split(name: str, values: list[int]) -> Split:
+    num = len(values)
+    images = ArrayImages(np.zeros((num, 1, 2, 2), np.uint8))
+    return Split(name, images, np.zeros(num, np.int64), ["?"] * num, np.ones(num, np.float32), numbers(*values))
+
+
+def test_digests_become_text_and_come_back_different_and_ascending() -> None:
+    packed = pack_digests(numbers(LARGEST, 5, 2**63, 5, 0))
+    assert unpack_digests(packed).tolist() == [0, 5, 2**63, LARGEST]
+    assert unpack_digests(packed).dtype == np.uint64
+    assert unpack_digests("").tolist() == []
+    assert len(pack_digests(np.arange(3000, dtype=np.uint64))) == 32_000
+
+
+def test_which_of_some_digests_are_in_a_text() -> None:
+    packed = pack_digests(numbers(3, 7, LARGEST))
+    assert contains(packed, numbers(7, 0, LARGEST, 8, 3)).tolist() == [True, False, True, False, True]
+    assert contains("", numbers(7, 0)).tolist() == [False, False]
+    assert contains(packed, numbers()).tolist() == []
+
+
+@pytest.mark.parametrize("text", ["AAAA", "!", "A", pack_digests(numbers(1)) * 2])
+def test_damaged_text_is_refused_when_it_is_asked_for(text: str) -> None:
+    with pytest.raises(ResnetkitError, match="is damaged") as raised:
+        contains(text, numbers(1))
+    assert raised.value.code is Code.WEIGHTS
+
+
+def test_a_chain_of_trainings_keeps_knowing_all_it_was_trained_on() -> None:
+    first = SeenImages().then(splits(train=[1, 2], val=[3], test=[4]))
+    second = first.then(splits(train=[3, 5], test=[2, 4, 6]))
+    third = second.then(splits(train=[7]))
+    asked = numbers(1, 2, 3, 4, 5, 6, 7, 8)
+    assert first.trained_on(asked).nonzero()[0].tolist() == [0, 1]
+    assert first.chose(asked).nonzero()[0].tolist() == [2]
+    assert second.trained_on(asked).nonzero()[0].tolist() == [0, 1, 2, 4]
+    assert not second.chose(asked).any(), "3 chose, and then was trained on"
+    assert unpack_digests(second.test).tolist() == [2, 4, 6]
+    assert third.trained_on(asked).nonzero()[0].tolist() == [0, 1, 2, 4, 6]
+    assert third.is_complete
+
+
+def test_what_was_not_known_at_the_start_is_not_known_later() -> None:
+    assert not SeenImages(is_complete=False).then(splits(train=[1])).then(splits(train=[2])).is_complete
+
+
+def test_they_are_json() -> None:
+    seen = replace(SeenImages().then(splits(train=[1], val=[2], test=[LARGEST])), is_complete=False)
+    assert from_dict(SeenImages, to_dict(seen)) == seen
