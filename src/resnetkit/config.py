@@ -10,6 +10,7 @@ import dataclasses
 import difflib
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any, TypeVar, dataclass_transform
 
 from resnetkit.errors import Code, ResnetkitError, did_you_mean
@@ -79,7 +80,7 @@ def _location(data: Any, parts: tuple[Any, ...]) -> list[str]:
     for i, part in enumerate(parts):
         is_key = isinstance(data, Mapping) and part in data
         is_position = isinstance(data, list | tuple) and isinstance(part, int) and part < len(data)
-        if is_key or is_position or i == len(parts) - 1:
+        if is_key or is_position or (i == len(parts) - 1 and isinstance(data, Mapping)):
             path.append(str(part))
             data = data[part] if is_key or is_position else None
     return path
@@ -129,7 +130,7 @@ def override(value: T, settings: Mapping[str, Any]) -> T:
 
     Strings are read as JSON where they are JSON, else as they stand; a number that is meant for a field of text
     stays text. Setting a ``kind`` starts that alternative afresh, with its own defaults; settings inside it apply
-    after it, in whatever order they are given.
+    after it, in whatever order they are given. In a field of values by name, whatever follows it is a name.
 
     >>> from resnetkit.data.spec import DataSpec
     >>> override(DataSpec("digits"), {"limits.max_pixels": "100", "source": "2024"}).source
@@ -142,7 +143,7 @@ def override(value: T, settings: Mapping[str, Any]) -> T:
     """
     tree = to_dict(value)
     for path, raw in sorted(settings.items(), key=lambda item: _rank(item[0])):
-        *parents, leaf = path.split(".")
+        *parents, leaf = _split(type(value), tree, path, settings)
         node = tree
         for depth, parent in enumerate(parents):
             if not isinstance(node, dict) or parent not in node or not isinstance(node[parent], dict):
@@ -157,6 +158,32 @@ def override(value: T, settings: Mapping[str, Any]) -> T:
         may_be_text = isinstance(node.get(leaf), str | None)
         node[leaf] = raw if may_be_text and _is_text(type(value), tree, path, raw) else _parse(raw)
     return from_dict(type(value), tree)
+
+
+def _split(cls: Any, tree: dict[str, Any], path: str, settings: Mapping[str, Any]) -> list[str]:
+    """The fields that a dotted path goes through; what follows a field of values by name is one name, dots and all."""
+    field, dot, name = path.partition(".")
+    if not dot or field not in _fields_by_name(cls):
+        return path.split(".")
+    if not isinstance(tree[field], dict):
+        if field in settings:
+            raise ResnetkitError(
+                Code.USAGE,
+                f"{field} is set twice: to {settings[field]} and, by name, by {path}",
+                fix="leave one of them out",
+            )
+        tree[field] = {}
+    return [field, name]
+
+
+@cache
+def _fields_by_name(cls: Any) -> frozenset[str]:
+    """The fields of a description that may hold values by any name."""
+    fields = _adapter(cls).json_schema().get("properties", {})
+    options = {name: field.get("anyOf", [field]) for name, field in fields.items()}
+    return frozenset(
+        name for name, some in options.items() if any(option.get("additionalProperties") for option in some)
+    )
 
 
 def _rank(path: str) -> tuple[int, bool]:

@@ -266,14 +266,13 @@ def test_the_same_image_in_two_splits_is_a_warning(folder: Path) -> None:
     assert warning.startswith(f"2 images of test are also in train: {test[0]} = {dog}, {test[1]} = {dog}")
 
 
-def test_few_and_unequal_images_are_warnings(tmp_path: Path) -> None:
+def test_classes_of_few_images_are_warnings(tmp_path: Path) -> None:
     for number in range(40):
         save(tmp_path / "train" / "many" / f"{number}.png", number, (4, 4))
     for number in range(3):
         save(tmp_path / "train" / "few" / f"{number}.png", 100 + number, (4, 4))
-    few, unequal = open_data(spec(tmp_path, validation_fraction=0.0)).load(ALL, PREPROCESSING).warnings
+    (few,) = open_data(spec(tmp_path, validation_fraction=0.0)).load(ALL, PREPROCESSING).warnings
     assert few == "classes with fewer than 10 training images: 'few' (3)"
-    assert "'many' has 40 training images, 'few' 3" in unequal
 
 
 def test_named_data_fit_without_resampling_and_stream_the_same() -> None:

@@ -14,6 +14,7 @@ from resnetkit.classifier_file import BEST_FILE_NAME, find_best, find_classifier
 from resnetkit.data.batches import Shard
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.evaluation.scoring import quick_scores
+from resnetkit.models.resnet import ResNet
 from resnetkit.training import loop, runs
 from resnetkit.training.divergence import largest_loss, lower_learning_rate
 from resnetkit.training.interruption import Interrupted, StopRequest
@@ -33,10 +34,10 @@ def poison_at(monkeypatch: pytest.MonkeyPatch, epoch: int, poison: Callable[[nn.
     """Spoil the network that is scored just before an epoch's validation."""
     original = loop.Loop._validate
 
-    def validate(self: loop.Loop) -> dict[str, float]:
+    def validate(self: loop.Loop, network: ResNet) -> dict[str, float]:
         if self.state.progress.epoch + 1 == epoch:
-            poison(self.state.average.network)
-        return original(self)
+            poison(network)
+        return original(self, network)
 
     monkeypatch.setattr(loop.Loop, "_validate", validate)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.training.power_cut import Recorder, State, roles, states, write_tree
 
-from resnetkit.classifier_file import FILE_NAME
+from resnetkit.classifier_file import FILE_NAME, is_classifier
 from resnetkit.training import loop, runs
 from resnetkit.training.checkpoint import Checkpoint, newest_checkpoint
 from resnetkit.training.finishing import finished_result
@@ -133,6 +133,8 @@ def broken(recording: Recording, promises: tuple[Promise, ...], folder: Path) ->
     log = run.log_file.read_text(errors="replace") if run.log_file.exists() else ""
     if any(f"epoch {epoch} ended" not in log for epoch in range(1, found[0] + 1)):
         return f"the checkpoint {found} counts on lines that are not in log.txt"
+    if run.best_file.exists() and not is_classifier(run.best_file):
+        return "the best epoch so far is there, but not whole"
     if finished_result(run) is None:
         return "the end is not found" if "end" in promised else ""
     if not run.report_file.exists() or not run.report_file.read_bytes().endswith(b"</html>"):

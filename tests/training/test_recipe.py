@@ -3,13 +3,16 @@
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from resnetkit.config import from_dict, override, to_dict
 from resnetkit.data.datasets import DATASETS
 from resnetkit.data.spec import DataSpec, Preprocessing
 from resnetkit.errors import Code, ResnetkitError
+from resnetkit.evaluation.metrics import score
 from resnetkit.models.catalog import find_entry
+from resnetkit.training.cautions import warnings_about_classes, warnings_about_recall
 from resnetkit.training.choice import FEW_PER_CLASS, DataFacts, StartingPoint, choose
 from resnetkit.training.recipe import AdamW, FineTuning, Muon, Recipe, Schedule, Sgd
 from resnetkit.training.recipes import RECIPES
@@ -304,3 +307,67 @@ def test_fine_tuning_that_makes_no_sense_is_told(
 def test_a_thaw_that_is_reached_is_no_reason_to_warn() -> None:
     fields = {"fine_tuning.freeze": "stage2", "fine_tuning.thaw_every_epochs": 4}
     assert choose(FASHION, DataSpec("fashion_mnist"), settings=fields, start=START).warnings == ()
+
+
+# --- classes that are not alike ---
+
+
+@pytest.mark.parametrize(
+    "settings", [{"class_weights": "balanced"}, {"class_weights.sick": "5"}, {"class_weights": '{"v1.5": 2}'}], ids=str
+)
+def test_weighted_classes_choose_the_epoch_alike(settings: dict[str, object]) -> None:
+    chosen = choose(PHOTOS, DataSpec("flowers"), settings=settings)
+    assert chosen.recipe.selection == "balanced"
+    assert any("balanced accuracy" in reason for reason in chosen.reasons)
+    own = choose(PHOTOS, DataSpec("flowers"), settings={**settings, "selection": "top1"})
+    assert own.recipe.selection == "top1"
+    assert not any("balanced accuracy" in reason for reason in own.reasons)
+    assert choose(PHOTOS, DataSpec("flowers")).recipe.selection == "top1"
+
+
+def test_weights_by_name_are_one_name_each_and_do_not_mix_with_other_kinds() -> None:
+    given = {"class_weights.v1.5": "2", "class_weights.sick": 5}
+    assert choose(PHOTOS, DataSpec("flowers"), settings=given).recipe.class_weights == {"v1.5": 2.0, "sick": 5.0}
+    with pytest.raises(
+        ResnetkitError, match=r"class_weights is set twice: to balanced and, by name, by class_weights.a"
+    ):
+        choose(PHOTOS, DataSpec("flowers"), settings={"class_weights.a": 2, "class_weights": "balanced"})
+    with pytest.raises(ResnetkitError, match="'class_weights' is not valid"):
+        choose(PHOTOS, DataSpec("flowers"), settings={"class_weights": "much"})
+
+
+def test_a_short_run_is_told() -> None:
+    short = choose(DIGITS, DataSpec("digits"), settings={"epochs": 2, "batch_size": 64})  # 20 updates each
+    (warning,) = short.warnings
+    assert "40 updates (2 epochs of 20)" in warning
+    assert "--epochs 3)" in warning
+    assert any("taken anew" in reason for reason in short.reasons)
+    long = choose(DIGITS, DataSpec("digits"), settings={"epochs": 5, "batch_size": 64})
+    assert long.warnings == ()
+    assert not any("taken anew" in reason for reason in long.reasons)
+
+
+def test_unequal_classes_are_told_until_they_are_weighted() -> None:
+    counts, names = [950, 50], ("well", "sick")
+    (warning,) = warnings_about_classes(recipe(), names, counts)
+    assert "'well' has 950 training images, 'sick' 50; class weights may help (--set class_weights=balanced)" in warning
+    assert warnings_about_classes(recipe(class_weights="balanced"), names, counts) == []
+    assert warnings_about_classes(recipe(), names, [60, 50]) == []
+    (idle,) = warnings_about_classes(recipe(class_weights="balanced"), names, [50, 50])
+    assert "no effect: every class has 50" in idle
+    (alone,) = warnings_about_classes(recipe(class_weights=(2.0,)), ("one",), [50])
+    assert "no effect with one class" in alone
+
+
+def test_a_class_that_is_not_found_is_told_behind_a_good_score() -> None:
+    labels = np.array([0] * 95 + [1] * 5)
+    always_first = np.tile([0.9, 0.1], (100, 1))
+    (told,) = warnings_about_recall(recipe(), "test", score(always_first, labels, ("well", "sick")))
+    assert "0 % of the 5 test images of 'sick', where it finds 95 % of all" in told
+    assert "--set class_weights=balanced" in told
+    (weighted,) = warnings_about_recall(
+        recipe(class_weights="balanced"), "test", score(always_first, labels, ("well", "sick"))
+    )
+    assert "class weights" not in weighted
+    right = np.eye(2)[labels]
+    assert warnings_about_recall(recipe(), "test", score(right, labels, ("well", "sick"))) == []

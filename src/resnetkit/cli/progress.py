@@ -12,6 +12,7 @@ from resnetkit.training.listener import Listener, StepReport
 
 LIVE_SECONDS = 0.2
 PLAIN_SECONDS = 30.0
+TOLD_GAP = 0.05  # between the accuracy of images and that of classes
 
 
 class ConsoleListener(Listener):
@@ -57,6 +58,8 @@ class ConsoleListener(Listener):
         text += f"  train loss {row['train_loss']:.4f}, top-1 {100 * row['train_top1']:.2f} %"
         if "val_top1" in row:
             text += f"  val loss {row['val_loss']:.4f}, top-1 {100 * row['val_top1']:.2f} %"
+            if abs(row["val_balanced_top1"] - row["val_top1"]) > TOLD_GAP:
+                text += f", balanced {100 * row['val_balanced_top1']:.2f} %"
         if row["images_per_second"]:
             text += f"  {row['images_per_second']:,.0f} images/s"
         self._print(f"{text}  {_duration(row['elapsed_seconds'])}")

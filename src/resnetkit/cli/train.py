@@ -143,6 +143,8 @@ def print_result(result: Result, *, as_json: bool) -> None:
 
     for name, score in result.scores.items():
         typer.echo(f"{name:<5} top-1 {score.top1}  {_remark(name, result)}")
+    for text in _warnings(result):
+        typer.echo(f"warning: {text}")
     if not result.scores:
         typer.echo("no scores: no images were held back for validation or test")
     typer.echo(f"time  {duration(result.seconds)} of training and validation")
@@ -162,3 +164,13 @@ def _remark(split: str, result: Result) -> str:
         return "read once, after training"
     recipe, _ = RunFolder(result.run).read_record()
     return "chose the epoch, so a little optimistic" if recipe.keep == "best" else "watched during training"
+
+
+def _warnings(result: Result) -> list[str]:
+    """What the scores hide, of the split that says most."""
+    from resnetkit.training.cautions import warnings_about_recall
+    from resnetkit.training.run_folder import RunFolder
+
+    recipe, _ = RunFolder(result.run).read_record()
+    judged = next((name for name in ("test", "val") if name in result.scores), None)
+    return warnings_about_recall(recipe, judged, result.scores[judged]) if judged else []

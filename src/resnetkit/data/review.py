@@ -13,7 +13,6 @@ from resnetkit.data.source import Indices, Split, mean_middle_share
 from resnetkit.data.spec import Preprocessing
 
 FEW_IMAGES = 10
-STRONG_IMBALANCE = 10
 MUCH_LOST = 0.1  # of a class
 SHOWN_FILES = 5
 SHOWN_CLASSES = 5
@@ -36,7 +35,7 @@ def fingerprint(class_names: Sequence[str], splits: Mapping[str, Split], sha256:
 
 
 def warnings_about(class_names: Sequence[str], splits: Mapping[str, Split]) -> tuple[str, ...]:
-    """Sentences about images that are in two splits or classes, classes with few images, and unequal classes."""
+    """Sentences about images that are in two splits or classes, and classes with few images."""
     found = [text for split in splits.values() for text in _images_of_two_classes(split)]
     for position, name in enumerate(splits):
         for other in list(splits)[:position]:
@@ -117,10 +116,4 @@ def _class_sizes(class_names: Sequence[str], counts: list[int]) -> list[str]:
     if few:
         shown = ", ".join(few[:5]) + (", …" if len(few) > 5 else "")
         found.append(f"classes with fewer than {FEW_IMAGES} training images: {shown}")
-    smallest, largest = order[0], order[-1]
-    if counts[largest] > STRONG_IMBALANCE * counts[smallest]:
-        found.append(
-            f"classes are very unequal: '{class_names[largest]}' has {counts[largest]:,} training images, "
-            f"'{class_names[smallest]}' {counts[smallest]:,}; class weights may help"
-        )
     return found

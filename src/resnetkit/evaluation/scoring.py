@@ -122,10 +122,14 @@ def match_classes(names: Sequence[str], known: Sequence[str]) -> Indices:
 
 
 def quick_scores(network: nn.Module, preprocessing: Preprocessing, split: Split) -> dict[str, float]:
-    """``val_loss`` (nats) and ``val_top1`` of a network, as training watches them."""
+    """Scores of a network as training watches them.
+
+    ``val_loss`` in nats, ``val_top1``, and ``val_balanced_top1``, the mean recall of the classes that are there. An
+    answer that is not finite is a wrong one.
+    """
     network.eval()
     device = next(network.parameters()).device
-    sums = torch.zeros(2, dtype=torch.float64, device=device)  # read once: each reading makes the host wait for a GPU
+    loss_sum, rights = torch.zeros((), dtype=torch.float64, device=device), []
     order, resident = evaluation_order(len(split), BATCH_SIZE), resident_pixels(split, device)
     with torch.inference_mode():
         for batch in read_batches(split, order, resident=resident):
@@ -133,11 +137,16 @@ def quick_scores(network: nn.Module, preprocessing: Preprocessing, split: Split)
             images = batch.images.to(device, non_blocking=True)
             probabilities = class_probabilities(network, images, preprocessing)
             log_probabilities = probabilities.clamp_min(SMALLEST_PROBABILITY).log()
-            loss = nn.functional.nll_loss(log_probabilities, labels, reduction="sum")
-            is_right = (probabilities.argmax(1) == labels) & probabilities.isfinite().all(1)  # NaN is no answer
-            sums += torch.stack([loss.double(), is_right.sum()])
-    loss_sum, num_correct = sums.tolist()
-    return {"val_loss": loss_sum / len(split), "val_top1": num_correct / len(split)}
+            loss_sum += nn.functional.nll_loss(log_probabilities, labels, reduction="sum").double()
+            rights.append((probabilities.argmax(1) == labels) & probabilities.isfinite().all(1))
+    # Read at the end: each reading makes the host wait for a GPU.
+    is_right, counts = torch.cat(rights).cpu().numpy(), np.bincount(split.labels)
+    hits = np.bincount(split.labels, weights=is_right)
+    return {
+        "val_loss": float(loss_sum) / len(split),
+        "val_top1": float(is_right.mean()),
+        "val_balanced_top1": float((hits[counts > 0] / counts[counts > 0]).mean()),
+    }
 
 
 def worst_mistakes(classifier: Classifier, evaluation: Evaluation, *, limit: int = 24) -> list[Mistake]:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import copy
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+Network = TypeVar("Network", bound=nn.Module)
 
-class WeightAverage:
+
+class WeightAverage(Generic[Network]):
     """Averaged copy of a network; with decay 0 it *is* the network, and updating does nothing.
 
     The decay starts low, ``min(decay, (1 + step) / (10 + step))``, so that the random start is soon forgotten.
     Batch-norm statistics are averaged like weights.
     """
 
-    def __init__(self, network: nn.Module, decay: float) -> None:
+    def __init__(self, network: Network, decay: float) -> None:
         self.decay = decay
         self.source = network
         self.network = copy.deepcopy(network).requires_grad_(False) if decay else network

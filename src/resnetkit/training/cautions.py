@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from resnetkit.data.spec import Augmentation
 from resnetkit.training.recipe import Recipe, Schedule
 from resnetkit.training.recipes import SMALL_PX
-from resnetkit.training.schedule import num_frozen_parts
+from resnetkit.training.schedule import FEW_STEPS, num_frozen_parts
+
+if TYPE_CHECKING:
+    from resnetkit.evaluation.metrics import Scores
+
+STRONG_IMBALANCE = 10
 
 
 def warnings_about_size(recipe: Recipe, better: str) -> list[str]:
@@ -24,6 +32,53 @@ def warnings_about_size(recipe: Recipe, better: str) -> list[str]:
             f"{better} is made for such images (--model {better})"
         )
     return found
+
+
+def warnings_about_length(recipe: Recipe, num_train: int) -> list[str]:
+    """Sentences about a run of few updates."""
+    steps_per_epoch = num_train // recipe.batch_size
+    num_steps = recipe.epochs * steps_per_epoch
+    if not 0 < num_steps < FEW_STEPS:
+        return []
+    return [
+        f"a run of {num_steps} updates ({recipe.epochs} epochs of {steps_per_epoch}) is short: a network hardly leaves "
+        f"its start in fewer than {FEW_STEPS} (--epochs {-(-FEW_STEPS // steps_per_epoch)})"
+    ]
+
+
+def warnings_about_classes(recipe: Recipe, class_names: Sequence[str], counts: Sequence[int]) -> list[str]:
+    """Sentences about weights of classes, or none, for so many training images of each."""
+    order = sorted(range(len(counts)), key=counts.__getitem__)
+    smallest, largest = order[0], order[-1]
+    if recipe.class_weights == "none":
+        if counts[largest] <= STRONG_IMBALANCE * counts[smallest]:
+            return []
+        return [
+            f"classes are very unequal: '{class_names[largest]}' has {counts[largest]:,} training images, "
+            f"'{class_names[smallest]}' {counts[smallest]:,}; class weights may help (--set class_weights=balanced)"
+        ]
+    if len(class_names) == 1:
+        return ["class_weights has no effect with one class"]
+    if recipe.class_weights == "balanced" and counts[smallest] == counts[largest]:
+        return [f"class_weights=balanced has no effect: every class has {counts[smallest]:,} training images"]
+    return []
+
+
+def warnings_about_recall(recipe: Recipe, split: str, scores: Scores) -> list[str]:
+    """Sentences about classes of which hardly an image is found, which the share of all images can hide."""
+    missed = [
+        entry
+        for entry in scores.classes
+        if entry.recall is not None and (entry.recall == 0 or entry.recall_high < scores.top1.value / 2)
+    ]
+    if not missed:
+        return []
+    told = [f"{100 * (c.recall or 0):.0f} % of the {c.num_images:,} {split} images of '{c.name}'" for c in missed[:5]]
+    more = f" and few of {len(missed) - 5} more classes" if len(missed) > 5 else ""
+    advice = "; class weights may help (--set class_weights=balanced)" if recipe.class_weights == "none" else ""
+    return [
+        f"the classifier finds {', '.join(told)}{more}, where it finds {100 * scores.top1.value:.0f} % of all{advice}"
+    ]
 
 
 def warnings_about_fine_tuning(recipe: Recipe) -> list[str]:
@@ -52,6 +107,18 @@ def warnings_about_fine_tuning(recipe: Recipe) -> list[str]:
     return found
 
 
+def settings_without_validation(recipe: Recipe, *, has_validation: bool) -> list[str]:
+    """Sentences about values that were changed but ask for images which were not held back."""
+    if has_validation:
+        return []
+    changed = {
+        "early_stopping_epochs": recipe.early_stopping_epochs > 0,
+        "validate_every_epochs": recipe.validate_every_epochs > 1,
+        "selection": recipe.selection != "top1",
+    }
+    return [f"{name} has no effect without validation images" for name, is_changed in changed.items() if is_changed]
+
+
 def settings_without_effect(recipe: Recipe) -> list[str]:
     """Sentences about values that were changed but do nothing, because what they belong to is off."""
     schedule, augmentation, images = recipe.schedule, recipe.augmentation, recipe.preprocessing
@@ -66,6 +133,11 @@ def settings_without_effect(recipe: Recipe) -> list[str]:
             "fine_tuning.thaw_every_epochs",
             "fine_tuning.freeze (--freeze)",
             recipe.fine_tuning.thaw_every_epochs > 0 and recipe.fine_tuning.freeze == "none",
+        ),
+        (
+            "selection",
+            "keep=best, or early_stopping_epochs",
+            recipe.selection != "top1" and recipe.keep == "last" and not recipe.early_stopping_epochs,
         ),
         *(
             (f"schedule.{name}", "schedule.shape=step", getattr(schedule, name) != getattr(usual_schedule, name))

@@ -40,7 +40,8 @@ def check_classes(recipe: Recipe, loaded: LoadedData) -> None:
         f"the network has {recipe.model.num_classes} classes, the data have {num_classes}",
         fix="leave model.num_classes out: it follows the data",
     )
-    make_class_weights(recipe, loaded.splits["train"].labels, num_classes)  # an error now leaves no run folder behind
+    # An error now leaves no run folder behind.
+    make_class_weights(recipe, loaded.splits["train"].labels, loaded.class_names)
 
 
 def check_same_data(folder: RunFolder, loaded: LoadedData) -> None:

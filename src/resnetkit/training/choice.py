@@ -12,9 +12,15 @@ from resnetkit.data.spec import DataSpec, Fit, Preprocessing
 from resnetkit.errors import Code, ResnetkitError, did_you_mean
 from resnetkit.models.catalog import find_entry
 from resnetkit.models.spec import ResNetSpec
-from resnetkit.training.cautions import settings_without_effect, warnings_about_fine_tuning, warnings_about_size
+from resnetkit.training.cautions import (
+    settings_without_effect,
+    warnings_about_fine_tuning,
+    warnings_about_length,
+    warnings_about_size,
+)
 from resnetkit.training.recipe import Chosen, Recipe
 from resnetkit.training.recipes import RECIPES, SMALL_PX
+from resnetkit.training.schedule import is_short
 
 if TYPE_CHECKING:
     from resnetkit.data.datasets import NamedData
@@ -152,6 +158,9 @@ def choose(
     if start is not None:
         chosen = override(chosen, {"fine_tuning.weights": start.weights})
     chosen = override(chosen, settings)
+    if chosen.class_weights != "none" and "selection" not in settings and chosen.keep == "best":
+        chosen = replace(chosen, selection="balanced")
+        reasons.append("best epoch by balanced accuracy: the classes are weighted")
     if chosen.preprocessing.image_size_px == size:
         reasons.append(f"images of {size} × {size} px: {why}")
     if why_fit:
@@ -163,9 +172,12 @@ def choose(
         reasons.append(f"16-bit images use values up to {deep.white:,}: scaled by that")
     if chosen.batch_size == few:
         reasons.append(f"batches of {few}: {facts.num_train:,} training images are few")
+    if is_short(chosen.epochs * (facts.num_train // chosen.batch_size)):
+        reasons.append("statistics of batch norms taken anew at the end of every epoch: the run is short")
     better, _ = _choose_model(replace(facts, image_size_px=chosen.preprocessing.image_size_px))
     warnings = [
         *warnings_about_size(chosen, better),
+        *warnings_about_length(chosen, facts.num_train),
         *warnings_about_fine_tuning(chosen),
         *settings_without_effect(chosen),
         *_nearly_black(facts.sixteen_bit, chosen.preprocessing),

@@ -15,6 +15,7 @@ from resnetkit.evaluation.metrics import Scores
 from resnetkit.evaluation.report import Report, write_report
 from resnetkit.evaluation.scoring import Evaluation, evaluate_split, worst_mistakes
 from resnetkit.models.description import Description, describe
+from resnetkit.training.cautions import warnings_about_recall
 from resnetkit.training.recipe import FineTuning, Recipe
 from resnetkit.training.run_folder import RunFolder
 from resnetkit.training.state import Progress
@@ -94,7 +95,7 @@ def _report(
         ],
         recipe=to_dict(recipe),
         environment=record["environment"],
-        notes=_notes(recipe, record),
+        notes=_notes(recipe, record, result.scores),
     )
 
 
@@ -118,8 +119,10 @@ def _start(fine_tuning: FineTuning) -> str:
     return weights + head + frozen
 
 
-def _notes(recipe: Recipe, record: Mapping[str, Any]) -> list[str]:
+def _notes(recipe: Recipe, record: Mapping[str, Any], scores: Mapping[str, Scores]) -> list[str]:
     notes = list(record["warnings"])
+    for split, score in scores.items():
+        notes += warnings_about_recall(recipe, split, score)
     if record["data"]["ignored_files"]:
         notes.append(tell_ignored(record["data"]["ignored_files"]))
     augmentation = recipe.augmentation

@@ -21,6 +21,7 @@ from resnetkit.data.batches import Shard
 from resnetkit.data.randomness import Purpose, derive_seed
 from resnetkit.data.source import LoadedData
 from resnetkit.evaluation.scoring import quick_scores
+from resnetkit.models.resnet import ResNet
 from resnetkit.runtime import Runtime, default_generator
 from resnetkit.training.checkpoint import save_checkpoint
 from resnetkit.training.distributed import from_first_rank, gradient_exchange, make_parallel
@@ -29,11 +30,12 @@ from resnetkit.training.feed import Feed
 from resnetkit.training.interruption import Interrupted, StopRequest, listen_for_stop
 from resnetkit.training.listener import Listener, StepReport
 from resnetkit.training.loss import cross_entropy, make_class_weights
+from resnetkit.training.norm_statistics import take_anew
 from resnetkit.training.optimizer import Updates, clip_gradients, set_learning_rate
 from resnetkit.training.parts import count_trainable, hold_lowest_parts
 from resnetkit.training.recipe import Recipe
 from resnetkit.training.run_folder import RunFolder
-from resnetkit.training.schedule import learning_rate_share, num_frozen_parts
+from resnetkit.training.schedule import is_short, learning_rate_share, num_frozen_parts
 from resnetkit.training.state import TrainingState
 from resnetkit.training.tally import Tally
 
@@ -69,7 +71,7 @@ class Loop:
         self._is_settled = False
         self._written_epoch = 0
         device, split, num_classes = self.runtime.device, self.data.splits["train"], len(self.data.class_names)
-        self._class_weights = make_class_weights(self.recipe, split.labels, num_classes).to(device)
+        self._class_weights = make_class_weights(self.recipe, split.labels, self.data.class_names).to(device)
         self._feed = Feed(self.recipe, split, num_classes, device, self.shard)
         self._largest_loss = largest_loss(num_classes)
         self._tally = Tally(device, self.shard, self._largest_loss)
@@ -212,11 +214,12 @@ class Loop:
     def _finish_epoch(self, images_per_second: float | None) -> None:
         recipe, state, progress = self.recipe, self.state, self.state.progress
         before = time.monotonic()
-        scores = self._validate() if self.shard.rank == 0 else None
+        network = self._network_to_score()
+        scores = self._validate(network) if self.shard.rank == 0 else None
         scores, votes = from_first_rank((scores, self._stop.votes()), self.shard)
         self._stop.agree(votes)
         progress.seconds += time.monotonic() - before
-        self._check_epoch(scores)
+        self._check_epoch(network, scores)
         row = {
             "epoch": progress.epoch + 1,
             "step": progress.step,
@@ -227,12 +230,13 @@ class Loop:
             "images_per_second": images_per_second,
             "elapsed_seconds": progress.seconds,
         }
-        is_best = bool(scores) and progress.is_better(scores["val_top1"], scores["val_loss"])
+        score = scores.get("val_balanced_top1" if recipe.selection == "balanced" else "val_top1", 0.0)
+        is_best = bool(scores) and progress.is_better(score, scores["val_loss"])
         if is_best:
-            progress.best_epoch = progress.epoch + 1
+            progress.best_epoch, progress.best_score = progress.epoch + 1, score
             progress.best_top1, progress.best_loss = scores["val_top1"], scores["val_loss"]
         if is_best or recipe.keep == "last" or "val" not in self.data.splits:
-            state.keep_as_best()
+            state.keep_as_best(network)
             progress.kept_epoch = progress.epoch + 1
         patience = recipe.early_stopping_epochs
         progress.stopped_early = bool(scores and patience and progress.epoch + 1 - progress.best_epoch >= patience)
@@ -244,15 +248,22 @@ class Loop:
                 self.listener.message(f"no better validation score for {patience} epochs: stopping early")
         self._checkpoint_if_due(is_last=progress.stopped_early or progress.epoch == recipe.epochs)
 
-    def _validate(self) -> dict[str, float]:
-        """``val_loss`` and ``val_top1`` of the averaged weights; empty without a val split, or where none are due."""
+    def _network_to_score(self) -> ResNet:
+        """The network as the end of an epoch leaves it: with averaged weights, and statistics that suit them."""
+        network = self.state.average.network
+        if not is_short(self.recipe.epochs * self._feed.steps_per_epoch):
+            return network
+        return take_anew(network, self.recipe, self.data.splits["train"], self._num_frozen)
+
+    def _validate(self, network: ResNet) -> dict[str, float]:
+        """What :func:`quick_scores` gives; nothing without a val split, or where it is not due."""
         done, recipe = self.state.progress.epoch + 1, self.recipe
         is_due = done % recipe.validate_every_epochs == 0 or done == recipe.epochs
         if "val" not in self.data.splits or not is_due:
             return {}
-        return quick_scores(self.state.average.network, self.recipe.preprocessing, self.data.splits["val"])
+        return quick_scores(network, self.recipe.preprocessing, self.data.splits["val"])
 
-    def _check_epoch(self, scores: dict[str, float]) -> None:
+    def _check_epoch(self, network: ResNet, scores: dict[str, float]) -> None:
         """Refuse weights that are, or answer, no numbers; ``scores`` are those of :meth:`_validate`.
 
         Raises:
@@ -261,7 +272,7 @@ class Loop:
         last = self.state.progress.step - 1
         if not math.isfinite(scores.get("val_loss", 0.0)):
             self._diverged("validation loss", scores["val_loss"], last, None)
-        for tensor in () if scores else self.state.average.network.state_dict().values():
+        for tensor in () if scores else network.state_dict().values():
             if not tensor.isfinite().all():
                 self._diverged("largest weight", float(tensor.abs().max()), last, None)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from resnetkit.data.source import Indices
-from resnetkit.errors import require
+from resnetkit.errors import did_you_mean, require
 from resnetkit.training.recipe import Recipe
 
 
@@ -26,19 +28,35 @@ def cross_entropy(logits: Tensor, targets: Tensor, *, label_smoothing: float, cl
     return (losses * (targets @ class_weights)).mean()
 
 
-def make_class_weights(recipe: Recipe, labels: Indices, num_classes: int) -> Tensor:
-    """Weights ``(K,)`` as the recipe says, scaled so that their mean over the training images is 1."""
+def make_class_weights(recipe: Recipe, labels: Indices, class_names: Sequence[str]) -> Tensor:
+    """Weights ``(K,)`` as the recipe says, scaled so that their mean over the training images is 1.
+
+    Raises:
+        ResnetkitError: where they are not those of these classes.
+    """
+    num_classes = len(class_names)
     counts = np.bincount(labels, minlength=num_classes)
     match recipe.class_weights:
         case "none":
             weights = np.ones(num_classes)
         case "balanced":
             weights = 1 / np.maximum(counts, 1)
+        case dict(given):
+            for name in given:
+                require(
+                    name in class_names, f"class_weights: no class '{name}'", fix=did_you_mean(name, list(class_names))
+                )
+            weights = np.array([given.get(name, 1.0) for name in class_names])
         case given:
             require(
-                len(given) == num_classes and min(given) >= 0 and max(given) > 0,
-                f"class_weights must be {num_classes} numbers of 0 or more, not all 0, got {given}",
+                len(given) == num_classes,
+                f"class_weights must be {num_classes} numbers, one for each class, got {len(given)}",
+                fix=f"or by name: --set class_weights.{class_names[0]}=2",
             )
             weights = np.array(given, dtype=np.float64)
+    require(
+        bool(np.isfinite(weights).all() and weights.min() >= 0 and (weights * counts).sum() > 0),
+        f"class_weights must be numbers of 0 or more, not all 0, got {recipe.class_weights}",
+    )
     weights = weights * len(labels) / (weights * counts).sum()
     return torch.from_numpy(weights.astype(np.float32))

@@ -188,9 +188,12 @@ class Recipe:
         accumulate_steps: each update adds up the gradients of this many parts of its batch, to save memory.
         ema_decay: decay per step of the averaged weights that are evaluated and kept; 0: no averaging.
         max_gradient_norm: longer gradients are shortened to this; None: never.
-        class_weights: weight of each class in the loss; ``balanced``: inverse to its number of images.
+        class_weights: weight of each class in the loss: ``balanced`` (inverse to its number of images), a number for
+            each class in order, or numbers by class name, 1 for those that are not named.
         validate_every_epochs: validation comes after every so many epochs, and after the last.
         early_stopping_epochs: stop at a validation that comes so many epochs or more after the best one; 0: never.
+        selection: which validation score is the best: ``top1``, the share of images, or ``balanced``, the mean of the
+            classes' recalls, which :func:`~resnetkit.training.choice.choose` takes where classes are weighted.
         keep: the classifier is that of the validated epoch with the best score, or of the last epoch.
         fine_tuning: where training starts and which parts it changes, how fast.
         checkpoint_seconds: from one checkpoint to the next; one is written after the last epoch too.
@@ -210,9 +213,10 @@ class Recipe:
     label_smoothing: float = 0.0
     ema_decay: float = 0.0
     max_gradient_norm: float | None = None
-    class_weights: Literal["none", "balanced"] | tuple[float, ...] = "none"
+    class_weights: Literal["none", "balanced"] | tuple[float, ...] | dict[str, float] = "none"
     validate_every_epochs: int = 1
     early_stopping_epochs: int = 0
+    selection: Literal["top1", "balanced"] = "top1"
     keep: Literal["best", "last"] = "best"
     fine_tuning: FineTuning = FineTuning()
     seed: int = 0

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from resnetkit import runtime
@@ -27,6 +28,7 @@ from resnetkit.files import write_durably
 from resnetkit.models.resnet import ResNet
 from resnetkit.models.spec import ResNetSpec
 from resnetkit.models.weights import load_weights, read_weights, to_native
+from resnetkit.training.cautions import settings_without_validation, warnings_about_classes
 from resnetkit.training.checkpoint import Checkpoint, newest_checkpoint, remove_leftovers
 from resnetkit.training.checks import check_batches, check_classes, check_same_data
 from resnetkit.training.choice import DataFacts, choose
@@ -195,6 +197,7 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
         loaded = source.load(SPLITS, chosen.recipe.preprocessing, progress=shard.rank == 0)
         check_batches(chosen.recipe, len(loaded.splits["train"]), shard)
         check_classes(chosen.recipe, loaded)
+        loaded = replace(loaded, warnings=(*loaded.warnings, *_warnings_about(chosen.recipe, loaded)))
         folder = (
             _create_folder(start, chosen, source, loaded, computing, shard) if start.folder is None else start.folder
         )
@@ -205,8 +208,6 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
                 remove_leftovers(folder.checkpoints)
             for text in loaded.warnings:
                 listener.warning(text)
-            if chosen.recipe.early_stopping_epochs and "val" not in loaded.splits:
-                listener.warning("early_stopping_epochs has no effect without validation images")
             listener.message(f"run folder {folder.path}")
             facts = _facts(chosen.recipe, computing, shard)
             if damaged and checkpoint is None:
@@ -229,6 +230,15 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
                 classifier = _best_classifier(state, chosen.recipe, source, loaded, seen)
                 result = finish(folder, chosen.recipe, classifier, loaded, state.progress)
             return from_first_rank(result, shard)  # type: ignore[no-any-return]
+
+
+def _warnings_about(recipe: Recipe, loaded: LoadedData) -> list[str]:
+    """What is to be said of a recipe once the images are known."""
+    counts = np.bincount(loaded.splits["train"].labels, minlength=len(loaded.class_names)).tolist()
+    return [
+        *warnings_about_classes(recipe, loaded.class_names, counts),
+        *settings_without_validation(recipe, has_validation="val" in loaded.splits),
+    ]
 
 
 def _lock(folder: RunFolder | None, shard: Shard) -> AbstractContextManager[None]:

@@ -25,7 +25,8 @@ class Progress:
         step: updates done.
         loss_sum, num_correct, num_images: over this epoch's steps so far.
         seconds: spent in steps and validation, over all sessions.
-        best_epoch, best_top1, best_loss: the epoch (from 1) with the best validation score, and that score.
+        best_epoch, best_score, best_top1, best_loss: the epoch (from 1) with the best validation score, that score
+            (top-1, or balanced accuracy if the recipe says so), and the top-1 and loss of that epoch.
         kept_epoch: the epoch (from 1) whose weights are kept as the best; 0: none yet.
     """
 
@@ -37,14 +38,15 @@ class Progress:
     num_images: int = 0
     seconds: float = 0.0
     best_epoch: int = 0
+    best_score: float = 0.0
     best_top1: float = 0.0
     best_loss: float = 0.0
     stopped_early: bool = False
     kept_epoch: int = 0
 
-    def is_better(self, top1: float, loss: float) -> bool:
-        """Whether a validation score beats the best so far; the loss decides between equal accuracies."""
-        return self.best_epoch == 0 or (top1, -loss) > (self.best_top1, -self.best_loss)
+    def is_better(self, score: float, loss: float) -> bool:
+        """Whether a validation score beats the best so far; the loss decides between equal ones."""
+        return self.best_epoch == 0 or (score, -loss) > (self.best_score, -self.best_loss)
 
     def start_next_epoch(self) -> None:
         """Reset what belongs to one epoch."""
@@ -58,15 +60,15 @@ class TrainingState:
 
     network: ResNet
     optimizer: torch.optim.Optimizer
-    average: WeightAverage
+    average: WeightAverage[ResNet]
     progress: Progress = field(default_factory=Progress)
     best_weights: dict[str, Tensor] = field(default_factory=dict)
 
-    def keep_as_best(self) -> None:
-        """Remember the weights that were just evaluated."""
+    def keep_as_best(self, network: ResNet) -> None:
+        """Remember the weights of the network that was just evaluated."""
         self.best_weights = {
             name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
-            for name, tensor in self.average.network.state_dict().items()
+            for name, tensor in network.state_dict().items()
         }
 
     def to_checkpoint(self, facts: dict[str, Any]) -> Checkpoint:
