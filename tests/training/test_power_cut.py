@@ -11,6 +11,7 @@ import pytest
 from tests.training.power_cut import Recorder, State, roles, states, write_tree
 
 from resnetkit.classifier_file import FILE_NAME, is_classifier
+from resnetkit.errors import ResnetkitError
 from resnetkit.training import loop, runs
 from resnetkit.training.checkpoint import Checkpoint, newest_checkpoint
 from resnetkit.training.finishing import finished_result
@@ -124,6 +125,10 @@ def broken(recording: Recording, promises: tuple[Promise, ...], folder: Path) ->
         return "the run is not found" if promises else ""
     if run.recipe_file.read_bytes() != recording.kept["recipe.json"]:
         return "recipe.json is not whole"
+    try:
+        run.read_seen()
+    except ResnetkitError:
+        return "images.json is not whole"
     checkpoint, _ = newest_checkpoint(run.checkpoints)
     found = (checkpoint.epoch, checkpoint.step) if checkpoint else (0, 0)
     if found < max(((p.epoch, p.step) for p in promises), default=(0, 0)):
