@@ -9,6 +9,8 @@ import difflib
 from collections.abc import Iterable
 from enum import IntEnum
 
+from resnetkit.terminal import shown, shown_lines
+
 
 class Code(IntEnum):
     """Kinds of failure; the value is the process exit code of the command line."""
@@ -36,9 +38,10 @@ class ResnetkitError(Exception):
         self.code, self.what, self.why, self.fix = code, what, why, fix
 
     def __str__(self) -> str:
-        lines = [self.what]
-        lines += [f"  why: {self.why}"] if self.why else []
-        lines += [f"  fix: {self.fix}"] if self.fix else []
+        lines = [shown(self.what)]
+        # Lists in them have lines of their own.
+        lines += [f"  why: {shown_lines(self.why)}"] if self.why else []
+        lines += [f"  fix: {shown_lines(self.fix)}"] if self.fix else []
         return "\n".join(lines)
 
     def __reduce__(self) -> tuple[object, ...]:

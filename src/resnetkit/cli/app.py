@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import traceback
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
 from resnetkit.cli import benchmark, compare, convert, demo, describe, evaluate, models, predict, train
+from resnetkit.cli.program import program
+from resnetkit.cli.streams import OutputClosed, safe_streams
 from resnetkit.errors import Code, ResnetkitError
+from resnetkit.terminal import say, say_json, tell
+
+UsageError: Any = typer.BadParameter.__mro__[1]  # typer has a copy of click, and an older one has click itself
 
 # Idle OpenMP threads spin for some microseconds, then sleep: spinning on costs most of the speed where the machine does
 # anything else, sleeping at once a third of it everywhere (benchmarks/notes.md). Read when torch is loaded.
@@ -25,23 +31,15 @@ EXIT_CODES = (
 
 
 class Commands(TyperGroup):
-    """The commands, which end in our words when the user or the reader of their output leaves early.
-
-    Left to itself, typer says nothing after Ctrl-C, and for a closed pipe it exits with 1: here, a failed check.
-    """
+    """The commands; Ctrl-C is answered here, because typer left to itself says nothing."""
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         """Run the command that was asked for."""
         try:
-            result = super().invoke(ctx)
-            sys.stdout.flush()
+            return super().invoke(ctx)
         except KeyboardInterrupt:
-            print("stopped", file=sys.stderr)
+            tell("stopped")
             raise typer.Exit(130) from None
-        except BrokenPipeError:  # the reader has gone, as `| head` does; there is nobody left to tell
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit from None
-        return result
 
 
 app = typer.Typer(
@@ -52,7 +50,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -61,7 +59,7 @@ def _print_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        typer.echo(version("resnetkit"))
+        say(version("resnetkit"))
         raise typer.Exit
 
 
@@ -73,15 +71,20 @@ def _root(
     """Residual networks: define, inspect, train, evaluate and use them."""
 
 
-app.command("demo")(demo.demo)
-app.command("train")(train.train)
-app.command("evaluate")(evaluate.evaluate)
-app.command("predict")(predict.predict)
-app.command("convert")(convert.convert)
-app.command("models")(models.models)
-app.command("describe")(describe.describe)
-app.command("compare")(compare.compare)
-app.command("benchmark")(benchmark.benchmark)
+# In the order of the help, with what it says in a line.
+COMMANDS: dict[Callable[..., None], str] = {
+    demo.demo: "Train on digits, score and classify: the main job in a minute.",
+    train.train: "Train a classifier; network and recipe are chosen for the data.",
+    evaluate.evaluate: "Score a classifier, with 95 % intervals.",
+    predict.predict: "Classify images: a row per file with its status.",
+    convert.convert: "Turn anybody's weights into a classifier, or back.",
+    models.models: "List the named networks with their cost.",
+    describe.describe: "Show a network stage by stage, or draw it.",
+    compare.compare: "Show what differs between two networks, files or runs.",
+    benchmark.benchmark: "Measure speed, memory and FLOP/s here.",
+}
+for command, summary in COMMANDS.items():
+    app.command(short_help=summary)(command)
 
 
 def main() -> None:
@@ -90,21 +93,49 @@ def main() -> None:
         os.environ.setdefault(name, value)
     debug = "--debug" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
+    with safe_streams():
+        code = _run(debug=debug)
+    sys.exit(code)
+
+
+def _run(*, debug: bool) -> int:
+    """Run the command and tell what happened; the exit code."""
     try:
-        app()
+        try:
+            return app(prog_name=program(), standalone_mode=False) or 0
+        finally:
+            sys.stdout.flush()  # while it can still be told that this fails
+    except OutputClosed:
+        return 0
+    except UsageError as error:
+        return _tell_usage(error)
     except ResnetkitError as error:
         if debug:
-            traceback.print_exc()
+            _tell_lines(traceback.format_exc())
         if "--json" in sys.argv:
-            print(json.dumps({"error": error.as_dict()}))
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(int(error.code))
+            with suppress(ResnetkitError, OutputClosed):
+                say_json({"error": error.as_dict()})
+        _tell_lines(f"error: {error}")
+        return int(error.code)
     except Exception as error:
         if debug:
-            traceback.print_exc()
-        print(
-            f"bug: {type(error).__name__}: {error}\n  fix: please report this, with the output of the same command "
-            "and --debug",
-            file=sys.stderr,
-        )
-        sys.exit(int(Code.BUG))
+            _tell_lines(traceback.format_exc())
+        tell(f"bug: {type(error).__name__}: {error}")
+        tell("  fix: please report this, with the output of the same command and --debug")
+        return int(Code.BUG)
+
+
+def _tell_usage(error: Any) -> int:
+    """Say in our words what typer found wrong with a command, or give its help where it has no arguments at all."""
+    context = error.ctx
+    if context is not None and not sys.argv[1:]:
+        _tell_lines(context.get_help())
+    else:
+        command = "resnetkit" if context is None else context.command_path
+        _tell_lines(f"error: {error.format_message()}\n  fix: {command} --help lists what there is")
+    return int(Code.USAGE)
+
+
+def _tell_lines(text: str) -> None:
+    for line in text.rstrip().split("\n"):
+        tell(line)

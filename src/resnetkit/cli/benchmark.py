@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -17,6 +16,7 @@ from resnetkit.cli.options import (
     WeightsModelOption,
 )
 from resnetkit.cli.settings import read_settings
+from resnetkit.terminal import say, say_json, tell, warn
 
 if TYPE_CHECKING:
     from resnetkit.benchmarking.results import Benchmark, Row
@@ -97,16 +97,14 @@ def benchmark(
     try:
         measured = run_benchmark(found, plan, on_progress=_tell)
     except Interrupted as interruption:
-        print(interruption, file=sys.stderr)
+        tell(str(interruption))
         raise typer.Exit(128 + interruption.signal_number) from None
     for text in measured.warnings:
-        print(f"warning: {text}", file=sys.stderr)
+        warn(text)
     if svg is not None:
         write_picture(svg, cost_svg(measured))
     if json:
-        import json as json_module
-
-        typer.echo(json_module.dumps(measured.as_values()))
+        say_json(measured.as_values())
     else:
         _print_benchmark(measured)
     if any(row.reason for row in measured.rows):
@@ -114,12 +112,10 @@ def benchmark(
 
 
 def _tell(text: str) -> None:
-    print(text, file=sys.stderr)
+    tell(text)
 
 
 def _print_benchmark(measured: Benchmark) -> None:
-    from rich.table import Table
-
     from resnetkit.benchmarking.drawing import cost_text
     from resnetkit.cli.tables import print_table
 
@@ -128,25 +124,25 @@ def _print_benchmark(measured: Benchmark) -> None:
     peaks = ", ".join(f"{peak / 1e9:,.0f} GFLOP/s in {precision}" for precision, peak in of_precision)
     recipe = measured.recipe
     compiled = "compiled" if measured.compiled else "not compiled"
-    typer.echo(f"{measured.subject}, trained as recipe {recipe['name']} does, in {measured.precision}, {compiled}")
-    typer.echo(f"machine  {measured.device}, {environment['threads']} threads")
-    typer.echo(f"versions resnetkit {environment['resnetkit']}, torch {environment['torch']}")
-    typer.echo(f"peak     {peaks}\n")
-    table = Table("", "engine", "in", box=None)
-    for column in ("px", "batch", "images/s", "lowest to highest", "ms a batch", "95 %", "GFLOP/s", "of peak", "MB"):
-        table.add_column(column, justify="right")
-    for row in measured.rows:
-        case = row.case
-        table.add_row(case.mode, row.engine, row.precision, f"{case.image_size_px}", f"{case.batch_size}", *_cells(row))
-    print_table(table)
+    say(f"{measured.subject}, trained as recipe {recipe['name']} does, in {measured.precision}, {compiled}")
+    say(f"machine  {measured.device}, {environment['threads']} threads")
+    say(f"versions resnetkit {environment['resnetkit']}, torch {environment['torch']}")
+    say(f"peak     {peaks}", "")
+    words = ("", "engine", "in")
+    numbers = ("px", "batch", "images/s", "lowest to highest", "ms a batch", "95 %", "GFLOP/s", "of peak", "MB")
+    cells = [
+        (row.case.mode, row.engine, row.precision, f"{row.case.image_size_px}", f"{row.case.batch_size}", *_cells(row))
+        for row in measured.rows
+    ]
+    print_table((*words, *numbers), cells, numbers=range(len(words), len(words) + len(numbers)))
     for row in measured.rows:
         if row.reason:
             case = row.case
-            typer.echo(f"not measured: {case.mode}, {case.image_size_px} px, batch {case.batch_size}: {row.reason}")
+            say(f"not measured: {case.mode}, {case.image_size_px} px, batch {case.batch_size}: {row.reason}")
     figures = [row.images_per_second for row in measured.rows if row.images_per_second is not None]
     if figures:
-        typer.echo(f"\nmedians of n = {figures[0].n} rounds; 95 %: of all batches, so many took no longer")
-        typer.echo(f"\n{cost_text(measured.rows)}")
+        say("", f"medians of n = {figures[0].n} rounds; 95 %: of all batches, so many took no longer", "")
+        say(*cost_text(measured.rows).split("\n"))
 
 
 def _cells(row: Row) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from resnetkit.cli.options import EntryOption, JsonOption
+from resnetkit.terminal import say, say_json
 
 if TYPE_CHECKING:
     from resnetkit.evaluation.comparison import ClassifierComparison, TensorComparison, ValueDifference
@@ -41,9 +42,7 @@ def compare(
     subjects = (comparison.find_subject(text, image_size_px=image_size, entry=entry) for text in (a, b))
     compared = comparison.compare(*subjects)
     if json:
-        import json as json_module
-
-        typer.echo(json_module.dumps(compared.as_values()))
+        say_json(compared.as_values())
         return
     if compared.networks is not None:
         _print_networks(compared.networks)
@@ -58,14 +57,14 @@ def compare(
 def _print_networks(compared: NetworkComparison) -> None:
     a, b = compared.a, compared.b
     if not compared.differences and a.description.input_shape == b.description.input_shape:
-        typer.echo(f"The networks are the same: {a.description.parameters:,} parameters.")
+        say(f"The networks are the same: {a.description.parameters:,} parameters.")
         return
     for side in (a, b):
         shape = "×".join(map(str, side.description.input_shape))
         published = f"; {compared.published[side.name]}" if side.name in compared.published else ""
-        typer.echo(f"{side.name}: input {shape}{published}")
+        say(f"{side.name}: input {shape}{published}")
     if a.description.input_shape != b.description.input_shape:
-        typer.echo("The input shapes differ, and costs with them; --image-size gives both one size.")
+        say("The input shapes differ, and costs with them; --image-size gives both one size.")
     _print_grid(
         ("", a.name, b.name, "ratio"),
         [
@@ -81,23 +80,20 @@ def _print_networks(compared: NetworkComparison) -> None:
         for i, row in enumerate(pair)
         if row is not None
     ]
-    typer.echo()
+    say("")
     _print_grid(columns, lines, num_words=5)
-    typer.echo(
-        "\nWHAT DIFFERS" if compared.differences else "\nThe networks differ in nothing but the size of their images."
-    )
+    say("", "WHAT DIFFERS" if compared.differences else "The networks differ in nothing but the size of their images.")
     for difference in compared.differences:
-        typer.echo(f"\n{difference.name}")
-        typer.echo(f"  {a.name}: {difference.a}\n  {b.name}: {difference.b}")
+        say("", difference.name, f"  {a.name}: {difference.a}", f"  {b.name}: {difference.b}")
         if difference.alone:
             changes = ", ".join(_change_words(quantity) for quantity in difference.alone)
             _print_paragraph(f"{a.name} with this choice alone: {changes}")
         _print_paragraph(difference.why + (f" [{difference.source}]" if difference.source else ""))
         if difference.measured:
             _print_paragraph(difference.measured)
-    typer.echo("\nWHAT TO SEE IN THEM")
+    say("", "WHAT TO SEE IN THEM")
     for title, text in compared.lessons:
-        typer.echo(f"\n{title}")
+        say("", title)
         _print_paragraph(text)
 
 
@@ -113,21 +109,21 @@ def _change_words(quantity: Quantity) -> str:
 
 
 def _print_classifiers(compared: ClassifierComparison, a: str, b: str) -> None:
-    typer.echo("\nCLASSIFIERS")
+    say("", "CLASSIFIERS")
     if not compared.preprocessing:
-        typer.echo("the same preprocessing")
+        say("the same preprocessing")
     _print_values(compared.preprocessing, a, b)
     if compared.same_order:
-        typer.echo("the same classes")
+        say("the same classes")
     for name, classes in ((a, compared.only_a), (b, compared.only_b)):
         if classes:
-            typer.echo(f"classes of {name} alone: {', '.join(classes)}")
+            say(f"classes of {name} alone: {', '.join(classes)}")
     if not (compared.same_order or compared.only_a or compared.only_b):
-        typer.echo("the same classes in another order; they are matched by name")
+        say("the same classes in another order; they are matched by name")
 
 
 def _print_tensors(compared: TensorComparison, a: str, b: str) -> None:
-    typer.echo("\nWEIGHTS")
+    say("", "WEIGHTS")
     lines = [
         (
             distance.part,
@@ -145,16 +141,16 @@ def _print_tensors(compared: TensorComparison, a: str, b: str) -> None:
     ):
         if names:
             more = f" and {len(names) - 10} more" if len(names) > 10 else ""
-            typer.echo(f"{what}: {', '.join(names[:10])}{more}")
+            say(f"{what}: {', '.join(names[:10])}{more}")
 
 
 def _print_runs(compared: RunComparison, a: str, b: str) -> None:
-    typer.echo("\nRUNS")
-    typer.echo("the same recipe" if not compared.recipe else "values that differ")
+    say("", "RUNS")
+    say("the same recipe" if not compared.recipe else "values that differ")
     _print_values(compared.recipe, a, b)
-    typer.echo("the same images, split alike" if compared.same_images else "other images, or split otherwise")
+    say("the same images, split alike" if compared.same_images else "other images, or split otherwise")
     for split, scores in compared.scores.items():
-        typer.echo(f"\n{split} top-1\n  {a}: {scores.a}\n  {b}: {scores.b}\n  {scores.verdict}")
+        say("", f"{split} top-1", f"  {a}: {scores.a}", f"  {b}: {scores.b}", f"  {scores.verdict}")
     if any(scores.p_value is not None for scores in compared.scores.values()):
         _print_paragraph(
             "Two-proportion test at the 5 % level. Both answered the same images, for which a paired test would be "
@@ -162,7 +158,7 @@ def _print_runs(compared: RunComparison, a: str, b: str) -> None:
             "nothing about other seeds, and a validation score that chose an epoch is a little too good."
         )
     if compared.seconds is not None:
-        typer.echo(f"training: {compared.seconds[0]:,.0f} s and {compared.seconds[1]:,.0f} s")
+        say(f"training: {compared.seconds[0]:,.0f} s and {compared.seconds[1]:,.0f} s")
 
 
 def _print_values(values: Sequence[ValueDifference], a: str, b: str) -> None:
@@ -177,16 +173,9 @@ def _number(value: float | None) -> str:
 
 def _print_grid(columns: Sequence[str], lines: Sequence[Sequence[str]], *, num_words: int = 1) -> None:
     """A table: the first columns hold words, the others numbers."""
-    from rich.table import Table
-
     from resnetkit.cli.tables import print_table
 
-    table = Table(box=None)
-    for i, column in enumerate(columns):
-        table.add_column(column, justify="left" if i < num_words else "right")
-    for line in lines:
-        table.add_row(*line)
-    print_table(table)
+    print_table(columns, lines, numbers=range(num_words, len(columns)))
 
 
 def _print_paragraph(text: str) -> None:
@@ -194,4 +183,4 @@ def _print_paragraph(text: str) -> None:
     import textwrap
 
     width = min(shutil.get_terminal_size((100, 24)).columns, 110)
-    typer.echo(textwrap.fill(text, width, initial_indent="  ", subsequent_indent="  "))
+    say(*textwrap.wrap(text, width, initial_indent="  ", subsequent_indent="  "))

@@ -9,6 +9,7 @@ import typer
 
 from resnetkit.cli.opening import Reading, open_and_warn
 from resnetkit.cli.options import ClassNamesOption, EntryOption, PreprocessOption, WeightsModelOption
+from resnetkit.terminal import say
 
 Target = Literal["classifier", "torchvision", "timm", "keras"]
 
@@ -55,4 +56,4 @@ def convert(
             fix="leave --class-names and --preprocess out, or use --to classifier",
         )  # fmt: skip
         save_weights(open_network(source, model=model, entry=entry), path, naming=to)
-    typer.echo(f"wrote {target}")
+    say(f"wrote {target}")

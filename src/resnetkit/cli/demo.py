@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from resnetkit.cli.program import program
+from resnetkit.terminal import say
 
 NUM_SAMPLES = 5
 
@@ -26,18 +27,19 @@ def demo(
     from resnetkit.cli.train import print_result
     from resnetkit.training import runs
 
-    typer.echo("Training on 8×8 scans of handwritten digits that ship inside scikit-learn.\n")
+    say("Training on 8×8 scans of handwritten digits that ship inside scikit-learn.", "")
     result = runs.train("digits", out=out, listener=ConsoleListener())
-    typer.echo("")
+    say("")
     print_result(result, as_json=False)
     samples = _write_samples(result.run / "samples")
-    typer.echo(f"\nFive digits of the test split, as files in {samples}; their names say what they are:\n")
+    say("", f"Five digits of the test split, as files in {samples}; their names say what they are:", "")
     predict(str(result.run), [str(samples)], top=2, format="table", device="auto")
-    typer.echo(
-        f"\nOpen {result.run / 'report.html'} in a browser, then try:\n"
-        f"  {program()} evaluate {result.run}\n"
-        f"  {program()} train path/to/your/photos      (a folder with one sub-folder of images per class)\n"
-        f"  {program()} describe resnet50"
+    say(
+        "",
+        f"Open {result.run / 'report.html'} in a browser, then try:",
+        f"  {program()} evaluate {result.run}",
+        f"  {program()} train path/to/your/photos      (a folder with one sub-folder of images per class)",
+        f"  {program()} describe resnet50",
     )
 
 

@@ -9,6 +9,7 @@ import typer
 
 from resnetkit.cli.options import EntryOption, JsonOption
 from resnetkit.cli.settings import read_settings
+from resnetkit.terminal import say, say_json
 
 if TYPE_CHECKING:
     from resnetkit.models.catalog.entry import Entry
@@ -74,12 +75,10 @@ def describe(
         _write_picture(svg, name, spec, size, draw or "network")
     elif draw is not None:
         require(not json, "--json carries the table, not a drawing", fix="leave out --draw or --json")
-        typer.echo(_draw_text(name, spec, size, draw))
+        say(*_draw_text(name, spec, size, draw).split("\n"))
         return
     table, memory = description.describe(spec, size), measure_memory(spec, size)
     if json:
-        import json as json_module
-
         totals = {
             field: getattr(table, field)
             for field in ("parameters", "multiply_adds", "activations", "num_layers", "receptive_field_px")
@@ -91,7 +90,7 @@ def describe(
         ]
         content = {"name": name, "summary": entry.summary, "input_shape": table.input_shape, **totals}
         content |= {"file": about} if about else {}
-        typer.echo(json_module.dumps({**content, "rows": rows, "spec": to_dict(spec)}))
+        say_json({**content, "rows": rows, "spec": to_dict(spec)})
         return
     if svg is None:
         _print_facts(about)
@@ -115,16 +114,14 @@ def _print_facts(facts: dict[str, object]) -> None:
     for key, value in facts.items():
         lines = value if isinstance(value, list) else [value]
         for i, line in enumerate(lines):
-            typer.echo(f"{key if i == 0 else '':<14} {line}")
+            say(f"{key if i == 0 else '':<14} {line}")
     if facts:
-        typer.echo()
+        say("")
 
 
 def _print_open_choice(name: str, facts: dict[str, object], *, as_json: bool) -> None:
     if as_json:
-        import json as json_module
-
-        typer.echo(json_module.dumps({"name": name, "file": facts}))
+        say_json({"name": name, "file": facts})
         return
     _print_facts(facts)
 
@@ -151,28 +148,25 @@ def _draw_text(name: str, spec: ResNetSpec, size: int, what: str) -> str:
 
 
 def _print_table(name: str, summary: str, table: Description, memory: Memory) -> None:
-    from rich.table import Table
-
     from resnetkit.cli.tables import print_table
 
     shape = "×".join(map(str, table.input_shape))
-    typer.echo(f"{name}: {summary}\ninput {shape} (channels × height × width)\n")
-    grid = Table("stage", "output", "blocks", "kernels and channels", "stride in", box=None)
-    for row in table.rows:
-        grid.add_row(row.name, "×".join(map(str, row.output_shape)), row.blocks, row.layers, row.strided_layer)
-    print_table(grid)
-    typer.echo()
-    grid = Table("stage", box=None)
-    for column in ("sees px", "stride", "parameters", "multiply-adds", "activations", "training MB", "in use MB"):
-        grid.add_column(column, justify="right")
+    say(f"{name}: {summary}", f"input {shape} (channels × height × width)", "")
+    layers = [
+        (row.name, "×".join(map(str, row.output_shape)), row.blocks, row.layers, row.strided_layer)
+        for row in table.rows
+    ]
+    print_table(("stage", "output", "blocks", "kernels and channels", "stride in"), layers)
+    say("")
+    costs = []
     for row, part in zip(table.rows, memory.parts, strict=True):
         seen = "all" if row.receptive_field_px is None else f"{row.receptive_field_px:,}"
         jump = "" if row.jump_px is None else f"{row.jump_px}"
         cost = (f"{row.parameters:,}", f"{row.multiply_adds:,}", f"{row.activations:,}")
-        grid.add_row(row.name, seen, jump, *cost, f"{part.kept_bytes / 1e6:,.2f}", f"{part.peak_bytes / 1e6:,.2f}")
-    grid.add_section()
+        costs.append((row.name, seen, jump, *cost, f"{part.kept_bytes / 1e6:,.2f}", f"{part.peak_bytes / 1e6:,.2f}"))
     totals = (f"{table.parameters:,}", f"{table.multiply_adds:,}", f"{table.activations:,}")
     seen = f"{table.receptive_field_px:,}"
-    grid.add_row("total", seen, "", *totals, f"{memory.kept_bytes / 1e6:,.2f}", f"{memory.peak_bytes / 1e6:,.2f}")
-    print_table(grid)
-    typer.echo(f"\n{table.layers_in_words}\nweights take {memory.parameter_bytes / 1e6:,.2f} MB in float32")
+    costs.append(("total", seen, "", *totals, f"{memory.kept_bytes / 1e6:,.2f}", f"{memory.peak_bytes / 1e6:,.2f}"))
+    columns = ("stage", "sees px", "stride", "parameters", "multiply-adds", "activations", "training MB", "in use MB")
+    print_table(columns, costs, numbers=range(1, len(columns)))
+    say("", table.layers_in_words, f"weights take {memory.parameter_bytes / 1e6:,.2f} MB in float32")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -25,6 +24,7 @@ from resnetkit.cli.options import (
     WeightsModelOption,
 )
 from resnetkit.cli.settings import with_limits
+from resnetkit.terminal import say, say_json, tell, warn
 
 if TYPE_CHECKING:
     from resnetkit.data.spec import DataSpec, Limits
@@ -93,25 +93,23 @@ def evaluate(
         # Images that training never saw are all fit to be scored; of its own, only those held back.
         split = "test" if is_own or "test" in source.split_sizes else "all"
     for text in source.told():
-        print(text, file=sys.stderr)
+        tell(text)
     loaded.engine = computing.open_engine(loaded, cache)
     evaluation = scoring.evaluate(loaded, source, split=split, progress=True)
     for text in evaluation.warnings:
-        print(f"warning: {text}", file=sys.stderr)
+        warn(text)
     scores = evaluation.scores
     if json:
-        import json as json_module
-
         from resnetkit.config import to_dict
 
         left_out = [{"path": bad.path, "reason": bad.reason} for bad in evaluation.bad_images]
         content = {"classifier": classifier, "data": spec.source, "split": split, "computed_in": precision}
-        typer.echo(json_module.dumps({**content, "left_out": left_out, **to_dict(scores)}))
+        say_json({**content, "left_out": left_out, **to_dict(scores)})
     else:
         computed = "" if precision == "fp32" else f", computed in {precision}"
         _print_scores(scores, f"{classifier} on {spec.source}, split {split}{computed}")
     if min_top1 is not None and scores.top1.value < min_top1:
-        print(f"check failed: top-1 {scores.top1.value:.4f} is below {min_top1}", file=sys.stderr)
+        tell(f"check failed: top-1 {scores.top1.value:.4f} is below {min_top1}")
         raise typer.Exit(1)
 
 
@@ -136,34 +134,33 @@ def _data_spec(classifier: str, data: str | None, limits: Limits) -> tuple[DataS
 
 
 def _print_scores(scores: Scores, title: str) -> None:
-    from rich.table import Table
-
     from resnetkit.cli.tables import print_table
 
-    typer.echo(title)
-    typer.echo(f"top-1             {scores.top1}")
+    say(title)
+    say(f"top-1             {scores.top1}")
     if scores.top5 is not None:
-        typer.echo(f"top-5             {scores.top5}")
-    typer.echo(f"log loss          {scores.log_loss:.4f} nats")
-    typer.echo(f"calibration error {100 * scores.expected_calibration_error:.2f} %  (15 bins)")
-    typer.echo(f"macro F1          {scores.macro_f1:.4f}")
-    table = Table("class", box=None)
-    for column in ("images", "precision", "recall", "95 % interval", "F1", "mostly taken for"):
-        table.add_column(column, justify="left" if column.startswith("mostly") else "right")
+        say(f"top-5             {scores.top5}")
+    say(f"log loss          {scores.log_loss:.4f} nats")
+    say(f"calibration error {100 * scores.expected_calibration_error:.2f} %  (15 bins)")
+    say(f"macro F1          {scores.macro_f1:.4f}")
+    lines = []
     names = [entry.name for entry in scores.classes]
     for entry, row in zip(scores.classes, scores.confusion, strict=True):
         others = [(count, name) for count, name in zip(row, names, strict=True) if name != entry.name and count]
         worst = max(others, default=None)
-        table.add_row(
-            entry.name,
-            f"{entry.num_images:,}",
-            _share(entry.precision),
-            _share(entry.recall),
-            f"{100 * entry.recall_low:.1f} to {100 * entry.recall_high:.1f}",
-            "–" if entry.f1 is None else f"{entry.f1:.3f}",
-            f"{worst[1]} ({worst[0]})" if worst else "",
+        lines.append(
+            (
+                entry.name,
+                f"{entry.num_images:,}",
+                _share(entry.precision),
+                _share(entry.recall),
+                f"{100 * entry.recall_low:.1f} to {100 * entry.recall_high:.1f}",
+                "–" if entry.f1 is None else f"{entry.f1:.3f}",
+                f"{worst[1]} ({worst[0]})" if worst else "",
+            )
         )
-    print_table(table)
+    columns = ("class", "images", "precision", "recall", "95 % interval", "F1", "mostly taken for")
+    print_table(columns, lines, numbers=range(1, 6))
 
 
 def _share(value: float | None) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from resnetkit.cli.options import JsonOption
+from resnetkit.terminal import say_json
 
 
 def models(
@@ -34,8 +35,6 @@ def models(
     costs = {name: count_cost(entry.spec, entry.image_size_px) for name, entry in entries.items()}
     shapes = {name: (entry.spec.in_channels, *(entry.image_size_px,) * 2) for name, entry in entries.items()}
     if json:
-        import json as json_module
-
         rows = [
             {
                 "name": name,
@@ -47,18 +46,13 @@ def models(
             }
             for name, cost in costs.items()
         ]
-        typer.echo(json_module.dumps(rows))
+        say_json(rows)
         return
-
-    from rich.table import Table
 
     from resnetkit.cli.tables import print_table
 
-    table = Table("network", box=None)
-    for column in ("parameters", "multiply-adds", "at"):
-        table.add_column(column, justify="right")
-    table.add_column("what it is")
+    lines = []
     for name, cost in costs.items():
         shape = "×".join(map(str, shapes[name]))
-        table.add_row(name, f"{cost.parameters:,}", f"{cost.multiply_adds / 1e6:,.1f} M", shape, entries[name].summary)
-    print_table(table)
+        lines.append((name, f"{cost.parameters:,}", f"{cost.multiply_adds / 1e6:,.1f} M", shape, entries[name].summary))
+    print_table(("network", "parameters", "multiply-adds", "at", "what it is"), lines, numbers=range(1, 4))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from resnetkit.processor import Precision
+from resnetkit.terminal import warn
 
 if TYPE_CHECKING:
     from resnetkit.classifier import Classifier
@@ -162,7 +162,7 @@ class _EngineOnDemand:
 def _warn(provenance: Mapping[str, Any]) -> None:
     """Tell what had to be assumed about a classifier."""
     for text in provenance.get("warnings", ()):
-        print(f"warning: {text}", file=sys.stderr)
+        warn(text)
 
 
 def _own_file(source: str) -> Path | None:

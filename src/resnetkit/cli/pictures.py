@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
+
+from resnetkit.terminal import tell
 
 
 def check_picture(path: Path) -> None:
@@ -28,4 +29,4 @@ def write_picture(path: Path, drawn: str) -> None:
     from resnetkit.files import write_durably
 
     write_durably(path, drawn.encode())
-    print(f"wrote {path}", file=sys.stderr)
+    tell(f"wrote {path}")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -27,11 +27,13 @@ from resnetkit.cli.options import (
     WeightsModelOption,
 )
 from resnetkit.cli.settings import with_limits
+from resnetkit.terminal import for_programs, say_json, tell, warn
 
 if TYPE_CHECKING:
     from resnetkit.prediction import Prediction
 
 Format = Literal["table", "csv", "jsonl"]
+FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def predict(
@@ -40,7 +42,12 @@ def predict(
     ],
     paths: Annotated[list[str], typer.Argument(help="Files, folders, patterns, or - for paths on stdin.")],
     top: Annotated[int, typer.Option("--top", help="How many classes to give per image.")] = 5,
-    format: Annotated[Format, typer.Option("--format", "-f", help="How to print the rows.")] = "table",
+    format: Annotated[
+        Format, typer.Option("--format", "-f", help="How to print the rows; csv and jsonl are UTF-8, and lose nothing.")
+    ] = "table",
+    csv_safe: Annotated[
+        bool, typer.Option("--csv-safe", help="With --format csv, for spreadsheets: ' before what is like a formula.")
+    ] = False,
     checkpoint: CheckpointOption = None,
     model: WeightsModelOption = None,
     entry: EntryOption = None,
@@ -68,6 +75,7 @@ def predict(
     from resnetkit.prediction import BATCH_SIZE
 
     require(top >= 1, f"--top must be at least 1, got {top}")
+    require(not csv_safe or format == "csv", "--csv-safe is about --format csv", fix="add --format csv")
     files = list(find_files(paths))
     require(bool(files), f"no image files in {', '.join(paths)}", fix="give image files, or a folder that holds some")
     loaded = open_for_prediction(
@@ -79,7 +87,11 @@ def predict(
     loaded = replace(loaded, limits=with_limits(loaded.limits, max_pixels, max_file_bytes))
     top = min(top, len(loaded.class_names))
     num_errors = 0
-    writer = {"table": _write_table, "csv": _write_csv, "jsonl": _write_jsonl}[format]
+    writers: dict[str, Callable[[Iterable[Prediction], int], None]] = {
+        "table": _write_table,
+        "csv": partial(_write_csv, safe=csv_safe),
+        "jsonl": _write_jsonl,
+    }
 
     def counted() -> Iterator[Prediction]:
         nonlocal num_errors
@@ -87,9 +99,9 @@ def predict(
             num_errors += prediction.status != "ok"
             yield prediction
 
-    writer(counted(), top)
+    writers[format](counted(), top)
     if num_errors:
-        print(f"{num_errors} of {len(files)} files could not be read", file=sys.stderr)
+        tell(f"{num_errors} of {len(files)} files could not be read")
         raise typer.Exit(1)
 
 
@@ -100,15 +112,15 @@ def find_files(paths: Iterable[str]) -> Iterator[str]:
 
     for path in paths:
         if path == "-":
-            yield from (line.rstrip("\n") for line in sys.stdin if line.strip())
-        elif Path(path).is_dir():
+            yield from _paths_on_stdin()
+        elif os.path.isdir(path):
             images, left_out = find_images(Path(path))
             if left_out.beside:
-                print(f"{path}: {tell_ignored(left_out.beside)}", file=sys.stderr)
+                tell(f"{path}: {tell_ignored(left_out.beside)}")
             if left_out.unread:
-                print(f"warning: {path}: not read: {count_unread(left_out.unread)}", file=sys.stderr)
+                warn(f"{path}: not read: {count_unread(left_out.unread)}")
             yield from images
-        elif any(sign in path for sign in "*?[") and not Path(path).exists():
+        elif any(sign in path for sign in "*?[") and not os.path.exists(path):
             import glob
 
             matches = sorted(glob.glob(path, recursive=True))
@@ -117,34 +129,51 @@ def find_files(paths: Iterable[str]) -> Iterator[str]:
             yield path
 
 
-def _write_table(predictions: Iterable[Prediction], top: int) -> None:
-    from rich.table import Table
+def _paths_on_stdin() -> Iterator[str]:
+    from resnetkit.files import io_errors
 
+    with io_errors("read paths from stdin"):
+        for line in sys.stdin:
+            path = line.removesuffix("\n")
+            if path.strip():
+                # Lists that Windows wrote end lines with a carriage return as well.
+                yield path if os.path.lexists(path) else path.removesuffix("\r")
+
+
+def _write_table(predictions: Iterable[Prediction], top: int) -> None:
     from resnetkit.cli.tables import print_table
 
-    table = Table("file", "status", "class", box=None, padding=(0, 2, 0, 0))
-    table.add_column("probability", justify="right")
-    if top > 1:
-        table.add_column("then")
+    columns = ("file", "status", "class", "probability", "then")[: 4 + (top > 1)]
+    rows = []
     for prediction in predictions:
         if prediction.status == "ok":
             then = ", ".join(f"{name} {100 * share:.1f} %" for name, share in prediction.top[1:])
             cells = ["ok", str(prediction.class_name), f"{100 * (prediction.probability or 0):.1f} %", then]
         else:
             cells = ["error", prediction.reason, "", ""]
-        table.add_row(*[prediction.source, *cells][: 4 + (top > 1)])
-    print_table(table)
+        rows.append([prediction.source, *cells][: len(columns)])
+    print_table(columns, rows, numbers=(3,))
 
 
-def _write_csv(predictions: Iterable[Prediction], top: int) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
+def _write_csv(predictions: Iterable[Prediction], top: int, *, safe: bool = False) -> None:
+    """A row per image, in UTF-8.
+
+    Args:
+        safe: a cell that a spreadsheet would take for a formula gets an apostrophe in front.
+    """
+    out = for_programs()
+    plain = csv.writer(out, lineterminator="\n")
+    quoted = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)
     ranks = range(1, top + 1)
-    writer.writerow(
+    plain.writerow(
         ["path", "status", "reason", *(f"{what}_{rank}" for rank in ranks for what in ("class", "probability"))]
     )
     for prediction in predictions:
         answers = [cell for name, share in prediction.top for cell in (name, f"{share:.6f}")] or [""] * (2 * top)
-        writer.writerow([prediction.source, prediction.status, prediction.reason, *answers])
+        cells = [prediction.source, prediction.status, prediction.reason, *answers]
+        cells = [f"'{cell}" if safe and cell.startswith(FORMULA_SIGNS) else cell for cell in cells]
+        # csv leaves a lone carriage return bare, and then does not read it.
+        (quoted if any("\r" in cell for cell in cells) else plain).writerow(cells)
 
 
 def _write_jsonl(predictions: Iterable[Prediction], top: int) -> None:
@@ -157,4 +186,4 @@ def _write_jsonl(predictions: Iterable[Prediction], top: int) -> None:
             "probability": prediction.probability,
             "top": [{"class": name, "probability": share} for name, share in prediction.top],
         }
-        print(json.dumps(row, ensure_ascii=False), flush=True)
+        say_json(row)

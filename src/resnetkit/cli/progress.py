@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import Any
 
-from rich.console import Console
-
+from resnetkit.terminal import is_live, tell, tell_live, warn
 from resnetkit.training.listener import Listener, StepReport
 
 LIVE_SECONDS = 0.2
@@ -16,28 +14,25 @@ TOLD_GAP = 0.05  # between the accuracy of images and that of classes
 
 
 class ConsoleListener(Listener):
-    """Prints messages, one permanent line per epoch, and in between the state of the epoch."""
+    """Tells messages, one permanent line per epoch, and in between the state of the epoch."""
 
     def __init__(self) -> None:
-        self.console = Console(stderr=True, highlight=False)
-        self.is_live = self.console.is_terminal
         self.last_shown = time.monotonic()
-        self.line_open = False
         self.num_epochs = 0
 
     def message(self, text: str) -> None:
         """A plain line."""
-        self._print(text)
+        tell(text)
 
     def warning(self, text: str) -> None:
         """A line that stands out."""
-        self._print(f"warning: {text}", style="yellow")
+        warn(text)
 
     def step_ended(self, report: StepReport) -> None:
         """The live line, or now and then a plain one."""
         self.num_epochs = report.num_epochs
         now = time.monotonic()
-        if now - self.last_shown < (LIVE_SECONDS if self.is_live else PLAIN_SECONDS):
+        if now - self.last_shown < (LIVE_SECONDS if is_live() else PLAIN_SECONDS):
             return
         self.last_shown = now
         text = (
@@ -45,12 +40,7 @@ class ConsoleListener(Listener):
             f"ETA {_duration(report.eta_seconds)}  loss {report.loss:.4f}  top-1 {100 * report.top1:.1f} %  "
             f"lr {report.learning_rate:.4g}  {report.images_per_second:,.0f} images/s"
         )
-        if self.is_live:
-            sys.stderr.write(f"\r\x1b[2K{text[: self.console.width - 1]}")
-            sys.stderr.flush()
-            self.line_open = True
-        else:
-            self._print(text)
+        (tell_live if is_live() else tell)(text)
 
     def epoch_ended(self, row: dict[str, Any]) -> None:
         """The permanent line."""
@@ -62,14 +52,8 @@ class ConsoleListener(Listener):
                 text += f", balanced {100 * row['val_balanced_top1']:.2f} %"
         if row["images_per_second"]:
             text += f"  {row['images_per_second']:,.0f} images/s"
-        self._print(f"{text}  {_duration(row['elapsed_seconds'])}")
+        tell(f"{text}  {_duration(row['elapsed_seconds'])}")
         self.last_shown = time.monotonic()
-
-    def _print(self, text: str, style: str = "") -> None:
-        if self.line_open:
-            sys.stderr.write("\r\x1b[2K")
-            self.line_open = False
-        self.console.print(text, style=style, markup=False, soft_wrap=True)
 
 
 def _duration(seconds: float) -> str:

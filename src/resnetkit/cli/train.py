@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +21,7 @@ from resnetkit.cli.options import (
 )
 from resnetkit.cli.program import program
 from resnetkit.cli.settings import read_settings, with_limits
+from resnetkit.terminal import say, say_json, tell
 
 if TYPE_CHECKING:
     from resnetkit.training.finishing import Result
@@ -121,7 +121,7 @@ def train(
             spec = replace(spec, limits=with_limits(spec.limits, max_pixels, max_file_bytes))
             result = runs.train(spec, model=model, recipe=recipe, settings=settings, out=out, listener=listener)
     except Interrupted as interruption:
-        print(f"{interruption}, after writing a checkpoint", file=sys.stderr)
+        tell(f"{interruption}, after writing a checkpoint")
         raise typer.Exit(128 + interruption.signal_number) from None
     if os.environ.get("RANK", "0") == "0":  # of several processes, the first one tells
         print_result(result, as_json=json)
@@ -130,31 +130,29 @@ def train(
 def print_result(result: Result, *, as_json: bool) -> None:
     """The end of a run: scores with intervals, where everything is, what to type next."""
     if as_json:
-        import json
-
         from resnetkit.config import to_dict
 
         scores = {name: to_dict(value) for name, value in result.scores.items()}
         left_out = [{"path": bad.path, "reason": bad.reason} for bad in result.left_out]
         content = {"run": str(result.run), "seconds": result.seconds, "scores": scores, "left_out": left_out}
-        typer.echo(json.dumps(content))
+        say_json(content)
         return
     from resnetkit.evaluation.formatting import duration
 
     for name, score in result.scores.items():
-        typer.echo(f"{name:<5} top-1 {score.top1}  {_remark(name, result)}")
+        say(f"{name:<5} top-1 {score.top1}  {_remark(name, result)}")
     for text in _warnings(result):
-        typer.echo(f"warning: {text}")
+        say(f"warning: {text}")
     if not result.scores:
-        typer.echo("no scores: no images were held back for validation or test")
-    typer.echo(f"time  {duration(result.seconds)} of training and validation")
+        say("no scores: no images were held back for validation or test")
+    say(f"time  {duration(result.seconds)} of training and validation")
     if result.left_out:
         names = ", ".join(os.path.basename(bad.path) for bad in result.left_out[:3])
         more = ", …" if len(result.left_out) > 3 else ""
         files = "1 file" if len(result.left_out) == 1 else f"{len(result.left_out):,} files"
-        typer.echo(f"note  without {files} that cannot be read: {names}{more}")
-    typer.echo(f"run   {result.run}  (report: {result.run / 'report.html'})")
-    typer.echo(f"next  {program()} predict {shlex.quote(str(result.run))} IMAGE…")
+        say(f"note  without {files} that cannot be read: {names}{more}")
+    say(f"run   {result.run}  (report: {result.run / 'report.html'})")
+    say(f"next  {program()} predict {shlex.quote(str(result.run))} IMAGE…")
 
 
 def _remark(split: str, result: Result) -> str:

@@ -10,11 +10,9 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
 from resnetkit.files import io_errors, sync_file
 from resnetkit.locking import locked
+from resnetkit.terminal import progress_bar, tell
 
 TIMEOUT_SECONDS = 20
 BLOCK_BYTES = 2**18
@@ -97,11 +95,8 @@ def _append(url: str, part: Path, size: int) -> None:
 def _copy(response: Any, part: Path, start: int, url: str) -> None:
     remaining = response.headers.get("Content-Length")
     end = None if remaining is None else start + int(remaining)
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    console = Console(stderr=True)
-    console.print(f"downloading {url}", highlight=False, soft_wrap=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(part.stem, total=end, completed=start)
+    tell(f"downloading {url}")
+    with progress_bar(part.stem, end, unit="bytes", done=start) as advance:
         with io_errors(f"write {part}"):
             file = part.open("r+b" if start else "wb")
         with file:
@@ -109,7 +104,7 @@ def _copy(response: Any, part: Path, start: int, url: str) -> None:
             while block := response.read(BLOCK_BYTES):
                 with io_errors(f"write {part}"):
                     file.write(block)
-                progress.advance(task, len(block))
+                advance(len(block))
             received = file.tell()
     if end is not None and received < end:
         raise ConnectionError(f"the connection closed after {received:,} of {end:,} bytes")

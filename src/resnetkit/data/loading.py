@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from resnetkit.data.cache import cache_file, load_cached
 from resnetkit.data.dataset_files import read_named
@@ -29,6 +26,7 @@ from resnetkit.data.splitting import SPLITS, split_indices
 from resnetkit.data.squeezing import stage_seen, stage_whole
 from resnetkit.data.survey import survey
 from resnetkit.errors import Code, ResnetkitError, did_you_mean, require
+from resnetkit.terminal import progress_bar, shown
 
 SHOWN_BAD_IMAGES = 20
 SHOWN_CLASSES = 12
@@ -47,7 +45,7 @@ class BadImagesError(ResnetkitError):
         super().__init__(
             Code.DATA,
             f"{len(self.bad_images):,} of {num_images:,} image files cannot be used",
-            why="\n    ".join(lines),
+            why="\n    ".join(map(shown, lines)),
             fix=f"{raise_limit}repair or remove these files, or leave them out with --on-bad-image skip",
         )
 
@@ -164,7 +162,7 @@ class DataSource:
         images: dict[str, Images] = {}
         examined: dict[str, Examination] = {}
         notes: list[str] = []
-        with _progress_bar(sum(map(len, staged.values())), progress) as on_done:
+        with progress_bar("checking images", sum(map(len, staged.values())), wanted=progress) as on_done:
             for name, originals in staged.items():
                 file = cache_file(self.spec, name, originals, shapes[name])
                 images[name], examined[name], found = load_cached(
@@ -305,13 +303,3 @@ def _divided(
 
 def _ordered(listings: dict[str, Listing]) -> dict[str, Listing]:
     return {name: listings[name] for name in SPLITS if name in listings}
-
-
-@contextmanager
-def _progress_bar(total: int, shown: bool) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr; gives the function that moves it on by some images."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not (shown and console.is_terminal)) as bar:
-        task = bar.add_task("checking images", total=total)
-        yield lambda num_done: bar.advance(task, num_done)

@@ -21,6 +21,7 @@ from resnetkit.evaluation.charts import Series, heat_map, interval_bar, line_cha
 from resnetkit.evaluation.formatting import cell, duration, flatten, percent
 from resnetkit.evaluation.metrics import ConfusedPair, Scores, confused_pairs
 from resnetkit.files import write_durably
+from resnetkit.terminal import shown_lines
 
 # A heat map of more classes would have cells too small for their counts.
 MAX_HEAT_MAP_CLASSES = 30
@@ -82,12 +83,11 @@ class Report:
 
 def write_report(path: Path, report: Report) -> None:
     """Write the page to ``path``, whole or not at all."""
-    # A file name that is not UTF-8 reaches us with lone surrogates, which no page can hold: they become "?".
-    write_durably(path, render_report(report).encode("utf-8", errors="replace"))
+    write_durably(path, render_report(report).encode())
 
 
 def render_report(report: Report) -> str:
-    """The page as HTML text. All strings of the report are escaped."""
+    """The page as HTML text. All strings of the report are escaped, and so are control characters and bytes in them."""
     environment = Environment(
         loader=PackageLoader("resnetkit", "evaluation"),
         autoescape=True,
@@ -105,7 +105,7 @@ def render_report(report: Report) -> str:
     }
     # Test images were seen once, at the end; validation images also made choices.
     split = "test" if "test" in report.scores else next(iter(report.scores), "")
-    return environment.get_template("report.html.jinja").render(
+    page = environment.get_template("report.html.jinja").render(
         report=report,
         split=split,
         measured=_measured(report.scores, split) if split else None,
@@ -116,6 +116,7 @@ def render_report(report: Report) -> str:
             [row["images_per_second"] for row in _known(report.history, "images_per_second")] or [0]
         ),
     )
+    return shown_lines(page)
 
 
 # Title, how a split's scores show it, what it means.

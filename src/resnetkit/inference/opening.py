@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -20,6 +19,7 @@ from resnetkit.inference.engines import AUTO, ENGINES, EngineKind, find_kinds, o
 from resnetkit.inference.machine import find_num_threads, may_have_gpu
 from resnetkit.prediction import BATCH_SIZE, Engine, Predictor
 from resnetkit.processor import Precision, multiplies_bf16_fast
+from resnetkit.terminal import tell
 
 if TYPE_CHECKING:
     from resnetkit.classifier import Classifier
@@ -32,7 +32,7 @@ Tell = Callable[[str], None]
 
 def tell_user(text: str) -> None:
     """Say it on stderr."""
-    print(text, file=sys.stderr)
+    tell(text)
 
 
 def open_predictor(

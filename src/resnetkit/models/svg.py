@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from resnetkit.terminal import shown_lines
+
 CHARACTER_PX = 6.6
 """Width of an average letter of the labels, at 12 px."""
 
@@ -93,10 +95,9 @@ def picture(width: float, height: float, title: str, description: str, parts: Se
         + Markup("</style>")
     )
     body = Markup("\n").join(parts)
-    return (
-        str(start + Markup("<defs>") + tips + Markup("</defs>") + box(0, 0, width, height, "paper", radius=0) + body)
-        + "</svg>\n"
-    )
+    paper = box(0, 0, width, height, "paper", radius=0)
+    # XML has no form for most control characters.
+    return shown_lines(str(start + Markup("<defs>") + tips + Markup("</defs>") + paper + body)) + "</svg>\n"
 
 
 def words_px(words: str) -> float:

@@ -19,6 +19,7 @@ from resnetkit.data.seen import SeenImages
 from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.files import create_numbered_folder, io_errors, sync_file, write_durably
 from resnetkit.locking import locked
+from resnetkit.terminal import shown
 from resnetkit.training.recipe import Recipe
 
 
@@ -126,7 +127,7 @@ class RunFolder:
         """Append to log.txt."""
         time = datetime.now().astimezone().isoformat(timespec="seconds")
         with io_errors(f"write {self.log_file}"), open(self.log_file, "ab") as file:
-            file.write(f"{time} {message}\n".encode(errors="backslashreplace"))  # the name of a file need not be UTF-8
+            file.write(f"{time} {shown(message)}\n".encode())
 
     def sync(self) -> None:
         """Force what was recorded and logged so far to the disk."""

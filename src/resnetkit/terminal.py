@@ -1,0 +1,131 @@
+"""The one way out: everything that is said to people, on stdout and stderr, and what is written there for programs.
+
+Names of files, classes and tensors come from anywhere, and a terminal obeys what they hold. So people are shown control
+characters escaped, as ``\\x1b``. Programs get CSV and JSON without any loss, as UTF-8 whatever the locale.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal, TextIO
+
+# What moves the cursor, changes the direction of writing, ends a line, is not seen, or stands for a byte that is no
+# UTF-8. Not the joiners that Persian and emoji are written with.
+_CONTROL = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
+)
+
+
+def shown(text: str) -> str:
+    r"""A text as people may see it, on one line: control characters are escaped.
+
+    >>> shown("cat\x1b[2J\n.png"), shown("caf\udce9")
+    ('cat\\x1b[2J\\n.png', 'caf\\udce9')
+    """
+    return _CONTROL.sub(lambda match: ascii(match[0])[1:-1], text)
+
+
+def shown_lines(text: str) -> str:
+    """A text of several lines of ours as people may see it."""
+    return "\n".join(map(shown, text.split("\n")))
+
+
+def say(*lines: str) -> None:
+    """Print lines of a command's answer on stdout; an empty one for none."""
+    print("\n".join(map(shown, lines)))
+
+
+def say_drawn(text: str) -> None:
+    """Print what :func:`shown` has been through already and has styles of ours in it."""
+    sys.stdout.write(text)
+
+
+def tell(text: str, *, stands_out: bool = False) -> None:
+    """Print a line about the work on stderr."""
+    _clear_live_line()
+    line = shown(text)
+    print(f"\x1b[33m{line}\x1b[0m" if stands_out and _has_colors() else line, file=sys.stderr)
+
+
+def warn(text: str) -> None:
+    """Print a line that the user should look at on stderr."""
+    tell(f"warning: {text}", stands_out=True)
+
+
+_live_line_open = False
+
+
+def is_live() -> bool:
+    """Whether a line on stderr can be written over."""
+    return sys.stderr.isatty()
+
+
+def tell_live(text: str) -> None:
+    """Show a line on a terminal's stderr until the next is told."""
+    global _live_line_open
+    width = shutil.get_terminal_size().columns
+    sys.stderr.write(f"\r\x1b[2K{shown(text)[: width - 1]}")
+    sys.stderr.flush()
+    _live_line_open = True
+
+
+def _clear_live_line() -> None:
+    global _live_line_open
+    if _live_line_open:
+        sys.stderr.write("\r\x1b[2K")
+        _live_line_open = False
+
+
+def _has_colors() -> bool:
+    return is_live() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+
+
+@contextmanager
+def progress_bar(
+    words: str, total: int | None, *, unit: Literal["count", "bytes"] = "count", done: int = 0, wanted: bool = True
+) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal's stderr within the block; gives the function that moves it on by so many."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    units = {
+        "count": (MofNCompleteColumn(), TimeRemainingColumn()),
+        "bytes": (DownloadColumn(), TransferSpeedColumn()),
+    }
+    columns = (TextColumn("{task.description}"), BarColumn(), *units[unit])
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not (wanted and is_live())) as bar:
+        task = bar.add_task(escape(shown(words)), total=total, completed=done)
+        yield lambda more: bar.advance(task, more)
+
+
+def for_programs() -> TextIO:
+    """Stdout as UTF-8, whatever the locale; the name of a file that is not UTF-8 comes out in its own bytes."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
+    return sys.stdout
+
+
+def say_json(value: Any) -> None:
+    """Print a value as a line of JSON, at once.
+
+    A text that holds bytes of another encoding has no form in UTF-8: there, and only there, other scripts are escaped.
+    """
+    text = json.dumps(value, ensure_ascii=False)
+    if re.search("[\ud800-\udfff]", text):
+        text = json.dumps(value)
+    print(text, file=for_programs(), flush=True)
