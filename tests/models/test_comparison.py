@@ -16,6 +16,7 @@ from resnetkit.models.spec import (
     BASIC,
     CONV_OF_INPUT,
     STEM_3X3,
+    ActivationOrder,
     Block,
     DropoutAdd,
     GatedAdd,
@@ -84,6 +85,14 @@ def test_lessons_hold_the_networks_own_numbers(known: NetworkComparison) -> None
     assert "4 times in every stage" in lessons["How wide the features are"]
     assert "stage 4 71.8 %" in lessons["Where the parameters sit"]
     assert "resnet18 435 px, more than the image's 224" in lessons["What a pixel sees"]
+
+
+def test_an_order_that_no_paper_names_is_told_by_its_steps() -> None:
+    """The two legal values without a name: what their words say comes from the value."""
+    order = ActivationOrder(("act", "conv", "bn"), after_add=("bn",))
+    a, b = see("a", SMALL, 16), see("b", replace(SMALL, block=replace(BASIC, order=order)), 16)
+    (difference,) = compare_networks(a, b).differences
+    assert difference.b == "ReLU, conv norm ReLU conv, addition, norm"
 
 
 def test_a_network_differs_from_itself_in_nothing() -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 
 from resnetkit.models.catalog import CATALOG
 from resnetkit.models.description import describe
@@ -45,6 +46,11 @@ def test_a_window_by_hand() -> None:
     assert first == Window(map_px=5, jump=2, low=-1, high=1)
     second = first.slide(kernel_size=3, stride=1, before=1, after=1)
     assert (second.low, second.high, second.size_px) == (-3, 3, 7)
+
+
+def test_a_layer_of_unknown_reach_is_not_passed_over() -> None:
+    with pytest.raises(NotImplementedError, match="Upsample"):
+        see_through(Window(9), nn.Upsample(scale_factor=2))
 
 
 STEM = replace(STEM_3X3, widths=(8,))

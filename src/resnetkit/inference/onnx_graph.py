@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import singledispatch
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 import numpy.typing as npt
@@ -316,6 +316,8 @@ def _join(joiner: Joiner, graph: Graph, skip: Map, branch: Map, fork: Map) -> st
             return graph.add("Add", kept, graph.add("Mul", gate, branch.name) if exclusive else branch.name)
         case NoSkip():
             return branch.name
+        case _:
+            assert_never(joiner.join)
 
 
 def _pad(graph: Graph, x: Map, pads: Sequence[int], value: float) -> Map:

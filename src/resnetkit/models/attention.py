@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -45,3 +47,5 @@ def make_attention(attention: spec.Attention, channels: int) -> nn.Module | None
             return EfficientChannelGate(attention.kernel_size(channels))
         case spec.NoAttention():
             return None
+        case _:
+            assert_never(attention)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -55,6 +57,8 @@ def make_projection(
                 extra = out_channels - channels
                 layers.append(ZeroPad(extra, num_before=extra // 2 if step == "pad_around" else 0))
                 channels = out_channels
+            case _:
+                assert_never(step)
     require(
         channels == out_channels,
         f"the projection {projection.steps} gives {channels} channels, the branch {out_channels}",
@@ -72,6 +76,17 @@ class Joiner(nn.Module):
         if isinstance(join, GatedAdd):
             self.gate = nn.Conv2d(in_channels, out_channels, 1, stride)
 
+    def reset(self) -> None:
+        """Set what starts at a value of the join's own."""
+        match self.join:
+            case GatedAdd(gate_bias=gate_bias):
+                assert self.gate.bias is not None
+                nn.init.constant_(self.gate.bias, gate_bias)
+            case Add() | ScaledAdd() | DropoutAdd() | NoSkip():
+                pass
+            case _:
+                assert_never(self.join)
+
     def forward(self, skip: Tensor, branch: Tensor, fork: Tensor) -> Tensor:
         """Merge two maps of one shape ``(N, C, H, W)``."""
         match self.join:
@@ -86,6 +101,8 @@ class Joiner(nn.Module):
                 return (1 - gate) * skip + (gate * branch if exclusive else branch)
             case NoSkip():
                 return branch
+            case _:
+                assert_never(self.join)
 
 
 class ResidualBlock(nn.Module):
@@ -122,7 +139,7 @@ class ResidualBlock(nn.Module):
         self.preact, self.branch, self.after_add = block.order.layer_names(len(block.kernel_sizes))
         self._add_stream(width, make)
         self._add_extras(drop_path_rate)
-        projection = self._find_projection(starts_stage)
+        projection = block.find_projection(in_channels, self.out_channels, stride, starts_stage=starts_stage)
         self.reads = block.identity_reads if projection is None else projection.reads
         self.downsample = (
             None
@@ -172,17 +189,8 @@ class ResidualBlock(nn.Module):
     def _add_extras(self, drop_path_rate: float) -> None:
         """What variants add to the branch: a filter, dropout, attention, stochastic depth."""
         block, branch = self.block, list(self.branch)
-        if block.downsampling != "stride" and self.stride > 1:
-            if block.downsampling == "max":
-                self.pool = nn.MaxPool2d(self.stride, ceil_mode=True)
-                branch.insert(branch.index(f"conv{block.strided_conv + 1}") + 1, "pool")
-            else:
-                self.aa = (
-                    Blur(self.stride)
-                    if block.downsampling == "blur"
-                    else nn.AvgPool2d(self.stride, ceil_mode=True, count_include_pad=False)
-                )
-                branch.insert(branch.index(f"conv{block.strided_conv + 2}"), "aa")
+        if self.stride > 1:
+            self._add_filter(branch)
         if block.drop_rate:
             self.drop = nn.Dropout(block.drop_rate)
             branch.insert(branch.index(f"conv{len(block.kernel_sizes)}"), "drop")
@@ -195,15 +203,21 @@ class ResidualBlock(nn.Module):
             branch.append("drop_path")
         self.branch = tuple(branch)
 
-    def _find_projection(self, starts_stage: bool) -> Projection | None:
-        """What this block's skip does to change shape; None for an identity, or without a skip."""
-        block = self.block
-        widens, shrinks = self.in_channels != self.out_channels, self.stride != 1
-        projects = block.project == "always" or (block.project == "stage_start" and starts_stage)
-        if isinstance(block.join, NoSkip) or not (widens or shrinks or projects):
-            return None
-        only_shrinks = shrinks and not widens and not projects
-        return block.shrink if only_shrinks and block.shrink is not None else block.projection
+    def _add_filter(self, branch: list[str]) -> None:
+        """What shrinks the branch in the place of a strided conv."""
+        kind, strided = self.block.downsampling, self.block.strided_conv + 1
+        match kind:
+            case "stride":
+                return
+            case "max":
+                self.pool = nn.MaxPool2d(self.stride, ceil_mode=True)
+                branch.insert(branch.index(f"conv{strided}") + 1, "pool")
+            case "blur" | "avg":
+                mean = nn.AvgPool2d(self.stride, ceil_mode=True, count_include_pad=False)
+                self.aa = Blur(self.stride) if kind == "blur" else mean
+                branch.insert(branch.index(f"conv{strided + 1}"), "aa")
+            case _:
+                assert_never(kind)
 
     def _run(self, names: tuple[str, ...], x: Tensor) -> Tensor:
         for name in names:

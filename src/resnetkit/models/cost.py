@@ -7,14 +7,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import assert_never
 
+from resnetkit.models.places import Place, iter_places
 from resnetkit.models.spec import (
+    Add,
     Block,
+    DropoutAdd,
     EfficientChannelAttention,
     GatedAdd,
+    NoAttention,
     NoSkip,
     Projection,
     ResNetSpec,
+    ScaledAdd,
     SqueezeExcitation,
 )
 
@@ -59,12 +65,9 @@ def count_cost(spec: ResNetSpec, image_size_px: int) -> Cost:
     Cost(parameters=25557032, multiply_adds=4089184256)
     """
     x, cost = _stem(spec, _Map(spec.in_channels, image_size_px))
-    for i, (depth, width) in enumerate(zip(spec.depths, spec.widths, strict=True)):
-        strided = 0 if spec.strided_block == "first" else depth - 1
-        for j in range(depth):
-            block = spec.first_block if i == j == 0 and spec.first_block is not None else spec.block
-            x, more = _block(block, x, width, spec.strides[i] if j == strided else 1, starts_stage=j == 0)
-            cost += more
+    for place in iter_places(spec):
+        x, more = _block(place, x)
+        cost += more
     tail = spec.block.order.preact if spec.tail is None else spec.tail
     if "bn" in tail:
         cost += x.norm()
@@ -89,12 +92,17 @@ def _stem(spec: ResNetSpec, x: _Map) -> Step:
             x = _Map(x.channels, x.size_px // 2)
         case "max" | "zero_padded_max" | "blurred_max":
             x = _Map(x.channels, -(-x.size_px // 2))
+        case "none":
+            pass
+        case _:
+            assert_never(stem.pool)
     return x, cost
 
 
-def _block(block: Block, x: _Map, width: int, stride: int, *, starts_stage: bool) -> Step:
-    num_convs, out_channels = len(block.kernel_sizes), width * block.expansion
-    inner = width * block.group_width // 64 * block.groups
+def _block(place: Place, x: _Map) -> Step:
+    block, stride, out_channels = place.block, place.stride, place.out_channels
+    num_convs = len(block.kernel_sizes)
+    inner = place.width * block.group_width // 64 * block.groups
     channels = [*[inner] * (num_convs - 1), out_channels]
     branch, cost, convs = x, Cost(), 0
     for name in (name for part in block.order.layer_names(num_convs) for name in part):
@@ -116,15 +124,9 @@ def _block(block: Block, x: _Map, width: int, stride: int, *, starts_stage: bool
             if block.downsampling == "max" and is_strided:
                 branch = _Map(branch.channels, -(-branch.size_px // stride))
             convs += 1
-    cost += _attention(block, out_channels)
-    if isinstance(block.join, GatedAdd):
-        cost += x.conv(out_channels, 1, stride, bias=True)[1]
-    changes_shape = x.channels != out_channels or stride != 1
-    projects = block.project == "always" or (block.project == "stage_start" and starts_stage)
-    if not isinstance(block.join, NoSkip) and (changes_shape or projects):
-        only_shrinks = x.channels == out_channels and stride != 1 and not projects
-        projection = block.shrink if only_shrinks and block.shrink is not None else block.projection
-        cost += _projection(projection, x, out_channels, stride, bias="projection" in block.conv_bias)
+    cost += _attention(block, out_channels) + _join(block, x, out_channels, stride)
+    if place.projection is not None:
+        cost += _projection(place.projection, x, out_channels, stride, bias="projection" in block.conv_bias)
     return branch, cost
 
 
@@ -136,8 +138,20 @@ def _attention(block: Block, channels: int) -> Cost:
         case EfficientChannelAttention() as attention:
             size = attention.kernel_size(channels)
             return Cost(size, size * channels)
-        case _:
+        case NoAttention():
             return Cost()
+        case _:
+            assert_never(block.attention)
+
+
+def _join(block: Block, x: _Map, out_channels: int, stride: int) -> Cost:
+    match block.join:
+        case GatedAdd():
+            return x.conv(out_channels, 1, stride, bias=True)[1]
+        case Add() | ScaledAdd() | DropoutAdd() | NoSkip():
+            return Cost()
+        case _:
+            assert_never(block.join)
 
 
 def _projection(projection: Projection, x: _Map, out_channels: int, stride: int, *, bias: bool) -> Cost:
@@ -153,4 +167,8 @@ def _projection(projection: Projection, x: _Map, out_channels: int, stride: int,
                 x, stride = _Map(x.channels, math.ceil(x.size_px / stride)), 1
             case "pad" | "pad_around":
                 x = _Map(out_channels, x.size_px)
+            case "act":
+                pass
+            case _:
+                assert_never(step)
     return cost

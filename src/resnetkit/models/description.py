@@ -6,6 +6,7 @@ import dataclasses
 from collections import Counter
 from dataclasses import dataclass
 from functools import reduce
+from typing import assert_never
 
 import torch
 from torch import Tensor, nn
@@ -208,7 +209,7 @@ def _layers(network: ResNet, part: Part) -> str:
             return " → ".join(convs) + (f", stride {spec.stem.stride}" if spec.stem.stride > 1 else "")
         case "tail":
             words = {nn.BatchNorm2d: "BN", nn.GroupNorm: "GN", nn.ReLU: "ReLU"}
-            return " ".join(words[type(module)] for module in part.modules if type(module) in words)
+            return " ".join(words[type(module)] for module in part.modules if not isinstance(module, nn.Identity))
         case "head":
             return f"linear {network.num_features} → {spec.num_classes}"
         case _:
@@ -236,11 +237,18 @@ def _stage_words(network: ResNet, part: Part) -> dict[str, str]:
 
 def _strided_layer(block: ResidualBlock) -> str:
     """The layer of the branch that carries the block's stride, which is above 1."""
-    pools = {"blur": "aa (blur)", "avg": "aa (mean)", "max": "max-pool"}
-    if block.block.downsampling in pools:
-        return pools[block.block.downsampling]
-    kernel_size = block.block.kernel_sizes[block.block.strided_conv]
-    return f"conv{block.block.strided_conv + 1} ({kernel_size}×{kernel_size})"
+    match block.block.downsampling:
+        case "stride":
+            kernel_size = block.block.kernel_sizes[block.block.strided_conv]
+            return f"conv{block.block.strided_conv + 1} ({kernel_size}×{kernel_size})"
+        case "blur":
+            return "aa (blur)"
+        case "avg":
+            return "aa (mean)"
+        case "max":
+            return "max-pool"
+        case _:
+            assert_never(block.block.downsampling)
 
 
 def as_rows(description: Description) -> list[dict[str, object]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import assert_never
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +12,6 @@ from resnetkit.models.block import ResidualBlock
 from resnetkit.models.spec import (
     Distribution,
     FanInUniform,
-    GatedAdd,
     GlorotUniform,
     HeNormal,
     Initialization,
@@ -34,13 +34,16 @@ def initialize(network: nn.Module, initialization: Initialization) -> None:
             draw(module, initialization.head)
         elif isinstance(module, nn.BatchNorm2d | nn.GroupNorm | nn.Conv1d):  # a Conv1d is the small conv of ECA's gate
             module.reset_parameters()
-    if initialization.stem == "cosine_pairs":
-        _set_cosine_pairs(next(module for module in network.modules() if isinstance(module, nn.Conv2d)))
+    match initialization.stem:
+        case "as_conv":
+            pass
+        case "cosine_pairs":
+            _set_cosine_pairs(next(module for module in network.modules() if isinstance(module, nn.Conv2d)))
+        case _:
+            assert_never(initialization.stem)
     for module in network.modules():
         if isinstance(module, ResidualBlock):
-            if isinstance(module.block.join, GatedAdd):
-                assert module.joiner.gate.bias is not None
-                nn.init.constant_(module.joiner.gate.bias, module.block.join.gate_bias)
+            module.joiner.reset()
             if initialization.zero_last:
                 last = [name for name in module.branch if name.startswith(("conv", "bn"))][-1]
                 for parameter in getattr(module, last).parameters():
@@ -63,6 +66,8 @@ def draw(layer: nn.Conv2d | nn.Linear, distribution: Distribution) -> None:
             nn.init.uniform_(layer.weight, -bound, bound)
             if layer.bias is not None:
                 nn.init.uniform_(layer.bias, -bound, bound)
+        case _:
+            assert_never(distribution)
 
 
 def whitening_cosines(channels: int, size: int) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, assert_never
 
 import torch
 from torch import Tensor, nn
@@ -61,6 +61,8 @@ class Layers:
                     fix="set norm.groups to a common divisor of the widths",
                 )
                 return nn.GroupNorm(groups, channels, eps=eps)
+            case _:
+                assert_never(self.norm)
 
     def make_stem_pool(self, stem: Stem, channels: int) -> nn.Module:
         """What halves the size after the stem's convs."""
@@ -76,6 +78,8 @@ class Layers:
             case "conv":
                 conv = self.make_conv(channels, channels, 3, stride=2)
                 return nn.Sequential(conv, self.make_norm(channels), nn.ReLU(inplace=True))
+            case _:
+                assert_never(stem.pool)
 
     def _make_max_pool(self, *, zero_padded: bool) -> nn.Module:
         if self.padding == "same":

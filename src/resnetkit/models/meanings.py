@@ -101,12 +101,17 @@ def _kind(path: str) -> Callable[[ResNetSpec], str]:
         value: Any = spec
         for name in path.split("."):
             value = getattr(value, name)
-        fields: Mapping[str, Any] = {name: getattr(value, name) for name in value.__dataclass_fields__}
-        kind = str(fields.get("kind", "")).replace("_", " ")
-        rest = ", ".join(f"{name} {item:g}" for name, item in fields.items() if isinstance(item, int | float))
-        return f"{kind} ({rest})" if rest else kind
+        return _alternative_words(value)
 
     return words
+
+
+def _alternative_words(value: Any) -> str:
+    """Its kind, and its fields beside it."""
+    fields: Mapping[str, Any] = {name: getattr(value, name) for name in value.__dataclass_fields__ if name != "kind"}
+    texts = [f"{name} {item:g}" if isinstance(item, int | float) else f"{name} {item}" for name, item in fields.items()]
+    kind = str(value.kind).replace("_", " ")
+    return f"{kind} ({', '.join(texts)})" if texts else kind
 
 
 def _first_block_words(spec: ResNetSpec) -> str:
@@ -332,8 +337,8 @@ MEANINGS: tuple[Meaning, ...] = (
         ("initialization",),
         lambda spec: ", ".join(
             [
-                f"convs {spec.initialization.conv.kind.replace('_', ' ')}",
-                f"head {spec.initialization.head.kind.replace('_', ' ')}",
+                f"convs {_alternative_words(spec.initialization.conv)}",
+                f"head {_alternative_words(spec.initialization.head)}",
                 "branches start at zero" if spec.initialization.zero_last else "branches start random",
                 *(["stem starts as pairs of cosines"] if spec.initialization.stem == "cosine_pairs" else []),
             ]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import reduce
+from typing import assert_never
 
 from torch import nn
 
+from resnetkit.models.attention import EfficientChannelGate, SqueezeExcite
 from resnetkit.models.block import ResidualBlock
-from resnetkit.models.layers import Blur, FlexibleConv2d, SamePad, Subsample
+from resnetkit.models.layers import Blur, FlexibleConv2d, SamePad, StochasticDepth, Subsample, ZeroPad
+from resnetkit.models.spec import Add, DropoutAdd, GatedAdd, NoSkip, ScaledAdd
 
 
 @dataclass(frozen=True)
@@ -79,8 +82,12 @@ def see_through(window: Window, module: nn.Module) -> Window:
         case SamePad():
             before, after = _same_padding(window.map_px, module.kernel_size, module.stride)
             return window.slide(kernel_size=1, stride=1, before=before, after=after)
-        case _:
+        case nn.BatchNorm2d() | nn.GroupNorm() | nn.ReLU() | nn.Dropout() | StochasticDepth() | nn.Identity():
             return window
+        case SqueezeExcite() | EfficientChannelGate() | ZeroPad():
+            return window
+        case _:
+            raise NotImplementedError(f"what a layer of kind {type(module).__name__} sees is not known here")
 
 
 def _see_through_block(window: Window, block: ResidualBlock) -> Window:
@@ -89,13 +96,18 @@ def _see_through_block(window: Window, block: ResidualBlock) -> Window:
 
     preact = run(block.preact, window)
     branch = run(block.branch, preact)
-    if block.block.join.kind != "no_skip":
-        fork = window if block.reads == "input" else preact
-        skip = fork if block.downsample is None else see_through(fork, block.downsample)
-        branch = branch.join(skip)
-        if block.block.join.kind == "gated_add":
-            branch = branch.join(see_through(fork, block.joiner.gate))
-    return run(block.after_add, branch)
+    fork = window if block.reads == "input" else preact
+    skip = fork if block.downsample is None else see_through(fork, block.downsample)
+    match block.block.join:
+        case Add() | ScaledAdd() | DropoutAdd():
+            joined = branch.join(skip)
+        case GatedAdd():
+            joined = branch.join(skip).join(see_through(fork, block.joiner.gate))
+        case NoSkip():
+            joined = branch
+        case _:
+            assert_never(block.block.join)
+    return run(block.after_add, joined)
 
 
 def _same_padding(size: int, kernel_size: int, stride: int) -> tuple[int, int]:

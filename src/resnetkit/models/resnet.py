@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, assert_never
 
 from torch import Tensor, nn
 
@@ -13,6 +13,7 @@ from resnetkit.models.block import ResidualBlock
 from resnetkit.models.catalog import find_entry
 from resnetkit.models.initialization import draw, initialize
 from resnetkit.models.layers import Layers
+from resnetkit.models.places import iter_places
 from resnetkit.models.spec import ResNetSpec
 
 
@@ -33,30 +34,24 @@ class ResNet(nn.Module):
         make = Layers(spec.norm, spec.conv, spec.padding)
         self._add_stem(make, preact)
 
-        channels, done, total = spec.stem.widths[-1], 0, sum(spec.depths)
-        self.stage_names = tuple(f"layer{i + 1}" for i in range(len(spec.depths)))
-        stage_channels = []
-        for i, name in enumerate(self.stage_names):
-            blocks = []
-            strided = 0 if spec.strided_block == "first" else spec.depths[i] - 1
-            for j in range(spec.depths[i]):
-                done += 1
-                blocks.append(
-                    ResidualBlock(
-                        spec.first_block if i == j == 0 and spec.first_block is not None else spec.block,
-                        channels,
-                        spec.widths[i],
-                        spec.strides[i] if j == strided else 1,
-                        make,
-                        starts_stage=j == 0,
-                        drop_path_rate=spec.stochastic_depth_rate * done / total,
-                    )
+        stages: list[list[ResidualBlock]] = [[] for _ in spec.depths]
+        for number, place in enumerate(iter_places(spec), start=1):
+            stages[place.stage - 1].append(
+                ResidualBlock(
+                    place.block,
+                    place.in_channels,
+                    place.width,
+                    place.stride,
+                    make,
+                    starts_stage=place.starts_stage,
+                    drop_path_rate=spec.stochastic_depth_rate * number / sum(spec.depths),
                 )
-                channels = blocks[-1].out_channels
+            )
+        self.stage_names = tuple(f"layer{i}" for i in range(1, len(stages) + 1))
+        for name, blocks in zip(self.stage_names, stages, strict=True):
             self.add_module(name, nn.Sequential(*blocks))
-            stage_channels.append(channels)
-
-        self.num_features, self.stage_channels = channels, tuple(stage_channels)
+        self.stage_channels = tuple(blocks[-1].out_channels for blocks in stages)
+        self.num_features = channels = self.stage_channels[-1]
         tail = preact if spec.tail is None else spec.tail
         self.norm = make.make_norm(channels) if "bn" in tail else nn.Identity()
         self.act = nn.ReLU(inplace="bn" in tail) if "act" in tail else nn.Identity()
@@ -122,6 +117,8 @@ class ResNet(nn.Module):
                 return features.amax((2, 3))
             case "none":
                 return features
+            case _:
+                assert_never(self.spec.pooling)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits ``(N, K)``, or :meth:`embed` where the network has no head."""

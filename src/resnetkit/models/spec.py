@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated, Literal, assert_never
 
 from pydantic import AliasChoices, BeforeValidator, Field
 
@@ -277,6 +277,25 @@ class Block:
             self.shrink is None or not {"conv", "pad", "pad_around"} & set(self.shrink.steps),
             "block.shrink changes only the size, so it holds no conv and no pad",
         )
+
+    def find_projection(
+        self, in_channels: int, out_channels: int, stride: int, *, starts_stage: bool
+    ) -> Projection | None:
+        """What the skip does to change shape where it has to or is to; None for an identity, or without a skip."""
+        widens, shrinks = in_channels != out_channels, stride != 1
+        match self.project:
+            case "always":
+                projects = True
+            case "stage_start":
+                projects = starts_stage
+            case "shape_change":
+                projects = False
+            case _:
+                assert_never(self.project)
+        if isinstance(self.join, NoSkip) or not (widens or shrinks or projects):
+            return None
+        only_shrinks = shrinks and not widens and not projects
+        return self.shrink if only_shrinks and self.shrink is not None else self.projection
 
 
 BASIC = Block()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, assert_never
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,7 @@ from resnetkit.models.attention import EfficientChannelGate, SqueezeExcite
 from resnetkit.models.block import ResidualBlock
 from resnetkit.models.layers import Blur, FlexibleConv2d, SamePad, StochasticDepth, Subsample, ZeroPad
 from resnetkit.models.resnet import ResNet
-from resnetkit.models.spec import DropoutAdd, Fork, GatedAdd, NoSkip, ResNetSpec, ScaledAdd
+from resnetkit.models.spec import Add, DropoutAdd, Fork, GatedAdd, NoSkip, ResNetSpec, ScaledAdd
 
 Shape = tuple[int, ...]
 StepKind = Literal["conv", "norm", "act", "pool", "dropout", "attention", "scale", "shape"]
@@ -117,8 +117,8 @@ def wire(spec: ResNetSpec, image_size_px: int) -> NetworkWiring:
     )
     tail = [step for name in ("norm", "act") for step in _steps(network, name, shapes)]
     if spec.pooling != "none":
-        mean = "mean" if spec.pooling == "avg" else "maximum"
-        tail.append(Step("pool", "", f"global {mean}", (network.num_features,)))
+        words = {"avg": "global mean", "max": "global maximum"}[spec.pooling]
+        tail.append(Step("pool", "", words, (network.num_features,)))
     tail += _steps(network, "fc", shapes)
     return NetworkWiring(tuple(images.shape[1:]), tuple(stem), stages, tuple(tail))
 
@@ -140,6 +140,10 @@ def wire_block(block: ResidualBlock, shapes: Shapes, *, place: tuple[int, int] =
             skip.append(Step("scale", "", "× (1 − g)", end))
             if exclusive:
                 branch.append(Step("scale", "", "× g", end))
+        case Add() | NoSkip():
+            pass
+        case _:
+            assert_never(block.block.join)
     return BlockWiring(
         places=(place,),
         kind=skip_kind(block),
@@ -239,7 +243,7 @@ def describe_layer(layer: nn.Module) -> tuple[StepKind, str]:
         case EfficientChannelGate():
             return "attention", f"channel attention over {layer.conv.kernel_size[0]}"
         case _:
-            return "shape", type(layer).__name__
+            raise NotImplementedError(f"a layer of kind {type(layer).__name__} has no words")
 
 
 def _conv_words(conv: nn.Conv2d) -> str:

@@ -84,7 +84,7 @@ def rename_module(module: str, rows: tuple[Row, ...]) -> str | None:
 # torchvision's names and timm's for v1 networks; they are ours.
 OWN: tuple[Row, ...] = (
     (r"(?P<stem>conv1(?:\.\d)?|bn1|maxpool\.[01])", "{stem}"),
-    (r"(?P<part>layer\d+\.\d+\.(?:conv\d|bn\d|downsample\.\d|se\.fc[12]|se\.conv|joiner\.gate))", "{part}"),
+    (r"(?P<part>layer\d+\.\d+\.(?:conv\d|bn\d|downsample\.\d|(?:se|joiner)(?:\.\w+)*))", "{part}"),
     (r"(?P<end>norm|fc)", "{end}"),
 )
 

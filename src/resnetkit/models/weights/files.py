@@ -6,7 +6,7 @@ import json
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, assert_never
 
 import torch
 from torch import Tensor
@@ -24,6 +24,8 @@ CONFIG_KEYS = ("architectures", "architecture", "pretrained_cfg")  # of a model'
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 ZIP_MAGIC = b"PK\x03\x04"
 
+Kind = Literal["torch", "safetensors", "npz", "hdf5", "keras"]
+
 
 @dataclass(frozen=True)
 class WeightFile:
@@ -31,14 +33,14 @@ class WeightFile:
 
     Attributes:
         path: the file itself, also where a folder was given.
-        format: ``torch``, ``safetensors``, ``npz``, ``hdf5`` or ``keras``.
+        format: what kind of file it is.
         tensors: by the file's own names, without what wraps them all; Keras' as ``layer/variable``.
         metadata: whatever else was there, as plain values; a model's ``config.json`` as ``config``.
         notes: what was unwrapped, chosen or converted, for people to read.
     """
 
     path: Path
-    format: str
+    format: Kind
     tensors: dict[str, Tensor]
     metadata: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -99,8 +101,10 @@ def _read(path: Path, entry: str | None) -> WeightFile:
         case "keras":
             with zipfile.ZipFile(path) as archive:
                 content, metadata = keras_files.read_keras_archive(archive, file_bytes)
-        case _:
+        case "hdf5":
             content, metadata = keras_files.read_hdf5(path, file_bytes)
+        case _:
+            assert_never(kind)
     tensors, found, notes = unwrap(content, entry)
     metadata |= found
     tensors, converted = _as_numbers(tensors)
@@ -110,7 +114,7 @@ def _read(path: Path, entry: str | None) -> WeightFile:
     return WeightFile(path, kind, tensors, metadata, (*notes, *converted))
 
 
-def _recognise(path: Path, file_bytes: int) -> str:
+def _recognise(path: Path, file_bytes: int) -> Kind:
     with open(path, "rb") as file:
         start = file.read(16)
     if start.startswith(ZIP_MAGIC):
