@@ -4,13 +4,16 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from io import BytesIO, StringIO
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from resnetkit import prediction
+from resnetkit.data.decoding import Decoded
 from resnetkit.data.loading import open_data
 from resnetkit.data.originals import FolderImages
 from resnetkit.data.spec import DataSpec, Fit, Limits, Preprocessing
@@ -53,13 +56,13 @@ def brightness_of(row: prediction.Prediction) -> float:
 
 def test_rows_come_in_order_however_long_each_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = shades(tmp_path, 20)
-    decode = prediction.decode
+    decode = prediction.decode_for_use
 
-    def slow_at_first(path: Path, *rest: object) -> Image.Image:
+    def slow_at_first(path: Path, *rest: object) -> Decoded:
         time.sleep(0.02 if int(Path(path).stem) % 7 == 0 else 0)
         return decode(path, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(prediction, "decode", slow_at_first)
+    monkeypatch.setattr(prediction, "decode_for_use", slow_at_first)
     rows = predictor().predict(paths, batch_size=3)
     assert [row.source for row in rows] == [str(path) for path in paths]
     assert [brightness_of(row) for row in rows] == pytest.approx([i * 5 / 255 for i in range(20)])
@@ -75,13 +78,13 @@ def test_batches_are_as_large_as_asked() -> None:
 
 def test_little_is_read_ahead_of_a_sequence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     decoded: list[str] = []
-    decode = prediction.decode
+    decode = prediction.decode_for_use
 
-    def counted(path: Path, *rest: object) -> Image.Image:
+    def counted(path: Path, *rest: object) -> Decoded:
         decoded.append(str(path))
         return decode(path, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(prediction, "decode", counted)
+    monkeypatch.setattr(prediction, "decode_for_use", counted)
     rows = predictor().iter_predictions(shades(tmp_path, 40), batch_size=2)
     for number in range(1, 11):
         next(rows)
@@ -205,3 +208,93 @@ def test_a_brighter_image_than_white_is_no_answer(tmp_path: Path) -> None:
     (row,) = trained_on_ten.predict([path])
     assert (row.status, row.class_name) == ("error", None)
     assert "16-bit values up to 4,000, brighter than white is here: 1,023" in row.reason
+
+
+def forms_of(image: Image.Image, path: Path) -> dict[str, object]:
+    """One image as all that a caller may have it."""
+    buffer = BytesIO()
+    image.save(buffer, "PNG")  # which leaves the buffer at its end
+    path.write_bytes(buffer.getvalue())
+    pixels = np.array(image)
+    tensor = torch.from_numpy(pixels if pixels.ndim == 2 else pixels.transpose(2, 0, 1).copy())
+    return {
+        "path": path,
+        "text": str(path),
+        "bytes": buffer.getvalue(),
+        "bytearray": bytearray(buffer.getvalue()),
+        "memory": buffer,
+        "open file": open(path, "rb"),
+        "pillow": image,
+        "array": pixels,
+        "tensor": tensor,
+        "tensor with one channel first": tensor[None] if tensor.ndim == 2 else tensor,
+    }
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_an_image_in_any_form_has_the_same_answer(tmp_path: Path, mode: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8)
+    engine = Recorder()
+    forms = forms_of(Image.fromarray(noise).convert(mode), tmp_path / "a.png")
+    wanted = Preprocessing(4, 4, len(mode), (0.5,) * len(mode), (0.5,) * len(mode))
+    rows = Predictor(engine, wanted, ("dark", "bright")).predict([*forms.values(), *forms.values()])  # type: ignore[list-item]
+    assert {row.status for row in rows} == {"ok"}
+    assert all(np.array_equal(pixels, engine.seen[0][0]) for pixels in engine.seen[0])
+    assert [row.source for row in rows[:3]] == [str(tmp_path / "a.png"), str(tmp_path / "a.png"), "2"]
+
+
+NOT_IMAGES = {
+    "a file descriptor": (0, "an image was expected, got int 0"),
+    "nothing": (None, "an image was expected, got None"),
+    "a number": (1.5, "an image was expected, got float 1.5"),
+    "a list": ([1, 2], "an image was expected, got list"),
+    "a tensor of floats": (torch.zeros(3, 4, 4), r"got torch.float32 \(3, 4, 4\)"),
+    "channels last": (torch.zeros(4, 4, 3, dtype=torch.uint8), r"got torch.uint8 \(4, 4, 3\)"),
+    "a batch": (torch.zeros(2, 3, 4, 4, dtype=torch.uint8), r"got torch.uint8 \(2, 3, 4, 4\)"),
+    "channels first": (np.zeros((3, 4, 4), np.uint8), r"got uint8 \(3, 4, 4\)"),
+    "a text file": (StringIO("hello"), "an open file of images must be binary"),
+}
+
+
+@pytest.mark.parametrize("name", NOT_IMAGES)
+def test_what_is_no_image_is_refused_as_what_it_is(name: str) -> None:
+    given, expected = NOT_IMAGES[name]
+    good = np.zeros((4, 4), np.uint8)
+    rows = predictor().iter_predictions([good, given], batch_size=1)  # type: ignore[list-item]
+    assert next(rows).status == "ok", "the images before it are answered"
+    with pytest.raises(ResnetkitError, match=expected) as raised:
+        next(rows)
+    assert raised.value.fix
+
+
+@pytest.mark.parametrize(
+    "one", [b"\x89PNG", BytesIO(b"\x89PNG"), torch.zeros(3, 4, 4, dtype=torch.uint8), torch.zeros(4, 4)]
+)
+def test_one_image_in_place_of_several_is_refused(one: object) -> None:
+    with pytest.raises(ResnetkitError, match="one image was given where several are expected"):
+        predictor().predict(one)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("none", [None, 0])
+def test_what_holds_no_images_is_refused(none: object) -> None:
+    with pytest.raises(ResnetkitError, match="images were expected, got"):
+        predictor().predict(none)  # type: ignore[arg-type]
+
+
+def test_a_batch_of_tensors_is_several_images() -> None:
+    rows = predictor().predict(torch.full((3, 1, 5, 5), 255, dtype=torch.uint8))
+    assert [brightness_of(row) for row in rows] == [1, 1, 1]
+
+
+def test_colour_that_a_grey_classifier_does_not_see_is_noted(tmp_path: Path) -> None:
+    Image.new("RGB", (5, 5), "teal").save(tmp_path / "teal.png")
+    Image.new("RGB", (5, 5), (9, 9, 9)).save(tmp_path / "grey.png")
+    Image.new("RGB", (5, 5), "teal").save(tmp_path / "teal.jpg")
+    teal, grey, jpeg, opened, plain = predictor().predict(
+        [*(tmp_path / name for name in ("teal.png", "grey.png", "teal.jpg")), Image.new("RGB", (5, 5), "teal"),
+         Image.new("L", (5, 5), 3)]
+    )  # fmt: skip
+    assert {row.note for row in (teal, jpeg, opened)} == {"has colour, which the classifier does not see"}
+    assert (grey.note, plain.note) == ("", "")
+    in_colour = Predictor(Brightness(), Preprocessing(4, 4), ("dark", "bright"))
+    assert in_colour.predict([tmp_path / "teal.png"])[0].note == ""

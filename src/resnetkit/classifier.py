@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from resnetkit.classifier_file import FORMAT, find_classifier, invalid, read_description, unreadable
 from resnetkit.config import to_dict
+from resnetkit.data.image_inputs import ImageInput
 from resnetkit.data.normalization import normalize
 from resnetkit.data.seen import SeenImages
 from resnetkit.data.source import UInt8Images
@@ -23,7 +24,7 @@ from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.files import write_durably
 from resnetkit.models.resnet import ResNet
 from resnetkit.models.weights import load_weights
-from resnetkit.prediction import BATCH_SIZE, Engine, ImageInput, Prediction, Predictor, Probabilities
+from resnetkit.prediction import BATCH_SIZE, Engine, Prediction, Predictor, Probabilities
 from resnetkit.runtime import exact_float32
 
 

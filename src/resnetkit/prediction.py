@@ -12,26 +12,26 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from resnetkit.data.decoding import UnreadableImage, decode, develop
+from resnetkit.data.decoding import UnreadableImage, decode_for_use
+from resnetkit.data.image_inputs import Decodable, ImageInput, check_are_several, name_of, take_image
 from resnetkit.data.preprocessing import stage_for_evaluation
 from resnetkit.data.source import UInt8Images
 from resnetkit.data.spec import Limits, Preprocessing
 from resnetkit.errors import Code, ResnetkitError, require
 
-ImageInput = str | Path | Image.Image | npt.NDArray[np.uint8]
 Probabilities = npt.NDArray[np.float32]
 
 BATCH_SIZE = 64
 # How many batches are decoded while one is computed; two keep the engine fed where files differ in size.
 BATCHES_AHEAD = 2
 MAX_DECODERS = 16
+COLOUR_LOST = "has colour, which the classifier does not see"
 
 
 class Engine(Protocol):
@@ -56,12 +56,14 @@ class Prediction:
         status: ``ok``, or ``error`` for an image that could not be read; then ``reason`` says why and there is
             no class.
         top: the most probable classes with their probabilities, best first.
+        note: what of the image the classifier could not look at; empty where nothing was lost.
     """
 
     source: str
     status: str
     reason: str = ""
     top: tuple[tuple[str, float], ...] = ()
+    note: str = ""
 
     @property
     def class_name(self) -> str | None:
@@ -74,6 +76,14 @@ class Prediction:
         return self.top[0][1] if self.top else None
 
 
+class _Staged(NamedTuple):
+    """An image's pixels ``(C, S, S)``, or why there are none."""
+
+    pixels: UInt8Images | None
+    problem: str = ""
+    note: str = ""
+
+
 @dataclass(frozen=True)
 class Predictor:
     """Classifies images: preprocessing, an engine, and class names."""
@@ -84,13 +94,14 @@ class Predictor:
     limits: Limits = field(default_factory=Limits)
 
     def predict_proba(self, images: Iterable[ImageInput], *, batch_size: int = BATCH_SIZE) -> Probabilities:
-        """Class probabilities ``(N, K)`` of files, PIL images or uint8 arrays ``(H, W)`` or ``(H, W, 3)``.
+        """Class probabilities ``(N, K)`` of images: paths, bytes of image files, open binary files, PIL images, uint8
+        arrays ``(H, W)`` or ``(H, W, 3)``, or uint8 tensors ``(H, W)`` or ``(3, H, W)``.
 
         Raises:
             ResnetkitError: for the first image that cannot be read; :meth:`predict` gives a row for each instead.
         """
-        rows = [probabilities for _, probabilities in self._answers(images, batch_size, refuses=True)]
-        return np.stack([row for row in rows if not isinstance(row, str)]) if rows else self._no_rows()
+        rows = [row for _, _, row in self._answers(images, batch_size, refuses=True) if row is not None]
+        return np.stack(rows) if rows else self._no_rows()
 
     def predict(self, images: Iterable[ImageInput], *, top: int = 5, batch_size: int = BATCH_SIZE) -> list[Prediction]:
         """One :class:`Prediction` per image, in order; an unreadable file is a row with status ``error``."""
@@ -105,71 +116,63 @@ class Predictor:
         batch at a time, because what it gives next may depend on the answers.
         """
         require(top >= 1, f"top must be at least 1, got {top}")
-        for source, answer in self._answers(images, batch_size):
-            if isinstance(answer, str):
-                yield Prediction(source, "error", answer)
+        for source, image, answer in self._answers(images, batch_size):
+            if answer is None:
+                yield Prediction(source, "error", image.problem)
             else:
-                yield Prediction(source, "ok", top=self._ranked(answer, top))
+                yield Prediction(source, "ok", top=self._ranked(answer, top), note=image.note)
 
     def _answers(
         self, images: Iterable[ImageInput], batch_size: int, *, refuses: bool = False
-    ) -> Iterator[tuple[str, Probabilities | str]]:
-        """Each image's name with its probabilities ``(K,)``, or with why it cannot be read."""
+    ) -> Iterator[tuple[str, _Staged, Probabilities | None]]:
+        """Each image's name, the image, and its probabilities ``(K,)``; None where it cannot be read."""
         require(batch_size >= 1, f"batch_size must be at least 1, got {batch_size}")
-        # One image could be taken apart: a text into its letters, an array into its rows, which look like grey images.
-        is_one = isinstance(images, str | os.PathLike | Image.Image)
-        is_one = is_one or (isinstance(images, np.ndarray) and _is_shaped_as_image(images))
-        require(not is_one, "one image was given where several are expected", fix="give a list: [image]")
+        check_are_several(images)
         ahead = BATCHES_AHEAD * batch_size if isinstance(images, Sequence) else 0
         with _decoders() as pool:
-            staged: deque[tuple[str, Future[UInt8Images | str]]] = deque()
+            staged: deque[tuple[str, Future[_Staged]]] = deque()
             numbered = enumerate(images)
             while True:
                 wanted = batch_size + ahead - len(staged)
                 staged.extend(
-                    (_source(i, image), self._staging(pool, image)) for i, image in itertools.islice(numbered, wanted)
+                    (name_of(i, image), self._staging(pool, image)) for i, image in itertools.islice(numbered, wanted)
                 )
                 if not staged:
                     return
                 batch = [staged.popleft() for _ in range(min(batch_size, len(staged)))]
                 rows = [(source, future.result()) for source, future in batch]
-                for source, pixels in rows:
-                    if refuses and isinstance(pixels, str):
+                for source, image in rows:
+                    if refuses and image.pixels is None:
                         raise ResnetkitError(
-                            Code.DATA, f"image {source} {pixels}", fix="leave it out, or use predict()"
+                            Code.DATA, f"image {source} {image.problem}", fix="leave it out, or use predict()"
                         )
-                readable = [pixels for _, pixels in rows if not isinstance(pixels, str)]
+                readable = [image.pixels for _, image in rows if image.pixels is not None]
                 answers = iter(self.engine.probabilities(np.stack(readable)) if readable else ())
-                for source, pixels in rows:
-                    yield source, pixels if isinstance(pixels, str) else next(answers)
+                for source, image in rows:
+                    yield source, image, None if image.pixels is None else next(answers)
 
-    def _staging(self, pool: ThreadPoolExecutor, image: ImageInput) -> Future[UInt8Images | str]:
-        if isinstance(image, Image.Image):
+    def _staging(self, pool: ThreadPoolExecutor, image: ImageInput) -> Future[_Staged]:
+        done: Future[_Staged] = Future()
+        try:
+            taken = take_image(image)  # here and not in a thread: the same open file may stand in the input twice
+        except ResnetkitError as error:
+            done.set_exception(error)  # when its turn comes
+            return done
+        if isinstance(taken, Image.Image):
             # Pillow decodes an opened image when its pixels are first asked for, which no two threads may do at once,
             # and the same image may stand in the input twice.
-            done: Future[UInt8Images | str] = Future()
-            done.set_result(self._stage(image))
+            done.set_result(self._stage(taken))
             return done
-        return pool.submit(self._stage, image)
+        return pool.submit(self._stage, taken)
 
-    def _stage(self, image: ImageInput) -> UInt8Images | str:
-        """Staged pixels ``(C, S, S)``, or why there are none."""
-        if isinstance(image, np.ndarray):
-            require(
-                image.dtype == np.uint8 and _is_shaped_as_image(image),
-                f"an image array must be uint8 (H, W) or (H, W, 3), got {image.dtype} {image.shape}",
-                fix="channels last, red, green and blue only; scale to 0..255 and convert with .astype('uint8')",
-                code=Code.DATA,
-            )
-            image = Image.fromarray(image)
+    def _stage(self, image: Decodable) -> _Staged:
         wanted = self.preprocessing
         try:
-            if isinstance(image, Image.Image):
-                return stage_for_evaluation(develop(image, wanted.channels, wanted.white_16bit), wanted)
-            decoded = decode(image, self.limits, wanted.channels, wanted.least_decoded_px, wanted.white_16bit)
-            return stage_for_evaluation(decoded, wanted)
+            decoded = decode_for_use(image, self.limits, wanted)
+            note = COLOUR_LOST if decoded.loses_colour else ""
+            return _Staged(stage_for_evaluation(decoded.image, wanted), note=note)
         except UnreadableImage as error:
-            return str(error)
+            return _Staged(None, problem=str(error))
 
     def _ranked(self, probabilities: Probabilities, top: int) -> tuple[tuple[str, float], ...]:
         order = np.argsort(-probabilities, kind="stable")[:top]
@@ -187,12 +190,3 @@ def _decoders() -> Iterator[ThreadPoolExecutor]:
         yield pool
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _is_shaped_as_image(array: npt.NDArray[Any]) -> bool:
-    return array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)
-
-
-def _source(number: int, image: ImageInput) -> str:
-    """What to call an image: its path, or its position in the input."""
-    return str(image) if isinstance(image, str | Path) else str(number)

@@ -72,7 +72,7 @@ def predict(
       find . -name '*.jpg' | resnetkit predict classifier.safetensors - --format jsonl --top 1
     """
     from resnetkit.errors import require
-    from resnetkit.prediction import BATCH_SIZE
+    from resnetkit.prediction import BATCH_SIZE, COLOUR_LOST
 
     require(top >= 1, f"--top must be at least 1, got {top}")
     require(not csv_safe or format == "csv", "--csv-safe is about --format csv", fix="add --format csv")
@@ -86,7 +86,7 @@ def predict(
     )
     loaded = replace(loaded, limits=with_limits(loaded.limits, max_pixels, max_file_bytes))
     top = min(top, len(loaded.class_names))
-    num_errors = 0
+    num_errors = num_losing_colour = 0
     writers: dict[str, Callable[[Iterable[Prediction], int], None]] = {
         "table": _write_table,
         "csv": partial(_write_csv, safe=csv_safe),
@@ -94,12 +94,16 @@ def predict(
     }
 
     def counted() -> Iterator[Prediction]:
-        nonlocal num_errors
+        nonlocal num_errors, num_losing_colour
         for prediction in loaded.iter_predictions(files, top=top):
             num_errors += prediction.status != "ok"
+            num_losing_colour += prediction.note == COLOUR_LOST
             yield prediction
 
     writers[format](counted(), top)
+    if num_losing_colour:
+        counted_colour = f"{num_losing_colour:,} of {len(files):,} images in colour"
+        tell(f"warning: {counted_colour}, which the classifier, made for grey ones, does not see")
     if num_errors:
         tell(f"{num_errors} of {len(files)} files could not be read")
         raise typer.Exit(1)

@@ -21,11 +21,11 @@ import numpy.typing as npt
 from PIL import Image, ImageCms, UnidentifiedImageError
 from PIL.TiffImagePlugin import TILELENGTH, TILEWIDTH, TiffImageFile
 
-from resnetkit.data.digests import image_digest
+from resnetkit.data.digests import has_colour, image_digest
 from resnetkit.data.image_files import FORMATS, format_of
 from resnetkit.data.jpeg import decode_directly, scale_for
 from resnetkit.data.source import UInt8Images
-from resnetkit.data.spec import WHITE_16BIT, Limits
+from resnetkit.data.spec import WHITE_16BIT, Limits, Preprocessing
 
 NAMES = tuple(each.name for each in FORMATS)
 MODES = {1: "L", 3: "RGB"}
@@ -137,6 +137,32 @@ def decode(
         return convert(Image.fromarray(upright) if isinstance(upright, np.ndarray) else upright, channels, white)
 
 
+class Decoded(NamedTuple):
+    """An image as a classifier asks for it, and whether it had colours that this leaves out."""
+
+    image: Image.Image
+    loses_colour: bool
+
+
+def decode_for_use(
+    source: str | os.PathLike[str] | bytes | Image.Image, limits: Limits, wanted: Preprocessing
+) -> Decoded:
+    """As :func:`decode`, as ``wanted`` says; of an image that Pillow has opened too.
+
+    Raises:
+        UnreadableImage: with the reason.
+    """
+    if isinstance(source, Image.Image):
+        upright: Image.Image | UInt8Images = _developed(source)
+    else:
+        upright = _upright(_content(source, limits), limits, wanted.least_decoded_px).image
+    with _damage_told():
+        image = Image.fromarray(upright) if isinstance(upright, np.ndarray) else upright
+        converted = convert(image, wanted.channels, wanted.white_16bit)
+        loses_colour = wanted.channels == 1 and not _is_grey(image) and has_colour(np.asarray(convert(image, 3)))
+        return Decoded(converted, loses_colour)
+
+
 def decode_pixels(
     source: str | os.PathLike[str] | bytes,
     limits: Limits,
@@ -211,17 +237,6 @@ def _original_values(upright: Image.Image | UInt8Images) -> npt.NDArray[np.uint8
     if _has_sixteen_bits(upright):
         return _sixteen_bit_values(upright).astype(np.uint16)
     return np.array(convert(upright, 1 if upright.mode in ("1", "L") else 3))
-
-
-def develop(image: Image.Image, channels: int, white: int = WHITE_16BIT) -> Image.Image:
-    """An image that Pillow opened, decoded, turned upright and converted as :func:`decode` does.
-
-    Raises:
-        UnreadableImage: with the reason.
-    """
-    upright = _developed(image)
-    with _damage_told():
-        return convert(upright, channels, white)
 
 
 def _developed(image: Image.Image) -> Image.Image:

@@ -33,7 +33,7 @@ def image_digest(pixels: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> int:
     >>> image_digest(grey) == image_digest(np.stack([grey] * 3, 2)), image_digest(grey) == image_digest(grey.T)
     (True, False)
     """
-    if pixels.ndim == 3 and _is_grey(pixels):
+    if pixels.ndim == 3 and not has_colour(pixels):
         pixels = pixels[..., 0]
     values = pixels if pixels.dtype == np.uint8 else pixels.astype("<u2")
     content = values.ravel().view(np.uint8)
@@ -48,7 +48,7 @@ def image_digest(pixels: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> int:
     return int.from_bytes(hashlib.blake2b(b"".join(parts), digest_size=8).digest(), "little")
 
 
-def _is_grey(pixels: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> bool:
-    """Whether the three colours are the same everywhere; of most images in colour, the middle tells."""
+def has_colour(pixels: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> bool:
+    """Whether red, green and blue of ``(H, W, 3)`` differ anywhere; of most images in colour, the middle tells."""
     red, green, blue = pixels[len(pixels) // 2, pixels.shape[1] // 2].tolist()
-    return red == green == blue and all(bool((pixels[..., 0] == pixels[..., other]).all()) for other in (1, 2))
+    return not red == green == blue or any(bool((pixels[..., 0] != pixels[..., other]).any()) for other in (1, 2))
