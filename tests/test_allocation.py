@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from resnetkit import allocation
+
 # Pages given out by the system for 64 MB that are allocated, written to and freed, once they have been had before.
 COUNT_PAGES = """
 import resource
@@ -38,6 +40,17 @@ def test_what_the_environment_says_of_the_allocator_holds() -> None:
     assert count_pages(MALLOC_MMAP_THRESHOLD_="131072") > FEW
 
 
-def test_elsewhere_nothing_happens() -> None:
-    code = "import sys; sys.platform = 'darwin'\n" + COUNT_PAGES
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+def test_elsewhere_no_allocator_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(allocation.ctypes, "CDLL", lambda *_: pytest.fail("the C library was opened"))
+    allocation.keep_freed_memory()
+    allocation.give_back_freed_memory()
+
+
+def test_a_c_library_that_cannot_do_it_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[object] = []
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(allocation.ctypes, "CDLL", lambda *_: opened.append(0) or object())
+    allocation.keep_freed_memory()
+    allocation.give_back_freed_memory()
+    assert len(opened) == 2

@@ -12,7 +12,11 @@ from resnetkit.data.spec import DataSpec, Preprocessing
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.evaluation.metrics import score
 from resnetkit.models.catalog import find_entry
-from resnetkit.training.cautions import warnings_about_classes, warnings_about_recall
+from resnetkit.training.cautions import (
+    settings_without_validation,
+    warnings_about_classes,
+    warnings_about_recall,
+)
 from resnetkit.training.choice import FEW_PER_CLASS, DataFacts, StartingPoint, choose
 from resnetkit.training.recipe import AdamW, FineTuning, Muon, Recipe, Schedule, Sgd
 from resnetkit.training.recipes import RECIPES
@@ -194,6 +198,8 @@ def test_a_fitting_choice_gets_no_warning() -> None:
         {"augmentation.crop_aspect": [1, 1]},
         {"augmentation.crop_area": [0.5, 1], "augmentation.pad_px": 2},
         {"augmentation.erase_area": [0.1, 0.2]},
+        {"keep": "last", "selection": "balanced"},
+        {"early_stopping_epochs": 18},
     ],
     ids=str,
 )
@@ -371,3 +377,38 @@ def test_a_class_that_is_not_found_is_told_behind_a_good_score() -> None:
     assert "class weights" not in weighted
     right = np.eye(2)[labels]
     assert warnings_about_recall(recipe(), "test", score(right, labels, ("well", "sick"))) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("data.test_fraction", 0.3), ("data.on_bad_image", "skip"), ("data.cache", "off")),
+        *(("data.limits.max_pixels", 99), ("preprocessing.jpeg_scaling", "reduced")),
+    ],
+)
+def test_what_is_for_folders_is_told_of_a_data_set_with_a_name(name: str, value: object) -> None:
+    data = override(DataSpec("digits"), {name.removeprefix("data."): value} if name.startswith("data.") else {})
+    settings = {} if name.startswith("data.") else {name: value}
+    (warning,) = choose(DIGITS, data, settings=settings).warnings
+    assert warning.startswith(name.removesuffix(".max_pixels"))
+    assert "has no effect on a data set that has a name" in warning
+    in_folder = choose(replace(PHOTOS, num_train=2000), override(data, {"source": "photos"}), settings=settings)
+    assert in_folder.warnings == ()
+
+
+@pytest.mark.parametrize(("channels", "is_told"), [(3, True), (1, False)])
+def test_adapting_channels_that_are_the_same_is_told(channels: int, is_told: bool) -> None:
+    spec = override(find_entry("resnet18").spec, {"in_channels": channels})
+    start = replace(START, spec=spec, model_name="resnet18")
+    warnings = choose(PHOTOS, DataSpec("photos"), start=start, settings={"fine_tuning.adapt_channels": True}).warnings
+    assert any("adapt_channels has no effect" in warning for warning in warnings) == is_told
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("early_stopping_epochs", 3), ("validate_every_epochs", 2), ("selection", "balanced")]
+)
+def test_what_needs_validation_images_is_told_without_them(name: str, value: object) -> None:
+    changed = recipe(**{name: value})
+    (told,) = settings_without_validation(changed, has_validation=False)
+    assert told == f"{name} has no effect without validation images"
+    assert settings_without_validation(changed, has_validation=True) == []

@@ -216,6 +216,7 @@ def test_keep_last_keeps_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         return original(state, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(runs, "_best_classifier", noted)
+    monkeypatch.setattr(loop, "is_short", lambda _: False)  # which would take statistics anew
     settings = {"epochs": 2, "keep": "last", "model.depths": [1, 1, 1], "schedule.warmup_share": 0}
     result = runs.train("digits", model="resnet20_b", settings=settings, out=tmp_path)
     classifier = load_classifier(result.run)

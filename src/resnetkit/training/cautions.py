@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from resnetkit.data.spec import Augmentation
+from resnetkit.data.spec import Augmentation, DataSpec
 from resnetkit.training.recipe import Recipe, Schedule
 from resnetkit.training.recipes import SMALL_PX
 from resnetkit.training.schedule import FEW_STEPS, num_frozen_parts
@@ -135,6 +135,11 @@ def settings_without_effect(recipe: Recipe) -> list[str]:
             recipe.fine_tuning.thaw_every_epochs > 0 and recipe.fine_tuning.freeze == "none",
         ),
         (
+            f"early_stopping_epochs={recipe.early_stopping_epochs}",
+            "a run of more epochs than that",
+            0 < recipe.epochs <= recipe.early_stopping_epochs,
+        ),
+        (
             "selection",
             "keep=best, or early_stopping_epochs",
             recipe.selection != "top1" and recipe.keep == "last" and not recipe.early_stopping_epochs,
@@ -171,3 +176,22 @@ def settings_without_effect(recipe: Recipe) -> list[str]:
         ),
     ]
     return [f"{name} has no effect without {needs}" for name, needs, is_idle in idle if is_idle]
+
+
+def settings_of_named_data_without_effect(recipe: Recipe, splits: Collection[str]) -> list[str]:
+    """Sentences about values that were changed but are for folders; ``splits`` are those the data come in."""
+    data, preprocessing, usual = recipe.data, recipe.preprocessing, DataSpec(recipe.data.source)
+    idle = {
+        "data.layout": data.layout != usual.layout,
+        "data.on_bad_image": data.on_bad_image != usual.on_bad_image,
+        "data.cache": data.cache != usual.cache,
+        "data.limits": data.limits != usual.limits,
+        "data.test_fraction": "test" in splits and data.test_fraction != usual.test_fraction,
+        "data.validation_fraction": "val" in splits and data.validation_fraction != usual.validation_fraction,
+        "preprocessing.jpeg_scaling": preprocessing.jpeg_scaling != "full",
+    }
+    return [
+        f"{name} has no effect on a data set that has a name and its own {'split' if 'fraction' in name else 'pixels'}"
+        for name, is_idle in idle.items()
+        if is_idle
+    ]

@@ -13,6 +13,7 @@ from resnetkit.errors import Code, ResnetkitError, did_you_mean
 from resnetkit.models.catalog import find_entry
 from resnetkit.models.spec import ResNetSpec
 from resnetkit.training.cautions import (
+    settings_of_named_data_without_effect,
     settings_without_effect,
     warnings_about_fine_tuning,
     warnings_about_length,
@@ -38,6 +39,7 @@ class DataFacts:
         sixteen_bit: the range of 16-bit images; None: there are none.
         remarks: sentences on what follows from how the images are.
         may_be_mirrored: whether a mirrored image is of the same class.
+        splits: that a data set with a name comes in.
     """
 
     name: str
@@ -48,6 +50,7 @@ class DataFacts:
     is_folder: bool
     statistics: tuple[tuple[float, ...], tuple[float, ...]] | None = None
     may_be_mirrored: bool = True
+    splits: tuple[str, ...] = ()
     shapes: Shapes | None = None
     sixteen_bit: SixteenBit | None = None
     remarks: tuple[str, ...] = ()
@@ -64,6 +67,7 @@ class DataFacts:
             is_folder=False,
             statistics=(data.mean, data.std),
             may_be_mirrored=data.may_be_mirrored,
+            splits=tuple(data.files),
         )
 
 
@@ -180,9 +184,18 @@ def choose(
         *warnings_about_length(chosen, facts.num_train),
         *warnings_about_fine_tuning(chosen),
         *settings_without_effect(chosen),
+        *(() if facts.is_folder else settings_of_named_data_without_effect(chosen, facts.splits)),
+        *_idle_adaptation(chosen, start),
         *_nearly_black(facts.sixteen_bit, chosen.preprocessing),
     ]
     return Chosen(chosen, tuple(reasons), tuple(warnings))
+
+
+def _idle_adaptation(recipe: Recipe, start: StartingPoint | None) -> tuple[str, ...]:
+    """A sentence where the first conv is to be adapted to the channels it has."""
+    fits = start is not None and start.spec is not None and start.spec.in_channels == recipe.model.in_channels
+    idle = recipe.fine_tuning.adapt_channels and fits
+    return ("fine_tuning.adapt_channels has no effect: weights and images have the same channels",) if idle else ()
 
 
 def _choose_model(facts: DataFacts, recipe: str | None = None) -> tuple[str, str]:
