@@ -135,6 +135,18 @@ def test_predict_takes_patterns_and_stdin(
     assert [row["status"] for row in rows] == ["ok", "error"]
 
 
+def test_a_folder_with_brackets_in_its_name_is_found_by_a_pattern(cli: Cli, trained: Path, tmp_path: Path) -> None:
+    for name in ("photos [2024]", "photos 2"):
+        (tmp_path / name / "deep").mkdir(parents=True)
+        digit_file(tmp_path / name / "deep", "1.png")
+    for pattern in ("photos [2024]/**/*.png", "photos [2024]/deep/[0-9].png"):
+        code, out, _ = cli("predict", str(trained), str(tmp_path / pattern), "-f", "jsonl")
+        assert code == 0
+        assert json.loads(out)["path"] == str(tmp_path / "photos [2024]" / "deep" / "1.png")
+    code, out, _ = cli("predict", str(trained), str(tmp_path / "photos [0-9]" / "*" / "*"), "-f", "jsonl")
+    assert json.loads(out)["path"] == str(tmp_path / "photos 2" / "deep" / "1.png")
+
+
 def test_predict_without_any_image_is_an_error(cli: Cli, trained: Path, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").touch()
     code, out, err = cli("predict", str(trained), str(tmp_path))

@@ -95,7 +95,16 @@ READ = {
     "a class train among others": Layout("{bus,train}/1.jpg", "all bus 1 train 1", "'train' is read as a class"),
     "kinds of train": Layout("{steam_train,electric_train}/1.jpg", "all electric_train 1 steam_train 1"),
     "a word with a split's in it": Layout("{testudo,valence,trainer}/1.jpg", "all testudo 1 trainer 1 valence 1"),
-    "folders inside classes": Layout("cat/2020/{may,june}/1.jpg dog/{1,2}.jpg", CLASSES),
+    "folders inside classes": Layout(
+        "cat/{may,june}/1.jpg dog/{1,2}.jpg",
+        CLASSES,
+        "inside a class folder belong to its class: 'cat/june', 'cat/may'",
+    ),
+    "classes in groups": Layout(
+        "pets/{cat,dog}/1.jpg vehicles/{bus,car}/1.jpg",
+        "all pets 2 vehicles 2",
+        "(--layout all=pets,all=vehicles makes them the classes)",
+    ),
     "each class in images": Layout("{cat,dog}/images/{1,2}.jpg", CLASSES),
     "classes that are numbers": Layout("{0,1,2}/1.jpg", "all 0 1 1 1 2 1"),
     "one name in two Unicode forms": Layout(
@@ -262,6 +271,7 @@ def layouts_in(fix: str) -> list[str]:
         ("test=test,train=train,train=more/a,train=more/b", "train cat 4 dog 4, test cat 1 dog 1"),
         ("all=more/a", "all cat 1 dog 1"),
         ("all=more/*/cat", "all a 1 b 1"),
+        ("all=train,all=more/b", "all cat 3 dog 3"),
     ],
 )
 def test_a_layout_that_is_given_is_followed(tmp_path: Path, layout: str, expected: str) -> None:
@@ -304,3 +314,22 @@ def test_folders_that_a_layout_names_must_be_there(tmp_path: Path) -> None:
 )
 def test_known_classes_settle_what_folders_are_and_one_is_enough(tmp_path: Path, files: str, expected: str) -> None:
     assert reading(scan(make(tmp_path, files), known=["cat", "dog", "test", "caf\u00e9"])) == expected
+
+
+def test_a_layout_may_spell_accents_in_another_way(tmp_path: Path) -> None:
+    make(tmp_path, "entrai\u0302nement/{cat,dog}/1.jpg essai/{cat,dog}/2.jpg")
+    found = scan(tmp_path, "train=entra\u00eenement,test=essai")
+    assert reading(found) == "train cat 1 dog 1, test cat 1 dog 1"
+    assert found.warnings == ()
+
+
+def test_folders_without_end_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "cat" / "/".join("a" * 300)).mkdir(parents=True)
+    with pytest.raises(ResnetkitError, match="more than 100 levels deep") as caught:
+        scan(tmp_path)
+    assert caught.value.code == Code.DATA
+
+
+def test_the_folders_of_classes_in_groups_are_classes_where_that_is_said(tmp_path: Path) -> None:
+    make(tmp_path, "pets/{cat,dog}/1.jpg vehicles/{bus,car}/1.jpg")
+    assert reading(scan(tmp_path, "all=pets,all=vehicles")) == "all bus 1 car 1 cat 1 dog 1"

@@ -364,7 +364,12 @@ def test_what_was_found_is_told_with_names_that_can_be_told_apart(tmp_path: Path
         save(tmp_path / name / "1.png", 1)
     (tmp_path / "cat" / "notes.txt").touch()
     classes, ignored = open_data(spec(tmp_path, layout="classes", validation_fraction=0.0)).told()
-    assert classes == "4 classes: b\\u200bat, cat, 'cat ', 'x, y' (train 4)"
+    assert classes == "4 classes: b\\u200bat, cat, 'cat ', 'x, y' (4 images)"
     assert ignored == "1 file is hidden, or known to be no image, and ignored"
     many = replace(open_data(DataSpec("digits")), class_names=tuple(map(str, range(100))))
     assert many.told()[0].endswith("10, 11, … and 88 more (train 1,293, val 145, test 359)")
+
+
+def test_a_layout_of_what_is_no_folder_has_no_effect_and_that_is_told() -> None:
+    loaded = open_data(DataSpec("digits", layout="classes")).load(["val"], GREY)
+    assert loaded.warnings == ("data.layout has no effect: digits is no image folder",)

@@ -154,7 +154,7 @@ def _print_scores(scores: Scores, title: str) -> None:
                 f"{entry.num_images:,}",
                 _share(entry.precision),
                 _share(entry.recall),
-                f"{100 * entry.recall_low:.1f} to {100 * entry.recall_high:.1f}",
+                f"{100 * entry.recall_low:.1f} to {100 * entry.recall_high:.1f}" if entry.num_images else "–",
                 "–" if entry.f1 is None else f"{entry.f1:.3f}",
                 f"{worst[1]} ({worst[0]})" if worst else "",
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -127,10 +128,20 @@ def find_files(paths: Iterable[str]) -> Iterator[str]:
         elif any(sign in path for sign in "*?[") and not os.path.exists(path):
             import glob
 
-            matches = sorted(glob.glob(path, recursive=True))
+            matches = sorted(glob.glob(_with_folders_by_name(path), recursive=True))
             yield from find_files(matches) if matches else [path]
         else:
             yield path
+
+
+def _with_folders_by_name(pattern: str) -> str:
+    """A pattern in which the folders that are there under the very name they are given stand for themselves."""
+    import glob
+
+    for end in (found.start() for found in reversed(list(re.finditer("/", pattern)))):
+        if os.path.isdir(pattern[:end]):
+            return glob.escape(pattern[:end]) + pattern[end:]
+    return pattern
 
 
 def _paths_on_stdin() -> Iterator[str]:

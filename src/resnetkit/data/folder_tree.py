@@ -10,7 +10,10 @@ from functools import cached_property
 from pathlib import Path
 
 from resnetkit.data.image_files import LeftOut, is_image
-from resnetkit.errors import Code, ResnetkitError
+from resnetkit.data.names import one_form
+from resnetkit.errors import Code, ResnetkitError, require
+
+MOST_LEVELS = 100
 
 
 @dataclass
@@ -62,7 +65,8 @@ class Folder:
         """The folder at a path relative to this one; ``.`` is this one itself."""
         found: Folder | None = self
         for part in [part for part in path.split("/") if part not in ("", ".")]:
-            found = next((folder for folder in found.folders if folder.name == part), None) if found else None
+            here = found.folders if found else []
+            found = next((folder for folder in here if one_form(folder.name) == one_form(part)), None)
         return found
 
 
@@ -70,7 +74,7 @@ def read_tree(root: Path) -> Folder:
     """Everything below a folder, without opening a file; links are followed, but not back to a folder above.
 
     Raises:
-        ResnetkitError: for a folder that cannot be read.
+        ResnetkitError: for a folder that cannot be read, or lies more than 100 levels deep.
     """
     return _read(str(root), Folder("", root.resolve().name), frozenset())
 
@@ -89,6 +93,12 @@ def _read(place: str, folder: Folder, above: frozenset[tuple[int, int]]) -> Fold
     identity = _identity(place)
     if identity in above:  # a link back to a folder that we are in
         return folder
+    require(
+        len(above) < MOST_LEVELS,
+        f"folders lie more than {MOST_LEVELS} levels deep: {folder.path[:80]}…",
+        fix="move these images up",
+        code=Code.DATA,
+    )
     prefix = f"{folder.path}/" if folder.path else ""
     for entry in _entries(place):
         path = prefix + entry.name

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from resnetkit.data.folder_tree import Folder, natural_key, read_tree
 from resnetkit.data.image_files import LeftOut, count_unread
-from resnetkit.data.layout import Reading, read_layout
-from resnetkit.data.layout_option import AUTO, CLASSES, type_layout
+from resnetkit.data.layout import Reading, is_divided, read_layout
+from resnetkit.data.layout_option import AUTO, CLASSES, UNSPLIT, type_layout
 from resnetkit.data.layout_refusals import WANTED
 from resnetkit.data.names import alike, apart, listed, lookalikes, one_form, quoted
 from resnetkit.errors import Code, ResnetkitError, require
 
 SHOWN_ASIDES = 5
+SHOWN_GROUPS = 10
 
 
 @dataclass
@@ -75,11 +76,11 @@ def scan(root: Path, layout: str = AUTO, known: Sequence[str] = ()) -> ImageFold
         _check_same_classes(root, reading, class_names, splits)
         warnings += _alike(root, layout, reading, class_names) + _absent(class_names, splits)
     left_out = tree.all_left_out()
-    empty = [path for listing in splits.values() for path in listing.empty_folders]
+    empty = [path for listing in splits.values() for path in listing.empty_folders if _last(path) not in known]
     warnings += [f"folders without any image are no classes: {listed(empty)}"] if empty else []
     warnings += [f"not read: {count_unread(left_out.unread)}"] if left_out.unread else []
     warnings += _outside(tree, found, reading)
-    notes = (*reading.notes, *_merged(found), *_without_labels(tree, reading))
+    notes = (*reading.notes, *_merged(found), *_inside(found), *_without_labels(tree, reading))
     return ImageFolder(root, class_names, splits, tuple(reading.unlabelled), left_out.beside, notes, tuple(warnings))
 
 
@@ -102,6 +103,10 @@ def _class_folders(tree: Folder, reading: Reading, split: str) -> list[tuple[str
             if inner is not None and not any(f"{path}/".startswith(f"{folder.path}/") for path in taken):
                 found.append((one_form(folder.name), inner))
     return sorted(found, key=lambda each: natural_key(each[0]))
+
+
+def _last(path: str) -> str:
+    return one_form(path.rpartition("/")[2])
 
 
 def _list(root: Path, folders: Sequence[tuple[str, Folder]]) -> Listing:
@@ -190,6 +195,18 @@ def _merged(found: Mapping[str, Sequence[tuple[str, Folder]]]) -> list[str]:
             if len({one_form(name) for name in names}) < len(names)
         ]
     return notes
+
+
+def _inside(found: Mapping[str, Sequence[tuple[str, Folder]]]) -> list[str]:
+    """Tell of folders of images inside class folders, which may have been meant as classes."""
+    used = [folder for folders in found.values() for _, folder in folders if folder.num_images]
+    inner = [each.path for folder in used if len(folder.filled) > 1 for each in folder.filled]
+    if not inner:
+        return []
+    note = f"folders inside a class folder belong to its class: {listed(inner, 3)}"
+    if set(found) == {UNSPLIT} and all(map(is_divided, used)) and len(used) <= SHOWN_GROUPS:
+        note += f" ({type_layout({UNSPLIT: [folder.path for folder in used]})} makes them the classes)"
+    return [note]
 
 
 def _without_labels(tree: Folder, reading: Reading) -> list[str]:

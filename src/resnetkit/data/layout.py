@@ -159,7 +159,7 @@ def read_layout(tree: Folder, root: Path, layout: str, known: Sequence[str] = ()
         for path in paths:
             folder = _existing(tree, root, path)
             target = labelled if "*" in path or folder.filled or split in ("train", UNSPLIT) else unlabelled
-            target[split] = (*target.get(split, ()), "" if path == "." else path)
+            target[split] = (*target.get(split, ()), path if "*" in path else folder.path)
     return Reading({split: labelled[split] for split in KEYS if split in labelled}, unlabelled)
 
 

@@ -16,7 +16,7 @@ from resnetkit.data.datasets import DATASETS, NamedData
 from resnetkit.data.decoding import OVER_LIMIT
 from resnetkit.data.image_files import tell_ignored
 from resnetkit.data.image_folder import scan
-from resnetkit.data.layout_option import UNSPLIT
+from resnetkit.data.layout_option import AUTO, UNSPLIT
 from resnetkit.data.names import quoted, visible
 from resnetkit.data.originals import Examination, FolderImages, NamedImages, Originals, Stage
 from resnetkit.data.review import fingerprint, warnings_about, what_is_cut_off, what_is_left_out
@@ -100,7 +100,9 @@ class DataSource:
         names = [_readable(name) for name in self.class_names[:SHOWN_CLASSES]]
         more = len(self.class_names) - len(names)
         names += [f"… and {more:,} more"] if more else []
-        sizes = ", ".join(f"{name} {size:,}" for name, size in self.split_sizes.items())
+        parts = [f"{name} {size:,}" for name, size in self.split_sizes.items()]
+        # Images of one purpose only need no name for it: they may be there to be scored.
+        sizes = ", ".join(parts) if len(parts) > 1 else f"{sum(self.split_sizes.values()):,} images"
         counted = "1 class" if len(self.class_names) == 1 else f"{len(self.class_names):,} classes"
         ignored = (tell_ignored(self.ignored_files),) if self.ignored_files else ()
         return (f"{counted}: {', '.join(names)} ({sizes})", *self.notes, *ignored)
@@ -148,7 +150,7 @@ class DataSource:
                 self.warnings
                 + notes
                 + what_is_left_out(self.class_names, listed, reasons)
-                + warnings_about(self.class_names, splits)
+                + warnings_about(self.class_names, splits, trained=whole)
                 + what_is_cut_off(preprocessing, splits)
             ),
         )
@@ -230,7 +232,8 @@ def _open_named(spec: DataSpec, data: NamedData) -> DataSource:
                 [identifiers[index] for index in indices], labels[indices], partial(NamedImages, own)
             )
     square = Shapes(data.image_size_px, data.image_size_px)
-    return DataSource(spec, data.name, data.class_names, data.channels, square, _ordered(listings))
+    idle = (f"data.layout has no effect: {data.name} is no image folder",) if spec.layout != AUTO else ()
+    return DataSource(spec, data.name, data.class_names, data.channels, square, _ordered(listings), warnings=idle)
 
 
 def _open_folder(spec: DataSpec, root: Path, known: Sequence[str]) -> DataSource:

@@ -47,8 +47,8 @@ def quoted(name: str) -> str:
 
 
 def visible(name: str) -> str:
-    """A name with escapes for what cannot be printed."""
-    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in name)
+    """A name with escapes for what cannot be seen, but for the joiners that Persian and emoji are written with."""
+    return "".join(sign if sign.isprintable() or sign in "\u200c\u200d" else ascii(sign)[1:-1] for sign in name)
 
 
 def apart(names: Sequence[str]) -> str:

@@ -34,14 +34,20 @@ def fingerprint(class_names: Sequence[str], splits: Mapping[str, Split], sha256:
     return total.hexdigest()
 
 
-def warnings_about(class_names: Sequence[str], splits: Mapping[str, Split]) -> tuple[str, ...]:
-    """Sentences about images that are in two splits or classes, and classes with few images."""
+def warnings_about(
+    class_names: Sequence[str], splits: Mapping[str, Split], trained: Sequence[str] = ("train",)
+) -> tuple[str, ...]:
+    """Sentences about images that are in two splits or classes, and about classes with few images.
+
+    Args:
+        trained: the splits that are trained on; how many images a class has for scoring is told by the interval.
+    """
     found = [text for split in splits.values() for text in _images_of_two_classes(split)]
     for position, name in enumerate(splits):
         for other in list(splits)[:position]:
             found += _shared_images(splits[other], splits[name])
-    if "train" in splits:
-        counts = np.bincount(splits["train"].labels, minlength=len(class_names))
+    for name in set(trained) & set(splits):
+        counts = np.bincount(splits[name].labels, minlength=len(class_names))
         found += _class_sizes(class_names, counts.tolist())
     return tuple(found)
 

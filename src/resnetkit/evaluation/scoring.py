@@ -79,7 +79,8 @@ def evaluate(
     splits = tuple(loaded.splits.values())
     absent = [entry.name for entry in scores.classes if not entry.num_images]
     num_present = len(scores.classes) - len(absent)
-    told = [f"no images of {listed(absent, 5)}: scored over the other {num_present:,} classes"] if absent else []
+    others = "1 class" if num_present == 1 else f"{num_present:,} classes"
+    told = [f"no images of {listed(absent, 5)}: scored over the other {others}"] if absent else []
     if source.channels > classifier.preprocessing.channels:
         told.append("the images are in colour, which the classifier, made for grey ones, does not see")
     return Evaluation(splits, scores, probabilities, labels, loaded.bad_images, (*loaded.warnings, *told))
