@@ -17,7 +17,7 @@ from resnetkit.data.decoding import OVER_LIMIT
 from resnetkit.data.image_files import tell_ignored
 from resnetkit.data.image_folder import scan
 from resnetkit.data.layout_option import AUTO, UNSPLIT
-from resnetkit.data.names import quoted, visible
+from resnetkit.data.names import quoted
 from resnetkit.data.originals import Examination, FolderImages, NamedImages, Originals, Stage
 from resnetkit.data.review import fingerprint, warnings_about, what_is_cut_off, what_is_left_out
 from resnetkit.data.source import BadImage, Images, Indices, LoadedData, Shapes, Split, empty_images
@@ -279,7 +279,7 @@ def _open_folder(spec: DataSpec, root: Path, known: Sequence[str]) -> DataSource
 
 def _readable(name: str) -> str:
     """A class name in a list, in quotation marks where its ends would not be seen."""
-    return quoted(name) if name != name.strip() or "," in name else visible(name)
+    return quoted(name) if name != name.strip() or "," in name else shown(name)
 
 
 def _divided(

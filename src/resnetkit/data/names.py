@@ -5,6 +5,8 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Sequence
 
+from resnetkit.terminal import shown
+
 SHOWN_NAMES = 10
 
 
@@ -43,12 +45,7 @@ def quoted(name: str) -> str:
     >>> print(quoted("cat"), quoted("caf\\u00e9"), quoted("a\\u200bb"), quoted("cat "))
     'cat' 'café' 'a\\u200bb' 'cat '
     """
-    return f"'{visible(name)}'"
-
-
-def visible(name: str) -> str:
-    """A name with escapes for what cannot be seen, but for the joiners that Persian and emoji are written with."""
-    return "".join(sign if sign.isprintable() or sign in "\u200c\u200d" else ascii(sign)[1:-1] for sign in name)
+    return f"'{shown(name)}'"
 
 
 def apart(names: Sequence[str]) -> str:
@@ -56,11 +53,11 @@ def apart(names: Sequence[str]) -> str:
     return " and ".join(ascii(name) for name in names)
 
 
-def listed(names: Sequence[str], shown: int = SHOWN_NAMES) -> str:
+def listed(names: Sequence[str], limit: int = SHOWN_NAMES) -> str:
     """Names for a sentence, the first few of many.
 
-    >>> listed(["cat", "dog"]), listed(["a", "b", "c"], shown=2)
+    >>> listed(["cat", "dog"]), listed(["a", "b", "c"], 2)
     ("'cat', 'dog'", "'a', 'b' and 1 more")
     """
-    text = ", ".join(quoted(name) for name in names[:shown])
-    return text if len(names) <= shown else f"{text} and {len(names) - shown:,} more"
+    text = ", ".join(quoted(name) for name in names[:limit])
+    return text if len(names) <= limit else f"{text} and {len(names) - limit:,} more"

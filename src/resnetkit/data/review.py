@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from resnetkit.data.names import quoted, visible
+from resnetkit.data.names import quoted
 from resnetkit.data.source import Indices, Split, mean_middle_share
 from resnetkit.data.spec import Preprocessing
+from resnetkit.terminal import shown
 
 FEW_IMAGES = 10
 MUCH_LOST = 0.1  # of a class
@@ -46,7 +47,7 @@ def warnings_about(
     for position, name in enumerate(splits):
         for other in list(splits)[:position]:
             found += _shared_images(splits[other], splits[name])
-    for name in set(trained) & set(splits):
+    for name in (name for name in splits if name in trained):
         counts = np.bincount(splits[name].labels, minlength=len(class_names))
         found += _class_sizes(class_names, counts.tolist())
     return tuple(found)
@@ -79,9 +80,9 @@ def what_is_left_out(
         return ()
     lost = Counter(int(labels[index]) for (_, labels), index, _ in bad)
     sizes = Counter(int(label) for _, labels in listed.values() for label in labels)
-    shown = [f"{visible(identifiers[index])} {reason}" for (identifiers, _), index, reason in bad[:SHOWN_FILES]]
-    shown += [f"{len(bad) - SHOWN_FILES:,} more"] if len(bad) > SHOWN_FILES else []
-    text = f"{len(bad):,} of {sizes.total():,} image files are left out: {'; '.join(shown)}"
+    first = [f"{shown(identifiers[index])} {reason}" for (identifiers, _), index, reason in bad[:SHOWN_FILES]]
+    first += [f"{len(bad) - SHOWN_FILES:,} more"] if len(bad) > SHOWN_FILES else []
+    text = f"{len(bad):,} of {sizes.total():,} image files are left out: {'; '.join(first)}"
     heavy = [label for label, number in lost.most_common() if number >= MUCH_LOST * sizes[label]]
     shares = [f"{lost[label]:,} of {sizes[label]:,} of {quoted(class_names[label])}" for label in heavy[:SHOWN_CLASSES]]
     return (text + (f"; among them {', '.join(shares)}" if shares else ""),)
@@ -110,7 +111,7 @@ def _images_of_two_classes(split: Split) -> list[str]:
         return []
     num_images = int(np.isin(split.digests, digests[differs]).sum())
     pairs = [(split.identifiers[order[i]], split.identifiers[order[i + 1]]) for i in differs[:3]]
-    examples = ", ".join(f"{visible(one)} = {visible(other)}" for one, other in pairs)
+    examples = ", ".join(f"{shown(one)} = {shown(other)}" for one, other in pairs)
     more = ", …" if len(differs) > len(pairs) else ""
     return [f"{num_images:,} images of {split.name} have the same pixels under two classes: {examples}{more}"]
 
@@ -120,6 +121,6 @@ def _class_sizes(class_names: Sequence[str], counts: list[int]) -> list[str]:
     order = sorted(range(len(counts)), key=counts.__getitem__)
     few = [f"'{class_names[index]}' ({counts[index]})" for index in order if counts[index] < FEW_IMAGES]
     if few:
-        shown = ", ".join(few[:5]) + (", …" if len(few) > 5 else "")
-        found.append(f"classes with fewer than {FEW_IMAGES} training images: {shown}")
+        first = ", ".join(few[:5]) + (", …" if len(few) > 5 else "")
+        found.append(f"classes with fewer than {FEW_IMAGES} training images: {first}")
     return found
