@@ -169,6 +169,8 @@ def _warnings(result: Result) -> list[str]:
     from resnetkit.training.cautions import warnings_about_recall
     from resnetkit.training.run_folder import RunFolder
 
-    recipe, _ = RunFolder(result.run).read_record()
     judged = next((name for name in ("test", "val") if name in result.scores), None)
-    return warnings_about_recall(recipe, judged, result.scores[judged]) if judged else []
+    if judged is None:
+        return []
+    recipe, _ = RunFolder(result.run).read_record()
+    return warnings_about_recall(recipe, judged, result.scores[judged])
