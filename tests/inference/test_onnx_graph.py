@@ -14,6 +14,7 @@ from resnetkit.errors import ResnetkitError
 from resnetkit.inference.engines import ENGINES, open_kind
 from resnetkit.models.catalog import CATALOG
 from resnetkit.models.spec import (
+    ACT_AROUND_ADD,
     ACT_BEFORE_ADD,
     ACT_ONLY_PREACT,
     AVGPOOL_CONV_BN,
@@ -80,6 +81,7 @@ def test_every_structure_of_the_catalog(spec: ResNetSpec, make: Callable[..., An
 VARIANTS: dict[str, dict[str, Any]] = {
     "norm after addition": {"block": replace(BASIC, order=NORM_AFTER_ADD)},
     "act before addition": {"block": replace(BASIC, order=ACT_BEFORE_ADD)},
+    "act around addition": {"block": replace(BASIC, order=ACT_AROUND_ADD)},
     "act-only pre-activation": {"block": replace(BASIC, order=ACT_ONLY_PREACT)},
     "full pre-activation": {"block": BASIC_PREACT},
     "scaled": {"block": replace(BASIC, join=ScaledAdd(0.3, 0.7))},

@@ -18,6 +18,7 @@ from resnetkit.models.block import Joiner, ResidualBlock
 from resnetkit.models.initialization import initialize
 from resnetkit.models.layers import Layers
 from resnetkit.models.spec import (
+    ACT_AROUND_ADD,
     ACT_BEFORE_ADD,
     ACT_ONLY_PREACT,
     AVGPOOL_CONV_BN,
@@ -57,6 +58,7 @@ ORDERS = {
     "act_before_add": ACT_BEFORE_ADD,
     "act_only_preact": ACT_ONLY_PREACT,
     "full_preact": FULL_PREACT,
+    "act_around_add": ACT_AROUND_ADD,
 }
 ATTENTION = (NoAttention(), SqueezeExcitation(), EfficientChannelAttention())
 JOINS: tuple[Join, ...] = (

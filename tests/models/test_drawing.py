@@ -11,6 +11,7 @@ from resnetkit.models.catalog import CATALOG, find_entry
 from resnetkit.models.drawing import draw_block, draw_blocks, place_words
 from resnetkit.models.network_drawing import draw_network, fold
 from resnetkit.models.spec import (
+    ACT_AROUND_ADD,
     ACT_BEFORE_ADD,
     ACT_ONLY_PREACT,
     FULL_PREACT,
@@ -31,7 +32,7 @@ from resnetkit.models.text_drawing import block_text, network_text
 from resnetkit.models.wiring import BlockWiring, NetworkWiring, wire
 
 SVG = "{http://www.w3.org/2000/svg}"
-ORDERS = (ORIGINAL, NORM_AFTER_ADD, ACT_BEFORE_ADD, ACT_ONLY_PREACT, FULL_PREACT)
+ORDERS = (ORIGINAL, NORM_AFTER_ADD, ACT_BEFORE_ADD, ACT_ONLY_PREACT, FULL_PREACT, ACT_AROUND_ADD)
 JOINS = (Add(), ScaledAdd(), GatedAdd(), GatedAdd(exclusive=True), DropoutAdd(), NoSkip())
 
 
@@ -40,7 +41,7 @@ def small(block: Block) -> ResNetSpec:
 
 
 VARIANTS = {
-    f"{'-'.join(order.unit)}{len(order.after_add)} {join.kind} {len(sizes)}": small(
+    f"{'-'.join(order.unit)}{len(order.after_add)}{order.act_again:d} {join.kind} {len(sizes)}": small(
         Block(kernel_sizes=sizes, order=order, join=join)
     )
     for order, join, sizes in product(ORDERS, JOINS, ((3, 3), (1, 3, 1), (3,)))

@@ -10,6 +10,7 @@ from resnetkit.config import from_dict, to_dict
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.models.catalog import CATALOG
 from resnetkit.models.spec import (
+    ACT_AROUND_ADD,
     ACT_BEFORE_ADD,
     ACT_ONLY_PREACT,
     AVGPOOL_CONV_BN,
@@ -68,6 +69,11 @@ ORDERS = {
         ("bn1 act1", "conv1 bn2 act2 conv2", ""),
         ("bn1 act1", "conv1 bn2 act2 conv2 bn3 act3 conv3", ""),
     ),
+    "act around addition": (
+        ACT_AROUND_ADD,
+        ("", "conv1 bn1 act1 conv2 bn2 act2", "act3"),
+        ("", "conv1 bn1 act1 conv2 bn2 act2 conv3 bn3 act3", "act4"),
+    ),
 }
 
 
@@ -93,6 +99,11 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "after_add too long": (
         lambda: ActivationOrder(("conv", "bn", "act"), ("conv", "bn", "act", "act")),
         "order.after_add",
+    ),
+    "act again behind a norm": (lambda: ActivationOrder(("act", "conv", "bn"), act_again=True), "order.act_again"),
+    "act again behind itself": (
+        lambda: ActivationOrder(("conv", "bn", "act"), ("act",), act_again=True),
+        "order.act_again",
     ),
     "dropout of everything": (lambda: DropoutAdd(1.0), "join.drop_rate"),
     "dropout below 0": (lambda: DropoutAdd(-0.1), "join.drop_rate"),

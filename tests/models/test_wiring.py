@@ -10,6 +10,7 @@ from resnetkit.models.block import ResidualBlock
 from resnetkit.models.catalog import CATALOG
 from resnetkit.models.layers import Layers
 from resnetkit.models.spec import (
+    ACT_AROUND_ADD,
     ACT_BEFORE_ADD,
     ACT_ONLY_PREACT,
     BASIC,
@@ -58,9 +59,10 @@ def wired(block: Block, *, channels: int = 64, width: int = 64, stride: int = 1)
         (ACT_BEFORE_ADD, "", "conv1 bn1 act1 conv2 bn2 act2", ""),
         (ACT_ONLY_PREACT, "act1", "conv1 bn1 act2 conv2 bn2", ""),
         (FULL_PREACT, "bn1 act1", "conv1 bn2 act2 conv2", ""),
+        (ACT_AROUND_ADD, "", "conv1 bn1 act1 conv2 bn2 act2", "act3"),
     ],
 )
-def test_the_five_orders(order: ActivationOrder, preact: str, branch: str, after: str) -> None:
+def test_every_order(order: ActivationOrder, preact: str, branch: str, after: str) -> None:
     wiring = wired(replace(BASIC, order=order))
     assert (names(wiring.preact), names(wiring.branch), names(wiring.after_add)) == (preact, branch, after)
     assert (wiring.kind, wiring.skip, wiring.skip_reads) == ("identity", (), "input")
@@ -117,7 +119,7 @@ def test_extras_of_the_branch() -> None:
 BLOCKS = [
     replace(block, order=order, join=join)
     for block in (BASIC, BOTTLENECK, Block(kernel_sizes=(3, 1, 3), strided_conv=2), Block(kernel_sizes=(3,)))
-    for order in (ORIGINAL, NORM_AFTER_ADD, ACT_BEFORE_ADD, ACT_ONLY_PREACT, FULL_PREACT)
+    for order in (ORIGINAL, NORM_AFTER_ADD, ACT_BEFORE_ADD, ACT_ONLY_PREACT, FULL_PREACT, ACT_AROUND_ADD)
     for join in (ScaledAdd(), GatedAdd(), NoSkip())
 ]
 

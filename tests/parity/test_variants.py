@@ -39,7 +39,7 @@ class Weights:
         return F.batch_norm(x, mean, variance, self.get(f"{name}.weight"), self.get(f"{name}.bias"))
 
 
-# --- Figure 4: (a) to (e), for two convs a block and three; each gives what is added to the skip, and what follows ---
+# --- Figure 4: (a) to (e), and (a) and (c) at once, for two convs a block and three: the branch, and what follows ---
 
 
 def branch_of(order: str, w: Weights, block: str, x: Tensor, strides: list[int]) -> Tensor:
@@ -53,7 +53,7 @@ def branch_of(order: str, w: Weights, block: str, x: Tensor, strides: list[int])
             case "norm_after_add":
                 x = w.conv(conv, x, stride)
                 x = x if last else F.relu(w.norm(norm, x))
-            case "act_before_add":
+            case "act_before_add" | "act_around_add":
                 x = F.relu(w.norm(norm, w.conv(conv, x, stride)))
             case "act_only_preact":
                 x = w.norm(norm, w.conv(conv, F.relu(x), stride))
@@ -64,7 +64,7 @@ def branch_of(order: str, w: Weights, block: str, x: Tensor, strides: list[int])
 
 def after_addition(order: str, w: Weights, block: str, x: Tensor, num_convs: int) -> Tensor:
     match order:
-        case "original":
+        case "original" | "act_around_add":
             return F.relu(x)
         case "norm_after_add":
             return F.relu(w.norm(f"{block}.bn{num_convs}", x))
@@ -137,7 +137,7 @@ def reference(
     return x.mean((2, 3)) @ w.get("fc.weight").T + w.get("fc.bias")
 
 
-ORDERS = ("original", "norm_after_add", "act_before_add", "act_only_preact", "full_preact")
+ORDERS = ("original", "norm_after_add", "act_before_add", "act_only_preact", "full_preact", "act_around_add")
 
 
 def check(name: str, parity: Any, **settings: Any) -> None:

@@ -161,7 +161,8 @@ class ResidualBlock(nn.Module):
         channels = [self.in_channels, *[inner] * (num_convs - 1), self.out_channels]
         strided = block.strided_conv if block.downsampling == "stride" else None
         convs = 0
-        for position, name in enumerate(self.preact + self.branch + self.after_add):
+        names = self.preact + self.branch + self.after_add
+        for position, name in enumerate(names):
             if name.startswith("conv"):
                 kernel_size = block.kernel_sizes[convs]
                 require(
@@ -182,8 +183,9 @@ class ResidualBlock(nn.Module):
             elif name.startswith("bn"):
                 layer = make.make_norm(channels[convs])
             else:
-                # In place, but for an act that reads the block's own input: the skip still needs that.
-                layer = nn.ReLU(inplace=position > 0)
+                # In place, but for an act that reads the block's own input, which the skip still needs, or what an act
+                # has made (where it acts again, without a skip), which that one's gradient needs.
+                layer = nn.ReLU(inplace=position > 0 and not names[position - 1].startswith("act"))
             self.add_module(name, layer)
 
     def _add_extras(self, drop_path_rate: float) -> None:

@@ -9,6 +9,7 @@ import math
 from typing import assert_never
 
 from resnetkit.models.spec import (
+    ACT_AROUND_ADD,
     ACT_BEFORE_ADD,
     ACT_ONLY_PREACT,
     AVGPOOL_CONV_BN,
@@ -46,6 +47,7 @@ _ORDER_NAMES: dict[ActivationOrder, str] = {
     ACT_BEFORE_ADD: "ReLU before the addition",
     ACT_ONLY_PREACT: "ReLU-only pre-activation",
     FULL_PREACT: "full pre-activation",
+    ACT_AROUND_ADD: "ReLU before the addition and behind it",
 }
 _ORDER_ERRORS = {  # of 110 and 164 layers
     ORIGINAL: (6.61, 5.93),

@@ -25,10 +25,12 @@ class ActivationOrder:
     Attributes:
         unit: the three steps repeated once per conv of the branch.
         after_add: the tail of the last unit, moved behind the addition.
+        act_again: whether the act that ends the branch acts once more behind the addition.
     """
 
     unit: tuple[Step, Step, Step]
     after_add: tuple[Step, ...] = ()
+    act_again: bool = False
 
     def __post_init__(self) -> None:
         require(
@@ -39,6 +41,12 @@ class ActivationOrder:
         require(
             self.after_add == tail and "conv" not in tail,
             f"order.after_add must be the last steps of the unit without its conv, got {self.after_add}",
+        )
+        require(
+            not self.act_again or (self.unit[-1] == "act" and not self.after_add),
+            f"order.act_again repeats the act that ends a branch, and none does where the unit is {self.unit} and "
+            f"{self.after_add or 'nothing'} stands behind the addition",
+            fix="set order.act_again to false, or the unit to conv, bn, act with nothing in after_add",
         )
 
     @property
@@ -56,6 +64,8 @@ class ActivationOrder:
         """
         names = [f"{step}{i}" for i in range(1, num_convs + 1) for step in self.unit]
         start, end = len(self.preact), len(names) - len(self.after_add)
+        if self.act_again:
+            names.append(f"act{num_convs + 1}")
         return tuple(names[:start]), tuple(names[start:end]), tuple(names[end:])
 
 
@@ -64,6 +74,7 @@ NORM_AFTER_ADD = ActivationOrder(("conv", "bn", "act"), after_add=("bn", "act"))
 ACT_BEFORE_ADD = ActivationOrder(("conv", "bn", "act"))  # (c)
 ACT_ONLY_PREACT = ActivationOrder(("act", "conv", "bn"))  # (d)
 FULL_PREACT = ActivationOrder(("bn", "act", "conv"))  # (e), v2
+ACT_AROUND_ADD = ActivationOrder(("conv", "bn", "act"), act_again=True)  # no paper's: (a) and (c) at once
 
 
 # --- how the skip meets the branch (arXiv:1603.05027, Section 3 and Table 1) ---

@@ -19,6 +19,7 @@ from typing import TypeVar
 from resnetkit.config import override
 from resnetkit.errors import Code, ResnetkitError, did_you_mean, require
 from resnetkit.models.spec import (
+    ACT_AROUND_ADD,
     ACT_BEFORE_ADD,
     ACT_ONLY_PREACT,
     AVGPOOL_CONV_BN,
@@ -51,12 +52,13 @@ from resnetkit.models.spec import (
 T = TypeVar("T")
 
 BLOCKS: dict[str, Block] = {"basic": BASIC, "bottleneck": BOTTLENECK, "bottleneck_v1": BOTTLENECK_V1}
-ORDERS: dict[str, ActivationOrder] = {  # arXiv:1603.05027, Figure 4 (a) to (e)
+ORDERS: dict[str, ActivationOrder] = {  # arXiv:1603.05027, Figure 4 (a) to (e), and one of a tutorial
     "original": ORIGINAL,
     "norm_after_add": NORM_AFTER_ADD,
     "act_before_add": ACT_BEFORE_ADD,
     "act_only_preact": ACT_ONLY_PREACT,
     "full_preact": FULL_PREACT,
+    "act_around_add": ACT_AROUND_ADD,
 }
 JOINS: dict[str, Join] = {  # arXiv:1603.05027, Table 1
     "add": Add(),
