@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -108,6 +108,18 @@ def relative_difference(ours: Tensor, theirs: Tensor) -> float:
     return float((ours - theirs).detach().abs().max() / theirs.detach().abs().max())
 
 
+class Differences(NamedTuple):
+    """The largest in training mode, each relative to the largest value of its tensor.
+
+    A gradient that is noise, such as that of a bias before a batch norm, is measured by a millionth of the network's
+    largest gradient.
+    """
+
+    logits: float
+    gradients: float
+    statistics: float
+
+
 class Comparison:
     """Two networks built by two libraries, with the same weights."""
 
@@ -123,28 +135,32 @@ class Comparison:
         self.images = images.to(dtype)
         self.names = share_weights(self.ours, self.theirs, self.images)
 
-    def assert_same_logits(self, images: Tensor | None = None, tolerance: float = 1e-9) -> None:
-        """In evaluation mode."""
+    def assert_same_logits(self, images: Tensor | None = None, tolerance: float = 1e-9) -> float:
+        """In evaluation mode; returns the largest difference, relative to the largest logit."""
         images = self.images if images is None else images.to(self.images.dtype)
         with torch.no_grad():
             ours, theirs = self.ours.eval()(images), self.theirs.eval()(images)
         theirs = getattr(theirs, "logits", theirs)
         assert float(theirs.std(0).mean() / theirs.std()) > 1e-3, "logits alike for all images would compare nothing"
-        assert relative_difference(ours, theirs) < tolerance
+        difference = relative_difference(ours, theirs)
+        assert difference < tolerance
+        return difference
 
-    def assert_same_training(self, tolerance: float = 1e-9) -> None:
+    def assert_same_training(self, tolerance: float = 1e-9) -> Differences:
         """In training mode: logits, statistics that follow the batch, and gradients of all parameters."""
         own = {name: tensor.clone() for name, tensor in self.theirs.state_dict().items()}
         self.theirs.load_state_dict(own, assign=True)
         ours, theirs = self.ours.train()(self.images), self.theirs.train()(self.images)
         theirs = getattr(theirs, "logits", theirs)
-        assert relative_difference(ours, theirs) < tolerance
+        in_logits, in_statistics, in_gradients = relative_difference(ours, theirs), 0.0, 0.0
+        assert in_logits < tolerance
         for logits in (ours, theirs):
             logits.log_softmax(1)[:, 0].sum().backward()
         statistics = self.ours.state_dict()
         for name, value in self.theirs.state_dict().items():
             if "running" in name:
-                assert relative_difference(statistics[self.names[name]], value) < tolerance, name
+                in_statistics = max(in_statistics, relative_difference(statistics[self.names[name]], value))
+                assert in_statistics < tolerance, name
         gradients = {name: parameter.grad for name, parameter in self.ours.named_parameters()}
         largest = max(float(gradient.abs().max()) for gradient in gradients.values() if gradient is not None)
         for name, parameter in self.theirs.named_parameters():
@@ -152,8 +168,13 @@ class Comparison:
             assert gradient is not None
             assert parameter.grad is not None
             # A bias before a batch norm has no gradient but noise, hence the second bound.
-            difference = float((gradient.view_as(parameter.grad) - parameter.grad).abs().max())
-            assert difference < 1e5 * tolerance * float(parameter.grad.abs().max()) + tolerance * largest, name
+            difference, own = (
+                (gradient.view_as(parameter.grad) - parameter.grad).abs().max(),
+                parameter.grad.abs().max(),
+            )
+            assert float(difference) < 1e5 * tolerance * float(own) + tolerance * largest, name
+            in_gradients = max(in_gradients, float(difference) / max(float(own), 1e-6 * largest))
+        return Differences(in_logits, in_gradients, in_statistics)
 
 
 @pytest.fixture

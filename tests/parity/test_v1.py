@@ -14,8 +14,11 @@ from resnetkit.models.resnet import create_model
 class BasicBlock(nn.Module):
     expansion = 1
 
-    def __init__(self, in_channels: int, width: int, stride: int, bias: bool, skip_bias: bool) -> None:
+    def __init__(
+        self, in_channels: int, width: int, stride: int, bias: bool, skip_bias: bool, relu_before_add: bool
+    ) -> None:
         super().__init__()
+        self.relu_before_add = relu_before_add
         self.conv1 = nn.Conv2d(in_channels, width, 3, stride, padding=1, bias=bias)
         self.bn1 = nn.BatchNorm2d(width)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=bias)
@@ -29,7 +32,8 @@ class BasicBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         skip = x if self.downsample is None else self.downsample(x)
         x = torch.relu(self.bn1(self.conv1(x)))
-        return torch.relu(self.bn2(self.conv2(x)) + skip)
+        x = self.bn2(self.conv2(x))
+        return torch.relu((torch.relu(x) if self.relu_before_add else x) + skip)
 
 
 class Bottleneck(nn.Module):
@@ -68,6 +72,7 @@ class PlainlyWritten(nn.Module):
         num_classes: int,
         stride_on_3x3: bool = True,
         biases: tuple[bool, bool, bool] = (False, False, False),
+        relu_before_add: bool = False,
     ) -> None:
         super().__init__()
         stem_bias, bias, skip_bias = biases
@@ -83,7 +88,7 @@ class PlainlyWritten(nn.Module):
                     stage.append(Bottleneck(channels, width, stride, (not stride_on_3x3, stride_on_3x3)))
                     channels = 4 * width
                 else:
-                    stage.append(BasicBlock(channels, width, stride, bias, skip_bias))
+                    stage.append(BasicBlock(channels, width, stride, bias, skip_bias, relu_before_add))
                     channels = width
             self.add_module(f"layer{number}", stage)
         self.fc = nn.Linear(channels, num_classes)
@@ -104,7 +109,7 @@ NETWORKS = {
     "resnet50_v1": {"bottleneck": True, "stride_on_3x3": False},
     "tutorial_resnet50": {"bottleneck": True},
     "tutorial_resnet18_bias": {"bottleneck": False, "biases": (True, True, True)},
-    "tutorial_resnet18_block_bias": {"bottleneck": False, "biases": (False, True, False)},
+    "tutorial_resnet18_block_bias": {"bottleneck": False, "biases": (False, True, False), "relu_before_add": True},
 }
 WIDTHS = (8, 12, 16, 24)
 

@@ -55,10 +55,10 @@ KERAS: dict[str, Entry] = {
         for depth in (50, 101, 152)
     },
     "keras_resnet50v2": for_photos(
-        _v2(50), "tutorial d: pre-activation in the Keras manner, stride in a stage's last block"
+        _v2(50), "50 layers, pre-activation in the Keras manner (tutorial_resnet50v2 is its PyTorch tutorial's)"
     ),
     "keras_resnet50v2_no_preact": for_photos(
-        _NO_PREACT, "tutorial d with preact off: BN-ReLU in the stem, none at the end"
+        _NO_PREACT, "the same built with preact=False: BN-ReLU in the stem, none at the end"
     ),
     **{
         f"keras_resnet{depth}v2": for_photos(_v2(depth), f"{depth} layers, pre-activation in the Keras manner")

@@ -225,6 +225,66 @@ KERAS_V2: tuple[Row, ...] = (
     _KERAS_HEAD,
 )
 
+# The tutorials' own classes; docs/tutorials.md says which is which.
+_STAGE = r"layer(?P<stage>\d)\.(?P<block>\d+)\."
+TUTORIAL_BOTTLENECKS: tuple[Row, ...] = (
+    (r"conv1\.0", "conv1"),
+    (r"conv1\.1", "bn1"),
+    *(
+        (_STAGE + rf"bottleneck\.{position}", f"layer{{stage}}.{{block}}.{ours}")
+        for position, ours in ((0, "conv1"), (1, "bn1"), (3, "conv2"), (4, "bn2"), (6, "conv3"), (7, "bn3"))
+    ),
+    (_STAGE + r"downsample\.(?P<i>[01])", "layer{stage}.{block}.downsample.{i}"),
+    (r"liner|fc", "fc"),
+)
+
+
+def _identity_and_conv_blocks(*, side_is_branch: bool, first: int) -> tuple[Row, ...]:
+    """Two paths a block, one of them called ``side``; stages count from ``first``."""
+    block, ours = r"stage(?P<stage>\d)\.(?P<block>\d+)\.", f"layer{{stage:{1 - first:+d}}}.{{block}}."
+    other = r"(?!side\b)[a-z]\w*"
+    branch, skip = ("side", other) if side_is_branch else (other, "side")
+    return (
+        (r"fc|linear|liner|classifier|dense|out", "fc"),
+        *(
+            (block + rf"{branch}\.{position}", f"{ours}{layer}")
+            for position, layer in ((0, "conv1"), (1, "bn1"), (3, "conv2"), (4, "bn2"))
+        ),
+        *(() if side_is_branch else ((block + r"(?P<same>(?:conv|bn)[12])", ours + "{same}"),)),
+        (block + rf"{skip}\.(?P<i>[01])", ours + "downsample.{i}"),
+        (r"(?:[a-z]\w*\.)?(?:0|conv1?)", "conv1"),
+        (r"(?:[a-z]\w*\.)?(?:1|bn1?)", "bn1"),
+    )
+
+
+_STACK = r"conv(?P<stage>[2-5])\.conv\.(?P<block>\d+)\."
+TUTORIAL_V2: tuple[Row, ...] = (
+    (r"conv1\.conv", "conv1"),
+    (r"conv1\.bn", "bn1"),
+    *(
+        (_STACK + theirs, f"layer{{stage:-1}}.{{block}}.{ours}")
+        for theirs, ours in (
+            *((r"preact\.0", "bn1"), (r"conv1\.0", "conv1"), (r"conv1\.1", "bn2"), (r"conv2\.0", "conv2")),
+            *((r"conv2\.1", "bn3"), (r"conv3(?:\.0)?", "conv3"), (r"short(?:cut)?(?:\.0)?", "downsample.0")),
+        )
+    ),
+    (r"post\.bn", "norm"),
+    (r"post\.fc", "fc"),
+)
+# A subclassed Keras model, two blocks a stage, which Keras numbers from the network's first to its last.
+KERAS_SUBCLASSED: tuple[Row, ...] = (
+    (r"conv_initial", "conv1"),
+    *(
+        (rf"blocks/layers/res_?net_block{f'_{i}' if i else ''}/{theirs}", f"layer{i // 2 + 1}.{i % 2}.{ours}")
+        for i in range(8)
+        for theirs, ours in (
+            *((r"(?P<same>(?:conv|bn)[12])", "{same}"), ("down_bn", "downsample.0"), ("down_conv", "downsample.2")),
+        )
+    ),
+    (r"final_bn", "norm"),
+    (r"fc", "fc"),
+)
+
 _MMPRETRAIN_MARK = r"^stem\.\d\.conv|^head\.fc|\.se_layer\.|(^|\.)(gn|norm)\d"
 CONVENTIONS: tuple[Convention, ...] = (
     Convention("torchvision / timm v1", OWN, marks=(r"^conv1|^layer\d",)),
@@ -244,4 +304,22 @@ CONVENTIONS: tuple[Convention, ...] = (
     Convention("Big Transfer", BIG_TRANSFER, marks=(r"root_block/standardized_conv2d",), layout="tensorflow"),
     Convention("keras.applications v1", KERAS_V1, marks=(r"_block\d+_3_bn$",), layout="tensorflow"),
     Convention("keras.applications v2", KERAS_V2, marks=(r"_preact_bn$",), layout="tensorflow"),
+    Convention("the ResNet-50 tutorial", TUTORIAL_BOTTLENECKS, marks=(r"\.bottleneck\.0$",)),
+    *(
+        Convention(
+            "the tutorial of identity and conv blocks",
+            _identity_and_conv_blocks(side_is_branch=is_branch, first=first),
+            marks=(r"\.side\.3$" if is_branch else r"\.side\.0$", rf"^stage{first}\.\d+\.\w"),
+            unless="|".join([*([] if is_branch else [r"\.side\.3$"]), *([] if first == 0 else [r"^stage0\.\d+\.\w"])]),
+        )
+        for is_branch in (True, False)
+        for first in (0, 1)
+    ),
+    Convention("the ResNet50V2 tutorial", TUTORIAL_V2, marks=(r"^conv2\.conv\.0\.preact\.0$",)),
+    Convention(
+        "the Fashion-MNIST tutorial's subclassed Keras model",
+        KERAS_SUBCLASSED,
+        marks=(r"^blocks/layers/res_?net_block/bn1$", r"^conv_initial$"),
+        layout="tensorflow",
+    ),
 )

@@ -12,7 +12,7 @@ import json
 import math
 import re
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -163,8 +163,11 @@ class _Reader:
         container = path.rpartition("/")[2]
         layer = group.attrs.get("name", self.layer_names.get(path, container))
         layer = layer.decode() if isinstance(layer, bytes) else str(layer)
-        names = VARIABLES.get(re.sub(r"_\d+$", "", container), ())
         numbers = sorted(group, key=_by_number)
+        names = VARIABLES.get(re.sub(r"_\d+$", "", container))
+        if names is None:  # called by an attribute of the class it is part of, so only its whole path tells it apart
+            layer = path.strip("/")
+            names = _variables_of([self.child(group, number) for number in numbers])
         # A batch norm without scale or shift has fewer variables, and nothing says which.
         complete = len(numbers) == len(names) or "kernel" in names[: len(numbers)]
         for i, number in enumerate(numbers):
@@ -189,6 +192,14 @@ class _Reader:
         if bfloat16:
             return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
         return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=False))
+
+
+def _variables_of(datasets: Sequence[Any]) -> tuple[str, ...]:
+    """The variables' names by their number and shapes: those of a batch norm, a conv or a dense layer, or none."""
+    ranks = tuple(len(getattr(dataset, "shape", ())) for dataset in datasets)
+    if ranks == (1, 1, 1, 1):
+        return VARIABLES["batch_normalization"]
+    return VARIABLES["conv2d"] if ranks in ((4,), (4, 1), (2,), (2, 1)) else ()
 
 
 def _texts(attributes: Any, name: str) -> list[str]:

@@ -68,7 +68,7 @@ def _recognise(file: WeightFile) -> tuple[str, Callable[[str], str | None]]:
         Code.WEIGHTS,
         f"the tensors of {file.path} follow no known naming" if not fitting else f"{file.path} fits several namings",
         why=_nearest(file.tensors) if not fitting else ", ".join(c.name for c in fitting),
-        fix="known are: " + ", ".join([*(c.name for c in CONVENTIONS), keras_order.NAME]),
+        fix="known are: " + ", ".join(dict.fromkeys([*(c.name for c in CONVENTIONS), keras_order.NAME])),
     )
 
 
