@@ -21,6 +21,8 @@ from resnetkit.models.catalog import find_entry
 from resnetkit.models.resnet import ResNet
 from resnetkit.models.spec import CONV_OF_PREACT
 from resnetkit.models.weights import load_weights, read_weights, save_weights, to_native
+from resnetkit.models.weights.identification import identify
+from resnetkit.pretrained.origins import find_origin
 
 h5py = pytest.importorskip("h5py")
 
@@ -124,6 +126,66 @@ def test_the_tutorials_unnamed_layers(
     for suffix in SUFFIXES:
         path = save(network, tmp_path / f"w{suffix}")
         compare(path, spec, "Keras, unnamed layers", answers(network), size=28)
+
+
+def subclassed_network(keras: Any) -> Any:
+    """The same network as the tutorial writes it: classes, whose attributes name the layers in a file."""
+
+    def conv(channels: int, size: int = 3, strides: int = 1) -> Any:
+        return keras.layers.Conv2D(channels, size, strides=strides, padding="same", use_bias=False)
+
+    class ResnetBlock(keras.Model):
+        def __init__(self, channels: int, strides: int = 1, residual_path: bool = False) -> None:
+            super().__init__()
+            self.settings = {"channels": channels, "strides": strides, "residual_path": residual_path}
+            self.residual_path = residual_path
+            self.conv1, self.bn1 = conv(channels, 3, strides), keras.layers.BatchNormalization()
+            self.conv2, self.bn2 = conv(channels), keras.layers.BatchNormalization()
+            if residual_path:
+                self.down_conv, self.down_bn = conv(channels, 1, strides), keras.layers.BatchNormalization()
+
+        def get_config(self) -> dict[str, Any]:
+            return dict(self.settings)
+
+        def call(self, inputs: Any, training: bool | None = None) -> Any:
+            relu, skip = keras.ops.relu, inputs
+            x = self.conv1(relu(self.bn1(inputs, training=training)))
+            x = self.conv2(relu(self.bn2(x, training=training)))
+            if self.residual_path:
+                skip = self.down_conv(relu(self.down_bn(inputs, training=training)))
+            return x + skip
+
+    class ResNet(keras.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv_initial = conv(16)
+            self.blocks = keras.models.Sequential(name="dynamic-blocks")
+            for stage, channels in enumerate((16, 32, 64)):
+                self.blocks.add(ResnetBlock(channels, 2, True) if stage else ResnetBlock(channels))
+                self.blocks.add(ResnetBlock(channels))
+            self.final_bn = keras.layers.BatchNormalization()
+            self.avg_pool = keras.layers.GlobalAveragePooling2D()
+            self.fc = keras.layers.Dense(10)
+
+        def call(self, inputs: Any, training: bool | None = None) -> Any:
+            x = self.blocks(self.conv_initial(inputs), training=training)
+            return self.fc(self.avg_pool(keras.ops.relu(self.final_bn(x, training=training))))
+
+    network = ResNet()
+    network(np.zeros((1, 28, 28, 1), np.float32))
+    return network
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("suffix", [".weights.h5", ".keras"])
+def test_the_tutorials_subclassed_model(keras: Any, compare: Any, tmp_path: Path, suffix: str) -> None:
+    network = subclassed_network(keras)
+    network.compile("adam", "mse")
+    draw(network)
+    path = save(network, tmp_path / f"w{suffix}")
+    native = compare(path, TUTORIAL, "the Fashion-MNIST tutorial's subclassed Keras model", answers(network), size=28)
+    origin = find_origin(read_weights(path), native.naming)
+    assert identify(native.tensors, origin.evidence).choose(None, source=str(path)).name == "tutorial_preact"
 
 
 @pytest.mark.filterwarnings("ignore")
