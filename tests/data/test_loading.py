@@ -101,6 +101,21 @@ def test_given_splits_are_kept_and_only_val_is_carved_out_of_train(tmp_path: Pat
     assert set(source.load(ALL, PREPROCESSING).splits) == {"train", "val"}
 
 
+def test_the_test_split_can_be_the_validation_split(folder: Path, tmp_path: Path) -> None:
+    usual, source = open_data(spec(folder)), open_data(spec(folder, validation="test"))
+    sizes = usual.split_sizes
+    assert source.split_sizes == {"train": sizes["train"] + sizes["val"], "val": sizes["test"]}
+    assert source.listings["val"].identifiers == usual.listings["test"].identifiers
+    assert [text for text in source.load(ALL, PREPROCESSING).warnings if "no score of this run" in text]
+    assert not [text for text in usual.load(ALL, PREPROCESSING).warnings if "no score of this run" in text]
+    with pytest.raises(ResnetkitError, match="has no split test"):
+        open_data(spec(folder, validation="test", test_fraction=0.0))
+    for split in ("train", "val", "test"):
+        shutil.copytree(folder, tmp_path / "split" / split)
+    with pytest.raises(ResnetkitError, match="has a split val"):
+        open_data(spec(tmp_path / "split", validation="test"))
+
+
 def test_loaded_splits_have_pixels_labels_names_and_aspect_ratios(folder: Path) -> None:
     data = open_data(spec(folder)).load(ALL, PREPROCESSING)
     assert list(data.splits) == list(ALL)

@@ -40,6 +40,7 @@ STEP, MUON, ADAMW = {"schedule.shape": "step"}, {"optimizer.kind": "muon"}, {"op
 # Field: a value that is not its usual one, and what it needs to have an effect.
 MOVED: dict[str, tuple[Any, Mapping[str, Any]]] = {
     "data.source": ("{other}", {}),
+    "data.validation": ("test", {"data.test_fraction": 0.2}),
     "data.validation_fraction": (0.4, {}),
     "data.test_fraction": (0.4, {}),
     "data.split_seed": (3, {}),

@@ -1,11 +1,13 @@
 """A recipe is one value that survives JSON and refuses what cannot work."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from resnetkit.cli.train import train as train_command
 from resnetkit.config import from_dict, override, to_dict
 from resnetkit.data.datasets import DATASETS
 from resnetkit.data.spec import DataSpec, Preprocessing
@@ -412,3 +414,28 @@ def test_what_needs_validation_images_is_told_without_them(name: str, value: obj
     (told,) = settings_without_validation(changed, has_validation=False)
     assert told == f"{name} has no effect without validation images"
     assert settings_without_validation(changed, has_validation=True) == []
+
+
+def test_the_help_of_train_lists_every_recipe() -> None:
+    listed = re.findall(r"^ {6}(\w+) {2,}(.+)$", (train_command.__doc__ or "").partition("Recipes (")[2], re.MULTILINE)
+    said = {name: (make.__doc__ or "").partition("\n")[0].partition(": ")[0] for name, make in RECIPES.items()}
+    assert dict(listed) == {name: words.replace("`", "").rstrip(".") for name, words in said.items()}
+
+
+def test_the_tutorials_recipes_say_what_changes_the_score() -> None:
+    """Of the tutorial's script: all images, the last weights, float32, and validation on the test images."""
+    adam, exact = (
+        choose(FASHION, DataSpec("fashion_mnist"), recipe=name) for name in ("tutorial_adam", "tutorial_exact")
+    )
+    assert any("averaged weights are scored" in reason for reason in adam.reasons)
+    assert any("validation on the test images" in reason for reason in exact.reasons)
+    assert exact.recipe.ema_decay == 0
+    assert exact.recipe.keep == "last"
+    assert exact.recipe.runtime.precision == "fp32"
+    same = {"name": "tutorial_adam", "ema_decay": 0.99, "runtime": adam.recipe.runtime}
+    assert replace(exact.recipe, **same) == adam.recipe
+
+
+def test_a_share_that_nothing_is_held_back_of_is_said_to_have_no_effect() -> None:
+    spec = DataSpec("fashion_mnist", validation="test", validation_fraction=0.2)
+    assert any(text.startswith("data.validation_fraction has no effect") for text in choose(FASHION, spec).warnings)

@@ -348,6 +348,32 @@ def test_settings_of_the_data_change_the_splits(tmp_path: Path, tiny_settings: d
     assert result.scores["val"].top1.num_images == pytest.approx(0.3 * 1438, abs=10)
 
 
+def test_a_run_validated_on_test_has_no_score_of_images_kept_apart(
+    tmp_path: Path,
+    tiny_settings: dict[str, object],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    listener, settings = Recorder(), {**tiny_settings, "epochs": 1}
+    result = runs.train(
+        "digits", model="resnet20_b", recipe="tutorial_exact", settings=settings, out=tmp_path, listener=listener
+    )
+    assert list(result.scores) == ["val"]
+    record = json.loads((result.run / "recipe.json").read_text())
+    assert record["data"]["num_images"] == {"train": 1438, "val": 359}
+    assert (
+        [text for text in listener.warnings if "data.validation=test" in text]
+        == [text for text in record["warnings"] if "data.validation=test" in text]
+        != []
+    )
+    assert "data.validation=test" in (result.run / "report.html").read_text()
+    monkeypatch.setattr(sys, "argv", ["resnetkit", "evaluate", str(result.run), "--engine", "torch"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert not ended.value.code
+    assert "split val" in capsys.readouterr().out
+
+
 def test_losses_follow_the_recorded_trace(tmp_path: Path, tiny_settings: dict[str, object]) -> None:
     """A change of the code that changes what is computed shows here, even where the result is as good."""
     listener = Recorder()

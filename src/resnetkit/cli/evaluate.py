@@ -91,7 +91,8 @@ def evaluate(
     )  # before engines are measured: nobody waits to be told that data are missing
     if split is None:
         # Images that training never saw are all fit to be scored; of its own, only those held back.
-        split = "test" if is_own or "test" in source.split_sizes else "all"
+        apart = "val" if is_own and spec.validation == "test" else "test"
+        split = apart if is_own or "test" in source.split_sizes else "all"
     for text in source.told():
         tell(text)
     loaded.engine = computing.open_engine(loaded, cache)

@@ -76,6 +76,19 @@ def train(
       resnetkit train path/to/photos --weights runs/0001-resnet18-birds --reset-head --freeze stage2
       resnetkit train --resume runs/0001-resnet20-digits
       torchrun --nproc-per-node 2 -m resnetkit train digits
+
+    \b
+    Recipes (--recipe):
+      tiny_images     For images up to 16 px
+      small_images    For images up to 64 px
+      quick           For images up to 64 px, within minutes
+      thorough        For images up to 64 px, within the hour
+      photos          For photographs
+      fine_tune       For weights trained on other images
+      fine_tune_few   As fine_tune, for very few images
+      cifar_paper     As arXiv:1512.03385, Section 4.2
+      tutorial_adam   As the Keras tutorial trains
+      tutorial_exact  As the Keras tutorial's script does, to compare with it
     """
     from resnetkit.cli.progress import ConsoleListener
     from resnetkit.data.spec import DataSpec
@@ -161,6 +174,8 @@ def _remark(split: str, result: Result) -> str:
     if split == "test":
         return "read once, after training"
     recipe, _ = RunFolder(result.run).read_record()
+    if recipe.data.validation == "test":
+        return "the test split, watched during training: not kept apart"
     return "chose the epoch, so a little optimistic" if recipe.keep == "best" else "watched during training"
 
 

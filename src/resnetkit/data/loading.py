@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -207,6 +207,10 @@ def open_data(spec: DataSpec, known: Sequence[str] = ()) -> DataSource:
     Raises:
         ResnetkitError: if there is no such data set or folder, or if the data cannot be used as they are.
     """
+    if spec.validation == "test":
+        return _validated_on_test(
+            open_data(replace(spec, validation="held_back", validation_fraction=0.0), known), spec
+        )
     if spec.source in DATASETS:
         return _open_named(spec, DATASETS[spec.source])
     root = Path(spec.source).expanduser()
@@ -218,6 +222,24 @@ def open_data(spec: DataSpec, known: Sequence[str] = ()) -> DataSource:
         why="it is a file" if root.exists() else "there is no such folder",
         fix=f"check the path of the image folder, or {did_you_mean(spec.source, DATASETS)}",
     )
+
+
+def _validated_on_test(source: DataSource, spec: DataSpec) -> DataSource:
+    """The same data with the test split as validation, said so."""
+    listings = source.listings
+    for name, is_there in (("val", False), ("test", True)):
+        require(
+            (name in listings) == is_there,
+            f"data.validation=test, but {source.name} has {'no' if is_there else 'a'} split {name}",
+            fix="leave data.validation out",
+            code=Code.DATA,
+        )
+    warning = (
+        "the test split is the validation split (data.validation=test): it is watched while training, so no score of "
+        "this run is one of images that were kept apart"
+    )
+    listings = {"val" if name == "test" else name: listing for name, listing in listings.items()}
+    return replace(source, spec=spec, listings=listings, warnings=(*source.warnings, warning))
 
 
 def _open_named(spec: DataSpec, data: NamedData) -> DataSource:

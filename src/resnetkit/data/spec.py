@@ -114,6 +114,8 @@ class DataSpec:
         layout: what the folders of an image folder are: ``auto`` (read where it is plain, refused where it is not),
             ``classes``, ``splits`` (those whose names stand for train, val and test), or the folders by name, such as
             ``train=fold1,train=fold2,test=fold3``; see :func:`resnetkit.data.layout_option.parse_layout`.
+        validation: ``held_back``: the data's own val split, or images carved out of train; ``test``: the test split, as
+            many scripts have it: all of train is trained on, and no score is one of images kept apart.
         max_memory_bytes: images that need more are read in every epoch, from the cache or, without it, decoded anew.
         num_workers: how many threads decode images when they are loaded, and read ahead for training; validation and
             evaluation read ahead with a number of their own.
@@ -125,6 +127,7 @@ class DataSpec:
     source: str
     data_dir: str | None = None
     layout: str = "auto"
+    validation: Literal["held_back", "test"] = "held_back"
     validation_fraction: float = 0.1
     test_fraction: float = 0.15
     split_seed: int = 0

@@ -144,6 +144,11 @@ def settings_without_effect(recipe: Recipe) -> list[str]:
             "keep=best, or early_stopping_epochs",
             recipe.selection != "top1" and recipe.keep == "last" and not recipe.early_stopping_epochs,
         ),
+        (
+            "data.validation_fraction",
+            "data.validation=held_back",
+            recipe.data.validation == "test" and recipe.data.validation_fraction != DataSpec.validation_fraction,
+        ),
         *(
             (f"schedule.{name}", "schedule.shape=step", getattr(schedule, name) != getattr(usual_schedule, name))
             for name in ("milestones", "step_factor")

@@ -20,7 +20,7 @@ from resnetkit.training.cautions import (
     warnings_about_size,
 )
 from resnetkit.training.recipe import Chosen, Recipe
-from resnetkit.training.recipes import RECIPES, SMALL_PX
+from resnetkit.training.recipes import RECIPES, REMARKS, SMALL_PX
 from resnetkit.training.schedule import is_short
 
 if TYPE_CHECKING:
@@ -140,6 +140,7 @@ def choose(
         reasons.append(f"recipe {recipe}: {why}")
     if recipe not in RECIPES:
         raise ResnetkitError(Code.USAGE, f"unknown recipe '{recipe}'", fix=did_you_mean(recipe, RECIPES))
+    reasons += [f"recipe {recipe}: {REMARKS[recipe]}"] if recipe in REMARKS else []
     preprocessing, why = _choose_preprocessing(facts, start, fit)
     size = preprocessing.image_size_px
     spec = find_entry(model).spec if isinstance(model, str) else model

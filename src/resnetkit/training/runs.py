@@ -38,6 +38,7 @@ from resnetkit.training.finishing import Result, finish, finished_result
 from resnetkit.training.listener import Listener, LoggingListener
 from resnetkit.training.loop import Loop
 from resnetkit.training.recipe import Chosen, Recipe
+from resnetkit.training.recipes import DATA_OF
 from resnetkit.training.run_folder import RunFolder
 from resnetkit.training.starting import (
     check_same_weights,
@@ -79,7 +80,8 @@ def plan(
     """The data, and the recipe that :func:`train` would run on them."""
     spec = DataSpec(data) if isinstance(data, str) else data
     # The data are opened before the recipe is chosen, so what is set about them must be set here.
-    of_data = {path.removeprefix("data."): v for path, v in (settings or {}).items() if path.startswith("data.")}
+    of_data = dict(DATA_OF.get(recipe or "", {}))
+    of_data |= {path.removeprefix("data."): v for path, v in (settings or {}).items() if path.startswith("data.")}
     spec = override(spec, of_data) if of_data else spec
     if spec.source not in DATASETS and Path(spec.source).expanduser().is_dir():
         # The whole path, so that the run can be resumed and evaluated from any folder.
