@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from resnetkit.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from resnetkit.evaluation.metrics import Scores
 
 
 @dataclass(frozen=True)
@@ -36,35 +42,54 @@ class Listener:
     def warning(self, text: str) -> None:
         """Something the user should look at."""
 
+    def run_started(self, run: Path, recipe: Recipe) -> None:
+        """The run has its folder, and goes on from there."""
+
     def step_ended(self, report: StepReport) -> None:
         """An update was made; on a GPU, some."""
 
     def epoch_ended(self, row: dict[str, Any]) -> None:
         """An epoch was trained, and validated if that was due; ``row`` is its line in metrics.jsonl."""
 
+    def run_ended(self, scores: Mapping[str, Scores]) -> None:
+        """The run has finished; ``scores`` of its classifier by split."""
 
-class LoggingListener(Listener):
-    """Passes everything on to another listener, and writes what lasts to a run's log."""
 
-    def __init__(self, other: Listener, log: Callable[[str], None]) -> None:
-        self.other, self.log = other, log
+class Listeners(Listener):
+    """Several listeners, each of which hears of everything, in order."""
+
+    def __init__(self, *listeners: Listener) -> None:
+        for event in EVENTS:
+            setattr(self, event, _to_all([getattr(listener, event) for listener in listeners]))
+
+
+# What a listener can hear.
+EVENTS = tuple(name for name in vars(Listener) if not name.startswith("_"))
+
+
+def _to_all(heard: Sequence[Callable[..., None]]) -> Callable[..., None]:
+    def tell(*values: Any) -> None:
+        for hear in heard:
+            hear(*values)
+
+    return tell
+
+
+class Logger(Listener):
+    """Writes what lasts to a run's log."""
+
+    def __init__(self, log: Callable[[str], None]) -> None:
+        self.log = log
 
     def message(self, text: str) -> None:
-        """Log and pass on."""
+        """Log."""
         self.log(text)
-        self.other.message(text)
 
     def warning(self, text: str) -> None:
-        """Log and pass on."""
+        """Log as a warning."""
         self.log(f"warning: {text}")
-        self.other.warning(text)
-
-    def step_ended(self, report: StepReport) -> None:
-        """Pass on."""
-        self.other.step_ended(report)
 
     def epoch_ended(self, row: dict[str, Any]) -> None:
-        """Log and pass on."""
+        """Log."""
         values = (f"{key} {value:.5g}" for key, value in row.items() if key != "epoch" and value is not None)
         self.log(f"epoch {row['epoch']} ended: {', '.join(values)}")
-        self.other.epoch_ended(row)

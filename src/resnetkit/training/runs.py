@@ -35,7 +35,7 @@ from resnetkit.training.choice import DataFacts, choose
 from resnetkit.training.computing import start_computing
 from resnetkit.training.distributed import from_first_rank, process_group
 from resnetkit.training.finishing import Result, finish, finished_result
-from resnetkit.training.listener import Listener, LoggingListener
+from resnetkit.training.listener import Listener, Listeners, Logger
 from resnetkit.training.loop import Loop
 from resnetkit.training.recipe import Chosen, Recipe
 from resnetkit.training.recipes import DATA_OF
@@ -206,11 +206,12 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
         check_same_data(folder, loaded)
         with _lock(folder if start.folder is None else None, shard):
             if shard.rank == 0:
-                listener = LoggingListener(listener, folder.log)
+                listener = Listeners(Logger(folder.log), listener)
                 remove_leftovers(folder.checkpoints)
             for text in loaded.warnings:
                 listener.warning(text)
             listener.message(f"run folder {folder.path}")
+            listener.run_started(folder.path, chosen.recipe)
             facts = _facts(chosen.recipe, computing, shard)
             if damaged and checkpoint is None:
                 listener.warning("no checkpoint is whole: the run starts again from the beginning")
@@ -231,6 +232,7 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
             if shard.rank == 0:
                 classifier = _best_classifier(state, chosen.recipe, source, loaded, seen)
                 result = finish(folder, chosen.recipe, classifier, loaded, state.progress)
+                listener.run_ended(result.scores)
             return from_first_rank(result, shard)  # type: ignore[no-any-return]
 
 

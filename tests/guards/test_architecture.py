@@ -1,0 +1,86 @@
+"""ARCHITECTURE.md's "To change X, edit Y" is true: what it names is there, and it is where things of that kind are."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+import typer
+
+from resnetkit.cli.app import app
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src" / "resnetkit"
+TABLE = (ROOT / "ARCHITECTURE.md").read_text().partition("## To change X, edit Y")[2]
+ROWS = dict(re.findall(r"^\| ([^|`]+?) \| (.+) \|$", TABLE, re.MULTILINE))
+for head in ("to …", "---"):
+    del ROWS[head]
+
+
+def find(name: str) -> Path | None:
+    """The file or folder that the table means."""
+    name = name.removeprefix("python ")
+    places = [base / name for base in (SOURCE, ROOT)]
+    return next((place for place in places if "/" in name and place.exists()), None)
+
+
+def names_in(path: Path) -> set[str]:
+    """Names that a module defines or imports."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.alias(name=name):
+                found.add(name)
+            case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+                found.add(name)
+    return found
+
+
+def files_of(row: str) -> set[str]:
+    """The modules that a row names, from the package's root."""
+    paths = {find(word) for word in re.findall(r"`([^`]+)`", ROWS[row])} - {None}
+    return {str(path.relative_to(SOURCE)) for path in paths if path and path.is_relative_to(SOURCE)}
+
+
+def files_with(pattern: str) -> set[str]:
+    """The modules whose text has a pattern."""
+    return {str(p.relative_to(SOURCE)) for p in SOURCE.rglob("*.py") if re.search(pattern, p.read_text(), re.MULTILINE)}
+
+
+def test_there_is_a_table() -> None:
+    assert len(ROWS) >= 15
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_what_a_row_names_is_there(row: str) -> None:
+    words = re.findall(r"`([^`]+)`", ROWS[row])
+    paths = [path for word in words if (path := find(word))]
+    assert paths
+    known = set().union(*(names_in(path) for path in paths if path.suffix == ".py"))
+    for word in words:
+        assert find(word) or word in known, f"{row}: `{word}` is neither a file nor defined in the row's files"
+
+
+# By row, what shows where things of its kind are: a pattern that only the row's modules have, and the modules it is in.
+PROBES = {
+    "add a data set": (r"= NamedData\($", {"data/datasets.py"}),
+    "add an augmentation": (r"^(PIXEL|INPUT)_CHANGES\b|^class (Purpose|Augmentation)\b", None),
+    "add an optimizer": (r"^class Sgd\b|case Sgd\(", None),
+    "add an engine": (r"^ENGINES\b", {"inference/engines.py"}),
+    "add a score": (r"^class Scores\b", {"evaluation/metrics.py"}),
+    "add a command": (r"^COMMANDS\b", {"cli/app.py"}),
+    "follow runs with a tracker": (r"^class Listener\b", {"training/listener.py"}),
+    "change what a checkpoint holds": (r"def to_checkpoint\b", {"training/state.py"}),
+}
+
+
+@pytest.mark.parametrize("row", PROBES)
+def test_a_row_names_the_modules_that_know_its_kind(row: str) -> None:
+    pattern, modules = PROBES[row]
+    assert files_with(pattern) == (modules or files_of(row))
+    assert files_with(pattern) <= files_of(row)
+
+
+def test_every_command_has_a_file_of_its_name() -> None:
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    assert {name for name in commands if not (SOURCE / "cli" / f"{name}.py").is_file()} == set()
