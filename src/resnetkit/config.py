@@ -11,6 +11,7 @@ import difflib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar, dataclass_transform
 
 from resnetkit.errors import Code, ResnetkitError, did_you_mean
@@ -123,6 +124,21 @@ def _resolve(node: Any, definitions: Any, data: Any) -> Any:
             return (same or [o for o in options if "properties" in o] or options)[0]
         else:
             return node
+
+
+def read_object(file: Path) -> dict[str, Any]:
+    """The JSON object in a file.
+
+    Raises:
+        ValueError: where it holds anything else.
+    """
+    try:
+        content = json.loads(file.read_bytes())
+    except RecursionError:
+        raise ValueError(f"{file.name} is nested too deeply") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"{file.name} is no JSON object")
+    return content
 
 
 def override(value: T, settings: Mapping[str, Any]) -> T:

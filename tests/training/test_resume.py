@@ -158,7 +158,7 @@ def test_a_run_in_progress_is_left_alone_before_anything_of_it_is_read(
 ) -> None:
     first = runs.train("digits", model="resnet20_b", settings=tiny_settings | {"epochs": 1}, out=tmp_path)
     (first.run / "metrics.jsonl").unlink()  # as if it had not ended yet
-    monkeypatch.setattr(runs, "newest_checkpoint", lambda _: pytest.fail("read a checkpoint of a running run"))
+    monkeypatch.setattr(runs, "newest_checkpoint", lambda *_: pytest.fail("read a checkpoint of a running run"))
     with RunFolder(first.run).locked(), pytest.raises(ResnetkitError, match="another process"):
         runs.resume(first.run)
 

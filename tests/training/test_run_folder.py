@@ -15,7 +15,8 @@ NAME = b"caf\xe9".decode("utf-8", "surrogateescape")
 def test_names_that_are_not_utf8_are_recorded_and_logged(tmp_path: Path) -> None:
     recipe = Recipe("photos", "resnet18", find_entry("resnet18").spec, DataSpec(NAME), Preprocessing(224, 256))
     folder = RunFolder.create(tmp_path, recipe)
-    record = {"command": [NAME, "猫"], "data": {"fingerprint": ""}, "environment": {}}
+    data = {"fingerprint": "", "class_names": [NAME], "num_images": {}, "ignored_files": 0, "bad_images": []}
+    record = {"command": f"{NAME} 猫", "warnings": [], "data": data, "environment": {}}
     folder.write_record(recipe, record)
     assert folder.read_record() == (recipe, record)
     folder.log(f"skipped {NAME}/猫.png")

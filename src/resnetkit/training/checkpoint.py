@@ -10,15 +10,17 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from resnetkit.errors import Code, ResnetkitError
+from resnetkit.config import read_object
+from resnetkit.errors import Code, ResnetkitError, summarize
 from resnetkit.files import durable_folder, sha256_of
 
 MANIFEST = "manifest.json"
@@ -40,7 +42,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep: int = 2) -> P
 
     Later ones are those that resuming passed over because they are damaged: they must not outlive this one.
     """
-    path = folder / f"step-{checkpoint.step:08d}-epoch-{checkpoint.epoch:04d}"
+    path = folder / folder_name(checkpoint.step, checkpoint.epoch)
     if path.exists():  # a damaged one that resuming passed over
         shutil.rmtree(path)
     with durable_folder(path) as temporary:
@@ -57,12 +59,22 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep: int = 2) -> P
     return path
 
 
+def folder_name(step: int, epoch: int) -> str:
+    """What the folder of a checkpoint is called."""
+    return f"step-{step:08d}-epoch-{epoch:04d}"
+
+
 def _position(checkpoint: Checkpoint) -> dict[str, int]:
     return {"step": checkpoint.step, "epoch": checkpoint.epoch}
 
 
-def newest_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
-    """The newest checkpoint whose files are all whole, and the reasons why newer ones were passed over.
+def newest_checkpoint(
+    folder: Path, misfit: Callable[[Checkpoint], str] = lambda _: ""
+) -> tuple[Checkpoint | None, list[str]]:
+    """The newest checkpoint that is whole and fits, and the reasons why newer ones were passed over.
+
+    Args:
+        misfit: why a whole one cannot be gone on with; an empty text where it can.
 
     Raises:
         ResnetkitError: where one cannot be read. It may be whole, and a run that passes over it would remove it later.
@@ -70,9 +82,12 @@ def newest_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
     damaged: list[str] = []
     for path in _paths(folder):
         try:
-            reason = _damage(path)
+            checkpoint = _load(path)
+            reason = misfit(checkpoint)
             if not reason:
-                return _load(path), damaged
+                return checkpoint, damaged
+        except FileNotFoundError as error:
+            reason = repr(error)
         except OSError as error:
             raise ResnetkitError(
                 Code.IO,
@@ -80,6 +95,10 @@ def newest_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
                 why=str(error),
                 fix="make it readable, or remove that folder to go on from the one before",
             ) from error
+        except ResnetkitError as error:
+            reason = error.what
+        except (ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
+            reason = summarize(error)
         damaged.append(f"{path.name}: {reason}")
     return None, damaged
 
@@ -97,17 +116,22 @@ def _paths(folder: Path) -> list[Path]:
     return sorted((p for p in folder.iterdir() if re.fullmatch(r"step-\d+-epoch-\d+", p.name)), reverse=True)
 
 
-def _damage(path: Path) -> str:
-    """What is wrong with the content; empty where it is whole."""
-    try:
-        manifest = json.loads((path / MANIFEST).read_text())
-        wrong = [name for name, digest in manifest["sha256"].items() if sha256_of(path / name) != digest]
-    except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
-        return repr(error)
-    return f"{', '.join(wrong)} changed since it was written" if wrong else ""
-
-
 def _load(path: Path) -> Checkpoint:
-    manifest = json.loads((path / MANIFEST).read_text())
-    tensors = {file.stem: load_file(file) for file in path.glob("*.safetensors")}
-    return Checkpoint(manifest["step"], manifest["epoch"], tensors, json.loads((path / STATE).read_text()))
+    """Read a checkpoint whose files are those of its manifest.
+
+    Raises:
+        ValueError, KeyError, TypeError, RecursionError, SafetensorError: for one that is damaged.
+    """
+    manifest = read_object(path / MANIFEST)
+    step, epoch, digests = manifest["step"], manifest["epoch"], manifest["sha256"]
+    if path.name != folder_name(step, epoch):
+        raise ValueError(f"{MANIFEST} is of step {step!r} and epoch {epoch!r}")
+    # Not by the manifest's names, which may lead anywhere; and never from a pipe, which may last for ever.
+    found = {file.name: file for file in path.iterdir() if file.is_file() and file.name != MANIFEST}
+    if set(found) != set(digests):
+        raise ValueError(f"{MANIFEST} lists other files: {', '.join(sorted(set(found) ^ set(digests)))}")
+    changed = [name for name, file in found.items() if sha256_of(file) != digests[name]]
+    if changed:
+        raise ValueError(f"{', '.join(changed)} changed since it was written")
+    tensors = {file.stem: load_file(file) for file in found.values() if file.suffix == ".safetensors"}
+    return Checkpoint(step, epoch, tensors, read_object(path / STATE))

@@ -11,6 +11,7 @@ from resnetkit.classifier import Classifier
 from resnetkit.config import from_dict, to_dict
 from resnetkit.data.image_files import tell_ignored
 from resnetkit.data.source import BadImage, LoadedData
+from resnetkit.errors import ResnetkitError
 from resnetkit.evaluation.metrics import Scores
 from resnetkit.evaluation.report import Report, write_report
 from resnetkit.evaluation.scoring import Evaluation, evaluate_split, worst_mistakes
@@ -60,13 +61,17 @@ def finish(folder: RunFolder, recipe: Recipe, classifier: Classifier, loaded: Lo
 
 
 def finished_result(folder: RunFolder) -> Result | None:
-    """The result of a run that has ended; None while it has not."""
+    """The result of a run that has ended; None while it has not, or where what it ended with is damaged."""
     ends = folder.events("end")
     if not ends:
         return None
-    scores = {name: from_dict(Scores, value) for name, value in ends[-1]["scores"].items()}
+    try:
+        scores = from_dict(dict[str, Scores], ends[-1]["scores"])
+        seconds = float(ends[-1]["seconds"])
+    except (ResnetkitError, KeyError, TypeError, RecursionError):
+        return None
     left_out = folder.read_record()[1]["data"]["bad_images"]
-    return Result(folder.path, scores, ends[-1]["seconds"], tuple(BadImage(**entry) for entry in left_out))
+    return Result(folder.path, scores, seconds, tuple(BadImage(**entry) for entry in left_out))
 
 
 def _report(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -119,6 +119,18 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer, network: nn.Module) -> d
         for key, value in optimizer.state.get(parameter, {}).items()
         if isinstance(value, Tensor)
     }
+
+
+def restores_optimizer(optimizer: torch.optim.Optimizer, network: nn.Module, tensors: Mapping[str, Tensor]) -> bool:
+    """Whether :func:`restore_optimizer` can take these: each of a parameter and of its shape, or a number."""
+    parameters, kept = dict(network.named_parameters()), defaultdict[str, set[str]](set)
+    for full_name, value in tensors.items():
+        name, _, key = full_name.rpartition("/")
+        if name not in parameters or value.shape not in (parameters[name].shape, ()):
+            return False
+        kept[name].add(key)
+    keys = {"step", "exp_avg", "exp_avg_sq"} if isinstance(optimizer, torch.optim.AdamW) else {"momentum_buffer"}
+    return all(found == keys for found in kept.values())
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, network: nn.Module, tensors: dict[str, Tensor]) -> None:

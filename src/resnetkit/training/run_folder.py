@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from resnetkit.classifier_file import BEST_FILE_NAME, FILE_NAME
-from resnetkit.config import from_dict, to_dict
+from resnetkit.config import from_dict, read_object, to_dict
 from resnetkit.data.seen import SeenImages
 from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.files import create_numbered_folder, io_errors, sync_file, write_durably
@@ -93,11 +93,14 @@ class RunFolder:
             code=Code.WEIGHTS,
         )
         try:
-            content = json.loads(self.recipe_file.read_text())
-            recipe = from_dict(Recipe, content.pop("recipe"), where=str(self.recipe_file))
-            _ = content["command"], content["data"]["fingerprint"], content["environment"]  # a KeyError if it was cut
-        except (ValueError, KeyError, AttributeError, TypeError) as error:
+            content = read_object(self.recipe_file)
+            recipe = from_dict(Recipe, content.pop("recipe"))
+            from_dict(_Record, content)
+        except (ValueError, KeyError, RecursionError) as error:
             raise ResnetkitError(Code.WEIGHTS, f"{self.recipe_file} is damaged", why=repr(error)) from None
+        except ResnetkitError as error:
+            what = f"{self.recipe_file} is damaged"
+            raise ResnetkitError(Code.WEIGHTS, what, why=error.what, fix=error.fix) from None
         return recipe, content
 
     def write_seen(self, seen: SeenImages) -> None:
@@ -137,16 +140,11 @@ class RunFolder:
                     sync_file(path)
 
     def events(self, kind: str | None = None) -> list[dict[str, Any]]:
-        """The lines of metrics.jsonl; a line cut short by a kill is left out."""
-        if not self.metrics_file.exists():
+        """The lines of metrics.jsonl; one that was cut short by a kill, or is none of ours, is left out."""
+        if not self.metrics_file.is_file():
             return []
-        events = []
-        for line in self.metrics_file.read_text(encoding="utf-8").splitlines():
-            try:
-                events.append(json.loads(line))
-            except json.JSONDecodeError:
-                continue
-        return [event for event in events if kind is None or event["event"] == kind]
+        events = (_parsed(line) for line in self.metrics_file.read_bytes().split(b"\n"))
+        return [event for event in events if event is not None and kind in (None, event["event"])]
 
     def forget_after(self, step: int, epoch: int) -> None:
         """Drop events of updates, and of ends of epochs, that are about to come again."""
@@ -157,6 +155,49 @@ class RunFolder:
         """Keep a second process from training in this folder."""
         what = f"another process is training in {self.path}"
         return locked(self.path, if_taken=ResnetkitError(Code.USAGE, what, fix="wait for it, or stop it first"))
+
+
+@dataclass(frozen=True)
+class _DataRecord:
+    fingerprint: str
+    class_names: tuple[str, ...]
+    num_images: dict[str, int]
+    ignored_files: int
+    bad_images: tuple[dict[str, str], ...]
+
+
+@dataclass(frozen=True)
+class _Record:
+    """What recipe.json must hold beside the recipe; it may hold more."""
+
+    command: str
+    warnings: tuple[str, ...]
+    data: _DataRecord
+    environment: dict[str, Any]
+    weights: dict[str, str] | None = None
+
+
+TEXTS = {"event", "time", "quantity"}
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    """A line of metrics.jsonl; None for one that is none of ours.
+
+    Of ours, what is neither a text of :data:`TEXTS` nor the scores at the end is a number, and the end of an epoch has
+    that epoch.
+    """
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(event, dict) or not isinstance(event.get("event"), str):
+        return None
+    numbers = [value for key, value in event.items() if key not in TEXTS and key != "scores"]
+    are_numbers = all(value is None or (isinstance(value, int | float) and math.isfinite(value)) for value in numbers)
+    counts = [event.get(key, 0) for key in ("step", "epoch")]
+    are_counts = all(isinstance(count, int) and not isinstance(count, bool) and count >= 0 for count in counts)
+    is_whole = event["event"] != "epoch" or {"epoch", "step", "train_loss", "train_top1"} <= set(event)
+    return event if are_numbers and are_counts and is_whole else None
 
 
 def _line(event: dict[str, Any]) -> str:

@@ -188,14 +188,16 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
         listener.message(f"computing on {computing}")
         for text in (*chosen.warnings, *computing.notes):
             listener.warning(text)
-        checkpoint, damaged = newest_checkpoint(start.folder.checkpoints) if start.folder else (None, [])
+        state = new_state(chosen.recipe, new_network(chosen.recipe), computing.device)
+        checkpoint, damaged = newest_checkpoint(start.folder.checkpoints, state.misfit) if start.folder else (None, [])
         for text in damaged:
             listener.warning(f"passed over a damaged checkpoint, {text}")
         if start.folder is not None and checkpoint is None:
             check_same_weights(chosen.recipe, start.folder.read_record()[1].get("weights"))
-        # Before the images, so that weights which do not fit are refused at once.
-        network = _first_network(chosen.recipe, is_fresh=checkpoint is None)
-        state = new_state(chosen.recipe, network, computing.device)
+        weights = chosen.recipe.fine_tuning.weights
+        if weights is not None and checkpoint is None:
+            # Before the images, so that weights which do not fit are refused at once.
+            state = new_state(chosen.recipe, _fine_tuned_network(chosen.recipe, weights), computing.device)
         loaded = source.load(SPLITS, chosen.recipe.preprocessing, progress=shard.rank == 0)
         check_batches(chosen.recipe, len(loaded.splits["train"]), shard)
         check_classes(chosen.recipe, loaded)
@@ -280,17 +282,16 @@ def _create_folder(
     return folder
 
 
-def _first_network(recipe: Recipe, *, is_fresh: bool) -> ResNet:
-    """The network that a fresh run starts with; one that goes on gets its weights from the checkpoint."""
+def _fine_tuned_network(recipe: Recipe, weights: str) -> ResNet:
+    """The network that a fresh run starts with from others' weights."""
     network, start = new_network(recipe), recipe.fine_tuning
-    if start.weights is not None and is_fresh:
-        load_weights(
-            network,
-            to_native(read_weights(start.weights, entry=start.entry)).tensors,
-            source=start.weights,
-            reset_head=start.reset_head,
-            adapt_channels=start.adapt_channels,
-        )
+    load_weights(
+        network,
+        to_native(read_weights(weights, entry=start.entry)).tensors,
+        source=weights,
+        reset_head=start.reset_head,
+        adapt_channels=start.adapt_channels,
+    )
     return network
 
 
@@ -318,9 +319,10 @@ def _tell_resumed(checkpoint: Checkpoint, facts: dict[str, Any], listener: Liste
         code=Code.WEIGHTS,
     )
     for key, value in before.items():
-        if key != "recipe" and facts[key] != value:
+        if key != "recipe" and facts.get(key) != value:
+            now = facts.get(key)
             listener.warning(
-                f"{key} was {value!r} and is {facts[key]!r} now: the run goes on, but no longer bit for bit as before"
+                f"{key} was {value!r} and is {now!r} now: the run goes on, but no longer bit for bit as before"
             )
     listener.message(f"resuming after step {checkpoint.step:,}")
 

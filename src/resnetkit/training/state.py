@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from resnetkit.config import from_dict
 from resnetkit.data.randomness import Purpose, derive_seed
 from resnetkit.models.resnet import ResNet
 from resnetkit.training.averaging import WeightAverage
 from resnetkit.training.checkpoint import Checkpoint
-from resnetkit.training.optimizer import make_optimizer, optimizer_tensors, restore_optimizer
+from resnetkit.training.optimizer import make_optimizer, optimizer_tensors, restore_optimizer, restores_optimizer
 from resnetkit.training.recipe import Recipe
 
 
@@ -83,13 +86,39 @@ class TrainingState:
             self.progress.step, self.progress.epoch, tensors, {"progress": asdict(self.progress), "facts": facts}
         )
 
+    def misfit(self, checkpoint: Checkpoint) -> str:
+        """Why :meth:`restore` cannot go on from a checkpoint; empty where it can.
+
+        Raises:
+            KeyError, TypeError, ResnetkitError: where it lacks a part, or has one of another kind.
+        """
+        own = _shapes(self.network.state_dict())
+        tensors = {name: _shapes(group) for name, group in checkpoint.tensors.items()}
+        if tensors["weights"] != own or tensors["average"] != _shapes(self.average.tensors()):
+            return "its tensors are not those of the network"
+        if tensors["best"] not in ({}, own):
+            return "the best weights are not those of the network"
+        if not restores_optimizer(self.optimizer, self.network, checkpoint.tensors["optimizer"]):
+            return "its tensors are not those of the optimizer"
+        progress = from_dict(Progress, checkpoint.state["progress"])
+        numbers = [value for value in asdict(progress).values() if not isinstance(value, bool)]
+        is_sound = all(math.isfinite(n) for n in numbers) and all(n >= 0 for n in numbers if isinstance(n, int))
+        if not is_sound or (progress.step, progress.epoch) != (checkpoint.step, checkpoint.epoch):
+            return "its progress is none"
+        from_dict(Recipe, checkpoint.state["facts"]["recipe"])
+        return ""
+
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on where the checkpoint was written."""
         self.network.load_state_dict(checkpoint.tensors["weights"])
         restore_optimizer(self.optimizer, self.network, dict(checkpoint.tensors["optimizer"]))
         self.average.restore(dict(checkpoint.tensors["average"]))
         self.best_weights = dict(checkpoint.tensors["best"])
-        self.progress = Progress(**checkpoint.state["progress"])
+        self.progress = from_dict(Progress, checkpoint.state["progress"])
+
+
+def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, tuple[torch.Size, torch.dtype]]:
+    return {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()}
 
 
 def new_network(recipe: Recipe) -> ResNet:
