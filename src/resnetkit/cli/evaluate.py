@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -27,8 +27,10 @@ from resnetkit.cli.settings import with_limits
 from resnetkit.terminal import say, say_json, tell, warn
 
 if TYPE_CHECKING:
+    from resnetkit.data.seen import SeenImages
     from resnetkit.data.spec import DataSpec, Limits
     from resnetkit.evaluation.metrics import Scores
+    from resnetkit.evaluation.scoring import Evaluation
 
 
 def evaluate(
@@ -83,61 +85,122 @@ def evaluate(
     file = chosen_file(classifier, checkpoint)
     cache = computing.cache_beside(file)
     loaded = open_and_warn(file, Reading(model, entry, class_names, tuple(preprocess or ()), device))
-    spec, is_own = _data_spec(classifier, data, loaded.limits)
+    spec, num_recorded = _data_spec(classifier, data, loaded.limits)
     spec = replace(spec, on_bad_image=on_bad_image or spec.on_bad_image, data_dir=data_dir or spec.data_dir)
     spec = replace(spec, layout=layout or spec.layout, limits=with_limits(spec.limits, max_pixels, max_file_bytes))
     source = open_data(
         spec, loaded.class_names
     )  # before engines are measured: nobody waits to be told that data are missing
-    if split is None:
-        # Images that training never saw are all fit to be scored; of its own, only those held back.
-        apart = "val" if is_own and spec.validation == "test" else "test"
-        split = apart if is_own or "test" in source.split_sizes else "all"
+    if split is None and num_recorded is not None and spec.validation == "test":
+        split = "val"  # the data's own test images, which watched over this training
     for text in source.told():
         tell(text)
     loaded.engine = computing.open_engine(loaded, cache)
-    evaluation = scoring.evaluate(loaded, source, split=split, progress=True)
+    evaluation = scoring.evaluate(loaded, source, split=split, num_recorded=num_recorded, progress=True)
     for text in evaluation.warnings:
         warn(text)
-    scores = evaluation.scores
     if json:
-        from resnetkit.config import to_dict
-
-        left_out = [{"path": bad.path, "reason": bad.reason} for bad in evaluation.bad_images]
-        content = {"classifier": classifier, "data": spec.source, "split": split, "computed_in": precision}
-        say_json({**content, "left_out": left_out, **to_dict(scores)})
+        say_json(_as_json(evaluation, loaded.seen, classifier, spec.source, precision))
     else:
         computed = "" if precision == "fp32" else f", computed in {precision}"
-        _print_scores(scores, f"{classifier} on {spec.source}, split {split}{computed}")
-    if min_top1 is not None and scores.top1.value < min_top1:
+        say(f"{classifier} on {spec.source}, split {evaluation.split}{computed}")
+        _print_evaluation(evaluation, loaded.seen)
+    if min_top1 is not None:
+        _check(evaluation.scores, min_top1)
+
+
+def _check(scores: Scores | None, min_top1: float) -> None:
+    """Exit with 1 where the images that training never saw do not reach a top-1."""
+    if scores is None:
+        tell("check failed: the weights were trained on all of these images")
+    elif scores.top1.value < min_top1:
         tell(f"check failed: top-1 {scores.top1.value:.4f} is below {min_top1}")
-        raise typer.Exit(1)
+    else:
+        return
+    raise typer.Exit(1)
 
 
-def _data_spec(classifier: str, data: str | None, limits: Limits) -> tuple[DataSpec, bool]:
-    """The data to score on, and whether they are those the classifier was trained with."""
+def _as_json(
+    evaluation: Evaluation, seen: SeenImages | None, classifier: str, source: str, precision: str
+) -> dict[str, Any]:
+    """All that was measured as one object; scores are null where no image is unseen."""
+    import dataclasses
+
+    from resnetkit.config import to_dict
+    from resnetkit.evaluation.metrics import Scores
+
+    nothing = dict.fromkeys(field.name for field in dataclasses.fields(Scores))
+    return {
+        "classifier": classifier,
+        "data": source,
+        "split": evaluation.split,
+        "computed_in": precision,
+        "left_out": [{"path": bad.path, "reason": bad.reason} for bad in evaluation.bad_images],
+        "knows_its_images": seen is not None and seen.is_complete,
+        "num_trained_on": evaluation.num_trained_on,
+        "num_watched": evaluation.num_watched,
+        "trained_on": None if evaluation.trained_on is None else to_dict(evaluation.trained_on),
+        **(nothing if evaluation.scores is None else to_dict(evaluation.scores)),
+    }
+
+
+def _data_spec(classifier: str, data: str | None, limits: Limits) -> tuple[DataSpec, int | None]:
+    """The data to score on, and how many images they had in training; None for others than those of a run."""
+    import os
     from pathlib import Path
 
+    from resnetkit.data.datasets import DATASETS
     from resnetkit.data.spec import DataSpec
-    from resnetkit.errors import require
+    from resnetkit.errors import Code, require
     from resnetkit.training.run_folder import RunFolder
 
     folder = RunFolder(Path(classifier))
-    own = folder.read_record()[0].data if folder.recipe_file.is_file() else None
+    recipe, record = folder.read_record() if folder.recipe_file.is_file() else (None, {})
+    if recipe is None or (data is not None and not _is_same(data, recipe.data.source)):
+        require(data is not None, "which data? A classifier file does not say", fix="give DATA, or the run")
+        assert data is not None
+        return DataSpec(data, validation_fraction=0.0, test_fraction=0.0, limits=limits), None
+    own = recipe.data
     require(
-        data is not None or own is not None, "which data? A classifier file does not say", fix="give DATA, or the run"
+        own.source in DATASETS or os.path.isdir(own.source),
+        f"the images of {classifier} are no longer in {own.source}",
+        fix=f"say where they are now: resnetkit evaluate {classifier} NEW/PATH",
+        code=Code.DATA,
     )
-    if own is not None and (data is None or own.source in (data, str(Path(data).expanduser().absolute()))):
-        # The same split seed and shares as in training: what was held back then is held back now.
-        return own, True
-    assert data is not None
-    return DataSpec(data, validation_fraction=0.0, test_fraction=0.0, limits=limits), False
+    # The same split seed and shares as in training: what was held back then is held back now.
+    return own, sum(record["data"]["num_images"].values()) + len(record["data"]["bad_images"])
 
 
-def _print_scores(scores: Scores, title: str) -> None:
+def _is_same(data: str, recorded: str) -> bool:
+    """Whether two names mean the same data set, or the same folder."""
+    import os
+
+    return data == recorded or os.path.realpath(os.path.expanduser(data)) == os.path.realpath(recorded)
+
+
+def _print_evaluation(evaluation: Evaluation, seen: SeenImages | None) -> None:
+    """What the images are to the weights, then the scores of those that they were not trained on."""
+    num_images, old = len(evaluation.labels), evaluation.trained_on
+    if seen is None:
+        say("the classifier does not say what it was trained on: these images may be among it")
+    elif not seen.is_complete:
+        say("training started from weights that do not say what they were trained on")
+    if old is not None and evaluation.scores is None:
+        say(f"no unseen images: the weights were trained on all {num_images:,}, and no score of them says more")
+        _print_scores(old)
+        return
+    if old is not None:
+        say(f"{old.top1.num_images:,} of {num_images:,} images were trained on; the scores are of the others")
+        say(f"trained on        {old.top1}")
+    if evaluation.num_watched:
+        say(f"{evaluation.num_watched:,} of them watched over training and chose the epoch: a little optimistic")
+    assert evaluation.scores is not None
+    _print_scores(evaluation.scores)
+
+
+def _print_scores(scores: Scores) -> None:
     from resnetkit.cli.tables import print_table
 
-    say(title)
     say(f"top-1             {scores.top1}")
     if scores.top5 is not None:
         say(f"top-5             {scores.top5}")

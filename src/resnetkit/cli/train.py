@@ -148,7 +148,7 @@ def print_result(result: Result, *, as_json: bool) -> None:
         scores = {name: to_dict(value) for name, value in result.scores.items()}
         left_out = [{"path": bad.path, "reason": bad.reason} for bad in result.left_out]
         content = {"run": str(result.run), "seconds": result.seconds, "scores": scores, "left_out": left_out}
-        say_json(content)
+        say_json({**content, "num_trained_on": result.num_trained_on})
         return
     from resnetkit.evaluation.formatting import duration
 
@@ -156,7 +156,12 @@ def print_result(result: Result, *, as_json: bool) -> None:
         say(f"{name:<5} top-1 {score.top1}  {_remark(name, result)}")
     for text in _warnings(result):
         say(f"warning: {text}")
-    if not result.scores:
+    for name, number in result.num_trained_on.items():
+        if number and name in result.scores:
+            say(f"note  {name}: {number:,} more images are not scored, because the weights were trained on them")
+        elif number:
+            say(f"{name:<5} no score: the weights were trained on all {number:,} images")
+    if not result.scores and not any(result.num_trained_on.values()):
         say("no scores: no images were held back for validation or test")
     say(f"time  {duration(result.seconds)} of training and validation")
     if result.left_out:

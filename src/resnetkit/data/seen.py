@@ -45,13 +45,18 @@ class SeenImages:
             is_complete=self.is_complete,
         )
 
+    def packed(self, split: str) -> str:
+        """The list of one split of this training."""
+        return {"train": self.train, "val": self.val, "test": self.test}[split]
+
     def trained_on(self, digests: Digests) -> Mask:
         """Of each image, whether the weights were trained on it, in this training or before."""
-        return contains(self.train, digests) | contains(self.earlier_train, digests)
+        return contains(unpack_digests(self.train), digests) | contains(unpack_digests(self.earlier_train), digests)
 
     def chose(self, digests: Digests) -> Mask:
         """Of each image, whether it watched over a training without being trained on."""
-        return (contains(self.val, digests) | contains(self.earlier_val, digests)) & ~self.trained_on(digests)
+        watched = contains(unpack_digests(self.val), digests) | contains(unpack_digests(self.earlier_val), digests)
+        return watched & ~self.trained_on(digests)
 
 
 def pack_digests(digests: Digests) -> str:
@@ -80,9 +85,8 @@ def unpack_digests(text: str) -> Digests:
     )
 
 
-def contains(packed: str, digests: Digests) -> Mask:
-    """Of each digest, whether it is among those in a text."""
-    known = unpack_digests(packed)
+def contains(known: Digests, digests: Digests) -> Mask:
+    """Of each digest, whether it is among others, which are ascending."""
     if not len(known):
         return np.zeros(len(digests), np.bool_)
     places = np.searchsorted(known, digests)

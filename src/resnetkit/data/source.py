@@ -98,6 +98,21 @@ def mean_middle_share(aspect_ratios: npt.NDArray[Any]) -> float:
 
 
 @dataclass(frozen=True)
+class SomeImages:
+    """Some of the images of others, by their rows."""
+
+    images: Images
+    rows: Indices
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def read(self, indices: Indices) -> UInt8Images:
+        """The images at ``indices``, uint8 ``(n, C, H, W)``."""
+        return self.images.read(self.rows[indices])
+
+
+@dataclass(frozen=True)
 class BadImage:
     """A file that cannot be used, and why."""
 
@@ -129,6 +144,17 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def select(self, rows: Indices) -> Split:
+        """Only the images at these rows."""
+        return Split(
+            self.name,
+            SomeImages(self.images, rows),
+            self.labels[rows],
+            [self.identifiers[row] for row in rows],
+            self.aspect_ratios[rows],
+            self.digests[rows],
+        )
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from resnetkit.data.source import BadImage, Indices, Split
 from resnetkit.data.spec import DataSpec, Preprocessing
 from resnetkit.errors import Code, ResnetkitError, did_you_mean, require
 from resnetkit.evaluation.metrics import SMALLEST_PROBABILITY, Scores, score
+from resnetkit.evaluation.recorded import as_recorded, holds_all, load_recorded
 from resnetkit.evaluation.report import Mistake
 
 BATCH_SIZE = 256
@@ -28,30 +29,52 @@ class Evaluation:
     """Scores, and what they were computed from.
 
     Attributes:
-        splits: the split that was asked for, or all of them, in the order of the rows below.
+        split: what was scored: ``train``, ``val``, ``test`` or ``all``.
+        splits: where the images are, in the order of the rows below.
+        scores: of the images that the weights were not trained on; None where they were trained on all of them.
+        trained_on: of the others; None where there are none.
         probabilities: ``(N, K)``.
         labels: positions in the classifier's class names, ``(N,)``.
+        num_watched: how many of the images that were scored watched over the training, and chose among its epochs.
         bad_images: files that could not be read and were left out.
         warnings: sentences the user should read, e.g. about the same image in two splits.
     """
 
+    split: str
     splits: tuple[Split, ...]
-    scores: Scores
+    scores: Scores | None
+    trained_on: Scores | None
     probabilities: npt.NDArray[np.float32]
     labels: Indices
+    num_watched: int = 0
     bad_images: tuple[BadImage, ...] = ()
     warnings: tuple[str, ...] = ()
 
+    @property
+    def num_trained_on(self) -> int:
+        """How many of the images the weights were trained on."""
+        return 0 if self.trained_on is None else self.trained_on.top1.num_images
+
 
 def evaluate(
-    classifier: Classifier, data: str | DataSpec | DataSource, *, split: str = "test", progress: bool = False
+    classifier: Classifier,
+    data: str | DataSpec | DataSource,
+    *,
+    split: str | None = None,
+    num_recorded: int | None = None,
+    progress: bool = False,
 ) -> Evaluation:
     """Score a classifier on a data set or image folder.
+
+    Images that it was trained on, known by their pixels, are scored apart.
 
     Args:
         data: the name of a data set, a folder, how to find and split either, or what was opened already. A name or
             folder is read within the classifier's limits.
-        split: ``train``, ``val``, ``test``, or ``all`` of them together.
+        split: ``train``, ``val``, ``test``, or ``all`` of them together; None: ``test`` where there is one. Without
+            one, all images, but of data that hold all of its training's, those which that held back as ``test``.
+        num_recorded: of the data that the classifier was trained with, the number of images then: a split is what it
+            was then, by its images' digests.
 
     Raises:
         ResnetkitError: where the split is missing, images cannot be read, or the classifier lacks a class of the data.
@@ -63,31 +86,50 @@ def evaluate(
             DataSpec(data, limits=classifier.limits) if isinstance(data, str) else data, classifier.class_names
         )
     )
-    names = list(source.split_sizes) if split == "all" else [split]
-    if not set(names) <= set(source.split_sizes):
+    asked, sizes, seen = (
+        split or ("test" if "test" in source.split_sizes else "all"),
+        source.split_sizes,
+        classifier.seen,
+    )
+    names = list(sizes) if asked == "all" else [asked]
+    is_recorded = num_recorded is not None and seen is not None and asked != "all" and bool(seen.packed(asked))
+    if not is_recorded and not set(names) <= set(sizes):
         raise ResnetkitError(
             Code.DATA,
-            f"{source.name} has no {split} split",
-            fix=did_you_mean(split, [*source.split_sizes, "all"]),
+            f"{source.name} has no {asked} split",
+            fix=did_you_mean(asked, [*sizes, "all"]),
         )
     match_classes(source.class_names, classifier.class_names)  # before any image is read
-    loaded = source.load(names, classifier.preprocessing, whole=(), progress=progress)
-    parts = [evaluate_split(classifier, part, source.class_names) for part in loaded.splits.values()]
-    probabilities = np.concatenate([part.probabilities for part in parts])
-    labels = np.concatenate([part.labels for part in parts])
-    scores = score(probabilities, labels, classifier.class_names)
-    splits = tuple(loaded.splits.values())
-    absent = [entry.name for entry in scores.classes if not entry.num_images]
-    num_present = len(scores.classes) - len(absent)
-    others = "1 class" if num_present == 1 else f"{num_present:,} classes"
-    told = [f"no images of {listed(absent, 5)}: scored over the other {others}"] if absent else []
-    if source.channels > classifier.preprocessing.channels:
-        told.append("the images are in colour, which the classifier, made for grey ones, does not see")
-    return Evaluation(splits, scores, probabilities, labels, loaded.bad_images, (*loaded.warnings, *told))
+    wanted = classifier.preprocessing
+    if is_recorded:
+        assert seen is not None
+        assert num_recorded is not None
+        loaded = load_recorded(source, wanted, seen, asked, num_images=num_recorded, progress=progress)
+    else:
+        loaded = source.load(names, wanted, whole=(), progress=progress)
+        if split is None and asked == "all" and seen is not None and holds_all(loaded, seen):
+            asked, loaded = "test", as_recorded(loaded, seen, "test")
+            told = "these are the images of its training: scored are those that it held back as test (--split all: all)"
+            loaded = replace(loaded, warnings=(*loaded.warnings, told))
+    parts = [_answers(classifier, part, source.class_names) for part in loaded.splits.values()]
+    evaluation = _judged(
+        classifier, asked, tuple(loaded.splits.values()), *map(np.concatenate, zip(*parts, strict=True))
+    )
+    told_too = _absent_classes(evaluation)
+    if source.channels > wanted.channels:
+        told_too += ("the images are in colour, which the classifier, made for grey ones, does not see",)
+    return replace(evaluation, bad_images=loaded.bad_images, warnings=(*loaded.warnings, *told_too))
 
 
 def evaluate_split(classifier: Classifier, split: Split, class_names: Sequence[str]) -> Evaluation:
     """Score a classifier on a loaded split whose labels are positions in ``class_names``."""
+    return _judged(classifier, split.name, (split,), *_answers(classifier, split, class_names))
+
+
+def _answers(
+    classifier: Classifier, split: Split, class_names: Sequence[str]
+) -> tuple[npt.NDArray[np.float32], Indices]:
+    """Probabilities ``(N, K)`` and the labels ``(N,)`` as the classifier numbers the classes."""
     labels = match_classes(class_names, classifier.class_names)[split.labels]
     batches = read_batches(split, evaluation_order(len(split), BATCH_SIZE))
     probabilities = np.concatenate([classifier.probabilities(batch.images).cpu().numpy() for batch in batches])
@@ -99,7 +141,35 @@ def evaluate_split(classifier: Classifier, split: Split, class_names: Sequence[s
         fix="train again with a lower learning rate, or use other weights",
         code=Code.WEIGHTS,
     )
-    return Evaluation((split,), score(probabilities, labels, classifier.class_names), probabilities, labels)
+    return probabilities, labels
+
+
+def _judged(
+    classifier: Classifier,
+    name: str,
+    splits: tuple[Split, ...],
+    probabilities: npt.NDArray[np.float32],
+    labels: Indices,
+) -> Evaluation:
+    """The scores of answers, apart for the images that the classifier was trained on."""
+    digests, seen = np.concatenate([split.digests for split in splits]), classifier.seen
+    is_old = np.zeros(len(digests), np.bool_) if seen is None else seen.trained_on(digests)
+    scores, trained_on = (
+        score(probabilities[rows], labels[rows], classifier.class_names) if rows.any() else None
+        for rows in (~is_old, is_old)
+    )
+    num_watched = 0 if seen is None else int(seen.chose(digests).sum())
+    return Evaluation(name, splits, scores, trained_on, probabilities, labels, num_watched)
+
+
+def _absent_classes(evaluation: Evaluation) -> tuple[str, ...]:
+    """A sentence about classes of the classifier without an image among those that were scored."""
+    judged = evaluation.scores or evaluation.trained_on
+    assert judged is not None
+    absent = [entry.name for entry in judged.classes if not entry.num_images]
+    num_present = len(judged.classes) - len(absent)
+    others = "1 class" if num_present == 1 else f"{num_present:,} classes"
+    return (f"no images of {listed(absent, 5)}: scored over the other {others}",) if absent else ()
 
 
 def match_classes(names: Sequence[str], known: Sequence[str]) -> Indices:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +27,18 @@ class Result:
     """A finished run.
 
     Attributes:
-        scores: of the classifier, by split; ``test`` was read once, after training.
+        scores: of the classifier, by split; ``test`` was read once, after training. Images that it was trained on, by
+            now or by weights it started from, are not in them; a split of nothing else has none.
         seconds: of training and validation.
         left_out: files that were not used because they cannot be read.
+        num_trained_on: of each split, how many such images there are.
     """
 
     run: Path
     scores: dict[str, Scores]
     seconds: float
     left_out: tuple[BadImage, ...] = ()
+    num_trained_on: dict[str, int] = field(default_factory=dict)
 
 
 def finish(folder: RunFolder, recipe: Recipe, classifier: Classifier, loaded: LoadedData, progress: Progress) -> Result:
@@ -47,14 +50,16 @@ def finish(folder: RunFolder, recipe: Recipe, classifier: Classifier, loaded: Lo
     }
     classifier.save(folder.classifier_file)
     folder.best_file.unlink(missing_ok=True)
-    scores = {name: evaluation.scores for name, evaluation in evaluations.items()}
-    result = Result(folder.path, scores, progress.seconds, loaded.bad_images)
+    scores = {name: evaluation.scores for name, evaluation in evaluations.items() if evaluation.scores is not None}
+    num_trained_on = {name: evaluation.num_trained_on for name, evaluation in evaluations.items()}
+    result = Result(folder.path, scores, progress.seconds, loaded.bad_images, num_trained_on)
     write_report(folder.report_file, _report(folder, recipe, classifier, evaluations, result))
     folder.record(
         "end",
         step=progress.step,
         seconds=progress.seconds,
         scores={name: to_dict(value) for name, value in scores.items()},
+        num_trained_on=num_trained_on,
     )
     folder.sync()
     return result
@@ -68,10 +73,11 @@ def finished_result(folder: RunFolder) -> Result | None:
     try:
         scores = from_dict(dict[str, Scores], ends[-1]["scores"])
         seconds = float(ends[-1]["seconds"])
+        num_trained_on = from_dict(dict[str, int], ends[-1].get("num_trained_on", {}))
     except (ResnetkitError, KeyError, TypeError, RecursionError):
         return None
-    left_out = folder.read_record()[1]["data"]["bad_images"]
-    return Result(folder.path, scores, seconds, tuple(BadImage(**entry) for entry in left_out))
+    left_out = tuple(BadImage(**entry) for entry in folder.read_record()[1]["data"]["bad_images"])
+    return Result(folder.path, scores, seconds, left_out, num_trained_on)
 
 
 def _report(

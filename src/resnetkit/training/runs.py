@@ -47,6 +47,7 @@ from resnetkit.training.starting import (
     record_of_weights,
     seen_before,
     starting_point,
+    told_of_seen,
 )
 from resnetkit.training.state import TrainingState, new_network, new_state
 
@@ -224,6 +225,8 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
                 folder.forget_after(state.progress.step, state.progress.epoch)
 
             seen = _seen_images(folder, chosen.recipe, loaded)
+            for text in told_of_seen(seen, loaded.splits):
+                listener.warning(text)
 
             def write_best() -> None:
                 so_far = _best_classifier(state, chosen.recipe, source, loaded, seen, is_finished=False)

@@ -9,7 +9,8 @@ from typing import Any
 from resnetkit.classifier import load_classifier
 from resnetkit.classifier_file import find_classifier, is_classifier, read_description
 from resnetkit.config import frozen, override
-from resnetkit.data.seen import SeenImages
+from resnetkit.data.seen import SeenImages, contains, unpack_digests
+from resnetkit.data.source import Split
 from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.files import io_errors, sha256_of
 from resnetkit.models.spec import ResNetSpec
@@ -131,6 +132,22 @@ def seen_before(recipe: Recipe) -> SeenImages:
     file = Path(weights)
     seen = read_description(file).seen if is_classifier(file) else None
     return SeenImages(is_complete=False) if seen is None else seen
+
+
+def told_of_seen(seen: SeenImages, splits: Mapping[str, Split]) -> tuple[str, ...]:
+    """Sentences about images for validation and test on which the weights were trained before this run."""
+    earlier, told = unpack_digests(seen.earlier_train), []
+    for name in ("val", "test"):
+        num_seen = int(contains(earlier, splits[name].digests).sum()) if name in splits else 0
+        if num_seen:
+            others = "its score is of the others" if num_seen < len(splits[name]) else "there will be no score of it"
+            told.append(
+                f"the weights that this run starts from were trained on {num_seen:,} of the {len(splits[name]):,} "
+                f"{name} images: {others}{', but all of them choose the epoch' if name == 'val' else ''}"
+            )
+    if told:
+        told.append("with the data.split_seed and shares of the run that made those weights, its test stays unseen")
+    return tuple(told)
 
 
 def record_of_weights(recipe: Recipe) -> dict[str, str] | None:

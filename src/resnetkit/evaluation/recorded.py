@@ -1,0 +1,76 @@
+"""The images that training held back, found again by their digests, whatever their files are called and wherever."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from resnetkit.data.digests import Digests
+from resnetkit.data.loading import DataSource
+from resnetkit.data.seen import SeenImages, contains, unpack_digests
+from resnetkit.data.source import LoadedData
+from resnetkit.data.spec import Preprocessing
+from resnetkit.data.splitting import SPLITS
+from resnetkit.errors import Code, require
+
+
+def load_recorded(
+    source: DataSource, preprocessing: Preprocessing, seen: SeenImages, split: str, *, num_images: int, progress: bool
+) -> LoadedData:
+    """A split of the data that weights were trained with, as it was then; its warnings say what has changed.
+
+    Args:
+        source: the same data, perhaps with other file names, with images missing, or with new ones.
+        split: ``train``, ``val`` or ``test``.
+        num_images: how many there were in all splits.
+
+    Raises:
+        ResnetkitError: where images cannot be read, or none of the split is left.
+    """
+    sizes = source.split_sizes
+    if split in sizes and sum(sizes.values()) == num_images:
+        loaded = source.load([split], preprocessing, whole=(), progress=progress)
+        if np.array_equal(np.unique(loaded.splits[split].digests), unpack_digests(seen.packed(split))):
+            return loaded
+    return as_recorded(source.load(SPLITS, preprocessing, whole=(), progress=progress), seen, split)
+
+
+def as_recorded(loaded: LoadedData, seen: SeenImages, split: str) -> LoadedData:
+    """Of data with all their splits, the images that belonged to one of them in training.
+
+    Raises:
+        ResnetkitError: where there is none.
+    """
+    recorded, digests = unpack_digests(seen.packed(split)), _digests(loaded)
+    parts = {
+        name: part.select(np.flatnonzero(contains(recorded, part.digests))) for name, part in loaded.splits.items()
+    }
+    splits = {name: part for name, part in parts.items() if len(part)}
+    require(
+        bool(splits),
+        f"none of the {len(recorded):,} {split} images of the run is among these images",
+        fix="give data of your own to be scored whole: resnetkit evaluate RUN DATA",
+        code=Code.DATA,
+    )
+    num_missing = len(np.setdiff1d(recorded, digests))
+    num_new = int((~np.isin(digests, np.concatenate(_recorded(seen)))).sum())
+    notes = []
+    if num_missing:
+        notes.append(f"{num_missing:,} of the {len(recorded):,} {split} images of the run are missing")
+    if num_new:
+        notes.append(f"{num_new:,} images were not there when the run was started, and are not scored")
+    return replace(loaded, splits=splits, warnings=(*loaded.warnings, *notes))
+
+
+def holds_all(loaded: LoadedData, seen: SeenImages) -> bool:
+    """Whether some data hold all images of a training, which held some back for its test."""
+    return bool(seen.test) and bool(np.isin(np.concatenate(_recorded(seen)), _digests(loaded)).all())
+
+
+def _recorded(seen: SeenImages) -> list[Digests]:
+    return [unpack_digests(seen.packed(name)) for name in SPLITS]
+
+
+def _digests(loaded: LoadedData) -> Digests:
+    return np.concatenate([split.digests for split in loaded.splits.values()])
