@@ -87,7 +87,7 @@ def summarize(error: BaseException) -> str:
     return f"{type(error).__name__}: {first_line(error)}"
 
 
-MOST_CHOICES = 20
+MOST_CHOICES = 40
 
 
 def did_you_mean(name: str, choices: Iterable[str]) -> str:
@@ -103,5 +103,6 @@ def did_you_mean(name: str, choices: Iterable[str]) -> str:
     if near:
         return f"did you mean '{near[0]}'?"
     if len(names) > MOST_CHOICES:
-        return f"choose one of the {len(names)} there are"
+        nearest = difflib.get_close_matches(name, names, n=3, cutoff=0.0)
+        return f"of the {len(names)} there are, the nearest are {', '.join(nearest)}"
     return "choose one of: " + ", ".join(names)

@@ -53,7 +53,8 @@ def find_device(name: str = "auto") -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
-        raise ResnetkitError(Code.USAGE, f"unknown device '{name}'", fix="choose auto, cpu, cuda or cuda:N")
+        fix = f"cuda:{name}" if name.isdecimal() else "choose auto, cpu, cuda or cuda:N"
+        raise ResnetkitError(Code.USAGE, f"unknown device '{name}'", fix=fix)
     device = torch.device(name)
     if device.type == "cuda":
         # With its number, which torch.cuda.set_device insists on.

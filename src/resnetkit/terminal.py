@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -69,7 +68,9 @@ def is_live() -> bool:
 def tell_live(text: str) -> None:
     """Show a line on a terminal's stderr until the next is told."""
     global _live_line_open
-    width = shutil.get_terminal_size().columns
+    from shutil import get_terminal_size
+
+    width = get_terminal_size().columns
     sys.stderr.write(f"\r\x1b[2K{shown(text)[: width - 1]}")
     sys.stderr.flush()
     _live_line_open = True

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
-import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -13,9 +13,10 @@ import typer
 from typer.core import TyperGroup
 
 from resnetkit.cli import benchmark, compare, convert, demo, describe, evaluate, models, predict, train
+from resnetkit.cli.foreign import ours
 from resnetkit.cli.program import program
 from resnetkit.cli.streams import OutputClosed, safe_streams
-from resnetkit.errors import Code, ResnetkitError
+from resnetkit.errors import Code, ResnetkitError, did_you_mean
 from resnetkit.terminal import say, say_json, tell
 
 UsageError: Any = typer.BadParameter.__mro__[1]  # typer has a copy of click, and an older one has click itself
@@ -111,7 +112,7 @@ def _run(*, debug: bool) -> int:
         return _tell_usage(error)
     except ResnetkitError as error:
         if debug:
-            _tell_lines(traceback.format_exc())
+            _tell_traceback()
         if "--json" in sys.argv:
             with suppress(ResnetkitError, OutputClosed):
                 say_json({"error": error.as_dict()})
@@ -119,7 +120,7 @@ def _run(*, debug: bool) -> int:
         return int(error.code)
     except Exception as error:
         if debug:
-            _tell_lines(traceback.format_exc())
+            _tell_traceback()
         tell(f"bug: {type(error).__name__}: {error}")
         tell("  fix: please report this, with the output of the same command and --debug")
         return int(Code.BUG)
@@ -130,10 +131,30 @@ def _tell_usage(error: Any) -> int:
     context = error.ctx
     if context is not None and not sys.argv[1:]:
         _tell_lines(context.get_help())
-    else:
-        command = "resnetkit" if context is None else context.command_path
+        return int(Code.USAGE)
+    command = "resnetkit" if context is None else context.command_path
+    unknown = getattr(error, "option_name", None)
+    if unknown is None or not isinstance(unknown, str) or context is None:
         _tell_lines(f"error: {error.format_message()}\n  fix: {command} --help lists what there is")
+        return int(Code.USAGE)
+    known = [option for parameter in context.command.params for option in parameter.opts if option.startswith("--")]
+    fix = ours(unknown, context.info_name or "", _value_of(unknown)) or did_you_mean(unknown, known)
+    _tell_lines(f"error: {command} has no option {unknown}\n  fix: {fix}")
     return int(Code.USAGE)
+
+
+def _value_of(option: str) -> str:
+    """What was given with an option, where it is a plain word or number."""
+    following = [*sys.argv[1:], ""]
+    values = [following[i + 1] for i, word in enumerate(following) if word == option]
+    values += [word.removeprefix(f"{option}=") for word in following if word.startswith(f"{option}=")]
+    return values[0] if values and re.fullmatch(r"[\w.][\w./-]*", values[0]) else ""
+
+
+def _tell_traceback() -> None:
+    import traceback
+
+    _tell_lines(traceback.format_exc())
 
 
 def _tell_lines(text: str) -> None:

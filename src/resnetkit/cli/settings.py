@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from resnetkit.cli.foreign import ours
+
 if TYPE_CHECKING:
     from resnetkit.data.spec import Limits
 
@@ -26,9 +28,13 @@ def read_settings(assignments: list[str] | None, options: Mapping[str, tuple[str
         ResnetkitError: for a field that is set twice.
     """
     from resnetkit.config import parse_settings
-    from resnetkit.errors import require
+    from resnetkit.errors import Code, ResnetkitError, require
 
     assigned = parse_settings(assignments or [])
+    for path, value in assigned.items():
+        usual = ours(path, "train", value).removeprefix("--set ")
+        if usual and usual.partition("=")[0] != path:  # some are called the same here
+            raise ResnetkitError(Code.USAGE, f"unknown field '{path}'", fix=f"--set {usual}" if "=" in usual else usual)
     for option, (path, value) in options.items():
         shown = option if value is True else f"{option} {value}".strip()
         require(

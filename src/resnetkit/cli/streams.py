@@ -12,7 +12,6 @@ from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
 from resnetkit.errors import ResnetkitError
-from resnetkit.files import io_errors
 
 # Our own signs, for terminals that lack them; of the names of others, what is lacking is escaped.
 LOOK_ALIKES = dict(zip("–—−×·•─━│┃┌┐└┘├┤┬┴┼╴▼●²∞≈", "---x.*--||+++++++++-v*2?~", strict=True))
@@ -36,6 +35,8 @@ class _Output(io.FileIO):
 
     def write(self, content: Any, /) -> int:
         """Write what the stream takes; after a failure, nothing."""
+        from resnetkit.files import io_errors
+
         if self._has_failed:
             return len(content)
         try:

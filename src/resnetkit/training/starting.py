@@ -13,6 +13,7 @@ from resnetkit.data.seen import SeenImages, contains, unpack_digests
 from resnetkit.data.source import Split
 from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.files import io_errors, sha256_of
+from resnetkit.models.catalog import CATALOG
 from resnetkit.models.spec import ResNetSpec
 from resnetkit.models.weights.files import FOLDER_FILES
 from resnetkit.pretrained import hub
@@ -46,10 +47,20 @@ def find_weights(settings: Mapping[str, Any]) -> dict[str, Any]:
     path = Path(weights).expanduser().absolute()
     file = _file_in(path) if path.is_dir() else path
     if not file.is_file():
-        raise ResnetkitError(
-            Code.WEIGHTS, f"no weight file at {weights}", fix="give a weight file, or the folder of a finished run"
-        )
+        raise ResnetkitError(Code.WEIGHTS, f"no weight file at {weights}", fix=_instead_of(weights))
     return {**settings, "fine_tuning.weights": str(file)}
+
+
+def _instead_of(weights: str) -> str:
+    """What to give where a name was given that is no file."""
+    name = weights.lower().removesuffix("_weights.default").removesuffix("_weights.imagenet1k_v1")
+    if name in CATALOG or "imagenet" in name or name in ("default", "true", "pretrained"):
+        network = name if name in CATALOG else "resnet18"
+        return (
+            f"weights are a file: one of torchvision's, e.g. {network}-….pth, or one on the hub, e.g. "
+            "hf://timm/resnet18.a1_in1k; --model alone starts from fresh weights"
+        )
+    return "give a weight file, or the folder of a finished run"
 
 
 def _file_in(folder: Path) -> Path:
