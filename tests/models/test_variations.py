@@ -1,6 +1,6 @@
 """The grammar behind a network's name: everything it can say builds and runs, and what it cannot is explained."""
 
-from itertools import product
+from itertools import permutations, product
 
 import pytest
 import torch
@@ -9,8 +9,10 @@ from torch import Tensor
 from resnetkit.config import from_dict, to_dict
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.models.catalog import CATALOG, find_entry
+from resnetkit.models.description import describe
 from resnetkit.models.resnet import ResNet, create_model
 from resnetkit.models.spec import (
+    FULL_PREACT,
     DropoutAdd,
     EfficientChannelAttention,
     GatedAdd,
@@ -177,7 +179,54 @@ def test_specs_survive_json(name: str) -> None:
 def test_the_entry_of_a_variation_says_what_differs() -> None:
     entry = find_entry("resnet20[classes=5,shortcut=B]")
     assert entry.image_size_px == 32
-    assert entry.summary == CATALOG["resnet20"].summary + "; with classes=5, shortcut=B"
+    assert entry.summary == "a variation of resnet20: classes=5, shortcut=B"
+
+
+@pytest.mark.parametrize(
+    ("name", "false"),
+    [
+        ("resnet110[block=bottleneck]", "110 layers"),
+        ("resnet20[depth=56]", "20 layers"),
+        ("resnet34[block=bottleneck]", "basic blocks"),
+        ("resnet50[block=bottleneck_v1]", "v1.5"),
+        ("plain20[join=add]", "without skips"),
+        ("resnet20[join=none]", "option A"),
+    ],
+)
+def test_a_variation_is_not_told_what_only_its_base_is(name: str, false: str) -> None:
+    base = name.partition("[")[0]
+    assert false in CATALOG[base].summary
+    assert false not in find_entry(name).summary
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"block.kernel_sizes": "[3]", "depth": "110"},
+        {"order": "full_preact", "shortcut": "C", "depth": "20"},
+        {"order": "full_preact", "widths": "[8,16,32]"},
+        {"order": "full_preact", "widths": "[8,16,32]", "stem.widths": "[8]", "block": "bottleneck", "depth": "29"},
+        {"join": "shortcut_gate", "bias": "-3", "order": "original"},
+    ],
+)
+def test_the_order_of_settings_does_not_matter(settings: dict[str, str]) -> None:
+    spec = CATALOG["resnet20"].spec
+    varied = [vary(spec, dict(items)) for items in permutations(settings.items())]
+    assert len(set(varied)) == 1
+    assert "depth" not in settings or describe(varied[0], 32).num_layers == int(settings["depth"])
+
+
+def test_a_first_unit_of_its_own_stands_where_the_final_block_has_an_identity_skip() -> None:
+    assert find_entry("resnet20[order=full_preact]").spec.first_block is not None
+    assert find_entry("resnet20[order=full_preact,shortcut=C]").spec.first_block is None
+    assert find_entry("resnet20[order=full_preact,widths=[8,16,32]]").spec.first_block is None
+
+
+@pytest.mark.parametrize("name", [name for name, entry in CATALOG.items() if entry.spec.block.order == FULL_PREACT])
+def test_changing_an_order_brings_the_projections_that_go_with_it(name: str) -> None:
+    spec = vary(CATALOG[name].spec, {"order": "original"})
+    assert spec.block.projection.steps in {("conv", "bn"), ("avgpool", "conv", "bn"), ("subsample", "pad")}
+    assert (spec.stem.steps, spec.tail, spec.first_block) == (None, None, None)
 
 
 def test_brackets_inside_brackets() -> None:
@@ -198,7 +247,13 @@ def test_brackets_inside_brackets() -> None:
         ("resnet20[depth=21]", "depth must be 6n+2 for this block, got 21", "such as 8, 14, 20"),
         ("resnet20[depth=x]", "depth must be a whole number, got 'x'", "e.g. depth=20"),
         ("resnet18[depth=34]", "depth is for networks of three equal stages", "set depths, e.g. depths=[3,4,6,3]"),
-        ("resnet20[bias=-6]", "gate_bias", ""),
+        ("resnet20[bias=-6]", "bias belongs to a gate", "add join=shortcut_gate or join=exclusive_gate"),
+        ("resnet20[skip_drop=0.3]", "skip_drop belongs to dropout on the skip", "add join=dropout"),
+        ("resnet20[skip_scale=1]", "skip_scale belongs to constant scaling", "add join=scaling"),
+        ("resnet20[block.join.gate_bias=1]", "block.join.gate_bias belongs to a gate", "add join=shortcut_gate"),
+        ("resnet20[join=scaling,bias=-6]", "bias belongs to a gate", "add join=shortcut_gate"),
+        ("resnet20[classes=5,num_classes=7]", "num_classes sets num_classes a second time", "leave one of them out"),
+        ("resnet20[depth=20,depths=[1,1,1]]", "depth and depths both set the blocks", "leave one of them out"),
         ("resnet20[shortcut=A", "must end in ']'", "e.g. resnet110["),
         ("resnet20[shortcut]", "must hold key=value between commas", "e.g. resnet110["),
         ("resnet20[]", "must hold key=value between commas", "e.g. resnet110["),

@@ -7,6 +7,7 @@ import pytest
 from resnetkit.data.datasets import DATASETS
 from resnetkit.data.source import Shapes, SixteenBit
 from resnetkit.data.spec import DataSpec, Preprocessing
+from resnetkit.errors import ResnetkitError
 from resnetkit.training.choice import DataFacts, StartingPoint, choose
 
 GREY = DataFacts.of(DATASETS["fashion_mnist"], 60_000)
@@ -124,3 +125,36 @@ def test_what_was_set_is_not_told_as_chosen() -> None:
     assert [reason.split()[0] for reason in told] == ["network", "recipe", "images", "batches"]
     settings = {"preprocessing.image_size_px": 48, "batch_size": 2}
     assert choose(facts, DataSpec("photos"), settings=settings).reasons == told[:2]
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("resnet18[classes=3]", "resnet18[classes=3] says classes=3, but photos has 2"),
+        ("resnet18[num_classes=3]", "resnet18[num_classes=3] says num_classes=3, but photos has 2"),
+        ("resnet18[classes=2,channels=1]", "resnet18[classes=2,channels=1] says channels=1, but photos has 3"),
+    ],
+)
+def test_a_name_says_no_other_classes_or_channels_than_the_data_have(name: str, says: str) -> None:
+    with pytest.raises(ResnetkitError) as raised:
+        choose(PHOTOS, DataSpec("photos"), model=name)
+    assert raised.value.what == says
+    assert "out of the brackets" in raised.value.fix
+    assert choose(PHOTOS, DataSpec("photos"), model="resnet18[classes=2,channels=3]").recipe.model.num_classes == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "model", "warning"),
+    [
+        ({"model.block.identity_reads": "preact"}, "resnet18", "model.block.identity_reads has no effect"),
+        ({"model.initialization.zero_last": True}, "plain18", "this network cannot learn"),
+        ({}, "plain18[shortcut=B]", "shortcut=B has no effect on plain18: a plain network has no skips"),
+        ({}, "plain18[zero_last=true]", "this network cannot learn"),
+    ],
+)
+def test_a_network_that_is_not_what_its_settings_say_is_told(
+    settings: dict[str, object], model: str, warning: str
+) -> None:
+    told = choose(PHOTOS, DataSpec("photos"), model=model, settings=settings).warnings
+    assert sum(warning in text for text in told) == 1
+    assert not any("effect" in text for text in choose(PHOTOS, DataSpec("photos"), model="resnet18").warnings)

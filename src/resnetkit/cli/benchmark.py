@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from resnetkit.cli.names import warn_about_name
 from resnetkit.cli.options import (
     DeviceOption,
     EngineOption,
@@ -93,6 +94,7 @@ def benchmark(
     plan = Plan(modes, tuple(batch_size or ()), tuple(image_size or ()), rounds, seconds, engine, precision)
     if svg is not None:
         check_picture(svg)
+    warn_about_name(subject)
     found = find_subject(subject, recipe=recipe, settings=settings, model=model, entry=entry)
     try:
         measured = run_benchmark(found, plan, on_progress=_tell)

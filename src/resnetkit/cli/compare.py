@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from resnetkit.cli.names import warn_about_name
 from resnetkit.cli.options import EntryOption, JsonOption
 from resnetkit.terminal import say, say_json
 
@@ -39,6 +40,8 @@ def compare(
     from resnetkit.training import comparison
 
     require(image_size is None or image_size >= 8, f"--image-size must be at least 8, got {image_size}")
+    for name in (a, b):
+        warn_about_name(name)
     subjects = (comparison.find_subject(text, image_size_px=image_size, entry=entry) for text in (a, b))
     compared = comparison.compare(*subjects)
     if json:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from resnetkit.cli.names import warn_about_name
 from resnetkit.cli.options import EntryOption, JsonOption
 from resnetkit.cli.settings import read_settings
 from resnetkit.terminal import say, say_json
@@ -104,6 +105,7 @@ def _find(name: str, from_entry: str | None) -> tuple[Entry | None, dict[str, ob
         from resnetkit.models.catalog import find_entry
 
         require(from_entry is None, f"--entry reads a weight file, and {name} is none", fix="leave --entry out")
+        warn_about_name(name)
         return find_entry(name), {}
     from resnetkit.pretrained.report import report_on
 

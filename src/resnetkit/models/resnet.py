@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import Any, assert_never
 
@@ -145,6 +146,13 @@ def create_model(model: str | ResNetSpec, **settings: Any) -> ResNet:
 
     Raises:
         ResnetkitError: for an unknown name, field or value, with the nearest one.
+
+    Warns:
+        UserWarning: of a setting in a name that has no effect, and of a network that cannot learn.
     """
-    spec = find_entry(model).spec if isinstance(model, str) else model
-    return ResNet(override(spec, settings) if settings else spec)
+    if isinstance(model, str):
+        entry = find_entry(model)
+        for text in entry.warnings:
+            warnings.warn(text, stacklevel=2)
+        model = entry.spec
+    return ResNet(override(model, settings) if settings else model)

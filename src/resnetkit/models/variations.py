@@ -7,13 +7,14 @@
 - ``depth=N``, the number of layers, for networks of three equal stages;
 - any field of the spec by its dotted path, such as ``block.strided_conv=0`` or ``widths=[32,64,128]``.
 
-The order of the settings does not matter: parts come first, their fields after them.
+The order of the settings does not matter: parts come first, their fields after them, and last what follows from the
+block as it then is: the number of blocks for a depth, and the first unit of a pre-activated network.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from resnetkit.config import override
@@ -44,6 +45,7 @@ from resnetkit.models.spec import (
     GatedAdd,
     Join,
     NoSkip,
+    Projection,
     ResNetSpec,
     ScaledAdd,
     Stem,
@@ -87,6 +89,8 @@ SHORT_NAMES = {
     "stochastic_depth": "stochastic_depth_rate",
     "zero_last": "initialization.zero_last",
 }
+
+SKIP_KEYS = ("shortcut", "block.projection", "block.project", "block.shrink", "block.identity_reads")
 
 
 def split_name(text: str) -> tuple[str, dict[str, str]]:
@@ -137,22 +141,55 @@ def vary(spec: ResNetSpec, settings: Mapping[str, str]) -> ResNetSpec:
     Raises:
         ResnetkitError: for an unknown part, field or value, with the nearest one.
     """
+    before, fields = spec.block.order, _find_fields(spec, settings)
     for key, change in _PARTS.items():
         if key in settings:
             spec = change(spec, settings[key])
-    fields = {SHORT_NAMES.get(key, key): value for key, value in settings.items() if key not in _PARTS}
-    for path in fields:
-        known = (*_PARTS, *SHORT_NAMES)
+    _check_join_fields(spec, settings, fields)
+    if spec.first_block is not None:
+        of_first = {f"first_{path}": value for path, value in fields.items() if path.startswith("block.")}
+        fields = of_first | fields  # what is said of the first block itself has the last word
+    spec = override(spec, fields) if fields else spec
+    is_reordered = "order" in settings and spec.block.order != before
+    if is_reordered and not any(path.startswith("first_block") for path in fields):
+        spec = _settle_first_block(spec)
+    if "depth" in settings:  # last, since it counts the block's convs
+        require("depths" not in settings, "depth and depths both set the blocks", fix="leave one of them out")
+        spec = _set_depth(spec, settings["depth"])
+    return spec
+
+
+def _find_fields(spec: ResNetSpec, settings: Mapping[str, str]) -> dict[str, str]:
+    """The settings that are no parts, by the paths of their fields."""
+    fields: dict[str, str] = {}
+    for key, value in settings.items():
+        path = SHORT_NAMES.get(key, key)
+        if key in (*_PARTS, "depth"):
+            continue
         if "." not in path and not hasattr(spec, path):
             raise ResnetkitError(
                 Code.USAGE,
                 f"no variation '{path}'",
-                fix=f"{did_you_mean(path, known)}, or a field of the spec such as block.strided_conv",
+                fix=f"{did_you_mean(path, (*_PARTS, 'depth', *SHORT_NAMES))}, or a field of the spec such as "
+                "block.strided_conv",
             )
-    if spec.first_block is not None:
-        of_first = {f"first_{path}": value for path, value in fields.items() if path.startswith("block.")}
-        fields |= of_first
-    return override(spec, fields) if fields else spec
+        require(path not in fields, f"{key} sets {path} a second time", fix="leave one of them out")
+        fields[path] = value
+    return fields
+
+
+def _check_join_fields(spec: ResNetSpec, settings: Mapping[str, str], fields: Mapping[str, str]) -> None:
+    """Refuse a number that belongs to another join than the network's."""
+    if "block.join" in fields:
+        return
+    kind = fields.get("block.join.kind", spec.block.join.kind)
+    for key in settings:
+        owner = _OWNERS.get(SHORT_NAMES.get(key, key))
+        require(
+            owner is None or owner.kind == kind,
+            f"{key} belongs to {owner and owner.words}, which this network does not have",
+            fix=f"add {owner and owner.setting}",
+        )
 
 
 def _named(table: Mapping[str, T], part: str, name: str) -> T:
@@ -173,8 +210,10 @@ def _vary_block(spec: ResNetSpec, name: str) -> ResNetSpec:
     return _change_blocks(spec, lambda block: replace(block, **shape))  # type: ignore[arg-type]
 
 
-def _vary_depth(spec: ResNetSpec, text: str) -> ResNetSpec:
-    convs = len(spec.depths) * len(spec.block.kernel_sizes)
+def _set_depth(spec: ResNetSpec, text: str) -> ResNetSpec:
+    """As many blocks as make that many layers, by the block as it is."""
+    num_convs = len(spec.block.kernel_sizes)
+    convs = len(spec.depths) * num_convs
     require(
         len(set(spec.depths)) == 1 and len(spec.depths) == 3,
         f"depth is for networks of three equal stages, this one has blocks {spec.depths}",
@@ -190,23 +229,40 @@ def _vary_depth(spec: ResNetSpec, text: str) -> ResNetSpec:
 
 
 def _vary_order(spec: ResNetSpec, name: str) -> ResNetSpec:
-    """Another activation order, with the projection that goes with it and, pre-activated, the paper's first block."""
+    """Another activation order, with the projections, the stem's steps and the tail that go with it."""
     order = _named(ORDERS, "order", name)
-    own_norm = {CONV_OF_PREACT: CONV_BN, AVGPOOL_CONV_OF_PREACT: AVGPOOL_CONV_BN}
-    # Fully pre-activated, a projection reads what has just been normalised and needs no norm of its own.
-    swap = {with_norm: bare for bare, with_norm in own_norm.items()} if order == FULL_PREACT else own_norm
+    if order == spec.block.order:
+        return spec
+    stem = replace(spec.stem, steps=None)
+    changed = _change_blocks(spec, lambda block: _reorder(block, order))
+    return replace(changed, stem=stem, tail=None)
+
+
+def _reorder(block: Block, order: ActivationOrder) -> Block:
+    """A block of another order; a projection with a conv has a norm of its own unless it reads a normalised input."""
+
+    def fit(projection: Projection) -> Projection:
+        if "conv" not in projection.steps:
+            return projection
+        conv = CONV_OF_PREACT if order == FULL_PREACT else CONV_BN
+        pooled = AVGPOOL_CONV_OF_PREACT if order == FULL_PREACT else AVGPOOL_CONV_BN
+        return pooled if "avgpool" in projection.steps else conv
+
+    return replace(block, order=order, projection=fit(block.projection), identity_reads="input")
+
+
+def _settle_first_block(spec: ResNetSpec) -> ResNetSpec:
+    """With the paper's first unit where the order calls for one, and without one elsewhere."""
     block = spec.block
-    block = replace(block, order=order, projection=swap.get(block.projection, block.projection), identity_reads="input")
-    spec = replace(spec, block=block, first_block=None)
     starts_with_identity = (
         spec.stem.widths[-1] == spec.widths[0] * block.expansion
         and spec.strides[0] == 1
         and block.project == "shape_change"
     )
-    if order.preact and starts_with_identity:
+    if block.order.preact and starts_with_identity:
         # The stem's output is activated before the first block forks (arXiv:1603.05027, Appendix).
         return replace(spec, first_block=replace(block, identity_reads="preact"))
-    return spec
+    return replace(spec, first_block=None)
 
 
 def _vary_shortcut(spec: ResNetSpec, name: str) -> ResNetSpec:
@@ -234,9 +290,26 @@ def _vary_stem(spec: ResNetSpec, name: str) -> ResNetSpec:
     return replace(spec, stem=replace(stem, widths=(*stem.widths[:-1], width)))
 
 
+@dataclass(frozen=True)
+class _Owner:
+    """The join that has a field: its kind, what it is in words, and the setting that brings it."""
+
+    kind: str
+    words: str
+    setting: str
+
+
+_GATE = _Owner("gated_add", "a gate", "join=shortcut_gate or join=exclusive_gate")
+_SCALING = _Owner("scaled_add", "constant scaling", "join=scaling")
+_OWNERS = {
+    "block.join.gate_bias": _GATE,
+    "block.join.exclusive": _GATE,
+    "block.join.skip_scale": _SCALING,
+    "block.join.branch_scale": _SCALING,
+    "block.join.drop_rate": _Owner("dropout_add", "dropout on the skip", "join=dropout"),
+}
 _PARTS: dict[str, Callable[[ResNetSpec, str], ResNetSpec]] = {  # applied in this order
     "block": _vary_block,
-    "depth": _vary_depth,
     "order": _vary_order,
     "shortcut": _vary_shortcut,
     "join": _vary_join,

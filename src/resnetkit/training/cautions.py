@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
+from resnetkit.config import override
 from resnetkit.data.spec import Augmentation, DataSpec
+from resnetkit.models.effects import cannot_learn, find_idle
+from resnetkit.models.spec import ResNetSpec
 from resnetkit.training.recipe import Recipe, Schedule
 from resnetkit.training.recipes import SMALL_PX
 from resnetkit.training.schedule import FEW_STEPS, num_frozen_parts
@@ -14,6 +17,18 @@ if TYPE_CHECKING:
     from resnetkit.evaluation.metrics import Scores
 
 STRONG_IMBALANCE = 10
+
+
+def warnings_about_network(base: ResNetSpec, model: ResNetSpec, settings: Mapping[str, Any]) -> list[str]:
+    """Sentences about settings that change nothing in a network, and about one that cannot learn.
+
+    Args:
+        base: the network before the recipe's ``settings``, of which those of the ``model`` are looked at.
+    """
+    prefix = "model."
+    of_model = {path.removeprefix(prefix): value for path, value in settings.items() if path.startswith(prefix)}
+    idle = find_idle(of_model, lambda chosen: override(base, chosen)) if of_model else ()
+    return [*(f"{prefix}{path} has no effect on this network" for path in idle), *cannot_learn(model)]
 
 
 def warnings_about_size(recipe: Recipe, better: str) -> list[str]:

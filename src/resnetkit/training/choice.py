@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from resnetkit.config import override
 from resnetkit.data.spec import DataSpec, Fit, Preprocessing
-from resnetkit.errors import Code, ResnetkitError, did_you_mean
+from resnetkit.errors import Code, ResnetkitError, did_you_mean, require
 from resnetkit.models.catalog import find_entry
 from resnetkit.models.spec import ResNetSpec
+from resnetkit.models.variations import SHORT_NAMES, split_name
 from resnetkit.training.cautions import (
     settings_of_named_data_without_effect,
     settings_without_effect,
     warnings_about_fine_tuning,
     warnings_about_length,
+    warnings_about_network,
     warnings_about_size,
 )
 from resnetkit.training.recipe import Chosen, Recipe
@@ -128,6 +130,8 @@ def choose(
     )
     facts = replace(facts, image_size_px=_typical_side(facts, fit))
     model_name = model if isinstance(model, str) else "resnet"
+    if isinstance(model, str):
+        _check_brackets(model, facts)
     if model is None and start is not None and start.spec is not None:
         model, model_name = start.spec, start.model_name
         reasons.append(f"network {model_name}: the weights were made for it")
@@ -143,7 +147,7 @@ def choose(
     reasons += [f"recipe {recipe}: {REMARKS[recipe]}"] if recipe in REMARKS else []
     preprocessing, why = _choose_preprocessing(facts, start, fit)
     size = preprocessing.image_size_px
-    spec = find_entry(model).spec if isinstance(model, str) else model
+    spec, about_name = (model, ()) if isinstance(model, ResNetSpec) else _find_network(model)
     base = Recipe(
         name=recipe,
         model_name=model_name,
@@ -181,6 +185,7 @@ def choose(
         reasons.append("statistics of batch norms taken anew at the end of every epoch: the run is short")
     better, _ = _choose_model(replace(facts, image_size_px=chosen.preprocessing.image_size_px))
     warnings = [
+        *dict.fromkeys((*about_name, *warnings_about_network(base.model, chosen.model, settings))),
         *warnings_about_size(chosen, better),
         *warnings_about_length(chosen, facts.num_train),
         *warnings_about_fine_tuning(chosen),
@@ -197,6 +202,24 @@ def _idle_adaptation(recipe: Recipe, start: StartingPoint | None) -> tuple[str, 
     fits = start is not None and start.spec is not None and start.spec.in_channels == recipe.model.in_channels
     idle = recipe.fine_tuning.adapt_channels and fits
     return ("fine_tuning.adapt_channels has no effect: weights and images have the same channels",) if idle else ()
+
+
+def _find_network(name: str) -> tuple[ResNetSpec, tuple[str, ...]]:
+    entry = find_entry(name)
+    return entry.spec, entry.warnings
+
+
+def _check_brackets(name: str, facts: DataFacts) -> None:
+    """Refuse a name that says other classes or channels than the data have, which decide both."""
+    keys = {SHORT_NAMES.get(key, key): key for key in split_name(name)[1]}
+    spec = find_entry(name).spec
+    for path, number in (("num_classes", facts.num_classes), ("in_channels", facts.channels)):
+        require(
+            path not in keys or getattr(spec, path) == number,
+            f"{name} says {keys.get(path)}={getattr(spec, path)}, but {facts.name} has {number}",
+            why="the data decide the classes and channels of what is trained on them",
+            fix=f"leave {keys.get(path)} out of the brackets",
+        )
 
 
 def _choose_model(facts: DataFacts, recipe: str | None = None) -> tuple[str, str]:

@@ -12,7 +12,9 @@ from resnetkit.models.catalog.preactivation import PREACTIVATION
 from resnetkit.models.catalog.quick import QUICK
 from resnetkit.models.catalog.small_images import SMALL_IMAGES
 from resnetkit.models.catalog.tutorials import TUTORIALS
-from resnetkit.models.variations import split_name, vary
+from resnetkit.models.effects import cannot_learn, find_idle
+from resnetkit.models.spec import NoSkip
+from resnetkit.models.variations import SKIP_KEYS, split_name, vary
 
 CATALOG: dict[str, Entry] = IMAGENET | PREACTIVATION | KERAS | SMALL_IMAGES | QUICK | TUTORIALS
 
@@ -38,8 +40,27 @@ def find_entry(name: str) -> Entry:
     entry = CATALOG[base]
     if not variations:
         return entry
+    spec = vary(entry.spec, variations)
     varied = ", ".join(f"{key}={value}" for key, value in variations.items())
-    return Entry(vary(entry.spec, variations), entry.image_size_px, f"{entry.summary}; with {varied}")
+    summary = f"a variation of {base}: {varied}"
+    return Entry(spec, entry.image_size_px, summary, (*_idle(base, variations), *cannot_learn(spec)))
+
+
+def _idle(base: str, variations: dict[str, str]) -> list[str]:
+    """Sentences about settings of a name that change nothing."""
+    spec = CATALOG[base].spec
+    found = []
+    for key in find_idle(variations, lambda settings: vary(spec, settings)):
+        others = {other: value for other, value in variations.items() if other != key}
+        varied = vary(spec, variations)
+        if isinstance(varied.block.join, NoSkip) and key in SKIP_KEYS:
+            why = "a plain network has no skips"
+        elif vary(spec, others) == varied:
+            why = "the network has it without"
+        else:
+            why = "nothing in this network reads it"
+        found.append(f"{key}={variations[key]} has no effect on {base}: {why}")
+    return found
 
 
 def find_names(pattern: str = "*") -> list[str]:

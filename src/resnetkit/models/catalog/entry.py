@@ -9,11 +9,18 @@ from resnetkit.models.spec import ResNetSpec
 
 @dataclass(frozen=True)
 class Entry:
-    """A named network: its spec, the image size it was made for (pixels), and what it is."""
+    """A named network.
+
+    Attributes:
+        image_size_px: what it was made for.
+        summary: what it is.
+        warnings: sentences about a variation that does not do all that its name says, or cannot learn.
+    """
 
     spec: ResNetSpec
     image_size_px: int
     summary: str
+    warnings: tuple[str, ...] = ()
 
 
 def for_photos(spec: ResNetSpec, summary: str) -> Entry:

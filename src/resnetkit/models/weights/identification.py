@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -83,7 +84,7 @@ class Identification:
                     Code.WEIGHTS,
                     f"{source} is not {model}",
                     why=proof.says,
-                    fix=f"leave --model out, or give {_listed(c.name for c in self.candidates)}",
+                    fix=f"leave --model out, or give {_listed(shlex.quote(c.name) for c in self.candidates)}",
                 )
         return named
 
@@ -110,7 +111,7 @@ class Identification:
             Code.WEIGHTS,
             f"{source} can be {_listed(c.name for c in self.candidates)}: they have the same tensors",
             why=_difference(self.candidates),
-            fix=f"say which with --model, e.g. --model {self.candidates[0].name}",
+            fix=f"say which with --model, e.g. --model {shlex.quote(self.candidates[0].name)}",
         )
 
 
