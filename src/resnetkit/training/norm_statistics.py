@@ -47,4 +47,8 @@ def take_anew(network: ResNet, recipe: Recipe, split: Split, num_frozen: int) ->
             whole, ratios = batch.images.to(device), split.aspect_ratios[batch.indices]
             pixels = crop_and_flip(whole, ratios, Augmentation(), recipe.preprocessing, recipe.seed, 0, batch.indices)
             copy(normalize(pixels, recipe.preprocessing))
+    counted = dict(network.named_buffers())
+    for name, buffer in copy.named_buffers():
+        if name.endswith("num_batches_tracked"):  # of training, as ever
+            buffer.copy_(counted[name])
     return copy.eval()
