@@ -16,7 +16,8 @@ from resnetkit.cli import benchmark, compare, convert, demo, describe, evaluate,
 from resnetkit.cli.foreign import ours
 from resnetkit.cli.program import program
 from resnetkit.cli.streams import OutputClosed, safe_streams
-from resnetkit.errors import Code, ResnetkitError, did_you_mean
+from resnetkit.cli.surroundings import check_surroundings
+from resnetkit.errors import Code, ResnetkitError, did_you_mean, first_line
 from resnetkit.terminal import say, say_json, tell
 
 UsageError: Any = typer.BadParameter.__mro__[1]  # typer has a copy of click, and an older one has click itself
@@ -37,6 +38,7 @@ class Commands(TyperGroup):
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         """Run the command that was asked for."""
         try:
+            check_surroundings(sys.argv[1] if len(sys.argv) > 1 else None)
             return super().invoke(ctx)
         except KeyboardInterrupt:
             tell("stopped")
@@ -118,6 +120,13 @@ def _run(*, debug: bool) -> int:
                 say_json({"error": error.as_dict()})
         _tell_lines(f"error: {error}")
         return int(error.code)
+    except MemoryError as error:
+        if debug:
+            _tell_traceback()
+        _tell_lines(
+            f"error: out of memory\n  why: {first_line(error)}\n  fix: smaller batches or images, or fewer workers"
+        )
+        return int(Code.IO)
     except Exception as error:
         if debug:
             _tell_traceback()
