@@ -80,8 +80,15 @@ def test_training_starts_from_one_of_several_networks(cli: Cli, empty_folder: Pa
     assert "fine_tuning.entry" in cli("train", "digits", "--entry", "b", *QUICK)[2]
 
 
-@pytest.mark.parametrize("option", [["--adapt-channels"], ["--freeze", "stem"], ["--weights", "a.pt"]])
+@pytest.mark.parametrize("option", [["--adapt-channels"], ["--freeze", "stem"], ["--entry", "a"]])
 def test_resume_takes_no_options_of_fine_tuning(cli: Cli, trained: Path, option: list[str]) -> None:
     code, _, err = cli("train", "--resume", str(trained), *option)
     assert code == 2
     assert "takes no other options" in err
+
+
+def test_where_data_are_now_is_said_of_a_run_to_go_on_with(cli: Cli, trained: Path) -> None:
+    outcome = cli("train", "digits", "--data", "elsewhere")
+    assert outcome.code == 2
+    assert "--data goes with --resume RUN" in outcome.err
+    assert cli("train", "--resume", str(trained), "--data", "elsewhere").code == 0, "finished: nothing to resume"

@@ -156,11 +156,12 @@ def _data_spec(classifier: str, data: str | None, limits: Limits) -> tuple[DataS
 
     folder = RunFolder(Path(classifier))
     recipe, record = folder.read_record() if folder.recipe_file.is_file() else (None, {})
-    if recipe is None or (data is not None and not _is_same(data, recipe.data.source)):
+    place = "" if recipe is None else folder.place_of_data(recipe)
+    if recipe is None or (data is not None and not _is_same(data, place)):
         require(data is not None, "which data? A classifier file does not say", fix="give DATA, or the run")
         assert data is not None
         return DataSpec(data, validation_fraction=0.0, test_fraction=0.0, limits=limits), None
-    own = recipe.data
+    own = replace(recipe.data, source=place)
     require(
         own.source in DATASETS or os.path.isdir(own.source),
         f"the images of {classifier} are no longer in {own.source}",

@@ -41,6 +41,9 @@ def train(
         list[str] | None, typer.Option("--set", "-s", help="A field of the recipe: path.to.field=value; repeatable.")
     ] = None,
     resume: Annotated[str | None, typer.Option("--resume", help="Go on with the run in this folder.")] = None,
+    moved: Annotated[
+        str | None, typer.Option("--data", help="With --resume: where its image folder is now.", show_default=False)
+    ] = None,
     weights: Annotated[
         str | None, typer.Option("--weights", "-w", help="Fine-tune: weight file, or folder of a run, to start from.")
     ] = None,
@@ -75,6 +78,7 @@ def train(
       resnetkit train cifar10 --set optimizer.learning_rate=0.05 --set augmentation.mixup_alpha=0.2
       resnetkit train path/to/photos --weights runs/0001-resnet18-birds --reset-head --freeze stage2
       resnetkit train --resume runs/0001-resnet20-digits
+      resnetkit train --resume runs/0002-resnet18-photos --data new/path/to/photos
       torchrun --nproc-per-node 2 -m resnetkit train digits
 
     \b
@@ -97,6 +101,7 @@ def train(
     from resnetkit.training.interruption import Interrupted
 
     require((data is None) != (resume is None), "give either DATA or --resume RUN", fix="resnetkit train digits")
+    require(moved is None or resume is not None, "--data goes with --resume RUN", fix="give DATA without --data")
     listener = ConsoleListener()
     options = {
         "--epochs": ("epochs", epochs),
@@ -118,14 +123,15 @@ def train(
     others = {"DATA": ("data.source", data), "--model": ("model", model)}
     try:
         if resume is not None:
-            by_field = [value for _, value in (options | of_data).values()]
+            by_field = [value for name, (_, value) in (options | of_data).items() if name != "--weights"]
             given = [model, recipe, set_ or None, None if out == "runs" else out, *by_field]
             require(
                 all(value is None for value in given),
-                "--resume goes on with the run as it was started and takes no other options but --json",
+                "--resume goes on with the run as it was started and takes no other options but --json, and "
+                "--data and --weights for files that have moved",
                 fix="start a new run to change something",
             )
-            result = runs.resume(resume, listener=listener)
+            result = runs.resume(resume, data=moved, weights=weights, listener=listener)
         else:
             assert data is not None
             assigned = read_settings(set_, options | of_data | others)

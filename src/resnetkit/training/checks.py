@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from resnetkit.data.batches import Shard
+from resnetkit.data.seen import SeenImages, unpack_digests
 from resnetkit.data.source import LoadedData
+from resnetkit.data.splitting import SPLITS
 from resnetkit.errors import Code, require
 from resnetkit.training.loss import make_class_weights
 from resnetkit.training.recipe import Recipe
@@ -50,7 +54,19 @@ def check_same_data(folder: RunFolder, loaded: LoadedData) -> None:
     require(
         record["data"]["fingerprint"] == loaded.fingerprint,
         f"the data have changed since {folder.path} was started",
-        why="their fingerprint differs",
+        why=_what_changed(folder.read_seen(), loaded),
         fix="put the images back as they were, or start a new run",
         code=Code.DATA,
     )
+
+
+def _what_changed(before: SeenImages | None, loaded: LoadedData) -> str:
+    """How many images are missing or new, by their pixels."""
+    if before is None:
+        return "their fingerprint differs"
+    recorded = np.concatenate([unpack_digests(before.packed(name)) for name in SPLITS])
+    digests = np.concatenate([split.digests for split in loaded.splits.values()])
+    num_missing, num_new = len(np.setdiff1d(recorded, digests)), len(np.setdiff1d(digests, recorded))
+    if not num_missing and not num_new:
+        return "the images are the same, but files or classes have other names, or files are there more or less often"
+    return f"images that are missing or changed: {num_missing:,}; new or changed ones: {num_new:,}"

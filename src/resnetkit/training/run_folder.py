@@ -120,6 +120,16 @@ class RunFolder:
         except (ValueError, ResnetkitError) as error:
             raise ResnetkitError(Code.WEIGHTS, f"{self.images_file} is damaged", why=str(error)) from None
 
+    def place_of_data(self, recipe: Recipe) -> str:
+        """Where the run's data are: as its recipe says, or where it was last resumed with them."""
+        moves = [event["data"] for event in self.events("moved") if isinstance(event.get("data"), str)]
+        return str(moves[-1]) if moves else recipe.data.source
+
+    def remember_place(self, recipe: Recipe, place: str) -> None:
+        """Record that the run goes on with its data at another place; nothing where that is known."""
+        if place != self.place_of_data(recipe):
+            self.record("moved", data=place)
+
     def record(self, event: str, **values: Any) -> None:
         """Append one line to metrics.jsonl."""
         line = _line({"event": event, "time": datetime.now(UTC).isoformat(timespec="seconds"), **values})
@@ -177,14 +187,15 @@ class _Record:
     weights: dict[str, str] | None = None
 
 
-TEXTS = {"event", "time", "quantity"}
+TEXTS = {"event", "time", "quantity", "data"}
+AT_THE_END = {"scores", "num_trained_on"}
 
 
 def _parsed(line: bytes) -> dict[str, Any] | None:
     """A line of metrics.jsonl; None for one that is none of ours.
 
-    Of ours, what is neither a text of :data:`TEXTS` nor the scores at the end is a number, and the end of an epoch has
-    that epoch.
+    Of ours, what is neither a text of :data:`TEXTS` nor one of :data:`AT_THE_END` is a number, and the end of an epoch
+    has that epoch.
     """
     try:
         event = json.loads(line)
@@ -192,7 +203,7 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
         return None
     if not isinstance(event, dict) or not isinstance(event.get("event"), str):
         return None
-    numbers = [value for key, value in event.items() if key not in TEXTS and key != "scores"]
+    numbers = [value for key, value in event.items() if key not in TEXTS | AT_THE_END]
     are_numbers = all(value is None or (isinstance(value, int | float) and math.isfinite(value)) for value in numbers)
     counts = [event.get(key, 0) for key in ("step", "epoch")]
     are_counts = all(isinstance(count, int) and not isinstance(count, bool) and count >= 0 for count in counts)

@@ -48,6 +48,7 @@ from resnetkit.training.starting import (
     seen_before,
     starting_point,
     told_of_seen,
+    whole_path,
 )
 from resnetkit.training.state import TrainingState, new_network, new_state
 
@@ -130,21 +131,40 @@ def train(
     return _run(source, chosen, RunStart(Path(out), None, command), listener)
 
 
-def resume(run: str | Path, *, listener: Listener | None = None) -> Result:
+def resume(
+    run: str | Path,
+    *,
+    data: str | Path | None = None,
+    weights: str | Path | None = None,
+    listener: Listener | None = None,
+) -> Result:
     """Go on with a run that was interrupted; it ends in the same bytes as if it had not been.
+
+    Args:
+        data: where the run's image folder is now, if it has another path than when the run was started.
+        weights: the same for the weights it starts from, which it needs until its first checkpoint.
 
     Raises:
         ResnetkitError: where this is no run folder, its data have changed, or another process is training in it.
         Interrupted: on SIGINT or SIGTERM, after writing a checkpoint.
     """
-    folder = RunFolder(Path(run))
+    listener, folder = listener or Listener(), RunFolder(Path(run))
     recipe, _ = folder.read_record()
     done = finished_result(folder)
     if done is not None:
-        (listener or Listener()).message(f"{folder.path} is finished; nothing to resume")
+        listener.message(f"{folder.path} is finished; nothing to resume")
         return done
-    chosen = Chosen(recipe, (), ())
-    return _run(open_data(recipe.data), chosen, RunStart(folder.path.parent, folder), listener or Listener())
+    # The recipe stays what it was: where its files are now is no part of the run.
+    place = folder.place_of_data(recipe) if data is None else str(Path(data).expanduser().absolute())
+    require(
+        place in DATASETS or Path(place).is_dir(),
+        f"the images of {folder.path} are not in {place}",
+        fix=f"say where they are now: resnetkit train --resume {folder.path} --data NEW/PATH",
+        code=Code.DATA,
+    )
+    source = open_data(replace(recipe.data, source=place))
+    start = RunStart(folder.path.parent, folder, moved_weights=None if weights is None else whole_path(str(weights)))
+    return _run(source, Chosen(recipe, (), ()), start, listener)
 
 
 def command_line(
@@ -170,11 +190,16 @@ def command_line(
 
 @dataclass(frozen=True)
 class RunStart:
-    """Where a run lives: a new folder in ``out``, or the folder to go on in; and the command that repeats it."""
+    """Where a run lives: a new folder in ``out``, or the folder to go on in; and the command that repeats it.
+
+    Attributes:
+        moved_weights: where the weights that the recipe names are now.
+    """
 
     out: Path
     folder: RunFolder | None
     command: str = ""
+    moved_weights: str | None = None
 
 
 def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener) -> Result:
@@ -193,9 +218,9 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
         checkpoint, damaged = newest_checkpoint(start.folder.checkpoints, state.misfit) if start.folder else (None, [])
         for text in damaged:
             listener.warning(f"passed over a damaged checkpoint, {text}")
+        weights = start.moved_weights or chosen.recipe.fine_tuning.weights
         if start.folder is not None and checkpoint is None:
-            check_same_weights(chosen.recipe, start.folder.read_record()[1].get("weights"))
-        weights = chosen.recipe.fine_tuning.weights
+            check_same_weights(weights, start.folder.read_record()[1].get("weights"))
         if weights is not None and checkpoint is None:
             # Before the images, so that weights which do not fit are refused at once.
             state = new_state(chosen.recipe, _fine_tuned_network(chosen.recipe, weights), computing.device)
@@ -221,21 +246,24 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
             if checkpoint is not None:
                 _tell_resumed(checkpoint, facts, listener)
                 state.restore(checkpoint)
+            if shard.rank == 0 and start.folder is not None:
+                folder.remember_place(chosen.recipe, source.spec.source)
             if shard.rank == 0:
                 folder.forget_after(state.progress.step, state.progress.epoch)
 
             seen = _seen_images(folder, chosen.recipe, loaded)
+            data_name = folder.read_record()[1]["data"].get("name", source.name)  # as it was, should it have moved
             for text in told_of_seen(seen, loaded.splits):
                 listener.warning(text)
 
             def write_best() -> None:
-                so_far = _best_classifier(state, chosen.recipe, source, loaded, seen, is_finished=False)
+                so_far = _best_classifier(state, chosen.recipe, data_name, loaded, seen, is_finished=False)
                 write_durably(folder.best_file, so_far.to_bytes())
 
             Loop(chosen.recipe, folder, state, loaded, computing, shard, listener, facts, write_best).run_all()
             result = None
             if shard.rank == 0:
-                classifier = _best_classifier(state, chosen.recipe, source, loaded, seen)
+                classifier = _best_classifier(state, chosen.recipe, data_name, loaded, seen)
                 result = finish(folder, chosen.recipe, classifier, loaded, state.progress)
                 listener.run_ended(result.scores)
             return from_first_rank(result, shard)  # type: ignore[no-any-return]
@@ -268,6 +296,7 @@ def _create_folder(
         "warnings": [*chosen.warnings, *loaded.warnings],
         "weights": record_of_weights(chosen.recipe),
         "data": {
+            "name": source.name,
             "fingerprint": loaded.fingerprint,
             "class_names": list(loaded.class_names),
             "num_images": {name: len(split) for name, split in loaded.splits.items()},
@@ -339,7 +368,7 @@ def _seen_images(folder: RunFolder, recipe: Recipe, loaded: LoadedData) -> SeenI
 def _best_classifier(
     state: TrainingState,
     recipe: Recipe,
-    source: DataSource,
+    data_name: str,
     loaded: LoadedData,
     seen: SeenImages,
     *,
@@ -349,7 +378,7 @@ def _best_classifier(
     network.load_state_dict(state.best_weights)
     progress = state.progress
     provenance: dict[str, Any] = {
-        "data": source.name,
+        "data": data_name,
         "data_fingerprint": loaded.fingerprint,
         "recipe": recipe.name,
         "model": recipe.model_name,

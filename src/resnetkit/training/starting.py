@@ -42,13 +42,22 @@ def find_weights(settings: Mapping[str, Any]) -> dict[str, Any]:
     weights = override(_Start(), given).fine_tuning.weights
     if weights is None:
         return dict(settings)
+    return {**settings, "fine_tuning.weights": whole_path(weights)}
+
+
+def whole_path(weights: str) -> str:
+    """The whole path of the weight file that a path or a name on the hub stands for.
+
+    Raises:
+        ResnetkitError: where there is no such file.
+    """
     if weights.startswith(hub.SCHEME):
-        return {**settings, "fine_tuning.weights": str(hub.fetch(weights).path)}
+        return str(hub.fetch(weights).path)
     path = Path(weights).expanduser().absolute()
     file = _file_in(path) if path.is_dir() else path
     if not file.is_file():
         raise ResnetkitError(Code.WEIGHTS, f"no weight file at {weights}", fix=_instead_of(weights))
-    return {**settings, "fine_tuning.weights": str(file)}
+    return str(file)
 
 
 def _instead_of(weights: str) -> str:
@@ -170,12 +179,11 @@ def record_of_weights(recipe: Recipe) -> dict[str, str] | None:
         return {"path": path, "sha256": sha256_of(Path(path))}
 
 
-def check_same_weights(recipe: Recipe, recorded: Mapping[str, str] | None) -> None:
+def check_same_weights(path: str | None, recorded: Mapping[str, str] | None) -> None:
     """Refuse to begin a run again from weights that are gone or are no longer those it began with."""
-    path = recipe.fine_tuning.weights
     if path is None or recorded is None:
         return
-    fix = "put the file back as it was, or start a new run"
+    fix = "say where it is now (--resume RUN --weights FILE), put it back as it was, or start a new run"
     require(
         Path(path).is_file(),
         f"the weights the run starts from are gone: {path}",

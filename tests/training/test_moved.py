@@ -1,0 +1,128 @@
+"""Runs that go on after their files have moved: to the same bytes, or not at all."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from resnetkit.errors import Code, ResnetkitError
+from resnetkit.training import loop, runs
+from resnetkit.training.checkpoint import Checkpoint, save_checkpoint
+from resnetkit.training.run_folder import RunFolder
+
+SETTINGS = {
+    "model.depths": [1, 1, 1],
+    "epochs": 2,
+    "batch_size": 8,
+    "checkpoint_seconds": 0,
+    "runtime.threads": 1,
+    "data.cache": "off",
+}
+
+
+class Killed(Exception):  # noqa: N818 - as sudden as a signal
+    """In place of a kill."""
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    for seed in range(40):
+        path = tmp_path / "photos" / "ab"[seed % 2] / f"{seed:02}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.random.default_rng(seed).integers(0, 256, (8, 8), dtype=np.uint8)).save(path)
+    return tmp_path / "photos"
+
+
+def train(photos: Path, out: Path, **settings: object) -> Path:
+    model = None if "fine_tuning.weights" in settings else "resnet20_b"
+    return runs.train(str(photos), model=model, settings=SETTINGS | settings, out=out).run
+
+
+def killed(photos: Path, out: Path, step: int, **settings: object) -> Path:
+    """A run that was killed after the checkpoint of a step, or before its first one (0)."""
+
+    def save_and_die(folder: Path, checkpoint: Checkpoint) -> Path:
+        if step == 0:
+            raise Killed
+        path = save_checkpoint(folder, checkpoint)
+        if checkpoint.step >= step:
+            raise Killed
+        return path
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "save_checkpoint", save_and_die)
+        with pytest.raises(Killed):
+            train(photos, out, **settings)
+    (run,) = out.iterdir()
+    return run
+
+
+def content(run: Path) -> bytes:
+    return (run / "classifier.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("step", [0, 3])
+def test_a_run_goes_on_with_moved_data_to_the_same_bytes(photos: Path, tmp_path: Path, step: int) -> None:
+    whole = train(photos, tmp_path / "whole")
+    run = killed(photos, tmp_path / "killed", step)
+    recorded = (run / "recipe.json").read_bytes()
+    photos.rename(tmp_path / "elsewhere")
+    with pytest.raises(ResnetkitError, match="are not in") as raised:
+        runs.resume(run)
+    assert raised.value.code is Code.DATA
+    assert f"--resume {run} --data NEW/PATH" in raised.value.fix
+    assert runs.resume(run, data=tmp_path / "elsewhere").run == run
+    assert content(run) == content(whole)
+    assert (run / "recipe.json").read_bytes() == recorded
+    folder = RunFolder(run)
+    assert folder.place_of_data(folder.read_record()[0]) == str(tmp_path / "elsewhere")
+
+
+def test_where_the_data_are_is_remembered_for_the_next_time(photos: Path, tmp_path: Path) -> None:
+    run = killed(photos, tmp_path / "killed", 2)
+    (tmp_path / "link").symlink_to(photos)
+
+    def die(_: loop.Loop) -> None:
+        raise Killed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop.Loop, "run_all", die)
+        with pytest.raises(Killed):
+            runs.resume(run, data=tmp_path / "link")
+    photos.rename(tmp_path / "elsewhere")
+    (tmp_path / "link").unlink()
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    assert runs.resume(run).run == run
+
+
+def test_other_data_are_refused_and_the_difference_is_counted(photos: Path, tmp_path: Path) -> None:
+    run = killed(photos, tmp_path / "killed", 2)
+    other = tmp_path / "other"
+    shutil.copytree(photos, other)
+    (other / "a" / "00.png").rename(other / "a" / "zero.png")
+    with pytest.raises(ResnetkitError, match="the images are the same, but files or classes have other names"):
+        runs.resume(run, data=other)
+    for name in ("02", "04"):
+        shutil.copy(photos / "b" / "01.png", other / "a" / f"{name}.png")
+    Image.new("L", (8, 8)).save(other / "b" / "new.png")
+    with pytest.raises(ResnetkitError, match="missing or changed: 2; new or changed ones: 1") as raised:
+        runs.resume(run, data=other)
+    assert raised.value.code is Code.DATA
+    assert not RunFolder(run).events("moved")
+
+
+def test_moved_weights_are_found_where_they_are_said_to_be(photos: Path, tmp_path: Path) -> None:
+    weights = tmp_path / "start.safetensors"
+    shutil.copy(train(photos, tmp_path / "first") / "classifier.safetensors", weights)
+    settings = {"fine_tuning.weights": str(weights)}
+    whole = train(photos, tmp_path / "whole", **settings)
+    run = killed(photos, tmp_path / "killed", 0, **settings)
+    weights.rename(tmp_path / "moved.safetensors")
+    with pytest.raises(ResnetkitError, match="are gone") as raised:
+        runs.resume(run)
+    assert "--weights" in raised.value.fix
+    with pytest.raises(ResnetkitError, match="have changed"):
+        runs.resume(run, weights=whole)
+    assert content(runs.resume(run, weights=tmp_path / "moved.safetensors").run) == content(whole)
