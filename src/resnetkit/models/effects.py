@@ -129,13 +129,17 @@ def _simplify_skips(block: Block, places: Sequence[Place], *, forks: bool) -> Bl
 
 
 def find_idle(settings: Mapping[str, T], build: Callable[[Mapping[str, T]], ResNetSpec]) -> Iterator[str]:
-    """Settings without which the same network is built."""
+    """Settings without which the same network is built.
+
+    Left out are those that only spell out what another one brings, as ``bias=-6`` beside ``join=shortcut_gate``.
+    """
     whole = simplify(build(settings))
-    for key in settings:
+    for key, own in settings.items():
         try:
+            build({key: own})
             without = build({other: value for other, value in settings.items() if other != key})
         except ResnetkitError:
-            continue  # others need it
+            continue  # it needs others, or others need it
         if simplify(without) == whole:
             yield key
 
