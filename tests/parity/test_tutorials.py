@@ -14,6 +14,7 @@ import pytest
 import torch
 from torch import nn
 
+from resnetkit.errors import ResnetkitError
 from resnetkit.models.resnet import create_model
 from resnetkit.models.weights.files import WeightFile
 from resnetkit.models.weights.naming import to_native
@@ -51,6 +52,27 @@ def test_a_saved_state_dict_opens(name: str, tmp_path: Path) -> None:
         model = name if name == "tutorial_preact" else None
         ours = open_network(tmp_path / "learned.pth", model=model).eval()
         torch.testing.assert_close(ours(images), theirs.eval()(images), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("blocks", [(2, 2, 2, 2), (1, 1, 2, 1)], ids=str)
+def test_a_class_with_other_blocks_opens(blocks: tuple[int, ...], tmp_path: Path) -> None:
+    """Also where another network of the catalog has these blocks: resnet26 has two a stage."""
+    theirs, images = BottleneckResNet(blocks, num_classes=3, pool_px=2).eval(), torch.randn(2, 3, 64, 64)
+    torch.save(theirs.state_dict(), tmp_path / "learned.pth")
+    with torch.no_grad():
+        ours = open_network(tmp_path / "learned.pth").eval()
+        torch.testing.assert_close(ours(images), theirs(images), rtol=1e-4, atol=1e-4)
+
+
+def test_a_class_without_the_stems_bias_opens_by_name_only(tmp_path: Path) -> None:
+    """timm's resnetv2_50 has tensors of the same shapes, and strides in other blocks."""
+    theirs, images = ResNet50V2(use_bias=False).eval(), torch.randn(2, 3, 64, 64)
+    torch.save(theirs.state_dict(), tmp_path / "learned.pth")
+    with pytest.raises(ResnetkitError, match="contradicts itself"):
+        open_network(tmp_path / "learned.pth")
+    with torch.no_grad():
+        ours = open_network(tmp_path / "learned.pth", model="tutorial_resnet50v2[stem.bias=false]").eval()
+        torch.testing.assert_close(ours(images), theirs(images), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(

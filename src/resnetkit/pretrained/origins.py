@@ -39,7 +39,7 @@ _CONVENTIONS: dict[str, tuple[str, Preprocessing | None]] = {
     "keras.applications v1": (r"keras_resnet\d+", KERAS_V1),
     "keras.applications v2": (r"keras_resnet\d+v2", KERAS_V2),
     keras_order.NAME: (r"tutorial_preact", _AS_IT_IS),
-    "the ResNet-50 tutorial": (r"tutorial_resnet50|resnet50", None),
+    "the ResNet-50 tutorial": (r"tutorial_resnet50|resnet\d+", None),
     "the tutorial of identity and conv blocks": (r"tutorial_resnet18_\w+", None),
     "the ResNet50V2 tutorial": (r"tutorial_resnet50v2(_no_preact)?", None),
     "the Fashion-MNIST tutorial's subclassed Keras model": (r"tutorial_preact", _AS_IT_IS),
