@@ -439,3 +439,4 @@ def test_the_tutorials_recipes_say_what_changes_the_score() -> None:
 def test_a_share_that_nothing_is_held_back_of_is_said_to_have_no_effect() -> None:
     spec = DataSpec("fashion_mnist", validation="test", validation_fraction=0.2)
     assert any(text.startswith("data.validation_fraction has no effect") for text in choose(FASHION, spec).warnings)
+    assert choose(FASHION, DataSpec("fashion_mnist", validation="test")).warnings == ()

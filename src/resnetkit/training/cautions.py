@@ -162,7 +162,8 @@ def settings_without_effect(recipe: Recipe) -> list[str]:
         (
             "data.validation_fraction",
             "data.validation=held_back",
-            recipe.data.validation == "test" and recipe.data.validation_fraction != DataSpec.validation_fraction,
+            recipe.data.validation == "test"
+            and recipe.data.validation_fraction != DataSpec(recipe.data.source).validation_fraction,
         ),
         *(
             (f"schedule.{name}", "schedule.shape=step", getattr(schedule, name) != getattr(usual_schedule, name))

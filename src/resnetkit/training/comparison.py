@@ -186,4 +186,4 @@ def compare_runs(a: Run, b: Run) -> RunComparison:
     return RunComparison(differing_values(left, right), same_images, scores, seconds)
 
 
-SPLIT_FIELDS = ("split_seed", "validation_fraction", "test_fraction")
+SPLIT_FIELDS = ("split_seed", "validation", "validation_fraction", "test_fraction")
