@@ -94,6 +94,16 @@ def test_two_processes_that_diverge_end_with_the_reason(tmp_path: Path, tiny_set
     assert "learning_rate" in finished.stderr
 
 
+def test_processes_that_were_started_differently_are_told_so(tmp_path: Path) -> None:
+    train = f"{sys.executable} -m resnetkit train digits --model resnet20_b --out {tmp_path / 'runs'} --seed $RANK"
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0"]
+    command += ["--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:0", "--no-python", "sh", "-c", train]
+    finished = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert finished.returncode != 0
+    assert "error: the processes of this run differ in their recipe" in finished.stderr
+    assert not (tmp_path / "runs").exists()
+
+
 @pytest.mark.parametrize(
     ("error", "waits"),
     [

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from resnetkit.data.batches import Shard
-from resnetkit.errors import Code, ResnetkitError
+from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.training.interruption import Interrupted
 
 
@@ -98,6 +98,24 @@ def from_first_rank(value: Any, shard: Shard) -> Any:
     holder = [value]
     dist.broadcast_object_list(holder)
     return holder[0]
+
+
+def check_same_on_all_ranks(values: Mapping[str, Any], shard: Shard) -> None:
+    """Refuse, in all processes, to begin where they differ in something: they would wait for each other, or mix up.
+
+    Raises:
+        ResnetkitError: naming what differs.
+    """
+    if shard.num_ranks == 1:
+        return
+    of_ranks: list[Any] = [None] * shard.num_ranks
+    dist.all_gather_object(of_ranks, dict(values))
+    differing = [name for name in values if any(other[name] != of_ranks[0][name] for other in of_ranks)]
+    require(
+        not differing,
+        f"the processes of this run differ in {', '.join(differing)}",
+        fix="start all of them with the same command, data and versions",
+    )
 
 
 class SynchronizedBatchNorm2d(nn.BatchNorm2d):

@@ -33,7 +33,7 @@ from resnetkit.training.checkpoint import Checkpoint, newest_checkpoint, remove_
 from resnetkit.training.checks import check_batches, check_classes, check_same_data
 from resnetkit.training.choice import DataFacts, choose
 from resnetkit.training.computing import start_computing
-from resnetkit.training.distributed import from_first_rank, process_group
+from resnetkit.training.distributed import check_same_on_all_ranks, from_first_rank, process_group
 from resnetkit.training.finishing import Result, finish, finished_result
 from resnetkit.training.listener import Listener, Listeners, Logger
 from resnetkit.training.loop import Loop
@@ -225,6 +225,9 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
             # Before the images, so that weights which do not fit are refused at once.
             state = new_state(chosen.recipe, _fine_tuned_network(chosen.recipe, weights), computing.device)
         loaded = source.load(SPLITS, chosen.recipe.preprocessing, progress=shard.rank == 0)
+        position = (checkpoint.step, checkpoint.epoch) if checkpoint else None
+        own = {"their recipe": _without_places(chosen.recipe), "their images": loaded.fingerprint}
+        check_same_on_all_ranks({**own, "the checkpoint they go on from": position}, shard)
         check_batches(chosen.recipe, len(loaded.splits["train"]), shard)
         check_classes(chosen.recipe, loaded)
         loaded = replace(loaded, warnings=(*loaded.warnings, *_warnings_about(chosen.recipe, loaded)))
@@ -267,6 +270,11 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
                 result = finish(folder, chosen.recipe, classifier, loaded, state.progress)
                 listener.run_ended(result.scores)
             return from_first_rank(result, shard)  # type: ignore[no-any-return]
+
+
+def _without_places(recipe: Recipe) -> dict[str, Any]:
+    """A recipe's values but for where data and devices are, in which machines may differ."""
+    return to_dict(replace(recipe, data=DataSpec(""), runtime=replace(recipe.runtime, device="auto")))  # type: ignore[no-any-return]
 
 
 def _warnings_about(recipe: Recipe, loaded: LoadedData) -> list[str]:
