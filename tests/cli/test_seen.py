@@ -74,7 +74,9 @@ SAME = ("top1", "confusion", "num_trained_on", "num_watched")
 
 def assert_same(scores: dict[str, Any], other: dict[str, Any]) -> None:
     assert {key: scores[key] for key in SAME} == {key: other[key] for key in SAME}
-    assert scores["log_loss"] == pytest.approx(other["log_loss"], abs=1e-9)  # images may come in another order
+    assert scores["log_loss"] == pytest.approx(
+        other["log_loss"], abs=1e-5
+    )  # images may come in another order and be batched differently
 
 
 @pytest.mark.parametrize("way", ["dots", "link", "moved", "copied", "classifier file", "file of a moved folder"])
