@@ -8,8 +8,11 @@ import pytest
 import torch
 from PIL import Image
 
+from resnetkit.data.spec import DataSpec
 from resnetkit.models.resnet import create_model
+from resnetkit.models.weights import load_weights, read_weights, to_native
 from resnetkit.pretrained.opening import open_network
+from resnetkit.training import runs
 
 from .conftest import Outcome
 
@@ -53,6 +56,47 @@ def test_weights_become_a_classifier_that_needs_no_more_words(cli: Cli, weights:
     said = cli("predict", str(target), str(tmp_path / "grey.png"), *arguments)
     assert said.code == 2
     assert "has class names and a preprocessing of its own" in said.err
+
+
+def test_every_command_that_reads_a_training_checkpoint_tells_what_it_leaves_aside(cli: Cli, tmp_path: Path) -> None:
+    network = create_model("resnet20_b", in_channels=1, num_classes=10).state_dict()
+    content = {f"model.{name.replace('fc.', 'fc.1.')}": tensor for name, tensor in network.items()}
+    file = tmp_path / "last.ckpt"
+    torch.save({"state_dict": {**content, "criterion.weight": torch.ones(10)}, "epoch": 3}, file)
+    told = "left aside, as no part of the network: 'criterion.weight'"
+    assert told in cli("describe", str(file)).out
+    Image.new("L", (8, 8), 200).save(tmp_path / "grey.png")
+    for arguments in (
+        ("predict", str(file), str(tmp_path / "grey.png"), "--class-names", "digits"),
+        ("evaluate", str(file), "digits"),
+        ("compare", str(file), "resnet20_b"),
+        ("convert", str(file), str(tmp_path / "own.safetensors")),
+    ):
+        done = cli(*arguments)
+        assert done.code == 0, done.err
+        assert told in done.err + done.out, arguments
+    as_weights = cli("convert", str(file), str(tmp_path / "theirs.pth"), "--to", "timm")
+    assert told in as_weights.err
+    assert "timm has no network that computes as this one does" in as_weights.err
+    warnings = runs.plan(DataSpec("digits"), settings={"fine_tuning.weights": str(file)})[1].warnings
+    assert f"weights: {told}" in warnings
+
+
+def test_a_head_of_several_layers_is_told_and_replaced_in_training(cli: Cli, tmp_path: Path) -> None:
+    network = create_model("resnet20_b", in_channels=1, num_classes=10).state_dict()
+    head = {"fc.0.weight": torch.ones(9, 64), "fc.0.bias": torch.ones(9), "fc.3.weight": torch.ones(10, 9)}
+    file = tmp_path / "mlp.pth"
+    torch.save({**{n: t for n, t in network.items() if not n.startswith("fc.")}, **head}, file)
+    assert "a head that no network here has (fc.0.weight" in cli("describe", str(file)).out
+    Image.new("L", (8, 8), 200).save(tmp_path / "grey.png")
+    refused = cli("predict", str(file), str(tmp_path / "grey.png"))
+    assert refused.code == 4
+    assert "the file's head has several layers (fc.0, fc.3)" in refused.err
+    settings = {"fine_tuning.weights": str(file), "fine_tuning.reset_head": True}
+    assert runs.plan(DataSpec("digits"), settings=settings)[1].recipe.model_name == "resnet20_b"
+    fitting = create_model("resnet20_b", in_channels=1, num_classes=3)
+    load_weights(fitting, to_native(read_weights(file)).tensors, source="mlp.pth", reset_head=True)
+    assert torch.equal(fitting.state_dict()["conv1.weight"], network["conv1.weight"])
 
 
 def test_a_run_becomes_weights_that_others_read(cli: Cli, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from resnetkit.cli.names import warn_about_name
 from resnetkit.cli.options import EntryOption, JsonOption
-from resnetkit.terminal import say, say_json
+from resnetkit.terminal import say, say_json, warn
 
 if TYPE_CHECKING:
     from resnetkit.evaluation.comparison import ClassifierComparison, TensorComparison, ValueDifference
@@ -42,7 +42,10 @@ def compare(
     require(image_size is None or image_size >= 8, f"--image-size must be at least 8, got {image_size}")
     for name in (a, b):
         warn_about_name(name)
-    subjects = (comparison.find_subject(text, image_size_px=image_size, entry=entry) for text in (a, b))
+    subjects = [comparison.find_subject(text, image_size_px=image_size, entry=entry) for text in (a, b)]
+    for subject in subjects:
+        for text in subject.choices:
+            warn(f"{subject.name}: {text}")
     compared = comparison.compare(*subjects)
     if json:
         say_json(compared.as_values())

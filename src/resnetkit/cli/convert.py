@@ -9,7 +9,7 @@ import typer
 
 from resnetkit.cli.opening import Reading, open_and_warn
 from resnetkit.cli.options import ClassNamesOption, EntryOption, PreprocessOption, WeightsModelOption
-from resnetkit.terminal import say
+from resnetkit.terminal import say, warn
 
 Target = Literal["classifier", "torchvision", "timm", "keras"]
 
@@ -55,5 +55,5 @@ def convert(
             not class_names and not preprocess, f"weights for {to} hold no class names and no preprocessing",
             fix="leave --class-names and --preprocess out, or use --to classifier",
         )  # fmt: skip
-        save_weights(open_network(source, model=model, entry=entry), path, naming=to)
+        save_weights(open_network(source, model=model, entry=entry, tell=warn), path, naming=to)
     say(f"wrote {target}")

@@ -57,7 +57,11 @@ WeightsModelOption = Annotated[
 ]
 EntryOption = Annotated[
     str | None,
-    typer.Option("--entry", help="For a checkpoint that holds several networks: the name of the one to read."),
+    typer.Option(
+        "--entry",
+        help="For a checkpoint that holds several networks: the one to read, by its name or what its tensors begin "
+        "with.",
+    ),
 ]
 ClassNamesOption = Annotated[
     str | None,

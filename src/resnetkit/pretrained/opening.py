@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -112,13 +112,28 @@ def is_own(path: Path) -> bool:
     return not path.is_file() or is_classifier(path)
 
 
-def open_network(source: str | Path, *, model: str | None = None, entry: str | None = None) -> ResNet:
-    """The network alone, of anything :func:`open_classifier` opens; weights without a head too."""
+def open_network(
+    source: str | Path,
+    *,
+    model: str | None = None,
+    entry: str | None = None,
+    tell: Callable[[str], None] | None = None,
+) -> ResNet:
+    """The network alone, of anything :func:`open_classifier` opens; weights without a head too.
+
+    Args:
+        tell: called with what was chosen of the file's content, and what was left aside.
+    """
     path, fetched = locate(source)
     if is_own(path):
         _refuse(source, {"a network": model, "one entry": entry})
         return load_classifier(path).network
-    return _open(path, fetched, entry).build(model, source=str(source))[1]
+    weights = _open(path, fetched, entry)
+    network = weights.build(model, source=str(source))[1]
+    if tell is not None:
+        for text in weights.file.choices:
+            tell(text)
+    return network
 
 
 def _refuse(source: str | Path, stated: Mapping[str, object]) -> None:
@@ -164,7 +179,7 @@ def open_classifier(
     if preprocessing:
         prepared, is_known = override(prepared, preprocessing), True
     names, named = _names(source, candidate, class_names, weights.origin)
-    warnings = []
+    warnings = list(weights.file.choices)
     if not is_known:
         warnings.append(
             "the file does not say how its images are prepared; assumed: "

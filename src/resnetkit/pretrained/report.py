@@ -59,7 +59,7 @@ def _of_weights(source: str, weights: Weights) -> dict[str, Any]:
     found = weights.identification
     first = found.all_candidates[0].spec if found.all_candidates else None
     names = weights.origin.class_names
-    classes = "no head" if first is None or first.num_classes is None else f"{first.num_classes}, not named in the file"
+    classes = _say_head(weights, None if first is None else first.num_classes)
     report: dict[str, Any] = {
         "file": source,
         "kind": f"weights ({file.format}, named as in {weights.native.naming}): {len(file.tensors)} tensors, "
@@ -76,6 +76,16 @@ def _of_weights(source: str, weights: Weights) -> dict[str, Any]:
     if weights.native.notes:
         report["read"] = list(weights.native.notes)
     return report
+
+
+def _say_head(weights: Weights, num_classes: int | None) -> str:
+    """What a head without class names answers, or that it is none of a kind that a network here has."""
+    if num_classes is not None:
+        return f"{num_classes}, not named in the file"
+    head = [name for name in weights.native.tensors if name.startswith("fc.")]
+    if not head:
+        return "no head"
+    return f"a head that no network here has ({', '.join(head)}); resnetkit train --reset-head replaces it"
 
 
 def _networks(found: Identification) -> list[str]:

@@ -82,6 +82,7 @@ class StartingPoint:
         spec, model_name: the network they were made for.
         preprocessing: how its images were prepared.
         class_names: what its head answers.
+        choices: what was chosen of the file's content, or left aside.
     """
 
     weights: str
@@ -89,6 +90,7 @@ class StartingPoint:
     model_name: str = "resnet"
     preprocessing: Preprocessing | None = None
     class_names: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
 
 
 PHOTO_STATISTICS = {  # ImageNet's, which published weights expect too
@@ -186,6 +188,7 @@ def choose(
     better, _ = _choose_model(replace(facts, image_size_px=chosen.preprocessing.image_size_px))
     warnings = [
         *dict.fromkeys((*about_name, *warnings_about_network(base.model, chosen.model, settings))),
+        *(() if start is None else (f"weights: {text}" for text in start.choices)),
         *warnings_about_size(chosen, better),
         *warnings_about_length(chosen, facts.num_train),
         *warnings_about_fine_tuning(chosen),

@@ -43,7 +43,11 @@ class Run:
 
 @dataclass(frozen=True)
 class Subject:
-    """What a text names, as far as it goes: a name has a network alone, a weight file tensors alone, a run all."""
+    """What a text names, as far as it goes: a name has a network alone, a weight file tensors alone, a run all.
+
+    Attributes:
+        choices: what was chosen of a weight file's content, or left aside.
+    """
 
     name: str
     spec: ResNetSpec | None = None
@@ -51,6 +55,7 @@ class Subject:
     tensors: Mapping[str, Tensor] | None = None
     classifier: Classifier | None = None
     run: Run | None = None
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -130,9 +135,9 @@ def _find_weights(text: str, image_size_px: int | None, entry: str | None) -> Su
     weights = open_weights(text, entry=entry)
     candidate = weights.identification.decided
     if candidate is None:
-        return Subject(text, tensors=weights.native.tensors)
+        return Subject(text, tensors=weights.native.tensors, choices=weights.file.choices)
     size = image_size_px or weights.preprocessing(candidate)[0].image_size_px
-    return Subject(text, candidate.spec, size, weights.native.tensors)
+    return Subject(text, candidate.spec, size, weights.native.tensors, choices=weights.file.choices)
 
 
 def compare(a: Subject, b: Subject) -> Comparison:

@@ -104,6 +104,7 @@ def starting_point(settings: Mapping[str, Any], model: str | ResNetSpec | None) 
         candidate.name,
         preprocessing if is_known else None,
         opened.origin.class_names or (),
+        opened.file.choices,
     )
 
 

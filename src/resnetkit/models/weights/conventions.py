@@ -81,6 +81,10 @@ def rename_module(module: str, rows: tuple[Row, ...]) -> str | None:
     return None
 
 
+# What others call the head, where it stands outside a convention's own names: the classes' layer, alone or as the
+# last of a few.
+HEADS = re.compile(r"(?:(?:model_|final_|last_|cls_)?(?:head|fc|classifier|linear)\.)+")
+
 # torchvision's names and timm's for v1 networks; they are ours.
 OWN: tuple[Row, ...] = (
     (r"(?P<stem>conv1(?:\.\d)?|bn1|maxpool\.[01])", "{stem}"),

@@ -37,6 +37,7 @@ class WeightFile:
         tensors: by the file's own names, without what wraps them all; Keras' as ``layer/variable``.
         metadata: whatever else was there, as plain values; a model's ``config.json`` as ``config``.
         notes: what was unwrapped, chosen or converted, for people to read.
+        choices: of these, what whoever uses the weights must be told: what was chosen or left aside.
     """
 
     path: Path
@@ -44,13 +45,15 @@ class WeightFile:
     tensors: dict[str, Tensor]
     metadata: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
 
 
 def read_weights(path: str | Path, *, entry: str | None = None) -> WeightFile:
     """The tensors of a weight file, or of a folder as the Hugging Face hub keeps it; nothing in it is executed.
 
     Args:
-        entry: which of several networks a checkpoint holds; None: the averaged weights if there are any.
+        entry: which of several networks a checkpoint holds: the name of an entry or what its tensors' names begin
+            with; None: the averaged weights if there are any.
 
     Raises:
         ResnetkitError: for a missing, damaged, unsafe or unknown file, or an unknown entry.
@@ -105,13 +108,13 @@ def _read(path: Path, entry: str | None) -> WeightFile:
             content, metadata = keras_files.read_hdf5(path, file_bytes)
         case _:
             assert_never(kind)
-    tensors, found, notes = unwrap(content, entry)
-    metadata |= found
-    tensors, converted = _as_numbers(tensors)
+    unwrapped = unwrap(content, entry)
+    metadata |= unwrapped.metadata
+    tensors, converted = _as_numbers(unwrapped.tensors)
     config = _read_config(path.parent / "config.json")
     if config is not None:
         metadata["config"] = config
-    return WeightFile(path, kind, tensors, metadata, (*notes, *converted))
+    return WeightFile(path, kind, tensors, metadata, (*unwrapped.notes, *converted), unwrapped.choices)
 
 
 def _recognise(path: Path, file_bytes: int) -> Kind:

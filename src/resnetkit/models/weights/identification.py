@@ -14,6 +14,7 @@ from resnetkit.errors import Code, ResnetkitError
 from resnetkit.models.catalog import CATALOG, find_entry
 from resnetkit.models.resnet import ResNet
 from resnetkit.models.spec import Initialization, ResNetSpec
+from resnetkit.models.weights.loading import HEAD
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -123,6 +124,9 @@ def identify(tensors: Mapping[str, Tensor], evidence: Iterable[Evidence] = ()) -
     'resnet20_b'
     """
     shapes = {name: tuple(t.shape) for name, t in tensors.items() if not name.endswith("num_batches_tracked")}
+    head = {name for name in shapes if name.startswith("fc.")}
+    if head != set(HEAD):  # of several layers, or without a bias: a new head may replace it
+        shapes = {name: shape for name, shape in shapes.items() if name not in head}
     found = tuple(_candidates(shapes))
     left, reasons = list(found), list[str]()
     evidence = tuple(evidence)

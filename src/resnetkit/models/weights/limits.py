@@ -11,6 +11,7 @@ MAX_BYTES = 8 << 30  # the largest published residual network (BiT R152x4) has 3
 MAX_GROWTH = 20  # tensors may take this many times the bytes of their file: trained weights hardly compress
 SMALL_BYTES = 64 << 20  # below this a file may grow as it likes, e.g. one of zeros
 MAX_JSON_BYTES = 64 << 20
+MAX_TENSORS = 20_000  # ResNet-1202 has 7,000
 
 
 class Unreadable(Exception):  # noqa: N818 - a state of the file, turned into our one error by the reader

@@ -35,7 +35,7 @@ def load_weights(
     given = dict(tensors)
     if reset_head:
         own = {name: tensor for name, tensor in own.items() if name not in HEAD}
-        given = {name: tensor for name, tensor in given.items() if name not in HEAD}
+        given = {name: tensor for name, tensor in given.items() if not name.startswith("fc.")}
     if adapt_channels:
         for name in STEM_CONVS:
             if name in own and name in given and given[name].ndim == 4:

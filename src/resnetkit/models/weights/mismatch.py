@@ -63,6 +63,9 @@ def _head(mismatch: Mismatch, given: Tensors, own: Tensors) -> tuple[str, str, s
         return "", "", names
     if "fc.weight" in mismatch.mis_shaped and given["fc.weight"].shape[1:] == own["fc.weight"].shape[1:]:
         return f"the file has {len(given['fc.weight'])} classes, the network {len(own['fc.weight'])}", fix, names
+    layers = sorted({name.rpartition(".")[0] for name in names if name.count(".") > 1})
+    if layers:
+        return f"the file's head has several layers ({', '.join(layers)}), the network's one", fix, names
     if "fc.weight" in mismatch.missing:
         return "the file has no head", fix, names
     if "fc.weight" in mismatch.unexpected:

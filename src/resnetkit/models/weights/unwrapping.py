@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
 from resnetkit.errors import did_you_mean
-from resnetkit.models.weights.limits import Unreadable
+from resnetkit.models.weights.grouping import choose_network
+from resnetkit.models.weights.limits import MAX_TENSORS, Unreadable
 
 # Where training scripts keep weights, best first: averaged ones are what their authors report.
 AVERAGED = ("state_dict_ema", "model_ema", "ema_state_dict", "ema")
@@ -17,46 +19,64 @@ CURRENT = ("state_dict", "model_state_dict", "model", "net", "network", "weights
 NOT_WEIGHTS = ("optimizer", "optim", "optimizer_state_dict", "scheduler", "lr_scheduler", "scaler", "amp", "criterion")
 MAX_DEPTH = 3
 
-# Modules that hold the whole network as their one child, and so prefix every name.
-WRAPPERS = ("module.", "_orig_mod.", "model.", "net.", "network.", "backbone.", "encoder.")
-BESIDE_BACKBONE = ("head.", "fc.", "classifier.", "linear.")
-
 COUNTERS = ("total_ops", "total_params", "n_averaged")  # of profilers and of torch's averaged model
 
 
-def unwrap(content: object, entry: str | None) -> tuple[dict[str, Tensor], dict[str, Any], list[str]]:
-    """State dict, what else was there as plain values, and notes.
+@dataclass(frozen=True)
+class Unwrapped:
+    """A network's state dict, taken out of what a script saved.
+
+    Attributes:
+        metadata: what else was there as plain values.
+        notes: what was taken and taken off.
+        choices: of these, what a user of the weights must be told: what was chosen or left aside.
+    """
+
+    tensors: dict[str, Tensor]
+    metadata: dict[str, Any]
+    notes: tuple[str, ...]
+    choices: tuple[str, ...]
+
+
+def unwrap(content: object, entry: str | None) -> Unwrapped:
+    """The network's state dict in anything a script saved.
+
+    Args:
+        entry: the name of an entry, or in a state dict a prefix of names, where there are several networks.
 
     Raises:
-        Unreadable: where there is no state dict, or no entry of that name.
+        Unreadable: where there is no state dict, none of that name, or several and nothing says which.
     """
     metadata: dict[str, Any] = {}
-    notes: list[str] = []
+    notes, choices = list[str](), list[str]()
     for _ in range(MAX_DEPTH):
         candidates = _candidates(content)
         if not candidates:
             break
         assert isinstance(content, Mapping)
-        name = _choose(list(candidates), entry)
-        entry = None if name == entry else entry
+        name, entry = _choose(candidates, entry)
         others = [other for other in candidates if other != name]
         aside = [key for key in content if isinstance(key, str) and key in NOT_WEIGHTS]
-        notes.append(f"took the entry '{name}'" + (f"; --entry reads {_quoted(others)} instead" if others else ""))
+        note = f"took the entry '{name}'" + (f"; --entry reads {_quoted(others)} instead" if others else "")
+        notes.append(note)
+        choices += [note] if others else []
         notes += [f"left aside: {_quoted(aside)}"] if aside else []
         metadata |= _plain_items(content, leave=[*candidates, *aside])
         content = candidates[name]
-    if entry is not None:
-        raise Unreadable(f"it has no entry '{entry}': it is one state dict", "leave --entry out")
     if not _is_state_dict(content):
         raise Unreadable("it holds no state dict", "save model.state_dict() into it")
     assert isinstance(content, Mapping)
     metadata |= _plain_items(content, leave=())
     tensors = {str(name): tensor for name, tensor in content.items() if isinstance(tensor, Tensor)}
+    if len(tensors) > MAX_TENSORS:
+        raise Unreadable(f"it holds {len(tensors):,} tensors; {MAX_TENSORS:,} are the most that are read")
     tensors, counted = _without_counters(tensors)
-    stripped, prefix = strip_wrappers(tensors)
     notes += [f"left out {counted} counters that are no weights"] if counted else []
-    notes += [f"took the prefix '{prefix}' off the names"] if prefix else []
-    return stripped, metadata, notes
+    if not tensors:
+        raise Unreadable("it holds no state dict", "save model.state_dict() into it")
+    group, found, said = choose_network(tensors, entry)
+    network = {name: tensors[whole] for name, whole in group.names.items()}
+    return Unwrapped(network, metadata, (*notes, *found, *said), (*choices, *said))
 
 
 def _is_state_dict(content: object) -> bool:
@@ -82,40 +102,25 @@ def _candidates(content: object) -> dict[str, object]:
     return {name: content[name] for name in sorted(names, key=lambda name: order.get(name, len(order)))}
 
 
-def _choose(names: list[str], entry: str | None) -> str:
-    if entry is not None and len(names) > 1 and entry not in names:
-        raise Unreadable(f"it has no entry '{entry}'", did_you_mean(entry, names))
-    if entry in names:
+def _choose(candidates: Mapping[str, object], entry: str | None) -> tuple[str, str | None]:
+    """The entry to read, and what of the wanted one's name is still to be found inside it."""
+    names = list(candidates)
+    named = next((name for name in names if entry is not None and f"{entry}.".startswith(f"{name}.")), None)
+    if named is not None:
         assert entry is not None
-        return entry
+        return named, entry[len(named) + 1 :] or None
+    if entry is not None and len(names) > 1:
+        raise Unreadable(f"it has no entry '{entry}'", did_you_mean(entry, names))
     if len(names) > 1 and names[0] not in AVERAGED + CURRENT:
         raise Unreadable(
             f"it holds several networks: {_quoted(names)}", "name one of them with --entry, in Python with entry="
         )
-    return names[0]
+    return names[0], entry
 
 
 def _without_counters(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], int]:
     kept = {name: tensor for name, tensor in tensors.items() if name.rpartition(".")[2] not in COUNTERS}
     return kept, len(tensors) - len(kept)
-
-
-def strip_wrappers(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], str]:
-    """The tensors without the prefixes that all of them carry, and what was taken off.
-
-    A backbone's prefix goes too where only heads stand beside it.
-    """
-    names, taken = list(tensors), ""
-    while prefix := next((p for p in WRAPPERS if _all_carry(p, names)), ""):
-        names = [name.removeprefix(prefix) for name in names]
-        taken += prefix
-    return dict(zip(names, tensors.values(), strict=True)), taken
-
-
-def _all_carry(prefix: str, names: list[str]) -> bool:
-    others = [name for name in names if not name.startswith(prefix)]
-    allowed = BESIDE_BACKBONE if prefix == "backbone." else ()
-    return len(others) < len(names) and all(name.startswith(allowed) for name in others)
 
 
 def _plain_items(content: Mapping[Any, Any], leave: Any) -> dict[str, Any]:
