@@ -17,7 +17,7 @@ from resnetkit.files import sha256_of
 from resnetkit.models.weights import keras_order
 from resnetkit.models.weights.files import WeightFile
 from resnetkit.models.weights.identification import Candidate, Evidence
-from resnetkit.pretrained.class_names import from_json
+from resnetkit.pretrained.class_names import from_json, tell_apart
 from resnetkit.pretrained.hub import HubFile
 from resnetkit.pretrained.published import CIFAR10_USUAL, KERAS_V1, KERAS_V2, PUBLISHED, PUBLISHED_BY_MD5, Published
 
@@ -185,11 +185,9 @@ def _class_names(config: Mapping[str, Any]) -> tuple[str, ...] | None:
     if labels is None and isinstance(settings, dict):
         labels = settings.get("label_names")
     try:
-        names = from_json(labels)
+        return tell_apart(from_json(labels))
     except ValueError:
         return None
-    # Where two classes share a word, as ImageNet's cranes do, each also gets its number.
-    return tuple(f"{name} ({i})" if names.count(name) > 1 else name for i, name in enumerate(names))
 
 
 def _read_json(path: Path) -> Mapping[str, Any]:
