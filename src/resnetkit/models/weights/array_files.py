@@ -13,7 +13,7 @@ from numpy.lib import format as npy
 from safetensors import safe_open
 from torch import Tensor
 
-from resnetkit.models.weights.limits import Unreadable, check_archive
+from resnetkit.models.weights.limits import Unreadable, check_archive, check_count
 
 NUMBERS = "fiub"  # numpy's kinds of numbers: float, signed, unsigned, bool
 
@@ -21,6 +21,7 @@ NUMBERS = "fiub"  # numpy's kinds of numbers: float, signed, unsigned, bool
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The tensors and the metadata; the format checks its own header against the file's size."""
     with safe_open(path, framework="pt") as opened:
+        check_count(len(opened.keys()))
         return {name: opened.get_tensor(name) for name in opened.keys()}, dict(opened.metadata() or {})  # noqa: SIM118
 
 
@@ -31,6 +32,7 @@ def read_npz(archive: zipfile.ZipFile, file_bytes: int) -> dict[str, Tensor]:
         Unreadable: for an array of objects (a pickle), or one whose header claims more than its entry holds.
     """
     entries = archive.infolist()
+    check_count(len(entries))
     check_archive(entries, file_bytes)
     tensors = {}
     for entry in entries:

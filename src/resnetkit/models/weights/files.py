@@ -14,7 +14,7 @@ from torch import Tensor
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.models.weights import keras_files
 from resnetkit.models.weights.array_files import read_npz, read_safetensors
-from resnetkit.models.weights.limits import MAX_BYTES, MAX_JSON_BYTES, Unreadable, refusal
+from resnetkit.models.weights.limits import MAX_BYTES, MAX_JSON_BYTES, Unreadable, check_size, refusal
 from resnetkit.models.weights.torch_files import check_torch_archive, read_torch
 from resnetkit.models.weights.unwrapping import unwrap
 
@@ -105,12 +105,13 @@ def _read(path: Path, entry: str | None) -> WeightFile:
             with zipfile.ZipFile(path) as archive:
                 content, metadata = keras_files.read_keras_archive(archive, file_bytes)
         case "hdf5":
+            keras_files.rehearse(path, "", file_bytes)
             content, metadata = keras_files.read_hdf5(path, file_bytes)
         case _:
             assert_never(kind)
     unwrapped = unwrap(content, entry)
     metadata |= unwrapped.metadata
-    tensors, converted = _as_numbers(unwrapped.tensors)
+    tensors, converted = _as_numbers(unwrapped.tensors, file_bytes)
     config = _read_config(path.parent / "config.json")
     if config is not None:
         metadata["config"] = config
@@ -140,10 +141,12 @@ def _recognise(path: Path, file_bytes: int) -> Kind:
     raise Unreadable("it begins like no kind of weight file")
 
 
-def _as_numbers(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], list[str]]:
+def _as_numbers(tensors: dict[str, Tensor], file_bytes: int) -> tuple[dict[str, Tensor], list[str]]:
     """Dense tensors on the CPU, the short floating point types widened."""
-    result, widened = {}, set()
+    result, widened, num_bytes = {}, set(), 0
     for name, tensor in tensors.items():
+        num_bytes += tensor.numel() * max(4, tensor.element_size())  # each may be a view of the same numbers
+        check_size(num_bytes, 2 * file_bytes)
         if tensor.device.type != "cpu" or tensor.layout is not torch.strided or tensor.is_quantized:
             raise Unreadable(
                 f"its tensor '{name}' is not a plain one", "save the weights dense, unquantised, from the CPU"

@@ -10,7 +10,10 @@ import importlib
 import io
 import json
 import math
+import os
 import re
+import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -24,6 +27,9 @@ from resnetkit.errors import Code, ResnetkitError
 from resnetkit.models.weights.limits import MAX_JSON_BYTES, Unreadable, check_archive, check_size
 
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
+CHECK = Path(__file__).with_name("hdf5_check.py")
+CHECK_SECONDS, CHECK_BYTES_PER_SECOND = 3, 50_000_000
+CHECK_BYTES = 3 << 29
 MAX_DEPTH = 12  # of nested groups: models in models
 
 # Keras 3 numbers a layer's variables; these are their names, where the layer has all of them.
@@ -58,9 +64,34 @@ def read_keras_archive(archive: zipfile.ZipFile, file_bytes: int) -> tuple[dict[
     if entries[0].file_size > MAX_JSON_BYTES:
         raise Unreadable(f"its {CONFIG} has {entries[0].file_size:,} bytes")
     config = json.loads(archive.read(CONFIG))
+    rehearse(Path(str(archive.filename)), WEIGHTS, file_bytes)
     weights = io.BytesIO(archive.read(WEIGHTS))
     tensors, _ = read_hdf5(weights, entries[1].file_size, _containers(config))
     return tensors, {"keras_config": config}
+
+
+def rehearse(path: Path, member: str, file_bytes: int) -> None:
+    """Have the file, or one in a zip, read by a process that can be stopped.
+
+    Raises:
+        Unreadable: where that process fails, or asks for more time or memory than the file explains.
+    """
+    import_h5py()
+    seconds = CHECK_SECONDS + file_bytes // CHECK_BYTES_PER_SECOND
+    limits = [str(CHECK_BYTES + 2 * file_bytes), str(seconds)]
+    quiet = {"HDF5_PLUGIN_PATH": os.devnull, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", str(CHECK), str(path.absolute()), member, *limits],
+            env={**os.environ, **quiet}, capture_output=True, timeout=3 * seconds,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise Unreadable(f"it is damaged: reading it was given up after {3 * seconds} s") from None
+    if done.returncode < 0:
+        raise Unreadable("it is damaged: reading it takes more time or memory than its size explains")
+    if done.returncode > 0:
+        reason = ascii(done.stderr.decode(errors="replace").strip().rpartition("\n")[2][:200])[1:-1]
+        raise Unreadable(f"it is damaged, or no weight file ({reason})")
 
 
 def _containers(config: Any) -> dict[str, str]:

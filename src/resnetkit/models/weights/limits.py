@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from resnetkit.errors import Code, ResnetkitError
 
 MAX_BYTES = 8 << 30  # the largest published residual network (BiT R152x4) has 3.8e9 bytes
+MAX_EXTRA_BYTES = 512 << 20  # tensors may take this many more bytes than their file
 MAX_GROWTH = 20  # tensors may take this many times the bytes of their file: trained weights hardly compress
 SMALL_BYTES = 64 << 20  # below this a file may grow as it likes, e.g. one of zeros
 MAX_JSON_BYTES = 64 << 20
@@ -34,12 +35,18 @@ def refusal(path: object, why: str, fix: str = "") -> ResnetkitError:
 
 def check_size(num_bytes: int, file_bytes: int) -> None:
     """Refuse tensors of ``num_bytes`` in all that a file of ``file_bytes`` cannot honestly hold."""
-    allowed = min(MAX_BYTES, max(SMALL_BYTES, MAX_GROWTH * file_bytes))
+    allowed = min(MAX_BYTES, file_bytes + MAX_EXTRA_BYTES, max(SMALL_BYTES, MAX_GROWTH * file_bytes))
     if num_bytes > allowed:
         raise Unreadable(
             f"it asks for {num_bytes:,} bytes of memory, which its {file_bytes:,} bytes do not explain",
             "give a file whose tensors are not compressed",
         )
+
+
+def check_count(num_tensors: int) -> None:
+    """Refuse more tensors than any network has."""
+    if num_tensors > MAX_TENSORS:
+        raise Unreadable(f"it holds {num_tensors:,} tensors; {MAX_TENSORS:,} are the most that are read")
 
 
 def check_archive(entries: Iterable[zipfile.ZipInfo], file_bytes: int) -> None:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import io
 import pickle
 import re
 import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import torch
 
 from resnetkit.models.weights.limits import Unreadable
+from resnetkit.models.weights.pickle_check import Rehearsal
+
+LEGACY_PICKLES = 5  # a magic number, the protocol, the machine, the content, the storages' keys
 
 
 class _NumpyType:
@@ -54,6 +59,9 @@ def check_torch_archive(entries: list[zipfile.ZipInfo], file_bytes: int) -> None
     if any(re.search(r"(^|/)code/|/constants\.pkl$", entry.filename) for entry in entries):
         raise Unreadable("it is a TorchScript program, not a state dict", "save model.state_dict() of it")
     stored = all(entry.compress_type == zipfile.ZIP_STORED for entry in entries)
+    names = [entry.filename for entry in entries]
+    if len(set(names)) < len(names):
+        raise Unreadable("two of its records have one name, which torch never writes")
     if not stored or sum(entry.file_size for entry in entries) > file_bytes:
         raise Unreadable("its records unpack to more than the file holds, which torch never writes")
 
@@ -67,9 +75,24 @@ def read_torch(path: Path) -> object:
     try:
         # Opened here, for torch reads a path that ends in .safetensors in another way.
         with torch.serialization.safe_globals([*STAND_INS]), open(path, "rb") as file:
+            _rehearse(file, path.stat().st_size)
             return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise _refuse(str(error)) from None
+
+
+def _rehearse(file: BinaryIO, file_bytes: int) -> None:
+    """Refuse what would take memory or time that the file does not explain."""
+    if zipfile.is_zipfile(file):
+        file.seek(0)
+        # By torch's own reader, so that it is the record which torch reads afterwards.
+        content = torch._C.PyTorchFileReader(file).get_record("data.pkl")
+        Rehearsal(io.BytesIO(content), file_bytes).load()
+    else:
+        file.seek(0)
+        for _ in range(LEGACY_PICKLES):
+            Rehearsal(file, file_bytes).load()
+    file.seek(0)
 
 
 def _refuse(message: str) -> Unreadable:

@@ -11,13 +11,14 @@ from torch import Tensor
 
 from resnetkit.errors import did_you_mean
 from resnetkit.models.weights.grouping import choose_network
-from resnetkit.models.weights.limits import MAX_TENSORS, Unreadable
+from resnetkit.models.weights.limits import Unreadable, check_count
 
 # Where training scripts keep weights, best first: averaged ones are what their authors report.
 AVERAGED = ("state_dict_ema", "model_ema", "ema_state_dict", "ema")
 CURRENT = ("state_dict", "model_state_dict", "model", "net", "network", "weights", "params")
 NOT_WEIGHTS = ("optimizer", "optim", "optimizer_state_dict", "scheduler", "lr_scheduler", "scaler", "amp", "criterion")
 MAX_DEPTH = 3
+MAX_VALUES = 200_000  # of metadata
 
 COUNTERS = ("total_ops", "total_params", "n_averaged")  # of profilers and of torch's averaged model
 
@@ -68,8 +69,7 @@ def unwrap(content: object, entry: str | None) -> Unwrapped:
     assert isinstance(content, Mapping)
     metadata |= _plain_items(content, leave=())
     tensors = {str(name): tensor for name, tensor in content.items() if isinstance(tensor, Tensor)}
-    if len(tensors) > MAX_TENSORS:
-        raise Unreadable(f"it holds {len(tensors):,} tensors; {MAX_TENSORS:,} are the most that are read")
+    check_count(len(tensors))
     tensors, counted = _without_counters(tensors)
     notes += [f"left out {counted} counters that are no weights"] if counted else []
     if not tensors:
@@ -87,17 +87,23 @@ def _is_state_dict(content: object) -> bool:
     )
 
 
-def _holds_state_dict(content: object, depth: int = MAX_DEPTH) -> bool:
+def _holds_state_dict(content: object, seen: set[tuple[int, int]], depth: int = MAX_DEPTH) -> bool:
+    """Whether a state dict is somewhere inside; ``seen`` are mappings without, by identity and depth: each is looked
+    through once, however often a pickle repeats it."""
     if _is_state_dict(content):
         return True
-    return depth > 1 and isinstance(content, Mapping) and any(_holds_state_dict(v, depth - 1) for v in content.values())
+    if depth == 1 or not isinstance(content, Mapping) or (id(content), depth) in seen:
+        return False
+    seen.add((id(content), depth))
+    return any(_holds_state_dict(value, seen, depth - 1) for value in content.values())
 
 
 def _candidates(content: object) -> dict[str, object]:
     """The entries that hold weights, best first."""
     if not isinstance(content, Mapping):
         return {}
-    names = [str(k) for k, v in content.items() if k not in NOT_WEIGHTS and _holds_state_dict(v)]
+    seen: set[tuple[int, int]] = set()
+    names = [str(k) for k, v in content.items() if k not in NOT_WEIGHTS and _holds_state_dict(v, seen)]
     order = {name: i for i, name in enumerate(AVERAGED + CURRENT)}
     return {name: content[name] for name in sorted(names, key=lambda name: order.get(name, len(order)))}
 
@@ -125,19 +131,30 @@ def _without_counters(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], in
 
 def _plain_items(content: Mapping[Any, Any], leave: Any) -> dict[str, Any]:
     items = {str(k): v for k, v in content.items() if k not in leave and not isinstance(v, Tensor)}
-    return {name: plain for name, value in items.items() if (plain := _plain(value)) is not None}
+    budget = Budget(MAX_VALUES)
+    return {name: plain for name, value in items.items() if (plain := _plain(value, budget)) is not None}
 
 
-def _plain(value: object, depth: int = 6) -> Any:
-    """Numbers, texts, and lists and dicts of them; None for anything else."""
+@dataclass
+class Budget:
+    """How many more values are copied: a pickle can repeat one list in a list a thousand times, level after level."""
+
+    left: int
+
+
+def _plain(value: object, budget: Budget, depth: int = 6) -> Any:
+    """Numbers, texts, and lists and dicts of them; None for anything else, and beyond the budget."""
+    budget.left -= 1
+    if budget.left < 0:
+        return None
     if isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, argparse.Namespace):
         value = vars(value)
     if depth and isinstance(value, Mapping):
-        return {str(k): _plain(v, depth - 1) for k, v in value.items()}
+        return {str(k): _plain(v, budget, depth - 1) for k, v in value.items() if budget.left > 0}
     if depth and isinstance(value, list | tuple):
-        return [_plain(v, depth - 1) for v in value]
+        return [_plain(v, budget, depth - 1) for v in value if budget.left > 0]
     return None
 
 
