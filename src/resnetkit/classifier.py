@@ -154,6 +154,8 @@ def load_classifier(path: str | Path, *, device: str | torch.device = "cpu") -> 
     except (SafetensorError, OSError) as error:
         raise unreadable(file, error) from None
     try:
+        with torch.device("meta"):  # that all shapes are those of the file is known before anything is allocated
+            load_weights(ResNet(description.spec), tensors, source=str(file), only_check=True)
         network = ResNet(description.spec)
         load_weights(network, tensors, source=str(file))
         classifier = Classifier(

@@ -16,6 +16,7 @@ from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.models.spec import ResNetSpec
 
 FORMAT = "resnetkit classifier 2"
+LEAST_SIDE = 1_024  # smaller numbers are never refused: a small network has few tensors, and kernels beside channels
 FILE_NAME = "classifier.safetensors"
 BEST_FILE_NAME = "best_so_far.safetensors"  # of a run that has not finished
 
@@ -119,6 +120,7 @@ def read_description(file: Path) -> Description:
             fix="use the version of resnetkit that wrote it, or train again",
             code=Code.WEIGHTS,
         )
+        _check_claims(file, description["model"])
         return Description(
             spec=from_dict(ResNetSpec, description["model"], where=str(file)),
             preprocessing=from_dict(Preprocessing, description["preprocessing"], where=str(file)),
@@ -131,6 +133,30 @@ def read_description(file: Path) -> Description:
         raise error if error.code is Code.WEIGHTS else invalid(file, error) from None
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise ResnetkitError(Code.WEIGHTS, f"the description in {file} is damaged", why=repr(error)) from None
+
+
+def _check_claims(file: Path, model: object) -> None:
+    """Refuse a network that is larger than the file's own tensors, before anything of it is made.
+
+    Raises:
+        ValueError: for more blocks or stages than there are tensors, or more channels, classes or pixels of a kernel
+            than the longest of their sides.
+    """
+    with safe_open(file, framework="np") as opened:
+        shapes = [opened.get_slice(name).get_shape() for name in opened.keys()]  # noqa: SIM118
+    longest = max([LEAST_SIDE, *(side for shape in shapes for side in shape)])
+    waiting: list[object] = [model]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict | list):
+            if len(item) > max(LEAST_SIDE, len(shapes)):
+                raise ValueError(f"its network has a list of {len(item):,}, the file {len(shapes):,} tensors")
+            waiting += item.values() if isinstance(item, dict) else item
+        elif isinstance(item, int | float) and not abs(item) <= longest:  # NaN too
+            raise ValueError(f"its network has the number {item:.6g}, its tensors at most {longest:,} on a side")
+    depths = model.get("depths") if isinstance(model, dict) else None
+    if isinstance(depths, list) and sum(depth for depth in depths if isinstance(depth, int)) > len(shapes):
+        raise ValueError(f"its network has {sum(depths):,} blocks, the file {len(shapes):,} tensors")
 
 
 def unreadable(file: Path, error: Exception) -> ResnetkitError:

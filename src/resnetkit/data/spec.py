@@ -17,6 +17,9 @@ WHITE_16BIT = 0xFFFF  # the largest value there is
 REDUCED_RATIO = 2
 
 
+MAX_SIZE_PX = 8_192  # of images that a network is given: one of them takes 200 MB of bytes, its maps far more
+
+
 @frozen
 class Preprocessing:
     """From a decoded image to the network's input; part of every classifier.
@@ -71,6 +74,7 @@ class Preprocessing:
 
     def __post_init__(self) -> None:
         require(self.image_size_px >= 1, f"image_size_px must be at least 1, got {self.image_size_px}")
+        require(self.resize_px <= MAX_SIZE_PX, f"resize_px must be at most {MAX_SIZE_PX:,}, got {self.resize_px:.6g}")
         require(
             self.resize_px >= self.image_size_px,
             f"resize_px must be at least image_size_px ({self.image_size_px}), got {self.resize_px}",

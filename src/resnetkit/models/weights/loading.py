@@ -20,12 +20,14 @@ def load_weights(
     source: str,
     reset_head: bool = False,
     adapt_channels: bool = False,
+    only_check: bool = False,
 ) -> None:
     """Copy tensors into a network: every one fits, or none is copied.
 
     Args:
         source: where the tensors come from, for the error's text.
         reset_head: keep the network's own freshly drawn head, e.g. for other classes.
+        only_check: copy nothing.
         adapt_channels: fit the stem's conv to the network's input channels, see :func:`adapt_input`.
 
     Raises:
@@ -44,6 +46,8 @@ def load_weights(
     if mismatch:
         why, fix = explain(mismatch, given, own)
         raise ResnetkitError(Code.WEIGHTS, f"the weights in {source} do not fit the network", why=why, fix=fix)
+    if only_check:
+        return
     network.load_state_dict(given, strict=False)
 
 
