@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import codecs
 import io
 import json
 import os
 import pickle
 import struct
 import tarfile
+import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 import pytest
@@ -327,6 +330,93 @@ def test_a_file_that_lies_is_refused(
     path = tmp_path / "weights"
     write(path, tensors)
     assert why in refused(path).why
+
+
+class Call:
+    """Pickles as a call of some function with some arguments."""
+
+    def __init__(self, function: object, *arguments: object) -> None:
+        self.call = (function, arguments)
+
+    def __reduce__(self) -> Any:
+        return self.call
+
+
+def doubled(pair: Callable[[object, object], object], levels: int = 60) -> object:
+    """A value of two equal halves, each of two equal halves …: small in a pickle, endless to whoever walks it."""
+    value: object = pair(1, 1)
+    for _ in range(levels):
+        value = pair(value, value)
+    return value
+
+
+def wide(width: int, levels: int) -> object:
+    value: object = 1
+    for _ in range(levels):
+        value = [value] * width
+    return value
+
+
+def with_counter(count: int) -> bytes:
+    """A legacy file whose one storage claims so many numbers."""
+    buffer = io.BytesIO()
+    torch.save({"w": torch.ones(77)}, buffer, _use_new_zipfile_serialization=False)
+    content = buffer.getvalue()
+    assert content.count(b"K\x4d") >= 1
+    return content.replace(b"K\x4d", b"J" + struct.pack("<i", count))
+
+
+@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        Call(bytearray, 1 << 40),
+        Call(torch.Tensor, 1 << 38),
+        Call(PurePosixPath, doubled(lambda a, b: [a, b])),
+        Call(codecs.encode, "a" * 1000, "idna"),
+    ],
+    ids=["bytes", "a tensor by its size", "a path of lists", "codec"],
+)
+def test_a_pickle_that_eats_time_or_memory_is_refused_at_once(tmp_path: Path, value: object, zipped: bool) -> None:
+    file = tmp_path / "a.pt"
+    torch.save({"state_dict": {"w": torch.ones(2)}, "x": value}, file, _use_new_zipfile_serialization=zipped)
+    start = time.process_time()
+    refused(file)
+    assert time.process_time() - start < 5
+
+
+def test_keys_that_are_endless_to_hash_are_refused(tmp_path: Path) -> None:
+    magic, version, machine = (pickle.dumps(value, 2) for value in (0x1950A86A20F9469CFC6C, 1001, {}))
+    endless = b"\x80\x02}K\x01" + b"q\x00h\x00\x86" * 60 + b"K\x01s."  # {((((1, 1), (1, 1)), …): 1}
+    (tmp_path / "a.pt").write_bytes(magic + version + machine + endless + pickle.dumps([], 2))
+    start = time.process_time()
+    assert "keys that are neither texts nor numbers" in refused(tmp_path / "a.pt").why
+    assert time.process_time() - start < 5
+
+
+def test_a_list_that_repeats_itself_is_not_copied_out(tmp_path: Path, tensors: dict[str, Tensor]) -> None:
+    start = time.process_time()
+    torch.save({"state_dict": tensors, "history": wide(1000, 6), "deep": doubled(lambda a, b: [a, b])}, tmp_path / "a")
+    assert_equal(read_weights(tmp_path / "a").tensors, tensors)
+    assert time.process_time() - start < 5
+
+
+def test_a_storage_that_claims_more_than_the_file_is_refused_before_it_is_made(tmp_path: Path) -> None:
+    (tmp_path / "a.pt").write_bytes(with_counter(2**31 - 1))
+    assert "claim more numbers" in refused(tmp_path / "a.pt").why
+
+
+def test_views_of_the_same_numbers_are_counted_each(tmp_path: Path) -> None:
+    half = torch.zeros(8 << 20, dtype=torch.float16)
+    torch.save({f"layer{i}": half for i in range(1000)}, tmp_path / "a.pt")
+    assert "asks for" in refused(tmp_path / "a.pt").why
+
+
+def test_a_zip_with_two_records_of_one_name_is_refused(tmp_path: Path, tensors: dict[str, Tensor]) -> None:
+    torch.save(tensors, tmp_path / "a.pt")
+    with zipfile.ZipFile(tmp_path / "a.pt", "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.writestr(archive.namelist()[0], b"another")
+    assert "one name" in refused(tmp_path / "a.pt").why
 
 
 def test_a_numpy_scalar_that_lies_is_not_read(tmp_path: Path, tensors: dict[str, Tensor]) -> None:
