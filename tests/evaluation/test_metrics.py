@@ -42,7 +42,7 @@ def test_agrees_with_scikit_learn(random_answers):
     assert scores.top5.value == pytest.approx(sklearn.metrics.top_k_accuracy_score(labels, probabilities, k=5))
     assert scores.log_loss == pytest.approx(sklearn.metrics.log_loss(labels, probabilities))
     assert scores.macro_f1 == pytest.approx(sklearn.metrics.f1_score(labels, predicted, average="macro"))
-    np.testing.assert_array_equal(scores.confusion, sklearn.metrics.confusion_matrix(labels, predicted))
+    np.testing.assert_array_equal(scores.confusion_matrix, sklearn.metrics.confusion_matrix(labels, predicted))
     precision, recall, f1, support = sklearn.metrics.precision_recall_fscore_support(labels, predicted)
     np.testing.assert_allclose([c.precision for c in scores.classes], precision)
     np.testing.assert_allclose([c.recall for c in scores.classes], recall)
@@ -78,7 +78,7 @@ def test_a_constant_answer_earns_only_the_first_classes():
     scores = score(np.full((10, 10), 0.1), labels, names(10))
     assert scores.top1.correct == 1
     assert scores.top5.correct == 5
-    assert [row[0] for row in scores.confusion] == [1] * 10, "top-1 and confusion matrix break ties alike"
+    assert scores.confusion_matrix[:, 0].tolist() == [1] * 10, "top-1 and confusion matrix break ties alike"
 
 
 @pytest.mark.parametrize(("num_classes", "has_top5"), [(2, False), (5, False), (6, True)])
@@ -120,11 +120,11 @@ def test_confused_pairs_are_the_mistakes_in_order(random_answers):
     first = pairs[0]
     true, predicted = names(8).index(first.true_name), names(8).index(first.predicted_name)
     assert (
-        scores.confusion[true][predicted]
+        scores.confusion_matrix[true, predicted]
         == first.num_images
-        == np.max(np.array(scores.confusion) * (1 - np.eye(8, dtype=int)))
+        == np.max(scores.confusion_matrix * (1 - np.eye(8, dtype=int)))
     )
-    assert first.rate == first.num_images / sum(scores.confusion[true])
+    assert first.rate == first.num_images / scores.confusion_matrix[true].sum()
 
 
 @given(st.integers(1, 10**6).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
@@ -185,3 +185,21 @@ def test_what_cannot_be_scored_is_refused(probabilities, labels, class_names, sa
 def test_wilson_interval_refuses_the_impossible(arguments):
     with pytest.raises(ResnetkitError):
         wilson_interval(*arguments)
+
+
+def test_a_matrix_of_many_classes_is_kept_by_its_cells() -> None:
+    """A thousand images of 3,000 classes fill a thousand cells at most, not nine million."""
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 3000, 1000)
+    scores = score(np.eye(3000)[random.integers(0, 3000, 1000)], labels, names(3000))
+    assert len(json.dumps(to_dict(scores))) < 1_000_000
+    assert from_dict(Scores, to_dict(scores)) == scores
+    assert sum(cell.num_images for cell in scores.confusion) == scores.confusion_matrix.sum() == 1000
+
+
+@pytest.mark.parametrize("num_classes", [2, 3])
+def test_a_whole_matrix_of_an_earlier_version_is_read(num_classes: int) -> None:
+    labels = np.array([0, 0, 1, 1, num_classes - 1])
+    scores = score(np.eye(num_classes)[[0, 1, 1, 0, 1]], labels, names(num_classes))
+    written = {**to_dict(scores), "confusion": scores.confusion_matrix.tolist()}
+    assert from_dict(Scores, written) == scores

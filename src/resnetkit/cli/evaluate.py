@@ -201,6 +201,7 @@ def _print_evaluation(evaluation: Evaluation, seen: SeenImages | None) -> None:
 
 def _print_scores(scores: Scores) -> None:
     from resnetkit.cli.tables import print_table
+    from resnetkit.evaluation.metrics import confused_pairs
 
     say(f"top-1             {scores.top1}")
     if scores.top5 is not None:
@@ -209,10 +210,9 @@ def _print_scores(scores: Scores) -> None:
     say(f"calibration error {100 * scores.expected_calibration_error:.2f} %  (15 bins)")
     say(f"macro F1          {scores.macro_f1:.4f}")
     lines = []
-    names = [entry.name for entry in scores.classes]
-    for entry, row in zip(scores.classes, scores.confusion, strict=True):
-        others = [(count, name) for count, name in zip(row, names, strict=True) if name != entry.name and count]
-        worst = max(others, default=None)
+    mistaken = {pair.true_name: pair for pair in reversed(confused_pairs(scores))}  # the most frequent stays
+    for entry in scores.classes:
+        worst = mistaken.get(entry.name)
         lines.append(
             (
                 entry.name,
@@ -221,7 +221,7 @@ def _print_scores(scores: Scores) -> None:
                 _share(entry.recall),
                 f"{100 * entry.recall_low:.1f} to {100 * entry.recall_high:.1f}" if entry.num_images else "–",
                 "–" if entry.f1 is None else f"{entry.f1:.3f}",
-                f"{worst[1]} ({worst[0]})" if worst else "",
+                f"{worst.predicted_name} ({worst.num_images:,})" if worst else "",
             )
         )
     columns = ("class", "images", "precision", "recall", "95 % interval", "F1", "mostly taken for")

@@ -8,10 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from statistics import NormalDist
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import BeforeValidator
 
 from resnetkit.config import frozen
 from resnetkit.errors import Code, require
@@ -69,6 +70,30 @@ class ClassScore:
 
 
 @frozen
+class Cell:
+    """A cell of the confusion matrix that is not empty: images of class ``true`` that were taken for ``predicted``.
+
+    Both are positions in the class names.
+    """
+
+    true: int
+    predicted: int
+    num_images: int
+
+
+def _cells(confusion: Any) -> Any:
+    """The cells of a whole matrix, row by row, as files of earlier versions have it; anything else as it is."""
+    if not (isinstance(confusion, list | tuple) and confusion and isinstance(confusion[0], list | tuple)):
+        return confusion
+    return [
+        {"true": true, "predicted": predicted, "num_images": count}
+        for true, row in enumerate(confusion)
+        for predicted, count in enumerate(row)
+        if count
+    ]
+
+
+@frozen
 class Scores:
     """Everything measured on one split.
 
@@ -76,7 +101,7 @@ class Scores:
         top5: None with fewer than six classes, where it would say nothing.
         log_loss: mean of -ln(probability of the true class).
         macro_f1: mean F1 of the classes that are there or were predicted, each counting the same.
-        confusion: number of images, rows true classes, columns predicted ones.
+        confusion: the confusion matrix, which is nearly empty where classes are many.
     """
 
     top1: Accuracy
@@ -85,7 +110,15 @@ class Scores:
     expected_calibration_error: float
     macro_f1: float
     classes: tuple[ClassScore, ...]
-    confusion: tuple[tuple[int, ...], ...]
+    confusion: Annotated[tuple[Cell, ...], BeforeValidator(_cells)]
+
+    @property
+    def confusion_matrix(self) -> npt.NDArray[np.int64]:
+        """Number of images ``(K, K)``, rows true classes, columns predicted ones."""
+        matrix = np.zeros((len(self.classes),) * 2, np.int64)
+        for cell in self.confusion:
+            matrix[cell.true, cell.predicted] = cell.num_images
+        return matrix
 
 
 @frozen
@@ -111,8 +144,8 @@ def score(probabilities: Probabilities, labels: Labels, class_names: Sequence[st
     num_images, num_classes = probabilities.shape
     ranks = _ranks(probabilities, labels)
     # argmax takes the first of equal values, the same order as in the ranks.
-    confusion = _confusion(probabilities.argmax(axis=1), labels, num_classes)
-    classes = _class_scores(confusion, class_names)
+    predicted = probabilities.argmax(axis=1)
+    classes = _class_scores(predicted, labels, class_names)
     return Scores(
         top1=Accuracy.of(int((ranks < 1).sum()), num_images),
         top5=Accuracy.of(int((ranks < 5).sum()), num_images) if num_classes > 5 else None,
@@ -120,7 +153,7 @@ def score(probabilities: Probabilities, labels: Labels, class_names: Sequence[st
         expected_calibration_error=expected_calibration_error(probabilities, labels),
         macro_f1=float(np.mean([c.f1 for c in classes if c.f1 is not None])),
         classes=classes,
-        confusion=tuple(tuple(row) for row in confusion.tolist()),
+        confusion=_count_cells(predicted, labels, num_classes),
     )
 
 
@@ -176,10 +209,14 @@ def expected_calibration_error(probabilities: Probabilities, labels: Labels, num
 def confused_pairs(scores: Scores) -> list[ConfusedPair]:
     """Pairs of classes that were taken for one another, the most frequent first."""
     pairs = [
-        ConfusedPair(scores.classes[true].name, scores.classes[predicted].name, count, count / sum(row))
-        for true, row in enumerate(scores.confusion)
-        for predicted, count in enumerate(row)
-        if count and true != predicted
+        ConfusedPair(
+            scores.classes[cell.true].name,
+            scores.classes[cell.predicted].name,
+            cell.num_images,
+            cell.num_images / scores.classes[cell.true].num_images,
+        )
+        for cell in scores.confusion
+        if cell.true != cell.predicted
     ]
     return sorted(pairs, key=lambda pair: (pair.num_images, pair.rate), reverse=True)
 
@@ -193,17 +230,22 @@ def _ranks(probabilities: Probabilities, labels: Labels) -> npt.NDArray[np.int64
     return ranks
 
 
-def _confusion(predicted: Labels, labels: Labels, num_classes: int) -> npt.NDArray[np.int64]:
-    cells = np.bincount(labels.astype(np.int64) * num_classes + predicted, minlength=num_classes**2)
-    return cells.reshape(num_classes, num_classes)
-
-
-def _class_scores(confusion: npt.NDArray[np.int64], class_names: Sequence[str]) -> tuple[ClassScore, ...]:
+def _count_cells(predicted: Labels, labels: Labels, num_classes: int) -> tuple[Cell, ...]:
+    numbers, counts = np.unique(labels.astype(np.int64) * num_classes + predicted, return_counts=True)
     return tuple(
-        _class_score(name, int(hits), int(num_images), int(num_predicted))
-        for name, hits, num_images, num_predicted in zip(
-            class_names, confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0), strict=True
-        )
+        Cell(number // num_classes, number % num_classes, count)
+        for number, count in zip(numbers.tolist(), counts.tolist(), strict=True)
+    )
+
+
+def _class_scores(predicted: Labels, labels: Labels, class_names: Sequence[str]) -> tuple[ClassScore, ...]:
+    num_classes = len(class_names)
+    counts = (
+        np.bincount(found, minlength=num_classes).tolist() for found in (labels[predicted == labels], labels, predicted)
+    )
+    return tuple(
+        _class_score(name, hits, num_images, num_predicted)
+        for name, hits, num_images, num_predicted in zip(class_names, *counts, strict=True)
     )
 
 

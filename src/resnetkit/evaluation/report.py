@@ -187,7 +187,7 @@ def _measured(all_scores: Mapping[str, Scores], split: str) -> _Measured:
         measures,
         pairs[: MAX_CONFUSED_PAIRS if is_drawn else MAX_CONFUSED_PAIRS_ALONE],
         len(pairs),
-        heat_map(scores.confusion, names, names) if is_drawn else None,
+        heat_map(scores.confusion_matrix.tolist(), names, names) if is_drawn else None,
     )
 
 
