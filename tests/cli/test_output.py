@@ -181,6 +181,24 @@ def test_streams_that_the_shell_closed_or_that_are_full(redirection: str, code: 
     assert ("cannot write to stdout" in finished.stderr) == (code == 7 and "2>" not in redirection)
 
 
+SPEAK = """
+import os
+from resnetkit.cli.streams import safe_streams
+from resnetkit.terminal import tell
+with safe_streams():
+    tell("at once")
+    os._exit(0)  # nothing is flushed any more
+"""
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_what_is_told_is_seen_at_once(unbuffered: str) -> None:
+    """Also where Python was told not to buffer, as it often is in containers."""
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    said = subprocess.run([sys.executable, "-c", SPEAK], capture_output=True, text=True, check=True, env=environment)
+    assert said.stderr == "at once\n"
+
+
 def test_a_file_never_gets_the_number_of_a_closed_stream(tmp_path: Path) -> None:
     """Else what a library prints on descriptor 1 would go into it."""
     code = (

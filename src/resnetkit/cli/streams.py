@@ -87,8 +87,7 @@ def _safe(stream: TextIO, name: str) -> TextIO:
         io.BufferedWriter(_Output(descriptor, name)),
         encoding=stream.encoding,
         errors=stream.errors,
-        line_buffering=stream.line_buffering,
-        write_through=stream.write_through,
+        line_buffering=stream.line_buffering or stream.write_through,  # python -u: lines are enough, but at once
     )
 
 
