@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import typer
+from resnetkit.terminal import warn
 
 
 def warn_about_name(text: str) -> None:
@@ -14,4 +14,4 @@ def warn_about_name(text: str) -> None:
     from resnetkit.models.catalog import find_entry
 
     for warning in find_entry(text).warnings:
-        typer.echo(f"warning: {warning}", err=True)
+        warn(warning)
