@@ -98,6 +98,15 @@ def test_what_can_answer_without_torch_loads_none(module: str) -> None:
     assert finished.stdout.strip() == "False"
 
 
+def test_everything_is_said_through_the_terminals_gate() -> None:
+    """What is printed past it can command a terminal, or end in an error of its encoding."""
+    for path in SOURCE.rglob("*.py"):
+        calls = (node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
+        said = [ast.unparse(call) for call in calls if ast.unparse(call) in ("print", "typer.echo", "typer.secho")]
+        # A process of its own answers the one that started it.
+        assert not said or path.relative_to(SOURCE).as_posix() in ("terminal.py", "inference/deadline.py"), path
+
+
 def test_torchvision_is_never_imported() -> None:
     for path in SOURCE.rglob("*.py"):
         assert "torchvision" not in {part for node in imports(path) for part in node.split(".")}, path
