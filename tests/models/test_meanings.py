@@ -127,6 +127,75 @@ def test_dropout_on_the_skip_grows_as_told() -> None:
     assert kept.std() > 10 * skip.std()
 
 
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("join=scaling,skip_scale=2", "2 becomes 1.8e+16 over 54 blocks, forwards and backwards."),
+        ("join=scaling,skip_scale=1e9", "becomes 1.0e+486 over"),
+        ("join=scaling,skip_scale=1e-9", "becomes 1.0e-486 over"),
+        ("join=shortcut_gate,bias=2000", "leaves 0 of the skip in each block"),
+        ("join=shortcut_gate,bias=-2000", "leaves 1 of the skip in each block"),
+    ],
+)
+def test_factors_of_any_size_are_told(setting: str, words: str) -> None:
+    why = the_difference("resnet110", f"resnet110[{setting}]", "addition").why
+    assert words in why
+    assert ("where the skips fade" in why) == ("1e-9" in setting)
+
+
+def test_a_join_is_told_beside_why_there_are_skips_at_all() -> None:
+    assert "A factor on the skip" in the_difference("plain20", "resnet20[join=scaling]", "addition").why
+    assert "A plain sum" not in the_difference("plain20", "resnet20", "addition").why
+
+
+@pytest.mark.parametrize("setting", ["join=scaling", "join=exclusive_gate", "join=dropout"])
+def test_no_skip_is_told_to_be_whole_that_the_addition_changes(setting: str) -> None:
+    names = ("resnet20", f"preact_resnet110[{setting}]")
+    blocks = dict(compared(*names).lessons)["Which blocks are which"]
+    assert f"In {names[1]} the addition then changes what the skip hands on: " in blocks
+    assert "In resnet20 the addition" not in blocks
+    why = the_difference(*names, "activation order").why
+    assert "unchanged" not in why
+    assert "the addition itself changes the skip" in why
+    assert "can only grow" not in the_difference("resnet20", f"resnet20[order=act_before_add,{setting}]", ORDER).why
+
+
+def test_a_skip_behind_the_preactivation_is_told_to_be_no_clean_path() -> None:
+    why = the_difference("resnet20", "preact_resnet110[block.identity_reads=preact]", ORDER).why
+    assert "fork off behind the pre-activation" in why
+    assert "unchanged" not in why
+
+
+def test_no_order_is_told_to_matter_to_networks_without_skips() -> None:
+    """It cuts one stream into blocks: with the same weights, every order computes the same."""
+    images = torch.randn(2, 3, 32, 32)
+    torch.manual_seed(0)
+    plain = ResNet(find_entry("plain20").spec).eval()
+    for name in (*ORDERS, "act_around_add"):
+        other = f"plain20[order={name}]"
+        network = ResNet(find_entry(other).spec).eval()
+        for parameter, value in zip(in_order_of_calls(network), in_order_of_calls(plain), strict=True):
+            parameter.data.copy_(value)
+        torch.testing.assert_close(network(images), plain(images))
+        difference = the_difference("plain20", other, ORDER)
+        assert difference.why.startswith("Without skips there is no addition")
+        assert difference.measured == ""
+    one_sided = the_difference("plain20", "resnet20[order=full_preact]", ORDER)
+    assert "Original" not in one_sided.why
+    assert "with the choice of plain20" not in one_sided.measured
+
+
+def in_order_of_calls(network: ResNet) -> list[torch.Tensor]:
+    """The parameters of a network by the layers as they run."""
+    found: list[torch.Tensor] = []
+    leaves = [module for module in network.modules() if not list(module.children())]
+    hooks = [leaf.register_forward_hook(lambda layer, *_: found.extend(layer.parameters())) for leaf in leaves]
+    network(torch.zeros(1, 3, 32, 32))
+    for hook in hooks:
+        hook.remove()
+    return found
+
+
 def test_every_legal_order_is_told_by_its_own_steps() -> None:
     units = (("conv", "bn", "act"), ("bn", "act", "conv"), ("act", "conv", "bn"))
     orders = [
@@ -144,6 +213,7 @@ def test_every_legal_order_is_told_by_its_own_steps() -> None:
     assert not any(words in whys["full_preact"] for words in ("never negative", "rescales", "no norm before"))
 
 
+ORDER = "activation order"
 ORDERS = ("norm_after_add", "act_before_add", "act_only_preact", "full_preact")
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from resnetkit.models.description import Description
 from resnetkit.models.drawing import place_words
 from resnetkit.models.memory import Memory
+from resnetkit.models.skip_meanings import is_plain, join_words, keeps_skip_whole
 from resnetkit.models.spec import ResNetSpec
 from resnetkit.models.wiring import BlockWiring, NetworkWiring
 
@@ -61,7 +62,16 @@ def _tell_blocks(a: Side, b: Side) -> str:
         "plain": "A plain block has no skip.",
     }
     present = {block.kind for side in (a, b) for block in side.blocks}
-    return " ".join([*(words for kind, words in definition.items() if kind in present), _places(a), _places(b)])
+    definitions = [words for kind, words in definition.items() if kind in present]
+    return " ".join([*definitions, *filter(None, map(_tell_addition, (a, b))), _places(a), _places(b)])
+
+
+def _tell_addition(side: Side) -> str:
+    """What is added where that is more than the skip and the branch as they are."""
+    join = side.spec.block.join
+    if is_plain(side.spec) or keeps_skip_whole(join):
+        return ""
+    return f"In {side.name} the addition then changes what the skip hands on: {join_words(join)}."
 
 
 def _places(side: Side) -> str:
