@@ -50,6 +50,8 @@ def test_the_table_names_what_there_is(name: str, command: str, recipe: Recipe) 
         (["train", "digits", "--workers", "\x1b[2J"], "--set data.num_workers=4"),
         (["train", "digits", "--epoch", "3"], "did you mean '--epochs'?"),
         (["train", "digits", "--set", "lr=0.1"], "--set optimizer.learning_rate=0.1"),
+        (["describe", "resnet20", "--set", "lr=0.1"], "unknown field 'lr'\n  fix: choose one of: block"),
+        (["describe", "resnet20", "--set", "nc=3"], "--classes 3"),
         (["train", "digits", "--set", "bogus=0.1"], "choose one of: name, model_name"),
         (["train", "digits", "--weights", "resnet18"], "hf://timm/"),
         (["train", "digits", "--weights", "IMAGENET1K_V1"], "hf://timm/"),

@@ -90,5 +90,5 @@ def test_resume_takes_no_options_of_fine_tuning(cli: Cli, trained: Path, option:
 def test_where_data_are_now_is_said_of_a_run_to_go_on_with(cli: Cli, trained: Path) -> None:
     outcome = cli("train", "digits", "--data", "elsewhere")
     assert outcome.code == 2
-    assert "--data goes with --resume RUN" in outcome.err
+    assert "goes with --resume RUN" in outcome.err
     assert cli("train", "--resume", str(trained), "--data", "elsewhere").code == 0, "finished: nothing to resume"

@@ -65,7 +65,7 @@ def describe(
     entry, about = _find(name, from_entry)
     options = {"--channels": ("in_channels", channels), "--classes": ("num_classes", classes)}
     set_by_options = {path: value for path, value in options.values() if value is not None}
-    settings = set_by_options | read_settings(set_, options)
+    settings = set_by_options | read_settings(set_, options, command="describe")
     if entry is None:
         _print_open_choice(name, about, as_json=json)
         return

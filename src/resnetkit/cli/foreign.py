@@ -18,10 +18,8 @@ FOREIGN: tuple[tuple[str, dict[str, str]], ...] = (
     ),
     ("workers num-workers nthreads j", {"train": "--set data.num_workers={4}"}),
     ("pretrained checkpoint-path init-weights", {"train": "--weights hf://timm/resnet18.a1_in1k --reset-head"}),
-    (
-        "data data-path data-root dataset root",
-        {"train": "resnetkit train {DATA}", "evaluate": "resnetkit evaluate RUN {DATA}"},
-    ),
+    ("data-path data-root dataset root", {"train": "resnetkit train {DATA}"}),
+    ("data data-path data-root dataset root", {"evaluate": "resnetkit evaluate RUN {DATA}"}),
     ("source images input", {"predict": "resnetkit predict RUN {IMAGES}"}),
     ("arch a backbone network net model-name", {"train": "--model {resnet18}"}),
     ("num-epochs max-epochs nb-epochs n-epochs", {"train": "--epochs {10}"}),
@@ -49,7 +47,7 @@ FOREIGN: tuple[tuple[str, dict[str, str]], ...] = (
     ("gpu gpus cuda", {"train": "--device cuda", "predict": "--device cuda", "evaluate": "--device cuda"}),
     ("ckpt checkpoint load resume-from", {"train": "--resume {RUN}"}),
     ("num-classes nc n-classes", {"describe": "--classes {10}"}),
-    ("topk top-k", {"predict": "--top {5}"}),
+    ("topk top-k k", {"predict": "--top {5}"}),
     ("output-format save-txt", {"predict": "--format csv"}),
 )
 

@@ -18,11 +18,14 @@ def with_limits(limits: Limits, max_pixels: int | None, max_file_bytes: int | No
     return replace(limits, **{name: value for name, value in given.items() if value is not None})
 
 
-def read_settings(assignments: list[str] | None, options: Mapping[str, tuple[str, Any]]) -> dict[str, str]:
+def read_settings(
+    assignments: list[str] | None, options: Mapping[str, tuple[str, Any]], *, command: str = "train"
+) -> dict[str, str]:
     """What ``--set`` sets, as text by path.
 
     Args:
         options: by option, the field that it sets too and its value; None where it is not given.
+        command: whose words are told to those who use another tool's.
 
     Raises:
         ResnetkitError: for a field that is set twice.
@@ -32,7 +35,7 @@ def read_settings(assignments: list[str] | None, options: Mapping[str, tuple[str
 
     assigned = parse_settings(assignments or [])
     for path, value in assigned.items():
-        usual = ours(path, "train", value).removeprefix("--set ")
+        usual = ours(path, command, value).removeprefix("--set ")
         if usual and usual.partition("=")[0] != path:  # some are called the same here
             raise ResnetkitError(Code.USAGE, f"unknown field '{path}'", fix=f"--set {usual}" if "=" in usual else usual)
     for option, (path, value) in options.items():

@@ -100,8 +100,12 @@ def train(
     from resnetkit.training import runs
     from resnetkit.training.interruption import Interrupted
 
+    require(
+        moved is None or resume is not None,
+        "--data says where the images of a run have moved, and goes with --resume RUN",
+        fix=f"resnetkit train {shlex.quote(moved or '')}",
+    )
     require((data is None) != (resume is None), "give either DATA or --resume RUN", fix="resnetkit train digits")
-    require(moved is None or resume is not None, "--data goes with --resume RUN", fix="give DATA without --data")
     listener = ConsoleListener()
     options = {
         "--epochs": ("epochs", epochs),
