@@ -24,7 +24,7 @@ needs_onnxruntime = pytest.mark.skipif(
 @pytest.fixture
 def photo(tmp_path: Path) -> str:
     path = tmp_path / "photo.png"
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (12, 10, 3), dtype=np.uint8)).save(path)
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (12, 10), dtype=np.uint8)).save(path)
     return str(path)
 
 

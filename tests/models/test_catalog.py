@@ -179,7 +179,8 @@ def test_a_mistyped_name_is_told_the_nearest(wrong: str, near: str) -> None:
 def test_a_name_like_no_other_is_told_where_all_are() -> None:
     with pytest.raises(ResnetkitError, match="unknown network 'vgg'") as raised:
         find_entry("vgg")
-    assert raised.value.fix == f"choose one of the {len(CATALOG)} there are (resnetkit models lists them all)"
+    assert raised.value.fix.startswith(f"of the {len(CATALOG)} there are, the nearest are ")
+    assert raised.value.fix.endswith(" (resnetkit models lists them all)")
 
 
 if __name__ == "__main__":

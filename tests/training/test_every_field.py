@@ -29,7 +29,7 @@ from resnetkit.training.computing import start_computing
 from resnetkit.training.listener import Listener
 from resnetkit.training.recipe import Optimizer, Recipe, Sgd
 from resnetkit.training.run_folder import RunFolder
-from resnetkit.training.state import new_state
+from resnetkit.training.state import new_network, new_state
 
 KINDS = {kind().kind: kind for kind in get_args(get_args(Optimizer)[0])}
 
@@ -199,7 +199,9 @@ def run(settings: Mapping[str, Any], places: Mapping[str, str], folder: Path, pa
         recipe = override(base(places["plain"]), {"runtime.precision": "fp32", "runtime.compile": "off", **given})
         loaded = open_data(recipe.data).load(("train", "val"), recipe.preprocessing)
         computing = start_computing(recipe, 24)
-        state = new_state(recipe, runs._first_network(recipe, is_fresh=True), computing.device)
+        weights = recipe.fine_tuning.weights
+        network = new_network(recipe) if weights is None else runs._fine_tuned_network(recipe, weights)
+        state = new_state(recipe, network, computing.device)
         run_folder = RunFolder(folder)
         run_folder.path.mkdir()
         loop.Loop(recipe, run_folder, state, loaded, computing, Shard(), Listener(), {}).run_all()

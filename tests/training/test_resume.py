@@ -171,7 +171,7 @@ def test_what_is_no_run_folder_is_refused(tmp_path: Path) -> None:
 def test_events_after_the_checkpoint_are_forgotten_and_a_cut_line_is_dropped(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     for step in (0, 10, 20):
-        folder.record("epoch", step=step)
+        folder.record("epoch", step=step, epoch=1, train_loss=0.5, train_top1=0.5)
     with open(folder.metrics_file, "a") as file:
         file.write('{"event": "epo')
     folder.forget_after(10, 1)
@@ -192,7 +192,7 @@ def test_the_end_of_an_epoch_that_comes_again_is_forgotten(tmp_path: Path) -> No
     """Killed between an epoch's line and its checkpoint: the last checkpoint is of the epoch's last step."""
     folder = RunFolder(tmp_path)
     for epoch in (1, 2):
-        folder.record("epoch", epoch=epoch, step=10 * epoch)
+        folder.record("epoch", epoch=epoch, step=10 * epoch, train_loss=0.5, train_top1=0.5)
     folder.forget_after(20, 1)
     assert [event["epoch"] for event in folder.events()] == [1]
 

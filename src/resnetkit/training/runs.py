@@ -215,7 +215,12 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
         for text in (*chosen.warnings, *computing.notes):
             listener.warning(text)
         state = new_state(chosen.recipe, new_network(chosen.recipe), computing.device)
-        checkpoint, damaged = newest_checkpoint(start.folder.checkpoints, state.misfit) if start.folder else (None, [])
+
+        def misfit(checkpoint: Checkpoint) -> str:
+            """Nothing against one of another recipe: that the recipe has changed is told before it is gone on with."""
+            return "" if _changed_fields(checkpoint, chosen.recipe) else state.misfit(checkpoint)
+
+        checkpoint, damaged = newest_checkpoint(start.folder.checkpoints, misfit) if start.folder else (None, [])
         for text in damaged:
             listener.warning(f"passed over a damaged checkpoint, {text}")
         weights = start.moved_weights or chosen.recipe.fine_tuning.weights
@@ -247,7 +252,7 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
             if damaged and checkpoint is None:
                 listener.warning("no checkpoint is whole: the run starts again from the beginning")
             if checkpoint is not None:
-                _tell_resumed(checkpoint, facts, listener)
+                _tell_resumed(checkpoint, chosen.recipe, facts, listener)
                 state.restore(checkpoint)
             if shard.rank == 0 and start.folder is not None:
                 folder.remember_place(chosen.recipe, source.spec.source)
@@ -342,16 +347,21 @@ def _facts(recipe: Recipe, computing: runtime.Runtime, shard: Shard) -> dict[str
     return {"recipe": to_dict(recipe), "processes": shard.num_ranks, **{key: machine[key] for key in keys}}
 
 
-def _tell_resumed(checkpoint: Checkpoint, facts: dict[str, Any], listener: Listener) -> None:
+def _changed_fields(checkpoint: Checkpoint, recipe: Recipe) -> list[str]:
+    """The fields in which a recipe is no longer the one that the checkpoint was written under."""
+    # Through the recipe, so that a field which the checkpoint's version did not have yet has its usual value.
+    before = to_dict(from_dict(Recipe, checkpoint.state["facts"]["recipe"], where="the checkpoint's recipe"))
+    return [name for name, value in to_dict(recipe).items() if value != before[name]]
+
+
+def _tell_resumed(checkpoint: Checkpoint, recipe: Recipe, facts: dict[str, Any], listener: Listener) -> None:
     """Say that a run goes on, and what is no longer as it was.
 
     Raises:
         ResnetkitError: where the recipe has changed.
     """
     before = checkpoint.state["facts"]
-    # Through the recipe, so that a field which the checkpoint's version did not have yet has its usual value.
-    recipe_before = to_dict(from_dict(Recipe, before["recipe"], where="the checkpoint's recipe"))
-    changed = [name for name, value in facts["recipe"].items() if value != recipe_before[name]]
+    changed = _changed_fields(checkpoint, recipe)
     require(
         not changed,
         f"the recipe has changed since the run was started: {', '.join(changed)}",
