@@ -13,6 +13,7 @@ from resnetkit.config import from_dict
 from resnetkit.data.seen import SeenImages
 from resnetkit.data.spec import Limits, Preprocessing
 from resnetkit.errors import Code, ResnetkitError, require
+from resnetkit.foreign_json import check_safetensors_head
 from resnetkit.models.spec import ResNetSpec
 
 FORMAT = "resnetkit classifier 2"
@@ -92,7 +93,7 @@ def is_classifier(file: Path) -> bool:
     """Whether a file is one of ours, as far as its head tells."""
     try:
         return _read_metadata(file) is not None
-    except (SafetensorError, OSError):
+    except (SafetensorError, OSError, ValueError):
         return False
 
 
@@ -104,7 +105,7 @@ def read_description(file: Path) -> Description:
     """
     try:
         metadata = _read_metadata(file)
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, ValueError) as error:
         raise unreadable(file, error) from None
     if metadata is None:
         raise ResnetkitError(
@@ -177,6 +178,7 @@ def invalid(file: Path, error: ResnetkitError) -> ResnetkitError:
 
 
 def _read_metadata(file: Path) -> str | None:
+    check_safetensors_head(file)
     # Opened for numpy, so that reading the head loads no torch.
     with safe_open(file, framework="np") as opened:
         return (opened.metadata() or {}).get("resnetkit")

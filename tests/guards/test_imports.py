@@ -11,7 +11,7 @@ SOURCE = Path(__file__).parents[2] / "src" / "resnetkit"
 
 # From the ground up; a part may import parts of lower layers, never of its own or a higher one.
 LAYERS = [
-    {"config", "errors", "files", "locking", "allocation", "processor", "runtime", "terminal"},
+    {"config", "errors", "files", "foreign_json", "locking", "allocation", "processor", "runtime", "terminal"},
     {"models", "data"},
     {"classifier_file", "prediction"},
     {"classifier"},
@@ -21,8 +21,8 @@ LAYERS = [
     {"serving", "study", "benchmarking"},
     {"cli"},
 ]
-# errors, config and files are the ground that everything may stand on, each other included.
-GROUND = {"errors", "config", "files", "locking", "allocation", "processor", "runtime", "terminal"}
+# errors, config, files and their like are the ground that everything may stand on, each other included.
+GROUND = {"errors", "config", "files", "foreign_json", "locking", "allocation", "processor", "runtime", "terminal"}
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 
 

@@ -13,6 +13,7 @@ from numpy.lib import format as npy
 from safetensors import safe_open
 from torch import Tensor
 
+from resnetkit.foreign_json import check_safetensors_head
 from resnetkit.models.weights.limits import Unreadable, check_archive, check_count
 
 NUMBERS = "fiub"  # numpy's kinds of numbers: float, signed, unsigned, bool
@@ -20,6 +21,7 @@ NUMBERS = "fiub"  # numpy's kinds of numbers: float, signed, unsigned, bool
 
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The tensors and the metadata; the format checks its own header against the file's size."""
+    check_safetensors_head(path)
     with safe_open(path, framework="pt") as opened:
         check_count(len(opened.keys()))
         return {name: opened.get_tensor(name) for name in opened.keys()}, dict(opened.metadata() or {})  # noqa: SIM118

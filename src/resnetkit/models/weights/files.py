@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,12 +10,14 @@ from typing import Any, Literal, assert_never
 import torch
 from torch import Tensor
 
+from resnetkit import foreign_json
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.models.weights import keras_files
 from resnetkit.models.weights.array_files import read_npz, read_safetensors
-from resnetkit.models.weights.limits import MAX_BYTES, MAX_JSON_BYTES, Unreadable, check_size, refusal
+from resnetkit.models.weights.limits import MAX_BYTES, Unreadable, check_size, refusal
 from resnetkit.models.weights.torch_files import check_torch_archive, read_torch
 from resnetkit.models.weights.unwrapping import unwrap
+from resnetkit.models.weights.zip_check import check_directory
 
 FOLDER_FILES = ("model.safetensors", "pytorch_model.bin")  # how the Hugging Face hub names them
 CONFIG_KEYS = ("architectures", "architecture", "pretrained_cfg")  # of a model's config.json: transformers', timm's
@@ -121,6 +122,8 @@ def _read(path: Path, entry: str | None) -> WeightFile:
 def _recognise(path: Path, file_bytes: int) -> Kind:
     with open(path, "rb") as file:
         start = file.read(16)
+        if start.startswith(ZIP_MAGIC):
+            check_directory(file, file_bytes)
     if start.startswith(ZIP_MAGIC):
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
@@ -153,6 +156,8 @@ def _as_numbers(tensors: dict[str, Tensor], file_bytes: int) -> tuple[dict[str, 
             )
         if tensor.is_complex() or tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
             raise Unreadable(f"its tensor '{name}' claims more numbers than the file holds, or complex ones")
+        if not tensor.numel():
+            raise Unreadable(f"its tensor '{name}' holds no numbers")
         plain = tensor.detach()
         if tensor.is_floating_point() and tensor.element_size() < 4:
             widened.add(str(tensor.dtype).removeprefix("torch."))
@@ -164,9 +169,9 @@ def _as_numbers(tensors: dict[str, Tensor], file_bytes: int) -> tuple[dict[str, 
 def _read_config(path: Path) -> dict[str, Any] | None:
     """A ``config.json`` beside the weights, where it describes a model as transformers or timm do."""
     try:
-        if path.stat().st_size > MAX_JSON_BYTES:
+        if path.stat().st_size > foreign_json.MAX_BYTES:
             return None
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = foreign_json.parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
     return config if isinstance(config, dict) and any(key in config for key in CONFIG_KEYS) else None

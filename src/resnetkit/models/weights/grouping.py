@@ -62,7 +62,8 @@ def choose_network(tensors: Mapping[str, Tensor], entry: str | None) -> tuple[Gr
         raise Unreadable(f"it has no entry '{entry}', and no names that begin so", fix)
     found = _networks(start, below, tensors) or [Group(start, below)]
     group, said = _choose(found)
-    aside = _summaries([name for name in tensors if name not in set(group.names.values())], group.names.values())
+    taken = set(group.names.values())
+    aside = _summaries([name for name in tensors if name not in taken], taken)
     notes = [f"took the prefix '{group.prefix}' off the names"] if group.prefix else []
     said += [f"left aside, as no part of the network: {', '.join(aside)}"] if aside else []
     return group, notes, said

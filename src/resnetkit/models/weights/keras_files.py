@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import io
-import json
 import math
 import os
 import re
@@ -24,7 +23,8 @@ import torch
 from torch import Tensor
 
 from resnetkit.errors import Code, ResnetkitError
-from resnetkit.models.weights.limits import MAX_JSON_BYTES, Unreadable, check_archive, check_size
+from resnetkit.foreign_json import MAX_BYTES, parse_json
+from resnetkit.models.weights.limits import Unreadable, check_archive, check_count, check_size
 
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
 CHECK = Path(__file__).with_name("hdf5_check.py")
@@ -61,9 +61,9 @@ def read_keras_archive(archive: zipfile.ZipFile, file_bytes: int) -> tuple[dict[
     """The tensors of a ``.keras`` file, and its configuration."""
     entries = [archive.getinfo(CONFIG), archive.getinfo(WEIGHTS)]
     check_archive(entries, file_bytes)
-    if entries[0].file_size > MAX_JSON_BYTES:
+    if entries[0].file_size > MAX_BYTES:
         raise Unreadable(f"its {CONFIG} has {entries[0].file_size:,} bytes")
-    config = json.loads(archive.read(CONFIG))
+    config = parse_json(archive.read(CONFIG))
     rehearse(Path(str(archive.filename)), WEIGHTS, file_bytes)
     weights = io.BytesIO(archive.read(WEIGHTS))
     tensors, _ = read_hdf5(weights, entries[1].file_size, _containers(config))
@@ -147,7 +147,7 @@ class _Reader:
         if config is None:
             return {}
         text = config.decode() if isinstance(config, bytes) else str(config)
-        return {"keras_config": json.loads(text)}
+        return {"keras_config": parse_json(text)}
 
     def child(self, group: Any, name: str) -> Any:
         link = group.get(name, getlink=True)
@@ -238,7 +238,9 @@ def _texts(attributes: Any, name: str) -> list[str]:
     parts = [name] if name in attributes else []
     while f"{name}{len(parts)}" in attributes:
         parts.append(f"{name}{len(parts)}")
-    return [text.decode() if isinstance(text, bytes) else str(text) for part in parts for text in attributes[part]]
+    found = [attributes[part] for part in parts]
+    check_count(sum(map(len, found)))
+    return [text.decode() if isinstance(text, bytes) else str(text) for texts in found for text in texts]
 
 
 def _by_number(name: str) -> tuple[str, int]:

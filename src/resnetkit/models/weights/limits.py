@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from resnetkit.errors import Code, ResnetkitError
 
@@ -11,8 +11,8 @@ MAX_BYTES = 8 << 30  # the largest published residual network (BiT R152x4) has 3
 MAX_EXTRA_BYTES = 512 << 20  # tensors may take this many more bytes than their file
 MAX_GROWTH = 20  # tensors may take this many times the bytes of their file: trained weights hardly compress
 SMALL_BYTES = 64 << 20  # below this a file may grow as it likes, e.g. one of zeros
-MAX_JSON_BYTES = 64 << 20
 MAX_TENSORS = 20_000  # ResNet-1202 has 7,000
+MAX_NAME, MAX_PARTS = 1_000, 40  # characters of a tensor's name, and modules in it
 
 
 class Unreadable(Exception):  # noqa: N818 - a state of the file, turned into our one error by the reader
@@ -47,6 +47,14 @@ def check_count(num_tensors: int) -> None:
     """Refuse more tensors than any network has."""
     if num_tensors > MAX_TENSORS:
         raise Unreadable(f"it holds {num_tensors:,} tensors; {MAX_TENSORS:,} are the most that are read")
+
+
+def check_names(names: Collection[str]) -> None:
+    """Refuse more tensors than any network has, and names that are too long to be one's path in a network."""
+    check_count(len(names))
+    for name in names:
+        if len(name) > MAX_NAME or name.count(".") >= MAX_PARTS:
+            raise Unreadable(f"a tensor's name in it has {len(name):,} characters and {name.count('.'):,} dots")
 
 
 def check_archive(entries: Iterable[zipfile.ZipInfo], file_bytes: int) -> None:

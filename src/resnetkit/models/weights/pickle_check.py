@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, ClassVar
 from resnetkit.models.weights.limits import Unreadable
 
 MAX_OPCODES = 3_000_000  # ResNet-1202 with its optimizer takes a third
+CALL_COST, NAME_COST = 10, 50  # a call and the name of a class, in opcodes; the names of a file are few
 MAX_RANK = 64
 BYTES = {
     **dict.fromkeys(("DoubleStorage", "LongStorage", "ComplexFloatStorage", "float64", "int64"), 8),
@@ -133,18 +134,22 @@ NEVER_WRITTEN = (pickle.EMPTY_SET, pickle.ADDITEMS, pickle.FROZENSET, pickle.FRA
 
 
 class _CountedFile:
-    """A file whose opcodes, which are read one byte at a time, are counted."""
+    """A file whose opcodes, which are read one byte at a time, are counted, with whatever else takes time or memory."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.file, self.num_read = file, 0
 
-    def read(self, size: int) -> bytes:
-        self.num_read += 1
+    def spend(self, count: int) -> None:
+        self.num_read += count
         if self.num_read > MAX_OPCODES:
             raise Unreadable("it holds far more values than a checkpoint does")
+
+    def read(self, size: int) -> bytes:
+        self.spend(1)
         return self.file.read(size)
 
     def readline(self) -> bytes:
+        self.spend(NAME_COST)
         return self.file.readline()
 
     def readinto(self, buffer: Any) -> int:
@@ -163,7 +168,8 @@ class Rehearsal(pickle._Unpickler):
     pop_mark: Callable[[], list[Any]]
 
     def __init__(self, file: BinaryIO, allowed_bytes: int) -> None:
-        super().__init__(_CountedFile(file), encoding="utf-8", errors="replace")
+        self.counted = _CountedFile(file)
+        super().__init__(self.counted, encoding="utf-8", errors="replace")
         self.allowed_bytes = allowed_bytes
         self.storages: dict[str, int] = {}
         self.num_bytes = 0
@@ -213,19 +219,29 @@ class Rehearsal(pickle._Unpickler):
     def _load_empty_dictionary(self) -> None:
         self.append(Names())
 
-    def _new_object(self) -> None:
+    def _call(self) -> None:
         arguments = self.stack.pop()
+        self.counted.spend(CALL_COST)
+        self._spend_copy(arguments)
         self.stack.append(self.stack.pop()(*arguments))
 
+    def _spend_copy(self, value: object, levels: int = 3) -> None:
+        """Count what a call may copy: one text, list or mapping can be given to a hundred thousand calls."""
+        if isinstance(value, str | bytes | list | tuple | dict):
+            self.counted.spend(len(value))
+        if isinstance(value, tuple) and levels:
+            for item in value:
+                self._spend_copy(item, levels - 1)
+
     def _build(self) -> None:
-        self.stack.pop()  # a state, which no stand-in has
+        self._spend_copy(self.stack.pop())  # a state, which no stand-in has
         if not isinstance(self.stack[-1], Stand | Names):
             self._refuse()
 
     def _refuse(self) -> None:
         raise Unreadable("it holds values that no state dict has; nothing in it was run")
 
-    dispatch[pickle.NEWOBJ[0]] = _new_object
+    dispatch[pickle.NEWOBJ[0]] = dispatch[pickle.REDUCE[0]] = _call
     dispatch[pickle.BUILD[0]] = _build
     dispatch[pickle.DICT[0]] = _load_dictionary
     dispatch[pickle.EMPTY_DICT[0]] = _load_empty_dictionary

@@ -83,13 +83,11 @@ def read_torch(path: Path) -> object:
 
 def _rehearse(file: BinaryIO, file_bytes: int) -> None:
     """Refuse what would take memory or time that the file does not explain."""
-    if zipfile.is_zipfile(file):
-        file.seek(0)
+    if torch.serialization._is_zipfile(file):  # as torch decides it: a pickle may also end like a zip
         # By torch's own reader, so that it is the record which torch reads afterwards.
         content = torch._C.PyTorchFileReader(file).get_record("data.pkl")
         Rehearsal(io.BytesIO(content), file_bytes).load()
     else:
-        file.seek(0)
         for _ in range(LEGACY_PICKLES):
             Rehearsal(file, file_bytes).load()
     file.seek(0)

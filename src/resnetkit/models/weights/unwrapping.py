@@ -11,7 +11,7 @@ from torch import Tensor
 
 from resnetkit.errors import did_you_mean
 from resnetkit.models.weights.grouping import choose_network
-from resnetkit.models.weights.limits import Unreadable, check_count
+from resnetkit.models.weights.limits import Unreadable, check_names
 
 # Where training scripts keep weights, best first: averaged ones are what their authors report.
 AVERAGED = ("state_dict_ema", "model_ema", "ema_state_dict", "ema")
@@ -69,7 +69,7 @@ def unwrap(content: object, entry: str | None) -> Unwrapped:
     assert isinstance(content, Mapping)
     metadata |= _plain_items(content, leave=())
     tensors = {str(name): tensor for name, tensor in content.items() if isinstance(tensor, Tensor)}
-    check_count(len(tensors))
+    check_names(tensors)
     tensors, counted = _without_counters(tensors)
     notes += [f"left out {counted} counters that are no weights"] if counted else []
     if not tensors:
