@@ -270,6 +270,25 @@ def test_use_keeps_no_more_than_the_next_layer_and_a_skip_read() -> None:
     assert measure_memory(spec, 32).parts[1].peak_bytes == image + 4 * one_map
 
 
+@pytest.mark.parametrize(
+    ("name", "other", "meaning", "words"),
+    [
+        ("resnet20", "resnet20[channels=1,classes=1]", "input channels", "1"),
+        ("resnet20", "resnet20[channels=1,classes=1]", "classes", "1"),
+        ("resnet20", "resnet20[classes=null]", "classes", "none"),
+        ("resnet20[drop=0.3]", "resnet20", "dropout in the branch", "0"),
+        (
+            "resnet20",
+            "resnet20[block.kernel_sizes=[3]]",
+            "kind of block",
+            "1 conv: 3×3; stride on conv 1 of 1, the 3×3",
+        ),
+    ],
+)
+def test_a_number_is_told_as_the_number_it_is(name: str, other: str, meaning: str, words: str) -> None:
+    assert the_difference(name, other, meaning).b == words
+
+
 def test_every_join_is_put_into_words() -> None:
     from resnetkit.models.spec import Join
 

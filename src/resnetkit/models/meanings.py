@@ -62,7 +62,9 @@ _POOLS = {
 def _block_words(spec: ResNetSpec) -> str:
     block = spec.block
     sizes = " – ".join(f"{size}×{size}" for size in block.kernel_sizes)
-    name = {(3, 3): "basic", (1, 3, 1): "bottleneck"}.get(block.kernel_sizes, f"{len(block.kernel_sizes)} convs")
+    num_convs = len(block.kernel_sizes)
+    by_number = f"{num_convs} conv{'s' * (num_convs > 1)}"
+    name = {(3, 3): "basic", (1, 3, 1): "bottleneck"}.get(block.kernel_sizes, by_number)
     widening = f", output {block.expansion} × the stage's width" if block.expansion > 1 else ""
     return f"{name}: {sizes}{widening}"
 
@@ -80,7 +82,7 @@ def _stem_words(stem: Stem) -> str:
     return f"{convs}, stride {stem.stride}{steps}, {_POOLS[stem.pool]}"
 
 
-def _field(path: str, unit: str = "") -> Callable[[ResNetSpec], str]:
+def _field(path: str) -> Callable[[ResNetSpec], str]:
     """Words for a plain value."""
 
     def words(spec: ResNetSpec) -> str:
@@ -89,7 +91,9 @@ def _field(path: str, unit: str = "") -> Callable[[ResNetSpec], str]:
             value = getattr(value, name)
         if isinstance(value, tuple):
             return ", ".join(map(str, value)) or "none"
-        return {None: "none", True: "yes", False: "no"}.get(value, f"{value}{unit}")
+        if value is None or isinstance(value, bool):  # by what it is: 1 equals True
+            return {None: "none", True: "yes", False: "no"}[value]
+        return f"{value:g}" if isinstance(value, float) else str(value)
 
     return words
 
