@@ -120,6 +120,19 @@ def test_every_csv_row_has_all_columns(cli: Cli, trained: Path, mixed_folder: Pa
     assert {len(row) for row in rows} == {7}
 
 
+@pytest.mark.skipif(os.name != "posix", reason="a carriage return is no part of a name elsewhere")
+def test_a_list_from_windows_is_read_and_a_name_that_ends_in_a_carriage_return_too(
+    cli: Cli, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ["plain.png", "odd.png\r"]
+    for name in names:
+        Image.new("L", (8, 8)).save(tmp_path / name, format="PNG")
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{tmp_path}/plain.png\r\n{tmp_path}/odd.png\r\n", newline="\n"))
+    code, out, _ = cli("predict", str(trained), "-", "-f", "jsonl")
+    assert code == 0
+    assert [json.loads(line)["path"] for line in out.splitlines()] == [f"{tmp_path}/{name}" for name in names]
+
+
 def test_predict_takes_patterns_and_stdin(
     cli: Cli, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
