@@ -88,6 +88,18 @@ def test_data_that_lack_classes_are_scored_over_the_others_and_it_is_said(
     assert part.warnings == (told,), "neither an empty class folder nor few images to train on"
 
 
+def test_a_folder_without_splits_is_scored_whole_unless_a_split_is_asked_for(
+    classifier: Classifier, tmp_path: Path
+) -> None:
+    for index in range(20):
+        (tmp_path / str(index % 2)).mkdir(exist_ok=True)
+        pixels = np.random.default_rng(index).integers(0, 256, (8, 8), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / str(index % 2) / f"{index}.png")
+    whole = evaluate(classifier, str(tmp_path))
+    assert (whole.split, len(whole.labels)) == ("all", 20)
+    assert len(evaluate(classifier, str(tmp_path), split="val").labels) < 20
+
+
 def test_an_unknown_split_is_refused(classifier: Classifier) -> None:
     with pytest.raises(ResnetkitError, match="no tset split"):
         evaluate(classifier, "digits", split="tset")

@@ -126,3 +126,11 @@ def test_moved_weights_are_found_where_they_are_said_to_be(photos: Path, tmp_pat
     with pytest.raises(ResnetkitError, match="have changed"):
         runs.resume(run, weights=whole)
     assert content(runs.resume(run, weights=tmp_path / "moved.safetensors").run) == content(whole)
+
+
+@pytest.mark.parametrize("step", [0, 3])
+def test_weights_are_refused_for_a_run_that_started_from_none(photos: Path, tmp_path: Path, step: int) -> None:
+    others = train(photos, tmp_path / "others")
+    run = killed(photos, tmp_path / "killed", step)
+    with pytest.raises(ResnetkitError, match="does not start from weights"):
+        runs.resume(run, weights=others)

@@ -13,6 +13,7 @@ from resnetkit.training.optimizer import (
     make_optimizer,
     optimizer_tensors,
     restore_optimizer,
+    restores_optimizer,
     set_learning_rate,
 )
 from resnetkit.training.parts import hold_lowest_parts
@@ -54,6 +55,7 @@ def test_restored_memory_goes_on_bit_for_bit(spec: Optimizer) -> None:
     twin_optimizer = make_optimizer(spec, twin, FineTuning())
     # Contiguous, as a file gives them.
     tensors = {name: value.contiguous() for name, value in optimizer_tensors(optimizer, network).items()}
+    assert restores_optimizer(twin_optimizer, twin, tensors), "or its checkpoints would be taken for damaged"
     restore_optimizer(twin_optimizer, twin, tensors)
     for seed in range(3, 5):
         update(network, optimizer, seed)

@@ -79,18 +79,13 @@ def evaluate(
     Raises:
         ResnetkitError: where the split is missing, images cannot be read, or the classifier lacks a class of the data.
     """
-    source = (
-        data
-        if isinstance(data, DataSource)
-        else open_data(
-            DataSpec(data, limits=classifier.limits) if isinstance(data, str) else data, classifier.class_names
-        )
-    )
-    asked, sizes, seen = (
-        split or ("test" if "test" in source.split_sizes else "all"),
-        source.split_sizes,
-        classifier.seen,
-    )
+    if isinstance(data, str):
+        data = DataSpec(data, limits=classifier.limits)
+        # To be scored, nothing need be held back: a folder without splits is scored whole.
+        data = replace(data, validation_fraction=0.0, test_fraction=0.0) if split is None else data
+    source = data if isinstance(data, DataSource) else open_data(data, classifier.class_names)
+    sizes, seen = source.split_sizes, classifier.seen
+    asked = split or ("test" if "test" in sizes else "all")
     names = list(sizes) if asked == "all" else [asked]
     is_recorded = num_recorded is not None and seen is not None and asked != "all" and bool(seen.packed(asked))
     if not is_recorded and not set(names) <= set(sizes):

@@ -157,6 +157,11 @@ def resume(
     # The recipe stays what it was: where its files are now is no part of the run.
     place = folder.place_of_data(recipe) if data is None else str(Path(data).expanduser().absolute())
     require(
+        weights is None or recipe.fine_tuning.weights is not None,
+        f"{folder.path} does not start from weights",
+        fix="leave --weights out; or start a new run from them: resnetkit train DATA --weights FILE",
+    )
+    require(
         place in DATASETS or Path(place).is_dir(),
         f"the images of {folder.path} are not in {place}",
         fix=f"say where they are now: resnetkit train --resume {folder.path} --data NEW/PATH",

@@ -100,7 +100,7 @@ class TrainingState:
             return "the best weights are not those of the network"
         if not restores_optimizer(self.optimizer, self.network, checkpoint.tensors["optimizer"]):
             return "its tensors are not those of the optimizer"
-        progress = from_dict(Progress, checkpoint.state["progress"])
+        progress = _progress(checkpoint)
         numbers = [value for value in asdict(progress).values() if not isinstance(value, bool)]
         is_sound = all(math.isfinite(n) for n in numbers) and all(n >= 0 for n in numbers if isinstance(n, int))
         if not is_sound or (progress.step, progress.epoch) != (checkpoint.step, checkpoint.epoch):
@@ -114,7 +114,19 @@ class TrainingState:
         restore_optimizer(self.optimizer, self.network, dict(checkpoint.tensors["optimizer"]))
         self.average.restore(dict(checkpoint.tensors["average"]))
         self.best_weights = dict(checkpoint.tensors["best"])
-        self.progress = from_dict(Progress, checkpoint.state["progress"])
+        self.progress = _progress(checkpoint)
+
+
+def _progress(checkpoint: Checkpoint) -> Progress:
+    """How far a checkpoint's run is; what the version that wrote it did not count follows from what it did."""
+    counted = checkpoint.state["progress"]
+    progress = from_dict(Progress, counted)
+    if "best_score" not in counted:  # top-1 was the only score
+        progress.best_score = progress.best_top1
+    if "kept_epoch" not in counted and checkpoint.tensors["best"]:
+        is_best = progress.best_epoch > 0 and checkpoint.state["facts"]["recipe"]["keep"] == "best"
+        progress.kept_epoch = progress.best_epoch if is_best else progress.epoch
+    return progress
 
 
 def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, tuple[torch.Size, torch.dtype]]:
