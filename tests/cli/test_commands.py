@@ -375,6 +375,7 @@ def test_describe_refuses_a_field_that_is_set_twice(cli: Cli) -> None:
     code, _, err = cli("describe", "resnet18", "--classes", "7", "--set", "num_classes=8")
     assert code == 2
     assert "num_classes is set twice: by --classes 7 and by --set num_classes=8" in err
+    assert cli("describe", "resnet18", "--set", "num_classes=8")[0] == 0
 
 
 def test_describe_follows_its_options(cli: Cli) -> None:

@@ -34,8 +34,9 @@ def read_settings(
     from resnetkit.errors import Code, ResnetkitError, require
 
     assigned = parse_settings(assignments or [])
+    fields = {path for path, _ in options.values()}
     for path, value in assigned.items():
-        usual = ours(path, command, value).removeprefix("--set ")
+        usual = "" if path in fields else ours(path, command, value).removeprefix("--set ")
         if usual and usual.partition("=")[0] != path:  # some are called the same here
             raise ResnetkitError(Code.USAGE, f"unknown field '{path}'", fix=f"--set {usual}" if "=" in usual else usual)
     for option, (path, value) in options.items():
