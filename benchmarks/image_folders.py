@@ -49,14 +49,15 @@ def make_photos(folder: Path, num_images: int, size: tuple[int, int]) -> None:
 
 def set_up() -> None:
     """As `train` does for its process."""
-    from resnetkit import runtime
+    from resnetkit.machine import runtime
 
     runtime.start("cpu", compile_network="off")
 
 
 def load(cache: str, max_memory_bytes: int) -> Any:
     from resnetkit.data.loading import open_data
-    from resnetkit.data.spec import DataSpec, Preprocessing
+    from resnetkit.data.spec import DataSpec
+    from resnetkit.images.spec import Preprocessing
 
     spec = DataSpec(
         os.environ[FOLDER], validation_fraction=0, test_fraction=0, cache=cache, max_memory_bytes=max_memory_bytes
@@ -68,8 +69,9 @@ def our_epoch(split: Any, epoch: int) -> float:
     """The input of one epoch; how many images."""
     from resnetkit.data.augmentation import crop_and_flip
     from resnetkit.data.batches import read_batches, training_order
-    from resnetkit.data.normalization import normalize
-    from resnetkit.data.spec import Augmentation, Preprocessing
+    from resnetkit.data.spec import Augmentation
+    from resnetkit.images.normalization import normalize
+    from resnetkit.images.spec import Preprocessing
 
     preprocessing = Preprocessing(SIZE, WHOLE, mean=MEAN, std=STD)
     augmentation = Augmentation(crop_area=(0.08, 1.0), flip_rate=0.5)
@@ -171,10 +173,10 @@ def their_later_epochs() -> Round:
 
 def decode_large(*, directly: bool, least_px: int = 0) -> Round:
     """Photographs of 2000 x 1500, decoded and resized to a square."""
-    from resnetkit.data import jpeg
-    from resnetkit.data.decoding import decode_pixels
-    from resnetkit.data.spec import Limits, Preprocessing
-    from resnetkit.data.squeezing import stage_whole
+    from resnetkit.images import jpeg
+    from resnetkit.images.decoding import decode_pixels
+    from resnetkit.images.spec import Limits, Preprocessing
+    from resnetkit.images.squeezing import stage_whole
 
     with tempfile.TemporaryDirectory() as folder:
         make_photos(Path(folder), NUM_LARGE, (2000, 1500))

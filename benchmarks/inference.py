@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from interleaved import Comparison, Contestant, Round, main
 
-from resnetkit.inference.machine import find_num_threads
+from resnetkit.machine.threads import find_num_threads
 
 SIZE = 224
 IMAGES_A_ROUND = 16
@@ -50,8 +50,8 @@ def rounds(run: Any, batch_size: int) -> Round:
 def classifier(model: str) -> Any:
     import torch
 
-    from resnetkit.classifier import Classifier
-    from resnetkit.data.spec import Preprocessing
+    from resnetkit.classifier.classifier import Classifier
+    from resnetkit.images.spec import Preprocessing
     from resnetkit.models.resnet import create_model
 
     torch.manual_seed(0)
@@ -61,8 +61,8 @@ def classifier(model: str) -> Any:
 
 def ours(model: str, batch_size: int, engine: str, precision: str = "fp32") -> Round:
     """An engine by name, opened in a folder of its own, so that ``auto`` measures."""
-    from resnetkit.inference.cache import Cache
-    from resnetkit.inference.opening import open_engine
+    from resnetkit.inference.engine_choice import open_engine
+    from resnetkit.inference.remembered import Cache
 
     subject = classifier(model)
     with tempfile.TemporaryDirectory() as folder:

@@ -53,8 +53,8 @@ def images() -> list[str]:
 def classifier_file(model: str) -> Path:
     import torch
 
-    from resnetkit.classifier import Classifier
-    from resnetkit.data.spec import Preprocessing
+    from resnetkit.classifier.classifier import Classifier
+    from resnetkit.images.spec import Preprocessing
     from resnetkit.models.resnet import create_model
 
     torch.manual_seed(0)
@@ -64,7 +64,7 @@ def classifier_file(model: str) -> Path:
 
 
 def ours(model: str, engine: str) -> Round:
-    from resnetkit.inference.opening import open_predictor
+    from resnetkit.inference.engine_choice import open_predictor
 
     paths = images()
     predictor = open_predictor(classifier_file(model), engine=engine)

@@ -24,12 +24,14 @@ def made_up() -> np.ndarray:
 
 
 def ours() -> Round:
-    from resnetkit import runtime
     from resnetkit.data.augmentation import crop_and_flip
     from resnetkit.data.batches import read_batches, training_order
-    from resnetkit.data.normalization import normalize
-    from resnetkit.data.source import ArrayImages, Split
-    from resnetkit.data.spec import Augmentation, Preprocessing
+    from resnetkit.data.spec import Augmentation
+    from resnetkit.data.types import Split
+    from resnetkit.images.normalization import normalize
+    from resnetkit.images.spec import Preprocessing
+    from resnetkit.images.types import ArrayImages
+    from resnetkit.machine import runtime
 
     runtime.start("cpu", compile_network="off")  # as `train` sets the process up
     images = ArrayImages(made_up().transpose(0, 3, 1, 2))

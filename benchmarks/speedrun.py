@@ -17,19 +17,19 @@ from pathlib import Path
 
 import torch
 
-from resnetkit import runtime
-from resnetkit.benchmarking.machine import synchronize
 from resnetkit.config import parse_settings
 from resnetkit.data.batches import Shard
-from resnetkit.data.source import LoadedData
+from resnetkit.data.types import LoadedData
 from resnetkit.evaluation.scoring import quick_scores
+from resnetkit.machine import runtime
+from resnetkit.machine.peaks import synchronize
 from resnetkit.models.resnet import ResNet
+from resnetkit.recipes.recipe import Recipe
+from resnetkit.runs.events import Listener
+from resnetkit.runs.folder import RunFolder
 from resnetkit.training.computing import start_computing
-from resnetkit.training.listener import Listener
 from resnetkit.training.loop import Loop
-from resnetkit.training.recipe import Recipe
-from resnetkit.training.run_folder import RunFolder
-from resnetkit.training.runs import plan
+from resnetkit.training.run import plan
 from resnetkit.training.state import new_network, new_state
 
 MEMORY = Path("/dev/shm")

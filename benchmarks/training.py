@@ -43,11 +43,12 @@ def made_up(num_images: int, channels: int, side: int, *, channels_last: bool = 
 
 def ours(model: str, recipe: str, shape: tuple[int, int, int], num_steps: int, settings: dict[str, Any]) -> Round:
     """Steps of the project's own loop, with a recipe as ``resnetkit train`` chooses it for the data set."""
-    from resnetkit.benchmarking.work import TrainingWork
+    from resnetkit.benchmarking.workloads import TrainingWork
     from resnetkit.data.datasets import DATASETS
-    from resnetkit.data.source import ArrayImages, LoadedData, Split
     from resnetkit.data.spec import DataSpec
-    from resnetkit.training.choice import DataFacts, choose
+    from resnetkit.data.types import LoadedData, Split
+    from resnetkit.images.types import ArrayImages
+    from resnetkit.recipes.advice import DataFacts, choose
     from resnetkit.training.computing import start_computing
     from resnetkit.training.state import new_network, new_state
 
@@ -240,9 +241,9 @@ def plain_resnet20() -> Any:
 
 def gigaflops_of_training(model: str, batch_size: int, num_steps: int, settings: dict[str, Any]) -> Round:
     """Ours, in operations: 2 × multiply-adds forward, three times that in training."""
+    from resnetkit.anatomy.cost import count_cost
     from resnetkit.config import override
     from resnetkit.models.catalog import find_entry
-    from resnetkit.models.cost import count_cost
 
     changes = {path.removeprefix("model."): value for path, value in settings.items()}
     spec = override(find_entry(model).spec, changes)

@@ -17,12 +17,12 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from resnetkit.classifier import Classifier, load_classifier
-from resnetkit.data.spec import Preprocessing
+from resnetkit.classifier.classifier import Classifier, load_classifier
 from resnetkit.errors import Code, ResnetkitError
+from resnetkit.images.spec import Preprocessing
 from resnetkit.models.resnet import ResNet, create_model
-from resnetkit.pretrained.class_names import read_class_names
-from resnetkit.pretrained.report import report_on
+from resnetkit.sources.class_names import read_class_names
+from resnetkit.sources.describe_file import report_on
 
 from .bombs import hdf5, keras, write_bombs
 from .tampering import substitute, tamper

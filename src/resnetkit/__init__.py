@@ -11,30 +11,30 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from resnetkit.classifier import Classifier
+    from resnetkit.anatomy.table import describe
+    from resnetkit.classifier.classifier import Classifier
+    from resnetkit.classifier.prediction import Prediction
     from resnetkit.data.spec import DataSpec
     from resnetkit.errors import ResnetkitError
     from resnetkit.evaluation.scoring import evaluate
-    from resnetkit.models.description import describe
     from resnetkit.models.resnet import ResNet, create_model
     from resnetkit.models.spec import ResNetSpec
-    from resnetkit.prediction import Prediction
-    from resnetkit.pretrained.opening import open_classifier
-    from resnetkit.training.runs import resume, train
+    from resnetkit.sources.weights import open_classifier
+    from resnetkit.training.run import resume, train
 
 _HOMES = {
-    "Classifier": "resnetkit.classifier",
+    "Classifier": "resnetkit.classifier.classifier",
     "DataSpec": "resnetkit.data.spec",
-    "Prediction": "resnetkit.prediction",
+    "Prediction": "resnetkit.classifier.prediction",
     "ResNet": "resnetkit.models.resnet",
     "ResNetSpec": "resnetkit.models.spec",
     "ResnetkitError": "resnetkit.errors",
     "create_model": "resnetkit.models.resnet",
-    "describe": "resnetkit.models.description",
+    "describe": "resnetkit.anatomy.table",
     "evaluate": "resnetkit.evaluation.scoring",
-    "open_classifier": "resnetkit.pretrained.opening",
-    "resume": "resnetkit.training.runs",
-    "train": "resnetkit.training.runs",
+    "open_classifier": "resnetkit.sources.weights",
+    "resume": "resnetkit.training.run",
+    "train": "resnetkit.training.run",
 }
 
 __all__ = [

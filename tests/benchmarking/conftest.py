@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from resnetkit.benchmarking import machine
 from resnetkit.benchmarking.plan import Case
 from resnetkit.benchmarking.results import Benchmark, Row, with_figures
+from resnetkit.machine import peaks
 
 TINY = {"model.depths": [1, 1, 1], "model.widths": [4, 8, 8], "model.stem.widths": [4], "runtime.threads": 1}
 
@@ -25,8 +25,8 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def small_products(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "SIDES", (32,))
-    monkeypatch.setattr(machine, "SECONDS_PER_SIDE", 0.001)
+    monkeypatch.setattr(peaks, "SIDES", (32,))
+    monkeypatch.setattr(peaks, "SECONDS_PER_SIDE", 0.001)
 
 
 @pytest.fixture

@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 import torch
 
+from resnetkit.anatomy.cost import count_cost
 from resnetkit.benchmarking import suite
 from resnetkit.benchmarking.plan import Case, Plan, list_cases
-from resnetkit.benchmarking.subject import find_subject
-from resnetkit.benchmarking.work import NUM_STEPS, TrainingWork, make_data
+from resnetkit.benchmarking.target import find_subject
+from resnetkit.benchmarking.workloads import NUM_STEPS, TrainingWork, make_data
 from resnetkit.errors import ResnetkitError
-from resnetkit.models.cost import count_cost
-from resnetkit.runtime import Runtime
-from resnetkit.training import loop, runs
+from resnetkit.machine.runtime import Runtime
+from resnetkit.training import loop
+from resnetkit.training.run import train
 from resnetkit.training.state import new_network, new_state
 
 BRIEF = {"rounds": 2, "seconds": 0.001}
@@ -142,7 +143,7 @@ def test_training_work_is_steps_of_the_loop_and_writes_nothing(
 
 def test_subjects_are_names_runs_and_classifiers(tiny_settings: dict[str, Any], tmp_path: Path) -> None:
     settings = {"model.depths": [1, 1, 1], "epochs": 1, "batch_size": 64, "runtime.threads": 1}
-    run = runs.train("digits", model="resnet20_b", settings=settings, out=tmp_path).run
+    run = train("digits", model="resnet20_b", settings=settings, out=tmp_path).run
     of_run = find_subject(str(run), settings={"runtime.threads": 1})
     assert of_run.recipe.batch_size == 64
     assert of_run.recipe.model == of_run.classifier.network.spec

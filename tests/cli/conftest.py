@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 
 from resnetkit.cli.app import main
-from resnetkit.training import runs
+from resnetkit.training.run import train
 
 
 class Outcome(NamedTuple):
@@ -41,4 +41,4 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = {"model.depths": [1, 1, 1], "epochs": 6, "runtime.threads": 1}
-    return runs.train("digits", model="resnet20_b", settings=settings, out=tmp_path_factory.mktemp("runs")).run
+    return train("digits", model="resnet20_b", settings=settings, out=tmp_path_factory.mktemp("runs")).run

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from resnetkit.benchmarking import machine, suite
+from resnetkit.benchmarking import suite
+from resnetkit.machine import peaks
 from resnetkit.training.interruption import Interrupted
 
 TINY = ["--rounds", "2", "--seconds", "0.001", "--threads", "1", "--image-size", "8"]
@@ -16,8 +17,8 @@ TINY += ["--set", "model.depths=[1,1,1]", "--set", "model.widths=[4,8,8]", "--se
 
 @pytest.fixture(autouse=True)
 def small_products(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "SIDES", (32,))
-    monkeypatch.setattr(machine, "SECONDS_PER_SIDE", 0.001)
+    monkeypatch.setattr(peaks, "SIDES", (32,))
+    monkeypatch.setattr(peaks, "SECONDS_PER_SIDE", 0.001)
 
 
 def test_json_has_figures_with_their_machine(cli: Callable) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resnetkit.classifier import load_classifier
-from resnetkit.classifier_file import BEST_FILE_NAME
+from resnetkit.classifier.classifier import load_classifier
+from resnetkit.classifier.file import BEST_FILE_NAME
 
 Cli = Callable[..., tuple[int, str, str]]
 TORCH = ("--engine", "torch")

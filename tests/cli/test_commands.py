@@ -17,7 +17,7 @@ from PIL import Image
 from resnetkit.cli.evaluate import _print_scores
 from resnetkit.cli.train import print_result
 from resnetkit.evaluation.metrics import score
-from resnetkit.training.finishing import Result
+from resnetkit.runs.result import Result
 
 Cli = Callable[..., tuple[int, str, str]]
 
@@ -413,7 +413,7 @@ def test_ctrl_c_is_answered(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("resnetkit.models.description.describe", interrupted)
+    monkeypatch.setattr("resnetkit.anatomy.table.describe", interrupted)
     assert cli("describe", "resnet18") == (130, "", "stopped\n")
 
 
@@ -453,7 +453,7 @@ def test_a_bug_is_called_a_bug_and_debug_shows_where(cli: Cli, monkeypatch: pyte
     def broken(*_: object) -> None:
         raise ZeroDivisionError("boom")
 
-    monkeypatch.setattr("resnetkit.models.description.describe", broken)
+    monkeypatch.setattr("resnetkit.anatomy.table.describe", broken)
     code, _, err = cli("describe", "resnet18")
     assert code == 70
     assert err.startswith("bug: ZeroDivisionError: boom")

@@ -10,9 +10,9 @@ from PIL import Image
 
 from resnetkit.data.spec import DataSpec
 from resnetkit.models.resnet import create_model
-from resnetkit.models.weights import load_weights, read_weights, to_native
-from resnetkit.pretrained.opening import open_network
-from resnetkit.training import runs
+from resnetkit.sources.weights import open_network
+from resnetkit.training.run import plan
+from resnetkit.weights import load_weights, read_weights, to_native
 
 from .conftest import Outcome
 
@@ -78,7 +78,7 @@ def test_every_command_that_reads_a_training_checkpoint_tells_what_it_leaves_asi
     as_weights = cli("convert", str(file), str(tmp_path / "theirs.pth"), "--to", "timm")
     assert told in as_weights.err
     assert "timm has no network that computes as this one does" in as_weights.err
-    warnings = runs.plan(DataSpec("digits"), settings={"fine_tuning.weights": str(file)})[1].warnings
+    warnings = plan(DataSpec("digits"), settings={"fine_tuning.weights": str(file)})[1].warnings
     assert f"weights: {told}" in warnings
 
 
@@ -93,7 +93,7 @@ def test_a_head_of_several_layers_is_told_and_replaced_in_training(cli: Cli, tmp
     assert refused.code == 4
     assert "the file's head has several layers (fc.0, fc.3)" in refused.err
     settings = {"fine_tuning.weights": str(file), "fine_tuning.reset_head": True}
-    assert runs.plan(DataSpec("digits"), settings=settings)[1].recipe.model_name == "resnet20_b"
+    assert plan(DataSpec("digits"), settings=settings)[1].recipe.model_name == "resnet20_b"
     fitting = create_model("resnet20_b", in_channels=1, num_classes=3)
     load_weights(fitting, to_native(read_weights(file)).tensors, source="mlp.pth", reset_head=True)
     assert torch.equal(fitting.state_dict()["conv1.weight"], network["conv1.weight"])

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 from safetensors.torch import save_file
 
-from resnetkit.classifier import load_classifier
-from resnetkit.cli.opening import Computing, Reading, open_for_prediction
+from resnetkit.classifier.classifier import load_classifier
+from resnetkit.cli.inputs import Computing, Reading, open_for_prediction
 from resnetkit.inference.engines import ENGINES
 from resnetkit.models.resnet import create_model
 

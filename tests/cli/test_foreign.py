@@ -10,8 +10,8 @@ from resnetkit.cli.app import app
 from resnetkit.cli.foreign import FOREIGN, ours
 from resnetkit.config import override, parse_settings
 from resnetkit.errors import MOST_CHOICES, did_you_mean
-from resnetkit.training import runs
-from resnetkit.training.recipe import Recipe
+from resnetkit.recipes.recipe import Recipe
+from resnetkit.training.run import plan
 
 Cli = Callable[..., tuple[int, str, str]]
 GROUP = typer.main.get_command(app).commands  # type: ignore[attr-defined]
@@ -20,7 +20,7 @@ ROWS = [(name, command) for names, by_command in FOREIGN for command in by_comma
 
 @pytest.fixture(scope="module")
 def recipe() -> Recipe:
-    return runs.plan("digits")[1].recipe
+    return plan("digits")[1].recipe
 
 
 def options_of(command: str) -> set[str]:

@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resnetkit.classifier import Classifier, load_classifier
+from resnetkit.anatomy.network_picture import draw_network
+from resnetkit.anatomy.wiring import wire
+from resnetkit.classifier.classifier import Classifier, load_classifier
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.evaluation.metrics import score
-from resnetkit.evaluation.report import Report, render_report
 from resnetkit.models.catalog import CATALOG
-from resnetkit.models.network_drawing import draw_network
-from resnetkit.models.wiring import wire
+from resnetkit.runs.folder import RunFolder
+from resnetkit.runs.report import Report, render_report
 from resnetkit.terminal import shown
-from resnetkit.training.run_folder import RunFolder
 
 Cli = Callable[..., tuple[int, str, str]]
 

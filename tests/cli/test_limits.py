@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resnetkit.classifier import load_classifier
-from resnetkit.data.spec import Limits
+from resnetkit.classifier.classifier import load_classifier
+from resnetkit.images.spec import Limits
 
 Cli = Callable[..., tuple[int, str, str]]
 

@@ -15,15 +15,16 @@ import pytest
 from PIL import Image
 
 from resnetkit import terminal
+from resnetkit.anatomy import memory, table
 from resnetkit.benchmarking import suite
 from resnetkit.cli import demo, predict
 from resnetkit.cli.app import main
 from resnetkit.cli.streams import safe_streams
-from resnetkit.models import description, memory
+from resnetkit.comparing import anything
+from resnetkit.runs.folder import RunFolder
+from resnetkit.runs.result import finished_result
 from resnetkit.terminal import say
-from resnetkit.training import comparison, runs
-from resnetkit.training.finishing import finished_result
-from resnetkit.training.run_folder import RunFolder
+from resnetkit.training import run
 
 COMMANDS = {
     "help": ["--help"],
@@ -94,18 +95,18 @@ def call(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call
         Image.new("L", (8, 8)).save(images / name, format="PNG")
     (tmp_path / "Прогон…").symlink_to(trained)
     result = finished_result(RunFolder(tmp_path / "Прогон…"))
-    monkeypatch.setattr(runs, "train", lambda *_, **__: result)
+    monkeypatch.setattr(run, "train", lambda *_, **__: result)
     monkeypatch.setattr(demo, "_write_samples", lambda _: images)
     monkeypatch.setattr(predict, "predict", partial(predict.predict, engine="torch"))  # for demo
     for module, slow in (
         (suite, "run_benchmark"),
-        (comparison, "compare"),
-        (description, "describe"),
+        (anything, "compare"),
+        (table, "describe"),
         (memory, "measure_memory"),
     ):
         monkeypatch.setattr(module, slow, once(getattr(module, slow)))
 
-    def run(name: str, out: TextIO | None, err: TextIO | None) -> Outcome:
+    def outcome(name: str, out: TextIO | None, err: TextIO | None) -> Outcome:
         Path(f"{new}.safetensors").unlink(missing_ok=True)
         words = [word.format(run=trained, images=images, new=new) for word in COMMANDS[name]]
         with monkeypatch.context() as patch:
@@ -116,7 +117,7 @@ def call(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call
                 main()
         return Outcome(int(exited.value.code or 0), content(out), content(err))
 
-    return run
+    return outcome
 
 
 def in_memory(encoding: str = "utf-8") -> TextIO:

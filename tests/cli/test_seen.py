@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resnetkit.training import runs
+from resnetkit.training.run import train
 
 from .conftest import Outcome
 
@@ -36,7 +36,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder ``photos`` of 60 images and the run trained on it."""
     base = tmp_path_factory.mktemp("made")
     write_noise(base / "photos", 60)
-    runs.train(str(base / "photos"), model="resnet20_b", settings=SETTINGS, out=base / "runs")
+    train(str(base / "photos"), model="resnet20_b", settings=SETTINGS, out=base / "runs")
     return base
 
 
@@ -179,7 +179,7 @@ def test_a_folder_that_is_gone_is_asked_for(cli: Cli, base: Path) -> None:
 def test_a_classifier_that_does_not_know_its_images_says_so(cli: Cli, base: Path) -> None:
     from dataclasses import replace
 
-    from resnetkit.classifier import load_classifier
+    from resnetkit.classifier.classifier import load_classifier
 
     old = base / "old.safetensors"
     replace(load_classifier(run_in(base)), seen=None).save(old)

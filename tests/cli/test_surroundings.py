@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from resnetkit.models import description
+from resnetkit.anatomy import table
 
 Cli = Callable[..., tuple[int, str, str]]
 PROGRAM = f"{sys.executable} -c 'from resnetkit.cli.app import main; main()'"
@@ -35,6 +35,6 @@ def test_memory_that_ran_out_is_no_bug(cli: Cli, monkeypatch: pytest.MonkeyPatch
     def exhausted(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(description, "describe", exhausted)
+    monkeypatch.setattr(table, "describe", exhausted)
     code, _, err = cli("describe", "resnet18")
     assert (code, "error: out of memory" in err, "bug" in err) == (7, True, False)

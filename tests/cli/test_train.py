@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from resnetkit.classifier import load_classifier
+from resnetkit.classifier.classifier import load_classifier
 from resnetkit.models.resnet import create_model
-from resnetkit.training.run_folder import RunFolder
+from resnetkit.runs.folder import RunFolder
 
 Cli = Callable[..., tuple[int, str, str]]
 QUICK = ("--epochs", "1", "--set", "runtime.threads=1")

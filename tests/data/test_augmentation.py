@@ -11,7 +11,8 @@ from torch import Tensor
 from resnetkit.data import augmentation as module
 from resnetkit.data.augmentation import change_colors, crop_and_flip, erase, resized_crop
 from resnetkit.data.randomness import Purpose, uniform
-from resnetkit.data.spec import Augmentation, Fit, Preprocessing
+from resnetkit.data.spec import Augmentation
+from resnetkit.images.spec import Fit, Preprocessing
 
 SEED, EPOCH = 5, 3
 INDICES = np.array([4, 0, 9, 2, 31, 7])

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from resnetkit.data.batches import Shard, evaluation_order, read_batches, resident_pixels, training_order
-from resnetkit.data.source import ArrayImages, Images, Split
+from resnetkit.data.types import Split
+from resnetkit.images.types import ArrayImages, Images
 
 
 def split_of(images: Images) -> Split:

@@ -12,14 +12,16 @@ import platformdirs
 import pytest
 from PIL import Image, ImageFile
 
-from resnetkit.data import cache, packed
-from resnetkit.data.decoding import UnreadableImage
+from resnetkit.data import cache, cache_format
+from resnetkit.data.cache_format import DamagedFile, PackedImages, open_packed
 from resnetkit.data.loading import BadImagesError, open_data
-from resnetkit.data.originals import FolderImages
-from resnetkit.data.packed import DamagedFile, PackedImages, open_packed
-from resnetkit.data.source import ArrayImages, LoadedData
-from resnetkit.data.spec import DataSpec, Limits, Preprocessing
+from resnetkit.data.prepared_images import FolderImages
+from resnetkit.data.spec import DataSpec
+from resnetkit.data.types import LoadedData
 from resnetkit.errors import ResnetkitError
+from resnetkit.images.decoding import UnreadableImage
+from resnetkit.images.spec import Limits, Preprocessing
+from resnetkit.images.types import ArrayImages
 
 ALL = ("train", "val", "test")
 PREPROCESSING = Preprocessing(12, 16)
@@ -354,7 +356,7 @@ def test_a_full_disk_is_told_and_nothing_is_lost(spec: DataSpec, monkeypatch: py
     def no_room(descriptor: int, num_bytes: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(packed, "_allocate", no_room)
+    monkeypatch.setattr(cache_format, "_allocate", no_room)
     for max_memory_bytes, kind in ((10**9, ArrayImages), (0, FolderImages)):
         data = load(replace(spec, max_memory_bytes=max_memory_bytes))
         assert_same(data, expected)
@@ -373,7 +375,7 @@ def test_a_failure_while_finishing_leaves_the_old_file(spec: DataSpec, monkeypat
     def failing(descriptor: int) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(packed.os, "fsync", failing)
+    monkeypatch.setattr(cache_format.os, "fsync", failing)
     data = load(spec)
     assert_same(data, expected)
     assert any("Input/output error" in note for note in data.warnings)

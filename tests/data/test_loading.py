@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resnetkit.data.decoding import decode
 from resnetkit.data.loading import BadImagesError, open_data
-from resnetkit.data.originals import FolderImages
-from resnetkit.data.source import ArrayImages, LoadedData, Shapes
-from resnetkit.data.spec import DataSpec, Limits, Preprocessing
-from resnetkit.data.squeezing import stage_whole
+from resnetkit.data.prepared_images import FolderImages
+from resnetkit.data.spec import DataSpec
+from resnetkit.data.types import LoadedData
 from resnetkit.errors import Code, ResnetkitError
+from resnetkit.images.decoding import decode
+from resnetkit.images.spec import Limits, Preprocessing
+from resnetkit.images.squeezing import stage_whole
+from resnetkit.images.types import ArrayImages, Shapes
 
 ALL = ("train", "val", "test")
 PREPROCESSING = Preprocessing(12, 16)

@@ -7,8 +7,9 @@ import pytest
 
 from resnetkit.config import from_dict, to_dict
 from resnetkit.data.seen import SeenImages, contains, pack_digests, unpack_digests
-from resnetkit.data.source import ArrayImages, Split
+from resnetkit.data.types import Split
 from resnetkit.errors import Code, ResnetkitError
+from resnetkit.images.types import ArrayImages
 
 LARGEST = 2**64 - 1
 

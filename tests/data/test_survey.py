@@ -7,11 +7,12 @@ import pytest
 from PIL import Image
 
 from resnetkit.data import survey as module
-from resnetkit.data.decoding import Header, read_header
 from resnetkit.data.loading import BadImagesError, open_data
-from resnetkit.data.source import SixteenBit
-from resnetkit.data.spec import DataSpec, Limits
+from resnetkit.data.spec import DataSpec
 from resnetkit.data.survey import Survey, measure_sixteen_bit, survey
+from resnetkit.images.decoding import Header, read_header
+from resnetkit.images.spec import Limits
+from resnetkit.images.types import SixteenBit
 
 LIMITS = Limits()
 

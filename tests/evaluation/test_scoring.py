@@ -7,11 +7,12 @@ import pytest
 import torch
 from PIL import Image
 
-from resnetkit.classifier import Classifier
+from resnetkit.classifier.classifier import Classifier
 from resnetkit.data.loading import open_data
-from resnetkit.data.spec import DataSpec, Preprocessing
+from resnetkit.data.spec import DataSpec
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.evaluation.scoring import evaluate, match_classes, quick_scores, worst_mistakes
+from resnetkit.images.spec import Preprocessing
 from resnetkit.models.resnet import create_model
 
 PREPROCESSING = Preprocessing(8, 8, channels=1, mean=(0.3,), std=(0.4,), average_mirrored=True)

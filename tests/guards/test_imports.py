@@ -1,65 +1,106 @@
-"""Who may import whom: the layers of ARCHITECTURE.md, and what loads without torch."""
+"""Who may import whom: the floors of ARCHITECTURE.md, and what loads without torch."""
 
 import ast
+import re
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 SOURCE = Path(__file__).parents[2] / "src" / "resnetkit"
-
-# From the ground up; a part may import parts of lower layers, never of its own or a higher one.
-LAYERS = [
-    {"config", "errors", "files", "foreign_json", "locking", "allocation", "processor", "runtime", "terminal"},
-    {"models", "data"},
-    {"classifier_file", "prediction"},
-    {"classifier"},
-    {"pretrained"},
-    {"evaluation", "inference"},
-    {"training", "explanation", "exporting"},
-    {"serving", "study", "benchmarking"},
-    {"cli"},
-]
-# errors, config, files and their like are the ground that everything may stand on, each other included.
-GROUND = {"errors", "config", "files", "foreign_json", "locking", "allocation", "processor", "runtime", "terminal"}
-LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
+ARCHITECTURE = SOURCE.parents[1] / "ARCHITECTURE.md"
+MAX_SHARE = 0.12  # of all lines, that one room may have
 
 
-def part_of(path: Path) -> str:
-    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+def drawn_floors() -> list[set[str]]:
+    """The floors as ARCHITECTURE.md draws them, from the ground up."""
+    drawing = re.search(r"Who may import whom.*?```\n(.*?)```", ARCHITECTURE.read_text(), re.DOTALL)
+    assert drawing
+    return [{room.strip() for room in line.split("|")} for line in reversed(drawing[1].strip().splitlines())]
 
 
-def imported_parts(path: Path) -> set[str]:
+FLOORS = drawn_floors()
+LEVEL = {room: level for level, floor in enumerate(FLOORS) for room in floor}
+FILES = [path for path in sorted(SOURCE.rglob("*.py")) if path.parent != SOURCE or path.stem in LEVEL]
+
+
+def module_of(path: Path) -> str:
+    """The dotted name within the package: ``models.spec``."""
+    return ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {module_of(path): path for path in FILES}
+
+
+def imported_modules(path: Path, *, only_at_load: bool = False) -> set[str]:
+    """Ours that a file imports; ``only_at_load``: not those that its functions import when they are called."""
+    tree = ast.parse(path.read_text())
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            module = node.module.split(".")
-            if module == ["resnetkit"]:
-                found |= {alias.name for alias in node.names}
-            elif module[0] == "resnetkit":
-                found.add(module[1])
+    for node in walk_outside_functions(tree) if only_at_load else ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "resnetkit":
+            base = node.module.removeprefix("resnetkit").strip(".")
+            for alias in node.names:
+                inner = f"{base}.{alias.name}".strip(".")
+                found.add(inner if inner in MODULES else base)
         elif isinstance(node, ast.Import):
-            found |= {name.name.split(".")[1] for name in node.names if name.name.startswith("resnetkit.")}
+            found |= {
+                alias.name.removeprefix("resnetkit.") for alias in node.names if alias.name.startswith("resnetkit.")
+            }
+    return found - {""}
+
+
+def walk_outside_functions(tree: ast.AST) -> list[ast.AST]:
+    found = []
+    for node in ast.iter_child_nodes(tree):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            found += [node, *walk_outside_functions(node)]
     return found
 
 
-FILES = [path for path in sorted(SOURCE.rglob("*.py")) if path.parent != SOURCE or part_of(path) in LEVEL]
+def room_of(module: str) -> str:
+    return module.split(".")[0]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
 def test_imports_point_downwards(path: Path) -> None:
-    here = part_of(path)
-    for other in imported_parts(path) - {here}:
-        assert other in LEVEL, f"{path} imports the unknown part {other}"
-        allowed = LEVEL[other] < LEVEL[here] or (here in GROUND and other in GROUND)
-        assert allowed, f"{here} may not import {other}"
+    here = room_of(module_of(path))
+    for other in {room_of(module) for module in imported_modules(path)} - {here}:
+        assert other in LEVEL, f"{path} imports the unknown room {other}"
+        assert LEVEL[other] < LEVEL[here], f"{here} may not import {other}"
+
+
+def test_nothing_imports_in_a_circle_inside_rooms_either() -> None:
+    """Imports for types alone, and within functions, count too."""
+    graph = {name: imported_modules(path) & MODULES.keys() - {name} for name, path in MODULES.items()}
+    # A package's own __init__ may name what its modules hold; they do not need it.
+    for name in [name for name, path in MODULES.items() if path.name == "__init__.py"]:
+        graph = {other: needed - ({name} if other.startswith(f"{name}.") else set()) for other, needed in graph.items()}
+    try:
+        tuple(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail(f"a circle: {' <- '.join(error.args[1])}")
+
+
+def test_every_room_is_drawn_and_every_drawn_room_is_there() -> None:
+    there = {room_of(name) for name in MODULES} | {p.stem for p in SOURCE.glob("*.py") if not p.stem.startswith("__")}
+    assert there == set(LEVEL)
+
+
+def test_no_room_outgrows_the_house() -> None:
+    lines = dict.fromkeys(LEVEL, 0)
+    for name, path in MODULES.items():
+        lines[room_of(name)] += len(path.read_text().splitlines())
+    largest = max(lines, key=lambda room: lines[room])
+    assert lines[largest] <= MAX_SHARE * sum(lines.values()), f"{largest} has {lines[largest]:,} lines"
 
 
 def test_the_guard_sees_a_wrong_direction(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.py"
     wrong.write_text("def f():\n    from resnetkit.training.loop import Loop\n")
-    assert imported_parts(wrong) == {"training"}
+    assert imported_modules(wrong) == {"training.loop"}
+    assert imported_modules(wrong, only_at_load=True) == set()
 
 
 @pytest.mark.parametrize(
@@ -69,12 +110,12 @@ def test_the_guard_sees_a_wrong_direction(tmp_path: Path) -> None:
         "resnetkit.cli.app",
         "resnetkit.models.spec",
         "resnetkit.models.catalog",
-        "resnetkit.models.cost",
+        "resnetkit.anatomy.cost",
         "resnetkit.data.spec",
-        "resnetkit.training.recipe",
-        "resnetkit.training.recipes",
-        "resnetkit.training.choice",
-        "resnetkit.training.cautions",
+        "resnetkit.recipes.recipe",
+        "resnetkit.recipes.named",
+        "resnetkit.recipes.advice",
+        "resnetkit.recipes.warnings",
     ],
 )
 def test_descriptions_and_the_command_line_load_no_torch(module: str) -> None:
@@ -86,9 +127,9 @@ def test_descriptions_and_the_command_line_load_no_torch(module: str) -> None:
 @pytest.mark.parametrize(
     "module",
     [
-        "resnetkit.classifier_file",
-        "resnetkit.prediction",
-        "resnetkit.inference.opening",
+        "resnetkit.classifier.file",
+        "resnetkit.classifier.prediction",
+        "resnetkit.inference.engine_choice",
         "resnetkit.inference.graph_engines",
     ],
 )

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import typer
 
+from resnetkit.anatomy.cost import count_cost
 from resnetkit.cli.app import app, main
 from resnetkit.errors import Code
 from resnetkit.models.catalog import CATALOG
-from resnetkit.models.cost import count_cost
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()

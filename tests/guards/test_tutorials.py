@@ -11,7 +11,7 @@ import typer
 
 from resnetkit.cli.app import app, main
 from resnetkit.models.catalog import find_entry, find_names
-from resnetkit.models.weights.conventions import CONVENTIONS
+from resnetkit.weights.conventions import CONVENTIONS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "tutorials.md").read_text()
 BLOCKS = re.findall(r"(<!-- long -->\n)?```console\n(.*?)```", PAGE, re.DOTALL)

@@ -11,15 +11,7 @@ import torch
 from resnetkit.models import variations
 from resnetkit.models.catalog import CATALOG, find_entry
 from resnetkit.models.resnet import ResNet
-from resnetkit.models.spec import (
-    FULL_PREACT,
-    ORIGINAL,
-    ActivationOrder,
-    Add,
-    DropoutAdd,
-    GatedAdd,
-    ScaledAdd,
-)
+from resnetkit.models.spec import FULL_PREACT, ORIGINAL, ActivationOrder, Add, DropoutAdd, GatedAdd, ScaledAdd
 
 PAGE = (Path(__file__).parents[2] / "docs" / "variants.md").read_text()
 SECTIONS = PAGE.partition("## Deep Residual Learning")[2]

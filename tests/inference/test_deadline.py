@@ -14,14 +14,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from resnetkit.classifier import Classifier
+from resnetkit.classifier.classifier import Classifier
 from resnetkit.errors import Code, ResnetkitError
-from resnetkit.inference import deadline, engines, opening
-from resnetkit.inference.cache import Cache
+from resnetkit.graphs.onnx import write_graph
+from resnetkit.inference import deadline, engine_choice, engines
 from resnetkit.inference.deadline import rehearse, within
+from resnetkit.inference.engine_choice import open_engine, open_predictor
 from resnetkit.inference.engines import ENGINES, EngineKind, open_kind
-from resnetkit.inference.onnx_graph import write_graph
-from resnetkit.inference.opening import open_engine, open_predictor
+from resnetkit.inference.remembered import Cache
 
 NUM_STARTS = 200
 NUM_AT_ONCE = 8  # several for each core: threads are interrupted everywhere
@@ -125,7 +125,7 @@ def test_an_engine_that_hangs_is_left_out_or_refused(
     make: Callable[..., Classifier], library: Callable[[str], EngineKind], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engines, "ENGINES", {"onnxruntime": library("held"), "torch": ENGINES["torch"]})
-    monkeypatch.setattr(opening, "rehearse", partial(rehearse, deadline_seconds=2))
+    monkeypatch.setattr(engine_choice, "rehearse", partial(rehearse, deadline_seconds=2))
     told: list[str] = []
     assert open_engine(make(), tell=told.append).name == "torch"
     assert "left out: the engine onnxruntime did not answer within 2 s" in told
@@ -147,8 +147,8 @@ def test_an_engine_chosen_before_that_hangs_now_is_given_up_too(
     classifier.save(file)
     told: list[str] = []
     open_engine(classifier, "onnxruntime", cache=Cache.beside(file), tell=told.append)
-    monkeypatch.setattr(opening, "ENGINES", {"onnxruntime": library("waits")})
-    monkeypatch.setattr(opening, "within", partial(within, deadline_seconds=0.2))
-    monkeypatch.setattr(opening, "_choose", lambda *_: SimpleNamespace(name="chosen anew"))
+    monkeypatch.setattr(engine_choice, "ENGINES", {"onnxruntime": library("waits")})
+    monkeypatch.setattr(engine_choice, "within", partial(within, deadline_seconds=0.2))
+    monkeypatch.setattr(engine_choice, "_choose", lambda *_: SimpleNamespace(name="chosen anew"))
     assert open_predictor(file, engine="onnxruntime", device="cpu", tell=told.append).engine.name == "chosen anew"
     assert any("chosen before, does not open (did not answer within 0.2 s); choosing again" in text for text in told)

@@ -29,7 +29,7 @@ def test_every_engine_agrees_with_the_network_for_any_number_of_images(
     classifier = make(average_mirrored=True, channel_order="bgr")
     subject = classifier
     if kind.reads == "graph":
-        from resnetkit.inference.onnx_graph import write_graph
+        from resnetkit.graphs.onnx import write_graph
 
         subject = write_graph(classifier)
     engine = open_kind(
@@ -56,7 +56,7 @@ def test_in_bfloat16_an_engine_agrees_less_exactly(
     classifier = make(average_mirrored=True, channel_order="bgr")
     subject = classifier
     if kind.reads == "graph":
-        from resnetkit.inference.onnx_graph import write_graph
+        from resnetkit.graphs.onnx import write_graph
 
         subject = write_graph(classifier)
     try:
@@ -93,8 +93,8 @@ def test_in_bfloat16_an_engine_agrees_less_exactly(
 def test_every_layer_computes_in_bfloat16(variation: str) -> None:
     import torch
 
-    from resnetkit.classifier import Classifier
-    from resnetkit.data.spec import Preprocessing
+    from resnetkit.classifier.classifier import Classifier
+    from resnetkit.images.spec import Preprocessing
     from resnetkit.models.resnet import create_model
 
     torch.manual_seed(0)
@@ -145,7 +145,7 @@ def test_images_divided_among_threads_keep_their_order(
 ) -> None:
     if ENGINES[name].missing:
         pytest.skip(ENGINES[name].missing)
-    from resnetkit.inference.onnx_graph import write_graph
+    from resnetkit.graphs.onnx import write_graph
 
     classifier = make()
     engine = open_kind(
@@ -164,7 +164,7 @@ def test_images_divided_among_threads_keep_their_order(
 def test_an_answer_is_not_overwritten_by_the_next(make: Callable[..., Any], noise: Callable[..., Any]) -> None:
     if ENGINES["openvino"].missing:
         pytest.skip(ENGINES["openvino"].missing)
-    from resnetkit.inference.onnx_graph import write_graph
+    from resnetkit.graphs.onnx import write_graph
 
     classifier = make()
     engine = open_kind(

@@ -12,10 +12,10 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from resnetkit.anatomy.table import Description
+from resnetkit.anatomy.table import describe as describe_network
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.models.catalog import CATALOG, find_entry, find_names
-from resnetkit.models.description import Description
-from resnetkit.models.description import describe as describe_network
 from resnetkit.models.resnet import ResNet
 
 GOLDEN_FILE = Path(__file__).parents[1] / "golden" / "networks.json"

@@ -19,26 +19,26 @@ import torch
 from tests.models.alternatives import EVERY_SPEC, PROJECTIONS, SMALL, legal_orders
 from torch import Tensor, nn
 
-from resnetkit.classifier import Classifier, load_classifier
+from resnetkit.anatomy.block_picture import draw_blocks
+from resnetkit.anatomy.cost import Cost, count_cost
+from resnetkit.anatomy.memory import measure_memory
+from resnetkit.anatomy.network_picture import draw_network
+from resnetkit.anatomy.receptive_field import Window, see_through
+from resnetkit.anatomy.spec_words import MEANINGS
+from resnetkit.anatomy.table import describe
+from resnetkit.anatomy.text_picture import block_text, network_text
+from resnetkit.anatomy.wiring import BlockWiring, NetworkWiring, Step, wire
+from resnetkit.classifier.classifier import Classifier, load_classifier
 from resnetkit.config import from_dict, to_dict
-from resnetkit.data.spec import Preprocessing
+from resnetkit.graphs.folding import fold
+from resnetkit.images.spec import Preprocessing
 from resnetkit.inference.engines import ENGINES, open_kind
-from resnetkit.inference.folding import fold
 from resnetkit.models.attention import EfficientChannelGate, SqueezeExcite
 from resnetkit.models.block import Joiner, ResidualBlock
-from resnetkit.models.cost import Cost, count_cost
-from resnetkit.models.description import describe
-from resnetkit.models.drawing import draw_blocks
 from resnetkit.models.layers import Subsample, ZeroPad
-from resnetkit.models.meanings import MEANINGS
-from resnetkit.models.memory import measure_memory
-from resnetkit.models.network_drawing import draw_network
-from resnetkit.models.receptive_field import Window, see_through
 from resnetkit.models.resnet import ResNet
 from resnetkit.models.spec import BatchNorm, Initialization, ProjectionStep, ResNetSpec
-from resnetkit.models.text_drawing import block_text, network_text
-from resnetkit.models.weights import load_weights, read_weights, to_native
-from resnetkit.models.wiring import BlockWiring, NetworkWiring, Step, wire
+from resnetkit.weights import load_weights, read_weights, to_native
 
 SIZE = 21  # odd on the way down, where paddings differ
 
@@ -237,7 +237,7 @@ def classifier_of(spec: ResNetSpec) -> Classifier:
 @every_spec
 def test_the_onnx_graph_answers_as_the_network(spec: ResNetSpec) -> None:
     pytest.importorskip("onnx", reason="the extras onnxruntime and openvino install it")
-    from resnetkit.inference.onnx_graph import write_graph
+    from resnetkit.graphs.onnx import write_graph
 
     if ENGINES["onnxruntime"].missing:
         pytest.skip(ENGINES["onnxruntime"].missing)

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from resnetkit.anatomy.table import describe
 from resnetkit.config import from_dict, to_dict
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.models.catalog import CATALOG, find_entry
-from resnetkit.models.description import describe
 from resnetkit.models.resnet import ResNet, create_model
 from resnetkit.models.spec import (
     FULL_PREACT,

@@ -20,8 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from resnetkit.models.weights.files import WeightFile
-from resnetkit.models.weights.naming import to_native
+from resnetkit.weights.naming import to_native
+from resnetkit.weights.weight_file import WeightFile
 
 from ..conftest import import_torchvision
 

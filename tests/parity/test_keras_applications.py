@@ -16,8 +16,8 @@ from torch import Tensor
 
 from resnetkit.models.catalog.keras import KERAS
 from resnetkit.models.resnet import ResNet, create_model
-from resnetkit.models.weights.files import WeightFile
-from resnetkit.models.weights.naming import to_native
+from resnetkit.weights.naming import to_native
+from resnetkit.weights.weight_file import WeightFile
 
 os.environ["KERAS_BACKEND"] = "torch"
 keras = pytest.importorskip("keras")

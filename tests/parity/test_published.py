@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from resnetkit.data.normalization import normalize
+from resnetkit.images.normalization import normalize
 from resnetkit.models.catalog import CATALOG
-from resnetkit.pretrained.published import KERAS_V1, KERAS_V2, PUBLISHED, PUBLISHED_BY_MD5
+from resnetkit.sources.published import KERAS_V1, KERAS_V2, PUBLISHED, PUBLISHED_BY_MD5
 
 models = pytest.importorskip("torchvision.models")
 

@@ -16,9 +16,9 @@ from torch import nn
 
 from resnetkit.errors import ResnetkitError
 from resnetkit.models.resnet import create_model
-from resnetkit.models.weights.files import WeightFile
-from resnetkit.models.weights.naming import to_native
-from resnetkit.pretrained.opening import open_network
+from resnetkit.sources.weights import open_network
+from resnetkit.weights.naming import to_native
+from resnetkit.weights.weight_file import WeightFile
 
 from .tutorials import BiasedResNet18, BottleneckResNet, IdentityAndConvResNet18, PreactResNet, ResNet50V2
 

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from resnetkit import classifier, files
+from resnetkit import files
+from resnetkit.classifier import classifier
 from resnetkit.cli.app import main
-from resnetkit.training import finishing, loop, tally
+from resnetkit.training import final_scores, loop, running_sums
 
 
 def die() -> None:
@@ -39,7 +40,7 @@ def dying(function: Callable[..., Any], count: int, *, before: bool) -> Callable
 def arm(moment: str, count: int) -> None:
     match moment:
         case "before an update":
-            tally.Tally.end_step = dying(tally.Tally.end_step, count, before=False)  # type: ignore[method-assign]
+            running_sums.Tally.end_step = dying(running_sums.Tally.end_step, count, before=False)  # type: ignore[method-assign]
         case "after an update":
             loop.Loop._train_step = dying(loop.Loop._train_step, count, before=False)  # type: ignore[method-assign]
         case "while a checkpoint is written":
@@ -53,7 +54,7 @@ def arm(moment: str, count: int) -> None:
         case "after the classifier is written":
             classifier.Classifier.save = dying(classifier.Classifier.save, count, before=False)  # type: ignore[method-assign]
         case "after the report is written":
-            finishing.write_report = dying(finishing.write_report, count, before=False)
+            final_scores.write_report = dying(final_scores.write_report, count, before=False)
         case "never":
             pass
         case _:

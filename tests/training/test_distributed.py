@@ -14,14 +14,15 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from resnetkit import runtime
-from resnetkit.classifier import load_classifier
+from resnetkit.classifier.classifier import load_classifier
 from resnetkit.data.batches import Shard
 from resnetkit.errors import Code, ResnetkitError
-from resnetkit.training import loop, runs
+from resnetkit.machine import runtime
+from resnetkit.runs.folder import RunFolder
+from resnetkit.training import loop
 from resnetkit.training.distributed import from_first_rank, make_parallel, process_group, sum_over_ranks
 from resnetkit.training.interruption import Interrupted
-from resnetkit.training.run_folder import RunFolder
+from resnetkit.training.run import train
 
 
 def two_processes(out: Path, settings: dict[str, object]) -> subprocess.CompletedProcess[str]:
@@ -53,7 +54,7 @@ def test_two_processes_equal_one(tmp_path: Path, tiny_settings: dict[str, object
     # epoch: rounding differences grow some tenfold with every update, a real difference is there from the first.
     settings = tiny_settings | {"model.block.drop_rate": 0.0, "batch_size": 1024, "schedule.warmup_share": 0}
     settings |= {"optimizer.learning_rate": 0.02, "keep": "last"}
-    one = runs.train("digits", model="resnet20_b", settings=settings, out=tmp_path / "one").run
+    one = train("digits", model="resnet20_b", settings=settings, out=tmp_path / "one").run
     two = train_in_two_processes(tmp_path / "two", settings)
 
     losses_one, losses_two = ([row["train_loss"] for row in RunFolder(run).events("epoch")] for run in (one, two))
@@ -72,7 +73,7 @@ def test_two_processes_equal_one_with_a_stage_that_is_frozen_and_thaws(
     settings = fine_settings | {"model.block.drop_rate": 0.0, "batch_size": 1024, "keep": "last", "ema_decay": 0.0}
     settings |= {"fine_tuning.freeze": "stage1", "fine_tuning.thaw_every_epochs": 2, "fine_tuning.layer_decay": 0.5}
     settings |= {"optimizer.learning_rate": 0.02}
-    one = runs.train("digits", model="resnet20_b", settings=settings, out=tmp_path / "one").run
+    one = train("digits", model="resnet20_b", settings=settings, out=tmp_path / "one").run
     two = train_in_two_processes(tmp_path / "two", settings)
     losses_one, losses_two = ([row["train_loss"] for row in RunFolder(run).events("epoch")] for run in (one, two))
     for tolerance, loss_one, loss_two in zip((1e-6, 1e-5, 1e-4), losses_one, losses_two, strict=True):
@@ -148,7 +149,7 @@ def test_gradients_are_exchanged_once_an_update_compiled_or_not(
     monkeypatch.setattr(runtime, "_why_not_compile", lambda _: "")
     monkeypatch.setattr(torch, "compile", lambda network, *, mode: nn.Sequential(network))
     settings = tiny_settings | {"epochs": 1, "accumulate_steps": 2, "runtime.compile": switch}
-    runs.train("digits", model="resnet20_b", settings=settings, out=tmp_path)
+    train("digits", model="resnet20_b", settings=settings, out=tmp_path)
     assert exchanged == 10 * [(Exchanging, False), (Exchanging, True)]
 
 

@@ -9,25 +9,26 @@ import pytest
 import torch
 from torch import nn
 
-from resnetkit.classifier import load_classifier
-from resnetkit.classifier_file import BEST_FILE_NAME, find_best, find_classifier
+from resnetkit.classifier.classifier import load_classifier
+from resnetkit.classifier.file import BEST_FILE_NAME, find_best, find_classifier
 from resnetkit.data.batches import Shard
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.evaluation.scoring import quick_scores
 from resnetkit.models.resnet import ResNet
-from resnetkit.training import loop, runs
+from resnetkit.recipes.recipe import Recipe
+from resnetkit.runs.events import Listener
+from resnetkit.runs.folder import RunFolder
+from resnetkit.training import loop, run
 from resnetkit.training.divergence import largest_loss, lower_learning_rate
 from resnetkit.training.interruption import Interrupted, StopRequest
-from resnetkit.training.listener import Listener
-from resnetkit.training.recipe import Recipe
-from resnetkit.training.run_folder import RunFolder
-from resnetkit.training.tally import Tally
+from resnetkit.training.run import plan, resume, train
+from resnetkit.training.running_sums import Tally
 
 RUN = "0001-resnet20_b-digits"
 
 
 def recipe_of(**settings: object) -> Recipe:
-    return runs.plan("digits", settings=settings)[1].recipe
+    return plan("digits", settings=settings)[1].recipe
 
 
 def poison_at(monkeypatch: pytest.MonkeyPatch, epoch: int, poison: Callable[[nn.Module], None]) -> None:
@@ -71,7 +72,7 @@ def test_an_epoch_that_answers_nan_is_a_divergence(
 ) -> None:
     poison_at(monkeypatch, 2, poison)
     with pytest.raises(ResnetkitError, match=f"the {quantity} became nan in epoch 2; .* not kept") as caught:
-        runs.train("digits", model="resnet20_b", settings=tiny_settings | extra, out=tmp_path)
+        train("digits", model="resnet20_b", settings=tiny_settings | extra, out=tmp_path)
     assert caught.value.code == Code.DIVERGED
     folder = RunFolder(tmp_path / RUN)
     assert [row["epoch"] for row in folder.events("epoch")] == [1]
@@ -84,7 +85,7 @@ def test_an_epoch_that_answers_nan_is_a_divergence(
 def test_a_loss_beyond_reason_is_a_divergence_in_its_step(tmp_path: Path, tiny_settings: dict[str, object]) -> None:
     settings = tiny_settings | {"optimizer.learning_rate": 1e6, "schedule.warmup_share": 0, "ema_decay": 0}
     with pytest.raises(ResnetkitError, match=r"the (loss|gradient) became .* in epoch 1, step") as caught:
-        runs.train("digits", model="resnet20_b", settings=settings, out=tmp_path)
+        train("digits", model="resnet20_b", settings=settings, out=tmp_path)
     assert caught.value.code == Code.DIVERGED
     assert "--set optimizer.learning_rate=0.1)" in caught.value.fix
 
@@ -120,7 +121,7 @@ def test_nan_is_never_a_right_answer() -> None:
         def forward(self, images: torch.Tensor) -> torch.Tensor:
             return torch.full((len(images), 10), math.nan)
 
-    source, chosen = runs.plan("digits")
+    source, chosen = plan("digits")
     loaded = source.load(["val"], chosen.recipe.preprocessing)
     assert (loaded.splits["val"].labels == 0).any()
     scores = quick_scores(Nothing(), chosen.recipe.preprocessing, loaded.splits["val"])
@@ -149,11 +150,11 @@ class StopAfter(Listener):
 def test_a_stopped_run_leaves_its_best_epoch_usable_until_it_has_finished(
     tmp_path: Path, tiny_settings: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = runs.train("digits", model="resnet20_b", settings=tiny_settings, out=tmp_path / "whole")
+    whole = train("digits", model="resnet20_b", settings=tiny_settings, out=tmp_path / "whole")
     with monkeypatch.context() as patch:
         listener = StopAfter(2, patch)
         with pytest.raises(Interrupted):
-            runs.train("digits", model="resnet20_b", settings=tiny_settings, out=tmp_path, listener=listener)
+            train("digits", model="resnet20_b", settings=tiny_settings, out=tmp_path, listener=listener)
     run = tmp_path / RUN
     best = load_classifier(find_best(run))
     rows = RunFolder(run).events("epoch")
@@ -166,7 +167,7 @@ def test_a_stopped_run_leaves_its_best_epoch_usable_until_it_has_finished(
         find_classifier(run)
     assert BEST_FILE_NAME in caught.value.fix
 
-    runs.resume(run)
+    resume(run)
     assert not (run / BEST_FILE_NAME).exists()
     assert find_best(run) == run / "classifier.safetensors"
     assert (run / "classifier.safetensors").read_bytes() == (whole.run / "classifier.safetensors").read_bytes()
@@ -177,7 +178,7 @@ def test_a_diverged_run_leaves_its_best_epoch_usable(
 ) -> None:
     poison_at(monkeypatch, 3, break_head)
     with pytest.raises(ResnetkitError, match="validation loss became nan"):
-        runs.train("digits", model="resnet20_b", settings=tiny_settings, out=tmp_path)
+        train("digits", model="resnet20_b", settings=tiny_settings, out=tmp_path)
     best = load_classifier(find_best(tmp_path / RUN))
     assert best.provenance["kept_epoch"] in (1, 2)
     assert all(tensor.isfinite().all() for tensor in best.network.state_dict().values())
@@ -192,7 +193,7 @@ def test_without_an_epoch_there_is_nothing_to_use(
 ) -> None:
     poison_at(monkeypatch, 1, break_head)
     with pytest.raises(ResnetkitError, match="in epoch 1"):
-        runs.train("digits", model="resnet20_b", settings=tiny_settings, out=tmp_path)
+        train("digits", model="resnet20_b", settings=tiny_settings, out=tmp_path)
     with pytest.raises(ResnetkitError) as caught:
         find_best(tmp_path / RUN)
     assert caught.value.fix == "start it again with a lower learning rate"
@@ -204,15 +205,15 @@ def test_the_best_so_far_is_written_with_checkpoints_and_once_an_epoch(
     tmp_path: Path, tiny_settings: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written: list[str] = []
-    original = runs.write_durably
+    original = run.write_durably
 
     def noted(path: Path, content: bytes) -> None:
         written.append(path.name)
         original(path, content)
 
-    monkeypatch.setattr(runs, "write_durably", noted)
-    runs.train("digits", model="resnet20_b", settings=tiny_settings, out=tmp_path)
+    monkeypatch.setattr(run, "write_durably", noted)
+    train("digits", model="resnet20_b", settings=tiny_settings, out=tmp_path)
     assert written == []  # there was no checkpoint before the end
     every_step = tiny_settings | {"checkpoint_seconds": 0, "keep": "last"}
-    runs.train("digits", model="resnet20_b", settings=every_step, out=tmp_path)
+    train("digits", model="resnet20_b", settings=every_step, out=tmp_path)
     assert written == [BEST_FILE_NAME] * 2

@@ -15,20 +15,21 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tests.training import test_feed
+from tests.training import test_batches
 
 from resnetkit.config import override
 from resnetkit.data.batches import Shard
 from resnetkit.data.loading import open_data
-from resnetkit.data.spec import DataSpec, Preprocessing
+from resnetkit.data.spec import DataSpec
 from resnetkit.errors import ResnetkitError
+from resnetkit.images.spec import Preprocessing
 from resnetkit.models.catalog import find_entry
 from resnetkit.models.resnet import ResNet
-from resnetkit.training import loop, runs
+from resnetkit.recipes.recipe import Optimizer, Recipe, Sgd
+from resnetkit.runs.events import Listener
+from resnetkit.runs.folder import RunFolder
+from resnetkit.training import loop, run
 from resnetkit.training.computing import start_computing
-from resnetkit.training.listener import Listener
-from resnetkit.training.recipe import Optimizer, Recipe, Sgd
-from resnetkit.training.run_folder import RunFolder
 from resnetkit.training.state import new_network, new_state
 
 KINDS = {kind().kind: kind for kind in get_args(get_args(Optimizer)[0])}
@@ -101,7 +102,7 @@ MOVED: dict[str, tuple[Any, Mapping[str, Any]]] = {
 }
 MOVED |= {
     f"augmentation.{name}": (value, {f"augmentation.{other}": v for other, v in needed.items()})
-    for name, (value, needed) in test_feed.MOVED.items()
+    for name, (value, needed) in test_batches.MOVED.items()
 }
 
 WITHOUT_EFFECT = {
@@ -188,7 +189,9 @@ def base(source: str) -> Recipe:
     )
 
 
-def run(settings: Mapping[str, Any], places: Mapping[str, str], folder: Path, patch: pytest.MonkeyPatch) -> str:
+def digest_of_run(
+    settings: Mapping[str, Any], places: Mapping[str, str], folder: Path, patch: pytest.MonkeyPatch
+) -> str:
     """A digest of all that a run gives: the weights it keeps and what it was scored; or the error it ends in."""
     given = {path: places[v[1:-1]] if isinstance(v, str) and v.startswith("{") else v for path, v in settings.items()}
     scores = iter(given.pop("scores", ()))
@@ -200,7 +203,7 @@ def run(settings: Mapping[str, Any], places: Mapping[str, str], folder: Path, pa
         loaded = open_data(recipe.data).load(("train", "val"), recipe.preprocessing)
         computing = start_computing(recipe, 24)
         weights = recipe.fine_tuning.weights
-        network = new_network(recipe) if weights is None else runs._fine_tuned_network(recipe, weights)
+        network = new_network(recipe) if weights is None else run._fine_tuned_network(recipe, weights)
         state = new_state(recipe, network, computing.device)
         run_folder = RunFolder(folder)
         run_folder.path.mkdir()
@@ -242,13 +245,13 @@ def test_a_field_that_is_moved_changes_the_run(
     value, needed = MOVED[name]
     key = json.dumps(needed, sort_keys=True)
     if key not in known:
-        known[key] = run(needed, places, tmp_path / "without", monkeypatch)
-    assert run({**needed, path_of(name): value}, places, tmp_path / "with", monkeypatch) != known[key]
+        known[key] = digest_of_run(needed, places, tmp_path / "without", monkeypatch)
+    assert digest_of_run({**needed, path_of(name): value}, places, tmp_path / "with", monkeypatch) != known[key]
 
 
 def test_the_same_run_twice_gives_the_same(
     places: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one, two = (run({}, places, tmp_path / name, monkeypatch) for name in ("one", "two"))
+    one, two = (digest_of_run({}, places, tmp_path / name, monkeypatch) for name in ("one", "two"))
     assert one == two
     assert len(one) == 64, "a digest, not an error"

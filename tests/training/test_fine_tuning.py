@@ -9,16 +9,18 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from resnetkit.classifier import load_classifier
+from resnetkit.classifier.classifier import load_classifier
 from resnetkit.data.loading import open_data
 from resnetkit.data.seen import unpack_digests
-from resnetkit.data.spec import DataSpec, Preprocessing
+from resnetkit.data.spec import DataSpec
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.files import sha256_of
+from resnetkit.images.spec import Preprocessing
 from resnetkit.models.resnet import create_model
-from resnetkit.training import loop, runs
-from resnetkit.training.listener import Listener
-from resnetkit.training.run_folder import RunFolder
+from resnetkit.runs.events import Listener
+from resnetkit.runs.folder import RunFolder
+from resnetkit.training import loop
+from resnetkit.training.run import plan, resume, train
 
 FROZEN = ("conv1.", "bn1.", "layer1.")  # with freeze=stage1
 ONE_GREY = Preprocessing(8, 8, 1, (0.5,), (0.5,))
@@ -41,7 +43,7 @@ def test_frozen_parts_are_equal_bit_for_bit_and_the_others_change(
     tmp_path: Path, fine_settings: dict[str, object], pretrained: Path, optimizer: str, ema_decay: float
 ) -> None:
     changes = {"epochs": 1, "ema_decay": ema_decay, "optimizer.kind": optimizer, "optimizer.learning_rate": 0.01}
-    run = runs.train("digits", settings=fine_settings | FREEZE | changes, out=tmp_path).run
+    run = train("digits", settings=fine_settings | FREEZE | changes, out=tmp_path).run
     equal, changed = by_change(weights_of(pretrained), weights_of(run))
     assert equal == {name for name in equal | changed if name.startswith(FROZEN)}
     # Running statistics and batch counters are among both.
@@ -72,7 +74,7 @@ def test_parts_thaw_from_the_head_downwards_at_their_epochs(
 
     monkeypatch.setattr(loop.Loop, "_finish_epoch", noted)
     gradual = {"fine_tuning.freeze": "stage3", "fine_tuning.thaw_every_epochs": 2, "epochs": 6}
-    runs.train("digits", settings=fine_settings | gradual, out=tmp_path, listener=listener)
+    train("digits", settings=fine_settings | gradual, out=tmp_path, listener=listener)
 
     starts = {"conv1.": 6, "bn1.": 6, "layer1.": 6, "layer2.": 4, "layer3.": 2, "fc.": 0}
     weights = [weights_of(pretrained), *listener.weights]
@@ -94,7 +96,7 @@ def test_parts_thaw_from_the_head_downwards_at_their_epochs(
 def test_the_folder_of_a_run_stands_for_its_classifier_network_and_preprocessing(
     pretrained: Path,
 ) -> None:
-    _, chosen = runs.plan("digits", settings={"fine_tuning.weights": str(pretrained)})
+    _, chosen = plan("digits", settings={"fine_tuning.weights": str(pretrained)})
     start = load_classifier(pretrained)
     assert chosen.recipe.model == start.network.spec
     assert chosen.recipe.model_name == "resnet20_b"
@@ -110,7 +112,7 @@ def test_a_run_and_its_classifier_know_their_images_and_those_of_all_weights_bef
     seeds = {0: pretrained}
     for seed in (1, 2):
         settings = fine_settings | {"fine_tuning.weights": str(seeds[seed - 1]), "data.split_seed": seed, "epochs": 1}
-        seeds[seed] = runs.train("digits", settings=settings, out=tmp_path).run
+        seeds[seed] = train("digits", settings=settings, out=tmp_path).run
     earlier: set[int] = set()
     for seed, run in seeds.items():
         data = open_data(DataSpec("digits", split_seed=seed)).load(("train", "val", "test"), ONE_GREY)
@@ -135,7 +137,7 @@ def test_a_run_from_weights_that_do_not_say_what_they_saw_does_not_claim_to_know
     )
     settings = fine_settings | {"fine_tuning.weights": str(tmp_path / "weights.safetensors"), "epochs": 1}
     spec = load_classifier(pretrained).network.spec
-    run = runs.train("digits", model=spec, settings=settings, out=tmp_path).run
+    run = train("digits", model=spec, settings=settings, out=tmp_path).run
     seen = load_classifier(run).seen
     assert seen is not None
     assert not seen.is_complete
@@ -146,7 +148,7 @@ def test_a_relative_path_is_made_whole_and_recorded_with_its_hash(
 ) -> None:
     shutil.copy(pretrained / "classifier.safetensors", tmp_path / "start.safetensors")
     monkeypatch.chdir(tmp_path)
-    run = runs.train("digits", settings=fine_settings | {"fine_tuning.weights": "start.safetensors", "epochs": 1}).run
+    run = train("digits", settings=fine_settings | {"fine_tuning.weights": "start.safetensors", "epochs": 1}).run
     recipe, record = RunFolder(run).read_record()
     whole = str(tmp_path / "start.safetensors")
     assert recipe.fine_tuning.weights == whole
@@ -166,7 +168,7 @@ def killed_before_its_first_checkpoint(out: Path, settings: dict[str, object]) -
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loop.Loop, "run_all", die)
         with pytest.raises(Killed):
-            runs.train("digits", settings=settings, out=out)
+            train("digits", settings=settings, out=out)
     (run,) = out.iterdir()
     return run
 
@@ -181,21 +183,19 @@ def test_a_run_without_a_checkpoint_needs_its_weights_and_one_with_a_checkpoint_
     tensors = load_file(weights)
     weights.unlink()
     with pytest.raises(ResnetkitError, match="weights the run starts from are gone") as caught:
-        runs.resume(run)
+        resume(run)
     assert caught.value.code == Code.WEIGHTS
     save_file({name: value * 2 for name, value in tensors.items()}, weights)
     with pytest.raises(ResnetkitError, match="weights have changed"):
-        runs.resume(run)
+        resume(run)
     shutil.copy(pretrained / "classifier.safetensors", weights)
-    runs.resume(run)
+    resume(run)
 
-    finished = runs.train(
-        "digits", settings=fine_settings | {"fine_tuning.weights": str(weights)}, out=tmp_path / "b"
-    ).run
+    finished = train("digits", settings=fine_settings | {"fine_tuning.weights": str(weights)}, out=tmp_path / "b").run
     (finished / "metrics.jsonl").unlink()  # as if it had been killed after its last checkpoint
     before = (finished / "classifier.safetensors").read_bytes()
     weights.unlink()
-    runs.resume(finished)
+    resume(finished)
     assert (finished / "classifier.safetensors").read_bytes() == before
 
 
@@ -220,7 +220,7 @@ def test_a_head_for_other_classes_is_refused_before_any_image_is_decoded(
     model = None if kind == "classifier" else classifier.network.spec
     settings = {"fine_tuning.weights": str(file)}
     with pytest.raises(ResnetkitError, match="do not fit") as caught:
-        runs.train("digits", model=model, settings=settings, out=tmp_path / "runs")
+        train("digits", model=model, settings=settings, out=tmp_path / "runs")
     assert caught.value.code == Code.WEIGHTS
     assert "--reset-head" in caught.value.fix
     assert not (tmp_path / "runs").exists()
@@ -233,9 +233,9 @@ def test_a_head_for_as_many_classes_of_other_names_is_refused(tmp_path: Path, pr
     classifier.save(tmp_path / "signs.safetensors")
     settings = {"fine_tuning.weights": str(tmp_path / "signs.safetensors")}
     with pytest.raises(ResnetkitError, match="do not fit the data") as caught:
-        runs.train("digits", settings=settings, out=tmp_path)
+        train("digits", settings=settings, out=tmp_path)
     assert "10 classes (sign 0, sign 1, sign 2, …), not the 10 (0, 1, 2, …) of the data" in caught.value.why
-    _, chosen = runs.plan("digits", settings=settings | {"fine_tuning.reset_head": True})
+    _, chosen = plan("digits", settings=settings | {"fine_tuning.reset_head": True})
     assert chosen.recipe.fine_tuning.reset_head
 
 
@@ -244,12 +244,10 @@ def test_weights_of_colour_images_are_adapted_to_grey_ones(tmp_path: Path, fine_
     save_file(network.state_dict(), tmp_path / "colour.safetensors")
     changes = {"fine_tuning.weights": str(tmp_path / "colour.safetensors"), "epochs": 1}
     with pytest.raises(ResnetkitError, match="do not fit"):
-        runs.train("digits", model="resnet20_b", settings=fine_settings | changes, out=tmp_path)
+        train("digits", model="resnet20_b", settings=fine_settings | changes, out=tmp_path)
     changes |= {"fine_tuning.adapt_channels": True, "fine_tuning.freeze": "stem"}
     listener = Warned()
-    run = runs.train(
-        "digits", model="resnet20_b", settings=fine_settings | changes, out=tmp_path, listener=listener
-    ).run
+    run = train("digits", model="resnet20_b", settings=fine_settings | changes, out=tmp_path, listener=listener).run
     assert weights_of(run)["conv1.weight"].shape[1] == 1
     assert any("adapted to other channels but frozen" in text for text in listener.warnings)
 
@@ -267,7 +265,7 @@ def test_a_fresh_head_is_drawn_and_the_rest_is_that_of_the_weights(
 ) -> None:
     slow = {"optimizer.learning_rate": 1e-30, "optimizer.weight_decay": 0.0, "ema_decay": 0.0, "epochs": 1}
     slow |= {"fine_tuning.reset_head": True}
-    run = runs.train("digits", settings=fine_settings | slow, out=tmp_path).run
+    run = train("digits", settings=fine_settings | slow, out=tmp_path).run
     before, after = weights_of(pretrained), weights_of(run)
     assert not torch.equal(before["fc.weight"], after["fc.weight"])
     assert torch.equal(before["layer3.0.conv2.weight"], after["layer3.0.conv2.weight"])
@@ -281,14 +279,14 @@ def test_weights_that_cannot_be_read_are_refused(tmp_path: Path, damage: str) ->
     elif damage == "empty folder":
         path.mkdir()
     with pytest.raises(ResnetkitError) as caught:
-        runs.train("digits", settings={"fine_tuning.weights": str(path)}, out=tmp_path / "runs")
+        train("digits", settings={"fine_tuning.weights": str(path)}, out=tmp_path / "runs")
     assert caught.value.code == Code.WEIGHTS
     assert not (tmp_path / "runs").exists()
 
 
 def test_weights_given_as_a_whole_description_are_found_too(pretrained: Path) -> None:
     whole = json.dumps({"weights": str(pretrained), "freeze": "stem"})
-    _, chosen = runs.plan(DataSpec("digits"), settings={"fine_tuning": whole})
+    _, chosen = plan(DataSpec("digits"), settings={"fine_tuning": whole})
     assert chosen.recipe.name == "fine_tune"
     assert chosen.recipe.fine_tuning.weights == str(pretrained / "classifier.safetensors")
     assert (chosen.recipe.fine_tuning.freeze, chosen.recipe.fine_tuning.layer_decay) == ("stem", 1.0)

@@ -11,7 +11,7 @@ from resnetkit.data.datasets import DATASETS
 from resnetkit.data.mixing import one_hot
 from resnetkit.data.spec import DataSpec
 from resnetkit.errors import ResnetkitError
-from resnetkit.training.choice import DataFacts, choose
+from resnetkit.recipes.advice import DataFacts, choose
 from resnetkit.training.loss import cross_entropy, make_class_weights
 
 DIGITS = DataFacts.of(DATASETS["digits"], 1294)

@@ -8,9 +8,10 @@ import pytest
 from PIL import Image
 
 from resnetkit.errors import Code, ResnetkitError
-from resnetkit.training import loop, runs
+from resnetkit.runs.folder import RunFolder
+from resnetkit.training import loop
 from resnetkit.training.checkpoint import Checkpoint, save_checkpoint
-from resnetkit.training.run_folder import RunFolder
+from resnetkit.training.run import resume
 
 SETTINGS = {
     "model.depths": [1, 1, 1],
@@ -37,7 +38,7 @@ def photos(tmp_path: Path) -> Path:
 
 def train(photos: Path, out: Path, **settings: object) -> Path:
     model = None if "fine_tuning.weights" in settings else "resnet20_b"
-    return runs.train(str(photos), model=model, settings=SETTINGS | settings, out=out).run
+    return train(str(photos), model=model, settings=SETTINGS | settings, out=out).run
 
 
 def killed(photos: Path, out: Path, step: int, **settings: object) -> Path:
@@ -70,10 +71,10 @@ def test_a_run_goes_on_with_moved_data_to_the_same_bytes(photos: Path, tmp_path:
     recorded = (run / "recipe.json").read_bytes()
     photos.rename(tmp_path / "elsewhere")
     with pytest.raises(ResnetkitError, match="are not in") as raised:
-        runs.resume(run)
+        resume(run)
     assert raised.value.code is Code.DATA
     assert f"--resume {run} --data NEW/PATH" in raised.value.fix
-    assert runs.resume(run, data=tmp_path / "elsewhere").run == run
+    assert resume(run, data=tmp_path / "elsewhere").run == run
     assert content(run) == content(whole)
     assert (run / "recipe.json").read_bytes() == recorded
     folder = RunFolder(run)
@@ -90,11 +91,11 @@ def test_where_the_data_are_is_remembered_for_the_next_time(photos: Path, tmp_pa
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loop.Loop, "run_all", die)
         with pytest.raises(Killed):
-            runs.resume(run, data=tmp_path / "link")
+            resume(run, data=tmp_path / "link")
     photos.rename(tmp_path / "elsewhere")
     (tmp_path / "link").unlink()
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
-    assert runs.resume(run).run == run
+    assert resume(run).run == run
 
 
 def test_other_data_are_refused_and_the_difference_is_counted(photos: Path, tmp_path: Path) -> None:
@@ -103,12 +104,12 @@ def test_other_data_are_refused_and_the_difference_is_counted(photos: Path, tmp_
     shutil.copytree(photos, other)
     (other / "a" / "00.png").rename(other / "a" / "zero.png")
     with pytest.raises(ResnetkitError, match="the images are the same, but files or classes have other names"):
-        runs.resume(run, data=other)
+        resume(run, data=other)
     for name in ("02", "04"):
         shutil.copy(photos / "b" / "01.png", other / "a" / f"{name}.png")
     Image.new("L", (8, 8)).save(other / "b" / "new.png")
     with pytest.raises(ResnetkitError, match="missing or changed: 2; new or changed ones: 1") as raised:
-        runs.resume(run, data=other)
+        resume(run, data=other)
     assert raised.value.code is Code.DATA
     assert not RunFolder(run).events("moved")
 
@@ -121,11 +122,11 @@ def test_moved_weights_are_found_where_they_are_said_to_be(photos: Path, tmp_pat
     run = killed(photos, tmp_path / "killed", 0, **settings)
     weights.rename(tmp_path / "moved.safetensors")
     with pytest.raises(ResnetkitError, match="are gone") as raised:
-        runs.resume(run)
+        resume(run)
     assert "--weights" in raised.value.fix
     with pytest.raises(ResnetkitError, match="have changed"):
-        runs.resume(run, weights=whole)
-    assert content(runs.resume(run, weights=tmp_path / "moved.safetensors").run) == content(whole)
+        resume(run, weights=whole)
+    assert content(resume(run, weights=tmp_path / "moved.safetensors").run) == content(whole)
 
 
 @pytest.mark.parametrize("step", [0, 3])
@@ -133,4 +134,4 @@ def test_weights_are_refused_for_a_run_that_started_from_none(photos: Path, tmp_
     others = train(photos, tmp_path / "others")
     run = killed(photos, tmp_path / "killed", step)
     with pytest.raises(ResnetkitError, match="does not start from weights"):
-        runs.resume(run, weights=others)
+        resume(run, weights=others)

@@ -7,18 +7,20 @@ import numpy as np
 import pytest
 import torch
 
-from resnetkit.data.normalization import normalize
-from resnetkit.data.source import ArrayImages, Split
-from resnetkit.training import loop, norm_statistics, runs
+from resnetkit.data.types import Split
+from resnetkit.images.normalization import normalize
+from resnetkit.images.types import ArrayImages
+from resnetkit.recipes.recipe import Recipe
+from resnetkit.recipes.schedule import SHORT_RUN_STEPS
+from resnetkit.training import loop, norm_statistics
 from resnetkit.training.norm_statistics import take_anew
-from resnetkit.training.recipe import Recipe
-from resnetkit.training.schedule import SHORT_RUN_STEPS
+from resnetkit.training.run import plan, train
 from resnetkit.training.state import new_network
 
 
 @pytest.fixture(scope="module")
 def digits() -> tuple[Recipe, Split]:
-    source, chosen = runs.plan("digits", model="resnet20_b", settings={"model.depths": [1, 1, 1]})
+    source, chosen = plan("digits", model="resnet20_b", settings={"model.depths": [1, 1, 1]})
     return chosen.recipe, source.load(["train"], chosen.recipe.preprocessing).splits["train"]
 
 
@@ -76,7 +78,7 @@ def test_a_run_of_ten_updates_answers_better_for_it(
     scores = []
     for short in (10, 11):  # the run has ten
         monkeypatch.setattr(loop, "is_short", lambda num_steps, s=short: num_steps < s)
-        scores.append(runs.train("digits", model="resnet20", settings=settings, out=tmp_path).scores["test"].top1.value)
+        scores.append(train("digits", model="resnet20", settings=settings, out=tmp_path).scores["test"].top1.value)
     assert scores[1] > scores[0] + 0.05
 
 
@@ -85,8 +87,8 @@ def test_only_a_short_run_is_touched(
 ) -> None:
     calls = []
     monkeypatch.setattr(loop, "take_anew", lambda network, *_: calls.append(1) or network)
-    runs.train("digits", model="resnet20_b", settings=tiny_settings | {"epochs": 2}, out=tmp_path)
+    train("digits", model="resnet20_b", settings=tiny_settings | {"epochs": 2}, out=tmp_path)
     assert len(calls) == 2
     monkeypatch.setattr(loop, "is_short", lambda num_steps: num_steps * SHORT_RUN_STEPS < SHORT_RUN_STEPS)
-    runs.train("digits", model="resnet20_b", settings=tiny_settings | {"epochs": 2}, out=tmp_path)
+    train("digits", model="resnet20_b", settings=tiny_settings | {"epochs": 2}, out=tmp_path)
     assert len(calls) == 2

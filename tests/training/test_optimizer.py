@@ -8,6 +8,8 @@ import torch
 from torch import nn
 
 from resnetkit.models.resnet import ResNet, create_model
+from resnetkit.recipes.recipe import AdamW, FineTuning, Muon, Optimizer, Sgd
+from resnetkit.training.freezing import hold_lowest_parts
 from resnetkit.training.optimizer import (
     Updates,
     make_optimizer,
@@ -16,8 +18,6 @@ from resnetkit.training.optimizer import (
     restores_optimizer,
     set_learning_rate,
 )
-from resnetkit.training.parts import hold_lowest_parts
-from resnetkit.training.recipe import AdamW, FineTuning, Muon, Optimizer, Sgd
 
 SPECS = [Sgd(), Sgd(momentum=0, nesterov=False), AdamW(), Muon(sgd_weight_decay=0.1)]
 

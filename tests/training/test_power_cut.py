@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 from tests.training.power_cut import Recorder, State, roles, states, write_tree
 
-from resnetkit.classifier_file import FILE_NAME, is_classifier
+from resnetkit.classifier.file import FILE_NAME, is_classifier
 from resnetkit.errors import ResnetkitError
-from resnetkit.training import loop, runs
+from resnetkit.runs.events import Listener
+from resnetkit.runs.folder import RunFolder
+from resnetkit.runs.result import finished_result
+from resnetkit.training import loop
 from resnetkit.training.checkpoint import Checkpoint, newest_checkpoint
-from resnetkit.training.finishing import finished_result
-from resnetkit.training.listener import Listener
-from resnetkit.training.run_folder import RunFolder
+from resnetkit.training.run import resume
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="reads names of open files from /proc")
 
@@ -95,7 +96,7 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     root = tmp_path_factory.mktemp("disk")
 
     def train(listener: Listener) -> Path:
-        return runs.train("digits", model="resnet20_b", settings=SETTINGS, out=root / OUT, listener=listener).run
+        return train("digits", model="resnet20_b", settings=SETTINGS, out=root / OUT, listener=listener).run
 
     return record(root, [], train)
 
@@ -107,7 +108,7 @@ def resumed(fresh: Recording, tmp_path_factory: pytest.TempPathFactory) -> Recor
     promises = [*next(state.promises for state in fresh.states() if Promise("checkpoint", 1, 2) in state.promises)]
     run = state_after(fresh, promises[-1], root)
     (run / "checkpoints" / "step-00000002-epoch-0001" / "weights.safetensors").write_bytes(b"damaged")
-    return record(root, promises[:-1], lambda listener: runs.resume(run, listener=listener).run)
+    return record(root, promises[:-1], lambda listener: resume(run, listener=listener).run)
 
 
 def state_after(recording: Recording, promise: Promise, root: Path) -> Path:
@@ -188,6 +189,6 @@ def test_each_fsync_that_is_left_out_breaks_a_promise(fresh: Recording, resumed:
 def test_after_a_power_cut_a_run_goes_on_to_the_same_bytes(fresh: Recording, promise: Promise, tmp_path: Path) -> None:
     run = state_after(fresh, promise, tmp_path / "disk")
     assert finished_result(RunFolder(run)) is None
-    runs.resume(run)
+    resume(run)
     assert (run / FILE_NAME).read_bytes() == fresh.kept[FILE_NAME]
     assert [event["epoch"] for event in RunFolder(run).events("epoch")] == [1, 2]

@@ -12,11 +12,12 @@ import pytest
 import torch
 
 from resnetkit.errors import Code, ResnetkitError
-from resnetkit.training import feed, loop, runs, tally
+from resnetkit.runs.events import Listener, StepReport
+from resnetkit.runs.folder import RunFolder
+from resnetkit.training import batches, loop, run, running_sums
 from resnetkit.training.checkpoint import Checkpoint, newest_checkpoint, save_checkpoint
 from resnetkit.training.interruption import Interrupted, StopRequest
-from resnetkit.training.listener import Listener, StepReport
-from resnetkit.training.run_folder import RunFolder
+from resnetkit.training.run import plan, resume, train
 
 KILLED_RUN = Path(__file__).with_name("killed_run.py")
 # Checkpoints at every step, so that a kill can fall into any part of writing one.
@@ -42,10 +43,10 @@ def test_checkpoints_come_when_time_is_up_and_at_the_end(
         return save_checkpoint(folder, checkpoint)
 
     monkeypatch.setattr(loop, "save_checkpoint", noted)
-    runs.train("digits", model="resnet20_b", settings=tiny_settings, out=tmp_path)
+    train("digits", model="resnet20_b", settings=tiny_settings, out=tmp_path)
     assert positions == [(30, 3)]
     positions.clear()
-    runs.train("digits", model="resnet20_b", settings=tiny_settings | EVERY_STEP | {"epochs": 1}, out=tmp_path)
+    train("digits", model="resnet20_b", settings=tiny_settings | EVERY_STEP | {"epochs": 1}, out=tmp_path)
     assert positions == [*((step, 0) for step in range(1, 11)), (10, 1)]
 
 
@@ -53,7 +54,7 @@ def test_killed_at_every_kind_of_moment_a_run_ends_in_the_same_bytes(
     tmp_path: Path, tiny_settings: dict[str, object]
 ) -> None:
     settings = tiny_settings | EVERY_STEP
-    whole = runs.train("digits", model="resnet20_b", settings=settings, out=tmp_path / "whole")
+    whole = train("digits", model="resnet20_b", settings=settings, out=tmp_path / "whole")
 
     run = tmp_path / "killed" / "0001-resnet20_b-digits"
     start = ["train", "digits", "--model", "resnet20_b", "--out", str(tmp_path / "killed")]
@@ -94,7 +95,7 @@ def test_killed_at_every_kind_of_moment_a_run_ends_in_the_same_bytes(
 @pytest.mark.slow
 def test_a_compiled_run_in_bf16_resumes_in_the_same_bytes(tmp_path: Path, tiny_settings: dict[str, object]) -> None:
     settings = tiny_settings | EVERY_STEP | {"runtime.compile": "on", "runtime.precision": "bf16"}
-    whole = runs.train("digits", model="resnet20_b", settings=settings, out=tmp_path / "whole")
+    whole = train("digits", model="resnet20_b", settings=settings, out=tmp_path / "whole")
     assert whole.scores["test"].top1.value > 0.5
 
     start = ["train", "digits", "--model", "resnet20_b", "--out", str(tmp_path / "killed"), *assignments(settings)]
@@ -126,26 +127,26 @@ def test_a_request_to_stop_writes_a_checkpoint_and_exits(
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path: Path, tiny_settings: dict[str, object]) -> None:
-    first = runs.train("digits", model="resnet20_b", settings=tiny_settings | {"epochs": 1}, out=tmp_path)
+    first = train("digits", model="resnet20_b", settings=tiny_settings | {"epochs": 1}, out=tmp_path)
     before = {path: path.stat().st_mtime_ns for path in first.run.rglob("*") if path.is_file()}
-    again = runs.resume(first.run)
+    again = resume(first.run)
     assert again.scores == first.scores
     assert {path: path.stat().st_mtime_ns for path in first.run.rglob("*") if path.is_file()} == before
 
 
 def test_changed_data_are_refused(tmp_path: Path, tiny_settings: dict[str, object]) -> None:
-    first = runs.train("digits", model="resnet20_b", settings=tiny_settings | {"epochs": 1}, out=tmp_path)
+    first = train("digits", model="resnet20_b", settings=tiny_settings | {"epochs": 1}, out=tmp_path)
     record = json.loads((first.run / "recipe.json").read_text())
     record["data"]["fingerprint"] = "0" * 64
     (first.run / "recipe.json").write_text(json.dumps(record))
     (first.run / "metrics.jsonl").unlink()
     with pytest.raises(ResnetkitError, match="data have changed") as caught:
-        runs.resume(first.run)
+        resume(first.run)
     assert caught.value.code == Code.DATA
 
 
 def test_two_processes_cannot_train_in_one_folder(tmp_path: Path, tiny_settings: dict[str, object]) -> None:
-    first = runs.train("digits", model="resnet20_b", settings=tiny_settings | {"epochs": 1}, out=tmp_path)
+    first = train("digits", model="resnet20_b", settings=tiny_settings | {"epochs": 1}, out=tmp_path)
     folder = RunFolder(first.run)
     with folder.locked(), pytest.raises(ResnetkitError, match="another process"), folder.locked():
         pass
@@ -156,16 +157,16 @@ def test_two_processes_cannot_train_in_one_folder(tmp_path: Path, tiny_settings:
 def test_a_run_in_progress_is_left_alone_before_anything_of_it_is_read(
     tmp_path: Path, tiny_settings: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = runs.train("digits", model="resnet20_b", settings=tiny_settings | {"epochs": 1}, out=tmp_path)
+    first = train("digits", model="resnet20_b", settings=tiny_settings | {"epochs": 1}, out=tmp_path)
     (first.run / "metrics.jsonl").unlink()  # as if it had not ended yet
-    monkeypatch.setattr(runs, "newest_checkpoint", lambda *_: pytest.fail("read a checkpoint of a running run"))
+    monkeypatch.setattr(run, "newest_checkpoint", lambda *_: pytest.fail("read a checkpoint of a running run"))
     with RunFolder(first.run).locked(), pytest.raises(ResnetkitError, match="another process"):
-        runs.resume(first.run)
+        resume(first.run)
 
 
 def test_what_is_no_run_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ResnetkitError, match="no run folder"):
-        runs.resume(tmp_path)
+        resume(tmp_path)
 
 
 def test_events_after_the_checkpoint_are_forgotten_and_a_cut_line_is_dropped(tmp_path: Path) -> None:
@@ -181,7 +182,7 @@ def test_events_after_the_checkpoint_are_forgotten_and_a_cut_line_is_dropped(tmp
 
 
 def test_a_record_without_its_data_is_damaged(tmp_path: Path, tiny_settings: dict[str, object]) -> None:
-    _, chosen = runs.plan("digits", model="resnet20_b", settings=tiny_settings)
+    _, chosen = plan("digits", model="resnet20_b", settings=tiny_settings)
     folder = RunFolder(tmp_path)
     folder.write_record(chosen.recipe, {"command": "", "environment": {}})
     with pytest.raises(ResnetkitError, match="is damaged"):
@@ -206,7 +207,7 @@ def stopped_run(out: Path, settings: dict[str, object], *, step: int = 2) -> Pat
                 signal.raise_signal(signal.SIGTERM)
 
     with pytest.raises(Interrupted, match="SIGTERM"):
-        runs.train("digits", model="resnet20_b", settings=settings, out=out, listener=Stopper())
+        train("digits", model="resnet20_b", settings=settings, out=out, listener=Stopper())
     (run,) = out.iterdir()
     return run
 
@@ -214,14 +215,14 @@ def stopped_run(out: Path, settings: dict[str, object], *, step: int = 2) -> Pat
 def test_stopped_between_groups_of_steps_and_resumed_a_run_ends_in_the_bytes_of_single_steps(
     tmp_path: Path, tiny_settings: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = runs.train("digits", model="resnet20_b", settings=tiny_settings, out=tmp_path / "whole").run
+    whole = train("digits", model="resnet20_b", settings=tiny_settings, out=tmp_path / "whole").run
     # As a GPU takes them. The loop looks a group ahead: when it stops, it holds one that it has not trained on.
-    monkeypatch.setattr(feed, "steps_together", lambda *_: 3)
+    monkeypatch.setattr(batches, "steps_together", lambda *_: 3)
     run = stopped_run(tmp_path / "stopped", tiny_settings, step=3)
     checkpoint, _ = newest_checkpoint(run / "checkpoints")
     assert checkpoint is not None
     assert (checkpoint.epoch, checkpoint.step) == (0, 6)
-    runs.resume(run)
+    resume(run)
     assert (run / "classifier.safetensors").read_bytes() == (whole / "classifier.safetensors").read_bytes()
 
 
@@ -232,14 +233,14 @@ def test_a_changed_recipe_is_refused_by_name(tmp_path: Path, tiny_settings: dict
     record["recipe"]["epochs"] = 4
     (run / "recipe.json").write_text(json.dumps(record))
     with pytest.raises(ResnetkitError, match="recipe has changed since the run was started: model, epochs") as caught:
-        runs.resume(run)
+        resume(run)
     assert caught.value.code == Code.WEIGHTS
 
 
 def test_a_recipe_file_of_another_kind_is_damaged(tmp_path: Path) -> None:
     (tmp_path / "recipe.json").write_text("[]")
     with pytest.raises(ResnetkitError, match="is damaged"):
-        runs.resume(tmp_path)
+        resume(tmp_path)
 
 
 def test_a_request_to_one_of_several_processes_stops_all_for_its_signal(
@@ -247,9 +248,9 @@ def test_a_request_to_one_of_several_processes_stops_all_for_its_signal(
 ) -> None:
     # Each of two processes gets the signal in a step: their votes add up, the signals' numbers must not.
     monkeypatch.setattr(loop, "set_learning_rate", lambda *_: signal.raise_signal(signal.SIGTERM))
-    monkeypatch.setattr(tally, "sum_over_ranks", lambda values, _: torch.cat([values[:5], 2 * values[5:]]))
+    monkeypatch.setattr(running_sums, "sum_over_ranks", lambda values, _: torch.cat([values[:5], 2 * values[5:]]))
     with pytest.raises(Interrupted, match="SIGTERM"):
-        runs.train("digits", model="resnet20_b", settings=tiny_settings, out=tmp_path)
+        train("digits", model="resnet20_b", settings=tiny_settings, out=tmp_path)
 
 
 def test_a_process_that_is_asked_alone_waits_for_the_others_to_agree() -> None:
@@ -272,7 +273,7 @@ def test_killed_while_a_stage_is_frozen_and_resumed_after_it_thaws_a_run_ends_in
     # Ten steps an epoch. Stage 2 thaws after 10 updates, stage 1 after 20, the stem after 30.
     every_step = {"checkpoint_seconds": 0, "epochs": 4, "optimizer.kind": optimizer, "optimizer.learning_rate": 0.01}
     settings = fine_settings | THAW | every_step
-    whole = runs.train("digits", settings=settings, out=tmp_path / "whole").run
+    whole = train("digits", settings=settings, out=tmp_path / "whole").run
     run = tmp_path / "killed" / whole.name
     start = ["train", "digits", "--out", str(tmp_path / "killed"), *assignments(settings)]
     resume = ["train", "--resume", str(run)]
@@ -289,5 +290,5 @@ def test_killed_while_a_stage_is_frozen_and_resumed_after_it_thaws_a_run_ends_in
         assert checkpoint is not None
         steps.append((checkpoint.epoch, checkpoint.step))
     assert steps == [(0, 6), (0, 10), (2, 24)]
-    runs.resume(run)
+    resume(run)
     assert (run / "classifier.safetensors").read_bytes() == (whole / "classifier.safetensors").read_bytes()

@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from resnetkit.config import to_dict
-from resnetkit.data.spec import DataSpec, Preprocessing
+from resnetkit.data.spec import DataSpec
+from resnetkit.images.spec import Preprocessing
 from resnetkit.models.catalog import find_entry
-from resnetkit.training.recipe import Recipe
+from resnetkit.recipes.recipe import Recipe
 from resnetkit.training.state import Progress, TrainingState, new_network, new_state
 
 SINCE_THEN = ("best_score", "kept_epoch")

@@ -11,10 +11,10 @@ from resnetkit.data.datasets import DATASETS
 from resnetkit.data.loading import open_data
 from resnetkit.data.spec import DataSpec
 from resnetkit.errors import ResnetkitError
-from resnetkit.training import runs
-from resnetkit.training.choice import choose
-from resnetkit.training.run_folder import RunFolder
-from resnetkit.training.runs import facts_about
+from resnetkit.recipes.advice import choose
+from resnetkit.runs.folder import RunFolder
+from resnetkit.training import run
+from resnetkit.training.run import facts_about, train
 
 
 @pytest.mark.parametrize("name", DATASETS)
@@ -38,7 +38,7 @@ def test_an_entry_is_all_that_a_new_data_set_needs(
     entry = replace(DATASETS["digits"], name="numerals", mean=(0.25,), std=(0.5,), may_be_mirrored=True)
     monkeypatch.setitem(DATASETS, entry.name, entry)
     settings = tiny_settings | {"epochs": 1, "schedule.warmup_share": 0}
-    result = runs.train("numerals", settings=settings, out=tmp_path)
+    result = train("numerals", settings=settings, out=tmp_path)
     assert result.scores["test"].top1.num_images == 359
     recipe, _ = RunFolder(result.run).read_record()
     assert (recipe.preprocessing.mean, recipe.preprocessing.std) == ((0.25,), (0.5,))
@@ -46,7 +46,7 @@ def test_an_entry_is_all_that_a_new_data_set_needs(
 
 
 def test_no_other_table_is_indexed_by_the_names_of_data_sets() -> None:
-    package = Path(runs.__file__).parents[1]
+    package = Path(run.__file__).parents[1]
     for path in package.rglob("*.py"):
         tree = ast.parse(path.read_text())
         keys = [node.slice for node in ast.walk(tree) if isinstance(node, ast.Subscript)]

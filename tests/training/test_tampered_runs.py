@@ -13,10 +13,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from resnetkit.errors import Code, ResnetkitError
-from resnetkit.training import runs
+from resnetkit.runs.folder import RunFolder
+from resnetkit.runs.result import finished_result
 from resnetkit.training.checkpoint import newest_checkpoint
-from resnetkit.training.finishing import finished_result
-from resnetkit.training.run_folder import RunFolder
+from resnetkit.training.run import resume, train
 from resnetkit.training.state import TrainingState, new_network, new_state
 
 SETTINGS = {
@@ -35,7 +35,7 @@ VALUES = [None, -1, "3", "x", 1e30, float("nan"), True, [], {}, [[1]], {"a": 1},
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return runs.train("digits", model="resnet20_b", settings=SETTINGS, out=tmp_path_factory.mktemp("runs")).run
+    return train("digits", model="resnet20_b", settings=SETTINGS, out=tmp_path_factory.mktemp("runs")).run
 
 
 @pytest.fixture(scope="module")
@@ -198,6 +198,6 @@ def test_a_run_goes_on_from_the_checkpoint_before_a_tampered_one(run: Path, whol
     content["progress"]["step"] = -1
     (newest(run) / "state.json").write_text(json.dumps(content))
     sign(newest(run))
-    runs.resume(run)
+    resume(run)
     assert (run / "classifier.safetensors").read_bytes() == (whole / "classifier.safetensors").read_bytes()
     assert [event["epoch"] for event in RunFolder(run).events("epoch")] == [1, 2]

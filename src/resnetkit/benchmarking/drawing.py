@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from resnetkit.benchmarking.results import Benchmark, Row
-from resnetkit.models.svg import box, line, picture, text, words_px
+from resnetkit.pages.svg import box, line, picture, text, words_px
 
 WORDS = {"predict": "prediction", "train": "training"}
 EIGHTHS = " ▏▎▍▌▋▊▉"

@@ -13,26 +13,21 @@ from pathlib import Path
 
 import torch
 
-from resnetkit import runtime
-from resnetkit.benchmarking.machine import free_bytes, load_average, measure_peak, warning_about_load, watch_memory
+from resnetkit.anatomy.cost import count_cost
+from resnetkit.anatomy.memory import measure_memory
 from resnetkit.benchmarking.plan import Case, Mode, Plan, list_cases
-from resnetkit.benchmarking.results import (
-    PASSES_OF_TRAINING,
-    Benchmark,
-    Row,
-    warning_about_spread,
-    with_figures,
-)
-from resnetkit.benchmarking.subject import Subject
+from resnetkit.benchmarking.results import PASSES_OF_TRAINING, Benchmark, Row, warning_about_spread, with_figures
+from resnetkit.benchmarking.target import Subject
 from resnetkit.benchmarking.timing import Work, time_rounds
-from resnetkit.benchmarking.work import PredictionWork, TrainingWork, make_data
+from resnetkit.benchmarking.workloads import PredictionWork, TrainingWork, make_data
 from resnetkit.config import to_dict
-from resnetkit.data.spec import Preprocessing
 from resnetkit.errors import ResnetkitError, first_line
+from resnetkit.images.spec import Preprocessing
+from resnetkit.inference.engine_choice import chunk_size, open_engine
 from resnetkit.inference.engines import find_kinds
-from resnetkit.inference.opening import chunk_size, open_engine
-from resnetkit.models.cost import count_cost
-from resnetkit.models.memory import measure_memory
+from resnetkit.machine import runtime
+from resnetkit.machine.device import device_name
+from resnetkit.machine.peaks import free_bytes, load_average, measure_peak, warning_about_load, watch_memory
 from resnetkit.training.computing import start_computing
 from resnetkit.training.state import TrainingState, new_network, new_state
 
@@ -92,7 +87,7 @@ def run_benchmark(
         subject=subject.name,
         recipe=to_dict(subject.recipe),
         environment=environment,
-        device=environment["processor"] if computing.device.type == "cpu" else runtime.device_name(computing.device),
+        device=environment["processor"] if computing.device.type == "cpu" else device_name(computing.device),
         measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
         precision=precision,
         compiled=computing.compile,

@@ -79,8 +79,8 @@ def benchmark(
     """
     from resnetkit.benchmarking.drawing import cost_svg
     from resnetkit.benchmarking.plan import MODES, Plan
-    from resnetkit.benchmarking.subject import find_subject
     from resnetkit.benchmarking.suite import run_benchmark
+    from resnetkit.benchmarking.target import find_subject
     from resnetkit.cli.pictures import check_picture, write_picture
     from resnetkit.training.interruption import Interrupted
 

@@ -12,10 +12,10 @@ from resnetkit.cli.options import EntryOption, JsonOption
 from resnetkit.terminal import say, say_json, warn
 
 if TYPE_CHECKING:
-    from resnetkit.evaluation.comparison import ClassifierComparison, TensorComparison, ValueDifference
-    from resnetkit.models.comparison import NetworkComparison, Quantity
-    from resnetkit.models.description import StageRow
-    from resnetkit.training.comparison import RunComparison
+    from resnetkit.anatomy.comparison import NetworkComparison, Quantity
+    from resnetkit.anatomy.table import StageRow
+    from resnetkit.comparing.anything import RunComparison
+    from resnetkit.comparing.classifiers import ClassifierComparison, TensorComparison, ValueDifference
 
 
 def compare(
@@ -36,17 +36,17 @@ def compare(
       resnetkit compare resnet110 'resnet110[join=shortcut_gate]'
       resnetkit compare runs/0001-resnet20-digits runs/0002-resnet20-digits
     """
+    from resnetkit.comparing import anything
     from resnetkit.errors import require
-    from resnetkit.training import comparison
 
     require(image_size is None or image_size >= 8, f"--image-size must be at least 8, got {image_size}")
     for name in (a, b):
         warn_about_name(name)
-    subjects = [comparison.find_subject(text, image_size_px=image_size, entry=entry) for text in (a, b)]
+    subjects = [anything.find_subject(text, image_size_px=image_size, entry=entry) for text in (a, b)]
     for subject in subjects:
         for text in subject.choices:
             warn(f"{subject.name}: {text}")
-    compared = comparison.compare(*subjects)
+    compared = anything.compare(*subjects)
     if json:
         say_json(compared.as_values())
         return

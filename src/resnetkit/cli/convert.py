@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from resnetkit.cli.opening import Reading, open_and_warn
+from resnetkit.cli.inputs import Reading, open_and_warn
 from resnetkit.cli.options import ClassNamesOption, EntryOption, PreprocessOption, WeightsModelOption
 from resnetkit.terminal import say, warn
 
@@ -38,8 +38,8 @@ def convert(
       resnetkit convert hf://timm/resnetv2_50.a1h_in1k weights.pth --to timm
     """
     from resnetkit.errors import require
-    from resnetkit.models.weights.saving import save_weights
-    from resnetkit.pretrained.opening import open_network
+    from resnetkit.sources.weights import open_network
+    from resnetkit.weights.saving import save_weights
 
     path = Path(target)
     require(not path.exists(), f"{target} exists already", fix="give another name, or remove it")

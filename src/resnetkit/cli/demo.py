@@ -25,10 +25,10 @@ def demo(
     from resnetkit.cli.predict import predict
     from resnetkit.cli.progress import ConsoleListener
     from resnetkit.cli.train import print_result
-    from resnetkit.training import runs
+    from resnetkit.training import run
 
     say("Training on 8×8 scans of handwritten digits that ship inside scikit-learn.", "")
-    result = runs.train("digits", out=out, listener=ConsoleListener())
+    result = run.train("digits", out=out, listener=ConsoleListener())
     say("")
     print_result(result, as_json=False)
     samples = _write_samples(result.run / "samples")
@@ -47,8 +47,9 @@ def _write_samples(folder: Path) -> Path:
     import numpy as np
 
     from resnetkit.data.loading import open_data
-    from resnetkit.data.preprocessing import array_to_image
-    from resnetkit.data.spec import DataSpec, Preprocessing
+    from resnetkit.data.spec import DataSpec
+    from resnetkit.images.preprocessing import array_to_image
+    from resnetkit.images.spec import Preprocessing
 
     preprocessing = Preprocessing(8, 8, channels=1, mean=(0.5,), std=(0.5,))
     split = open_data(DataSpec("digits")).load(["test"], preprocessing).splits["test"]

@@ -13,9 +13,9 @@ from resnetkit.cli.settings import read_settings
 from resnetkit.terminal import say, say_json
 
 if TYPE_CHECKING:
+    from resnetkit.anatomy.memory import Memory
+    from resnetkit.anatomy.table import Description
     from resnetkit.models.catalog.entry import Entry
-    from resnetkit.models.description import Description
-    from resnetkit.models.memory import Memory
     from resnetkit.models.spec import ResNetSpec
 
 
@@ -57,10 +57,10 @@ def describe(
       resnetkit describe resnet20-12fca82f.th
       resnetkit describe resnet18 --set block.join.kind=scaled_add --set 'widths=[32,64,128,256]'
     """
+    from resnetkit.anatomy import table
+    from resnetkit.anatomy.memory import measure_memory
     from resnetkit.config import override, to_dict
     from resnetkit.errors import require
-    from resnetkit.models import description
-    from resnetkit.models.memory import measure_memory
 
     entry, about = _find(name, from_entry)
     options = {"--channels": ("in_channels", channels), "--classes": ("num_classes", classes)}
@@ -78,24 +78,24 @@ def describe(
         require(not json, "--json carries the table, not a drawing", fix="leave out --draw or --json")
         say(*_draw_text(name, spec, size, draw).split("\n"))
         return
-    table, memory = description.describe(spec, size), measure_memory(spec, size)
+    description, memory = table.describe(spec, size), measure_memory(spec, size)
     if json:
         totals = {
-            field: getattr(table, field)
+            field: getattr(description, field)
             for field in ("parameters", "multiply_adds", "activations", "num_layers", "receptive_field_px")
         }
         totals |= {field: getattr(memory, field) for field in ("parameter_bytes", "kept_bytes", "peak_bytes")}
         rows = [
             {**row, "kept_bytes": part.kept_bytes, "peak_bytes": part.peak_bytes}
-            for row, part in zip(description.as_rows(table), memory.parts, strict=True)
+            for row, part in zip(table.as_rows(description), memory.parts, strict=True)
         ]
-        content = {"name": name, "summary": entry.summary, "input_shape": table.input_shape, **totals}
+        content = {"name": name, "summary": entry.summary, "input_shape": description.input_shape, **totals}
         content |= {"file": about} if about else {}
         say_json({**content, "rows": rows, "spec": to_dict(spec)})
         return
     if svg is None:
         _print_facts(about)
-        _print_table(name, entry.summary, table, memory)
+        _print_table(name, entry.summary, description, memory)
 
 
 def _find(name: str, from_entry: str | None) -> tuple[Entry | None, dict[str, object]]:
@@ -107,7 +107,7 @@ def _find(name: str, from_entry: str | None) -> tuple[Entry | None, dict[str, ob
         require(from_entry is None, f"--entry reads a weight file, and {name} is none", fix="leave --entry out")
         warn_about_name(name)
         return find_entry(name), {}
-    from resnetkit.pretrained.report import report_on
+    from resnetkit.sources.describe_file import report_on
 
     return report_on(name, entry=from_entry)
 
@@ -129,10 +129,10 @@ def _print_open_choice(name: str, facts: dict[str, object], *, as_json: bool) ->
 
 
 def _write_picture(path: Path, name: str, spec: ResNetSpec, size: int, what: str) -> None:
+    from resnetkit.anatomy.block_picture import draw_blocks
+    from resnetkit.anatomy.network_picture import draw_network
+    from resnetkit.anatomy.wiring import wire
     from resnetkit.cli.pictures import check_picture, write_picture
-    from resnetkit.models.drawing import draw_blocks
-    from resnetkit.models.network_drawing import draw_network
-    from resnetkit.models.wiring import wire
 
     check_picture(path)
     wiring = wire(spec, size)
@@ -140,8 +140,8 @@ def _write_picture(path: Path, name: str, spec: ResNetSpec, size: int, what: str
 
 
 def _draw_text(name: str, spec: ResNetSpec, size: int, what: str) -> str:
-    from resnetkit.models.text_drawing import block_text, network_text
-    from resnetkit.models.wiring import wire
+    from resnetkit.anatomy.text_picture import block_text, network_text
+    from resnetkit.anatomy.wiring import wire
 
     wiring = wire(spec, size)
     if what == "network":
@@ -149,26 +149,26 @@ def _draw_text(name: str, spec: ResNetSpec, size: int, what: str) -> str:
     return "\n\n".join([name, *(block_text(block) for block in wiring.block_kinds())])
 
 
-def _print_table(name: str, summary: str, table: Description, memory: Memory) -> None:
+def _print_table(name: str, summary: str, description: Description, memory: Memory) -> None:
     from resnetkit.cli.tables import print_table
 
-    shape = "×".join(map(str, table.input_shape))
+    shape = "×".join(map(str, description.input_shape))
     say(f"{name}: {summary}", f"input {shape} (channels × height × width)", "")
     layers = [
         (row.name, "×".join(map(str, row.output_shape)), row.blocks, row.layers, row.strided_layer)
-        for row in table.rows
+        for row in description.rows
     ]
     print_table(("stage", "output", "blocks", "kernels and channels", "stride in"), layers)
     say("")
     costs = []
-    for row, part in zip(table.rows, memory.parts, strict=True):
+    for row, part in zip(description.rows, memory.parts, strict=True):
         seen = "all" if row.receptive_field_px is None else f"{row.receptive_field_px:,}"
         jump = "" if row.jump_px is None else f"{row.jump_px}"
         cost = (f"{row.parameters:,}", f"{row.multiply_adds:,}", f"{row.activations:,}")
         costs.append((row.name, seen, jump, *cost, f"{part.kept_bytes / 1e6:,.2f}", f"{part.peak_bytes / 1e6:,.2f}"))
-    totals = (f"{table.parameters:,}", f"{table.multiply_adds:,}", f"{table.activations:,}")
-    seen = f"{table.receptive_field_px:,}"
+    totals = (f"{description.parameters:,}", f"{description.multiply_adds:,}", f"{description.activations:,}")
+    seen = f"{description.receptive_field_px:,}"
     costs.append(("total", seen, "", *totals, f"{memory.kept_bytes / 1e6:,.2f}", f"{memory.peak_bytes / 1e6:,.2f}"))
     columns = ("stage", "sees px", "stride", "parameters", "multiply-adds", "activations", "training MB", "in use MB")
     print_table(columns, costs, numbers=range(1, len(columns)))
-    say("", table.layers_in_words, f"weights take {memory.parameter_bytes / 1e6:,.2f} MB in float32")
+    say("", description.layers_in_words, f"weights take {memory.parameter_bytes / 1e6:,.2f} MB in float32")

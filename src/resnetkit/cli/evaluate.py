@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from resnetkit.cli.opening import Computing, Reading, chosen_file, open_and_warn
+from resnetkit.cli.inputs import Computing, Reading, chosen_file, open_and_warn
 from resnetkit.cli.options import (
     CheckpointOption,
     ClassNamesOption,
@@ -28,9 +28,10 @@ from resnetkit.terminal import say, say_json, tell, warn
 
 if TYPE_CHECKING:
     from resnetkit.data.seen import SeenImages
-    from resnetkit.data.spec import DataSpec, Limits
+    from resnetkit.data.spec import DataSpec
     from resnetkit.evaluation.metrics import Scores
     from resnetkit.evaluation.scoring import Evaluation
+    from resnetkit.images.spec import Limits
 
 
 def evaluate(
@@ -152,7 +153,7 @@ def _data_spec(classifier: str, data: str | None, limits: Limits) -> tuple[DataS
     from resnetkit.data.datasets import DATASETS
     from resnetkit.data.spec import DataSpec
     from resnetkit.errors import Code, require
-    from resnetkit.training.run_folder import RunFolder
+    from resnetkit.runs.folder import RunFolder
 
     folder = RunFolder(Path(classifier))
     recipe, record = folder.read_record() if folder.recipe_file.is_file() else (None, {})

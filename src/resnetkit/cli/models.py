@@ -29,7 +29,7 @@ def models(
     if not names:
         raise ResnetkitError(Code.USAGE, f"no network matches '{pattern}'", fix=did_you_mean(pattern, CATALOG))
 
-    from resnetkit.models.cost import count_cost
+    from resnetkit.anatomy.cost import count_cost
 
     entries = {name: CATALOG[name] for name in names}
     costs = {name: count_cost(entry.spec, entry.image_size_px) for name, entry in entries.items()}

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from resnetkit.processor import Precision
+from resnetkit.machine.precision import Precision
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, for programs.")]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]

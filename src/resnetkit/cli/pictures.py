@@ -14,7 +14,7 @@ def check_picture(path: Path) -> None:
         ResnetkitError: for another kind of file, or one that is there and is no picture of ours.
     """
     from resnetkit.errors import require
-    from resnetkit.models.svg import START
+    from resnetkit.pages.svg import START
 
     require(path.suffix.lower() == ".svg", f"--svg writes an SVG file, got {path}", fix=f"name it {path.stem}.svg")
     require(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from resnetkit.cli.opening import Computing, Reading, chosen_file, open_for_prediction
+from resnetkit.cli.inputs import Computing, Reading, chosen_file, open_for_prediction
 from resnetkit.cli.options import (
     CheckpointOption,
     ClassNamesOption,
@@ -31,7 +31,7 @@ from resnetkit.cli.settings import with_limits
 from resnetkit.terminal import for_programs, say_json, tell, warn
 
 if TYPE_CHECKING:
-    from resnetkit.prediction import Prediction
+    from resnetkit.classifier.prediction import Prediction
 
 Format = Literal["table", "csv", "jsonl"]
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
@@ -72,8 +72,8 @@ def predict(
       resnetkit predict resnet50-0676ba61.pth photo.jpg --class-names imagenet_classes.txt
       find . -name '*.jpg' | resnetkit predict classifier.safetensors - --format jsonl --top 1
     """
+    from resnetkit.classifier.prediction import BATCH_SIZE, COLOUR_LOST
     from resnetkit.errors import require
-    from resnetkit.prediction import BATCH_SIZE, COLOUR_LOST
 
     require(top >= 1, f"--top must be at least 1, got {top}")
     require(not csv_safe or format == "csv", "--csv-safe is about --format csv", fix="add --format csv")
@@ -112,8 +112,8 @@ def predict(
 
 def find_files(paths: Iterable[str]) -> Iterator[str]:
     """The files that paths, folders, patterns and ``-`` stand for; what is not there is passed on, to get its row."""
-    from resnetkit.data.image_files import count_unread, tell_ignored
-    from resnetkit.data.image_folder import find_images
+    from resnetkit.folders.image_folder import find_images
+    from resnetkit.images.image_files import count_unread, tell_ignored
 
     for path in paths:
         if path == "-":

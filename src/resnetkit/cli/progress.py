@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from resnetkit.runs.events import Listener, StepReport
 from resnetkit.terminal import is_live, tell, tell_live, warn
-from resnetkit.training.listener import Listener, StepReport
 
 LIVE_SECONDS = 0.2
 PLAIN_SECONDS = 30.0

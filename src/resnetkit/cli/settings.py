@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from resnetkit.cli.foreign import ours
 
 if TYPE_CHECKING:
-    from resnetkit.data.spec import Limits
+    from resnetkit.images.spec import Limits
 
 
 def with_limits(limits: Limits, max_pixels: int | None, max_file_bytes: int | None) -> Limits:

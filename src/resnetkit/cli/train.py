@@ -24,7 +24,7 @@ from resnetkit.cli.settings import read_settings, with_limits
 from resnetkit.terminal import say, say_json, tell
 
 if TYPE_CHECKING:
-    from resnetkit.training.finishing import Result
+    from resnetkit.runs.result import Result
 
 
 def train(
@@ -97,7 +97,7 @@ def train(
     from resnetkit.cli.progress import ConsoleListener
     from resnetkit.data.spec import DataSpec
     from resnetkit.errors import require
-    from resnetkit.training import runs
+    from resnetkit.training import run
     from resnetkit.training.interruption import Interrupted
 
     require(
@@ -135,14 +135,14 @@ def train(
                 "--data and --weights for files that have moved",
                 fix="start a new run to change something",
             )
-            result = runs.resume(resume, data=moved, weights=weights, listener=listener)
+            result = run.resume(resume, data=moved, weights=weights, listener=listener)
         else:
             assert data is not None
             assigned = read_settings(set_, options | of_data | others)
             settings = {path: value for path, value in options.values() if value is not None} | assigned
             spec = DataSpec(data, data_dir=data_dir, layout=layout or "auto", on_bad_image=on_bad_image)
             spec = replace(spec, limits=with_limits(spec.limits, max_pixels, max_file_bytes))
-            result = runs.train(spec, model=model, recipe=recipe, settings=settings, out=out, listener=listener)
+            result = run.train(spec, model=model, recipe=recipe, settings=settings, out=out, listener=listener)
     except Interrupted as interruption:
         tell(f"{interruption}, after writing a checkpoint")
         raise typer.Exit(128 + interruption.signal_number) from None
@@ -160,7 +160,7 @@ def print_result(result: Result, *, as_json: bool) -> None:
         content = {"run": str(result.run), "seconds": result.seconds, "scores": scores, "left_out": left_out}
         say_json({**content, "num_trained_on": result.num_trained_on})
         return
-    from resnetkit.evaluation.formatting import duration
+    from resnetkit.pages.formatting import duration
 
     for name, score in result.scores.items():
         say(f"{name:<5} top-1 {score.top1}  {_remark(name, result)}")
@@ -184,7 +184,7 @@ def print_result(result: Result, *, as_json: bool) -> None:
 
 
 def _remark(split: str, result: Result) -> str:
-    from resnetkit.training.run_folder import RunFolder
+    from resnetkit.runs.folder import RunFolder
 
     if split == "test":
         return "read once, after training"
@@ -196,8 +196,8 @@ def _remark(split: str, result: Result) -> str:
 
 def _warnings(result: Result) -> list[str]:
     """What the scores hide, of the split that says most."""
-    from resnetkit.training.cautions import warnings_about_recall
-    from resnetkit.training.run_folder import RunFolder
+    from resnetkit.runs.folder import RunFolder
+    from resnetkit.runs.result import warnings_about_recall
 
     judged = next((name for name in ("test", "val") if name in result.scores), None)
     if judged is None:

@@ -15,9 +15,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from resnetkit.data.randomness import Purpose, uniform, uniform_each
-from resnetkit.data.sending import send
-from resnetkit.data.source import Indices
-from resnetkit.data.spec import Augmentation, Preprocessing
+from resnetkit.data.spec import Augmentation
+from resnetkit.images.spec import Preprocessing
+from resnetkit.images.types import Indices
+from resnetkit.machine.device import to_device
 
 Draws = npt.NDArray[np.float64]
 
@@ -70,7 +71,7 @@ def _take_rows(windows: Tensor, rows: Indices, columns: Indices) -> Tensor:
 
 def _take_pixels(windows: Tensor, rows: Indices, columns: Indices) -> Tensor:
     """One window of each image, on a device."""
-    number, row, column = (send(where, windows.device) for where in (np.arange(len(windows)), rows, columns))
+    number, row, column = (to_device(where, windows.device) for where in (np.arange(len(windows)), rows, columns))
     return windows[number, :, row, column]
 
 
@@ -146,7 +147,7 @@ def _crop_at_once(images: Tensor, edges: Indices, flip: npt.NDArray[np.bool_], s
         for first, last in (edges[:, ::2].T, edges[:, 1::2].T)
     )
     x[flip] = x[flip, ::-1]
-    across, down = (send(((2 * at + 1) / images.shape[-1] - 1).astype(np.float32), images.device) for at in (x, y))
+    across, down = (to_device(((2 * at + 1) / images.shape[-1] - 1).astype(np.float32), images.device) for at in (x, y))
     grid = torch.stack([across[:, None, :].expand(-1, size_px, -1), down[:, :, None].expand(-1, -1, size_px)], dim=3)
     pixels = F.grid_sample(images.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)
     return pixels.round_().to(torch.uint8)
@@ -185,12 +186,12 @@ def _inside(start: Draws, length: Draws, size: int, device: torch.device) -> Ten
     """Which of ``size`` pixels lie in [start, start + length), bool ``(N, size)``."""
     first, last = np.round(start), np.round(start + length)
     pixels = np.arange(size)
-    return send((pixels >= first[:, None]) & (pixels < last[:, None]), device)
+    return to_device((pixels >= first[:, None]) & (pixels < last[:, None]), device)
 
 
 def _column(values: npt.NDArray[np.bool_] | Draws, images: Tensor) -> Tensor:
     """One value per image, shaped to spread over ``(N, C, H, W)``."""
-    column = send(values, images.device)[:, None, None, None]
+    column = to_device(values, images.device)[:, None, None, None]
     return column if column.dtype == torch.bool else column.to(images.dtype)
 
 

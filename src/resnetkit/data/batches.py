@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from resnetkit.data.randomness import permutation
-from resnetkit.data.sending import send
-from resnetkit.data.source import ArrayImages, Indices, Split, UInt8Images
-from resnetkit.runtime import free_on_gpu
+from resnetkit.data.types import Split
+from resnetkit.images.types import ArrayImages, Indices, UInt8Images
+from resnetkit.machine.device import free_on_gpu, to_device
 
 READERS = 2
 BATCHES_AHEAD = 2  # that are ready beyond those being read, because files differ in size
@@ -59,7 +59,7 @@ def resident_pixels(split: Split, device: torch.device) -> Tensor | None:
     """The pixels of a split on a GPU, where they are in memory and take at most a quarter of what it has free."""
     if device.type != "cuda" or not isinstance(split.images, ArrayImages):
         return None
-    return send(split.images.pixels, device) if split.images.pixels.nbytes <= free_on_gpu(device) // 4 else None
+    return to_device(split.images.pixels, device) if split.images.pixels.nbytes <= free_on_gpu(device) // 4 else None
 
 
 def read_batches(
@@ -76,7 +76,7 @@ def read_batches(
     labels = split.labels
     if resident is not None:
         for indices in batches:
-            yield Batch(resident[send(indices, resident.device)], torch.from_numpy(labels[indices]), indices)
+            yield Batch(resident[to_device(indices, resident.device)], torch.from_numpy(labels[indices]), indices)
         return
     if isinstance(split.images, ArrayImages) or num_workers == 0:
         for indices in batches:

@@ -22,11 +22,19 @@ import numpy as np
 import platformdirs
 
 from resnetkit.config import to_dict
-from resnetkit.data.decoding import UnreadableImage
-from resnetkit.data.originals import Examination, Examined, FolderImages, Originals, compact, examine_all, load_images
-from resnetkit.data.packed import TABLE, DamagedFile, Packed, PackedImages, checksum, open_packed, packing
-from resnetkit.data.source import ArrayImages, Images, empty_images
+from resnetkit.data.cache_format import TABLE, DamagedFile, Packed, PackedImages, checksum, open_packed, packing
+from resnetkit.data.prepared_images import (
+    Examination,
+    Examined,
+    FolderImages,
+    Originals,
+    compact,
+    examine_all,
+    load_images,
+)
 from resnetkit.data.spec import DataSpec
+from resnetkit.images.decoding import UnreadableImage
+from resnetkit.images.types import ArrayImages, Images, empty_images
 
 FORMAT = 4
 FILE_NAME = re.compile(r"\.?(train|val|test)-[0-9a-f]{24}\.packed(\.[0-9a-f]{16})?")

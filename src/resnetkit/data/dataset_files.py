@@ -15,8 +15,8 @@ import platformdirs
 
 from resnetkit.data.datasets import DataFile, NamedData
 from resnetkit.data.download import DownloadFailed, fetch_file
-from resnetkit.data.source import Indices, UInt8Images
 from resnetkit.errors import Code, ResnetkitError, require
+from resnetkit.images.types import Indices, UInt8Images
 
 SYSTEM_FOLDER = Path("/usr/share/datasets")
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from resnetkit.data import formats
-from resnetkit.data.source import Indices, UInt8Images
+from resnetkit.images.types import Indices, UInt8Images
 
 
 def _names(words: str) -> tuple[str, ...]:

@@ -10,8 +10,7 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
-from resnetkit.files import io_errors, sync_file
-from resnetkit.locking import locked
+from resnetkit.files import io_errors, locked, sync_file
 from resnetkit.terminal import progress_bar, tell
 
 TIMEOUT_SECONDS = 20

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from resnetkit.data.source import Indices, UInt8Images
 from resnetkit.data.splitting import split_indices
+from resnetkit.images.types import Indices, UInt8Images
 
 DIGITS_TEST_FRACTION = 0.2
 

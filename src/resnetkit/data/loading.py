@@ -13,19 +13,21 @@ import numpy as np
 from resnetkit.data.cache import cache_file, load_cached
 from resnetkit.data.dataset_files import read_named
 from resnetkit.data.datasets import DATASETS, NamedData
-from resnetkit.data.decoding import OVER_LIMIT
-from resnetkit.data.image_files import tell_ignored
-from resnetkit.data.image_folder import scan
-from resnetkit.data.layout_option import AUTO, UNSPLIT
-from resnetkit.data.names import quoted
-from resnetkit.data.originals import Examination, FolderImages, NamedImages, Originals, Stage
-from resnetkit.data.review import fingerprint, warnings_about, what_is_cut_off, what_is_left_out
-from resnetkit.data.source import BadImage, Images, Indices, LoadedData, Shapes, Split, empty_images
-from resnetkit.data.spec import DataSpec, Preprocessing
+from resnetkit.data.fingerprint import fingerprint, warnings_about, what_is_cut_off, what_is_left_out
+from resnetkit.data.prepared_images import Examination, FolderImages, NamedImages, Originals, Stage
+from resnetkit.data.spec import DataSpec
 from resnetkit.data.splitting import SPLITS, split_indices
-from resnetkit.data.squeezing import stage_seen, stage_whole
 from resnetkit.data.survey import survey
+from resnetkit.data.types import LoadedData, Split
 from resnetkit.errors import Code, ResnetkitError, did_you_mean, require
+from resnetkit.folders.image_folder import scan
+from resnetkit.folders.layout_option import AUTO, UNSPLIT
+from resnetkit.folders.names import quoted
+from resnetkit.images.decoding import OVER_LIMIT
+from resnetkit.images.image_files import tell_ignored
+from resnetkit.images.spec import Preprocessing
+from resnetkit.images.squeezing import stage_seen, stage_whole
+from resnetkit.images.types import BadImage, Images, Indices, Shapes, empty_images
 from resnetkit.terminal import progress_bar, shown
 
 SHOWN_BAD_IMAGES = 20

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from resnetkit.data.randomness import Purpose, uniform
-from resnetkit.data.sending import send
-from resnetkit.data.source import Indices
 from resnetkit.data.spec import Augmentation
+from resnetkit.images.types import Indices
+from resnetkit.machine.device import to_device
 
 Draws = npt.NDArray[np.float64]
 
@@ -47,14 +47,14 @@ def mix(
     pasted = _boxes(1 - stays, draws[:, 2:], images.shape[2], images.shape[3]) & (by_cutmix & paired)[:, None, None]
     stays = np.where(by_cutmix | ~paired, 1 - pasted.mean((1, 2)), stays)
 
-    target_share = send(stays.astype(np.float32), images.device)[:, None]
+    target_share = to_device(stays.astype(np.float32), images.device)[:, None]
     # Per pixel, the share that stays: 0 or 1 in CutMix, the same everywhere in mixup.
     pixel_share = torch.where(
-        send(by_cutmix, images.device)[:, None, None, None],
-        (~send(pasted, images.device)[:, None]).float(),
+        to_device(by_cutmix, images.device)[:, None, None, None],
+        (~to_device(pasted, images.device)[:, None]).float(),
         target_share[:, :, None, None],
     )
-    other = send(partner, images.device)
+    other = to_device(partner, images.device)
     mixed_images = images * pixel_share + images[other] * (1 - pixel_share)
     mixed_targets = targets * target_share + targets[other] * (1 - target_share)
     return mixed_images.contiguous(memory_format=torch.channels_last), mixed_targets

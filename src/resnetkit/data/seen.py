@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from resnetkit.config import frozen
-from resnetkit.data.digests import Digests
-from resnetkit.data.source import Split
+from resnetkit.data.types import Split
 from resnetkit.errors import Code, ResnetkitError
+from resnetkit.images.digests import Digests
 
 Mask = npt.NDArray[np.bool_]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from resnetkit.data.source import Indices
+from resnetkit.images.types import Indices
 
 SPLITS: tuple[str, ...] = ("train", "val", "test")
 

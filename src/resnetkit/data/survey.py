@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from resnetkit.data.decoding import Header, UnreadableImage, brightest_value, read_header
-from resnetkit.data.source import BadImage, Indices, Shapes, SixteenBit
-from resnetkit.data.spec import Limits
+from resnetkit.images.decoding import Header, UnreadableImage, brightest_value, read_header
+from resnetkit.images.spec import Limits
+from resnetkit.images.types import BadImage, Indices, Shapes, SixteenBit
 
 SAMPLED = 64
 MEASURED = 256  # 16-bit images whose values are looked at

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from resnetkit.data.digests import Digests
 from resnetkit.data.loading import DataSource
 from resnetkit.data.seen import SeenImages, contains, unpack_digests
-from resnetkit.data.source import LoadedData
-from resnetkit.data.spec import Preprocessing
 from resnetkit.data.splitting import SPLITS
+from resnetkit.data.types import LoadedData
 from resnetkit.errors import Code, require
+from resnetkit.images.digests import Digests
+from resnetkit.images.spec import Preprocessing
 
 
 def load_recorded(

@@ -10,16 +10,18 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from resnetkit.classifier import Classifier, class_probabilities
+from resnetkit.classifier.classifier import Classifier, class_probabilities
 from resnetkit.data.batches import evaluation_order, read_batches, resident_pixels
 from resnetkit.data.loading import DataSource, open_data
-from resnetkit.data.names import alike, apart, listed, one_form
-from resnetkit.data.source import BadImage, Indices, Split
-from resnetkit.data.spec import DataSpec, Preprocessing
+from resnetkit.data.spec import DataSpec
+from resnetkit.data.types import Split
 from resnetkit.errors import Code, ResnetkitError, did_you_mean, require
 from resnetkit.evaluation.metrics import SMALLEST_PROBABILITY, Scores, score
+from resnetkit.evaluation.mistakes import Mistake
 from resnetkit.evaluation.recorded import as_recorded, holds_all, load_recorded
-from resnetkit.evaluation.report import Mistake
+from resnetkit.folders.names import alike, apart, listed, one_form
+from resnetkit.images.spec import Preprocessing
+from resnetkit.images.types import BadImage, Indices
 
 BATCH_SIZE = 256
 

@@ -12,9 +12,9 @@ from typing import Any, get_args
 
 import numpy as np
 
+from resnetkit.classifier.prediction import Engine
 from resnetkit.errors import Code, ResnetkitError, did_you_mean
-from resnetkit.prediction import Engine
-from resnetkit.processor import Precision
+from resnetkit.machine.precision import Precision
 
 AUTO = "auto"
 
@@ -127,7 +127,7 @@ def open_kind(
     num_threads: int,
     precision: Precision = "fp32",
 ) -> Engine:
-    """Open an engine on what it reads: a :class:`~resnetkit.classifier.Classifier`, or the bytes of its graph.
+    """Open an engine on what it reads: a ``Classifier``, or the bytes of its graph.
 
     It has answered for a black image when this returns, in the calling thread. A library prepares much of itself at
     its first call, and where two threads make that call at once they can wait for each other for ever: one holds the

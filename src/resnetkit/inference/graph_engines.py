@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from resnetkit.data.source import UInt8Images
-from resnetkit.inference.onnx_names import INPUT, OUTPUT
-from resnetkit.prediction import Engine, Probabilities
-from resnetkit.processor import Precision
+from resnetkit.classifier.prediction import Engine, Probabilities
+from resnetkit.graphs.names import INPUT, OUTPUT
+from resnetkit.images.types import UInt8Images
+from resnetkit.machine.precision import Precision
 
 Run = Callable[[UInt8Images], Probabilities]
 # Longer than a thread waits between two layers of an image, so that it need not be woken there.

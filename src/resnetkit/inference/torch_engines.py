@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from resnetkit.allocation import keep_freed_memory
-from resnetkit.classifier import Classifier, class_probabilities
-from resnetkit.data.source import UInt8Images
-from resnetkit.data.spec import Preprocessing
-from resnetkit.inference.folding import fold
-from resnetkit.prediction import Engine, Probabilities
-from resnetkit.processor import Precision
-from resnetkit.runtime import keep_compiled_code_apart
+from resnetkit.classifier.classifier import Classifier, class_probabilities
+from resnetkit.classifier.prediction import Engine, Probabilities
+from resnetkit.graphs.folding import fold
+from resnetkit.images.spec import Preprocessing
+from resnetkit.images.types import UInt8Images
+from resnetkit.machine.allocator import keep_freed_memory
+from resnetkit.machine.precision import Precision
+from resnetkit.machine.runtime import keep_compiled_code_apart
 
 MOST_COMPILED = 256  # networks in one process
 

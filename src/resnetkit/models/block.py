@@ -10,16 +10,7 @@ from torch.nn import functional as F
 from resnetkit.errors import require
 from resnetkit.models.attention import make_attention
 from resnetkit.models.layers import Blur, Layers, StochasticDepth, Subsample, ZeroPad
-from resnetkit.models.spec import (
-    Add,
-    Block,
-    DropoutAdd,
-    GatedAdd,
-    Join,
-    NoSkip,
-    Projection,
-    ScaledAdd,
-)
+from resnetkit.models.spec import Add, Block, DropoutAdd, GatedAdd, Join, NoSkip, Projection, ScaledAdd
 
 
 def make_projection(

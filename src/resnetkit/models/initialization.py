@@ -9,14 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from resnetkit.models.block import ResidualBlock
-from resnetkit.models.spec import (
-    Distribution,
-    FanInUniform,
-    GlorotUniform,
-    HeNormal,
-    Initialization,
-    Normal,
-)
+from resnetkit.models.spec import Distribution, FanInUniform, GlorotUniform, HeNormal, Initialization, Normal
 
 # What photographs are taken to be like: how alike neighbouring pixels are, and the three colours of one; and the
 # variance of noise, which keeps what hardly varies from being blown up.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from resnetkit import runtime
-from resnetkit.models.cost import count_cost
+from resnetkit.anatomy.cost import count_cost
+from resnetkit.machine import runtime
+from resnetkit.recipes.recipe import Recipe
 from resnetkit.training.distributed import local_device_name
-from resnetkit.training.recipe import Recipe
 
 
 def start_computing(recipe: Recipe, num_images: int = 0) -> runtime.Runtime:

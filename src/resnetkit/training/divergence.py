@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from resnetkit.errors import Code, ResnetkitError
-from resnetkit.training.recipe import Recipe
-from resnetkit.training.recipes import RECIPES
+from resnetkit.recipes.named import RECIPES
+from resnetkit.recipes.recipe import Recipe
 
 Quantity = Literal["loss", "gradient", "validation loss", "largest weight"]
 

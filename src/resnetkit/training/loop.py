@@ -16,28 +16,29 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor, nn
 
-from resnetkit.allocation import give_back_freed_memory
 from resnetkit.data.batches import Shard
 from resnetkit.data.randomness import Purpose, derive_seed
-from resnetkit.data.source import LoadedData
+from resnetkit.data.types import LoadedData
 from resnetkit.evaluation.scoring import quick_scores
+from resnetkit.machine.allocator import give_back_freed_memory
+from resnetkit.machine.device import default_generator
+from resnetkit.machine.runtime import Runtime
 from resnetkit.models.resnet import ResNet
-from resnetkit.runtime import Runtime, default_generator
+from resnetkit.recipes.recipe import Recipe
+from resnetkit.recipes.schedule import is_short, learning_rate_share, num_frozen_parts
+from resnetkit.runs.events import Listener, StepReport
+from resnetkit.runs.folder import RunFolder
+from resnetkit.training.batches import Feed
 from resnetkit.training.checkpoint import save_checkpoint
 from resnetkit.training.distributed import from_first_rank, gradient_exchange, make_parallel
 from resnetkit.training.divergence import Divergence, Quantity, largest_loss
-from resnetkit.training.feed import Feed
+from resnetkit.training.freezing import count_trainable, hold_lowest_parts
 from resnetkit.training.interruption import Interrupted, StopRequest, listen_for_stop
-from resnetkit.training.listener import Listener, StepReport
 from resnetkit.training.loss import cross_entropy, make_class_weights
 from resnetkit.training.norm_statistics import take_anew
 from resnetkit.training.optimizer import Updates, clip_gradients, set_learning_rate
-from resnetkit.training.parts import count_trainable, hold_lowest_parts
-from resnetkit.training.recipe import Recipe
-from resnetkit.training.run_folder import RunFolder
-from resnetkit.training.schedule import is_short, learning_rate_share, num_frozen_parts
+from resnetkit.training.running_sums import Tally
 from resnetkit.training.state import TrainingState
-from resnetkit.training.tally import Tally
 
 
 @dataclass

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from resnetkit.data.source import Indices
 from resnetkit.errors import did_you_mean, require
-from resnetkit.training.recipe import Recipe
+from resnetkit.images.types import Indices
+from resnetkit.recipes.recipe import Recipe
 
 
 def cross_entropy(logits: Tensor, targets: Tensor, *, label_smoothing: float, class_weights: Tensor) -> Tensor:

@@ -12,13 +12,13 @@ from torch import nn
 
 from resnetkit.data.augmentation import crop_and_flip
 from resnetkit.data.batches import read_batches
-from resnetkit.data.normalization import normalize
-from resnetkit.data.source import Split
 from resnetkit.data.spec import Augmentation
+from resnetkit.data.types import Split
+from resnetkit.images.normalization import normalize
+from resnetkit.machine.device import exact_float32
 from resnetkit.models.resnet import ResNet
-from resnetkit.runtime import exact_float32
-from resnetkit.training.parts import parts_of
-from resnetkit.training.recipe import Recipe
+from resnetkit.recipes.recipe import Recipe
+from resnetkit.training.freezing import parts_of
 
 MOST_IMAGES, BATCH_SIZE = 1024, 128
 

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from resnetkit.models.resnet import ResNet
-from resnetkit.training.orthogonal import OrthogonalSGD
-from resnetkit.training.parts import parts_of
-from resnetkit.training.recipe import AdamW, FineTuning, Muon, Optimizer, Sgd
-from resnetkit.training.schedule import rate_factors
+from resnetkit.recipes.recipe import AdamW, FineTuning, Muon, Optimizer, Sgd
+from resnetkit.recipes.schedule import rate_factors
+from resnetkit.training.freezing import parts_of
+from resnetkit.training.muon import OrthogonalSGD
 
 
 def make_optimizer(spec: Optimizer, network: ResNet, fine_tuning: FineTuning) -> torch.optim.Optimizer:

@@ -13,10 +13,10 @@ from torch import Tensor
 from resnetkit.config import from_dict
 from resnetkit.data.randomness import Purpose, derive_seed
 from resnetkit.models.resnet import ResNet
+from resnetkit.recipes.recipe import Recipe
 from resnetkit.training.averaging import WeightAverage
 from resnetkit.training.checkpoint import Checkpoint
 from resnetkit.training.optimizer import make_optimizer, optimizer_tensors, restore_optimizer, restores_optimizer
-from resnetkit.training.recipe import Recipe
 
 
 @dataclass

@@ -1,0 +1,105 @@
+"""What is measured: a network by its name, a classifier, anybody's weights or a run, and how it is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from resnetkit.classifier.classifier import Classifier
+from resnetkit.config import override
+from resnetkit.data.spec import DataSpec
+from resnetkit.errors import require
+from resnetkit.models.catalog import find_entry
+from resnetkit.models.resnet import ResNet
+from resnetkit.models.spec import ResNetSpec
+from resnetkit.recipes.advice import MANY_PHOTOS, DataFacts, choose
+from resnetkit.recipes.named import SMALL_PX
+from resnetkit.recipes.recipe import Recipe
+from resnetkit.runs.folder import RunFolder
+from resnetkit.sources.weights import open_classifier
+
+SOURCE = "made-up"  # the recipe's data have a name, but are never opened
+USUAL_CLASSES = 1000  # for a network without a head
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A classifier, and the recipe that trains its network."""
+
+    name: str
+    classifier: Classifier
+    recipe: Recipe
+
+
+def find_subject(
+    text: str,
+    *,
+    recipe: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    model: str | None = None,
+    entry: str | None = None,
+) -> Subject:
+    """What a text names.
+
+    The recipe of a run is the run's own; for anything else, it is the one of that name, or the one that ``train`` would
+    choose for many images of the network's size.
+
+    Args:
+        settings: fields of the recipe to replace.
+        model, entry: for a weight file: its network, and which of several it holds, where the file leaves a choice.
+
+    Raises:
+        ResnetkitError: for an unknown name, a file that cannot be used, or settings that fit nothing.
+    """
+    folder = RunFolder(Path(text))
+    if folder.recipe_file.is_file():
+        require(recipe is None, f"{text} is a run and has a recipe", fix="leave --recipe out; --set changes its fields")
+        own = folder.read_record()[0]
+        own = override(replace(own, fine_tuning=replace(own.fine_tuning, weights=None)), settings or {})
+        return _checked(text, open_classifier(text) if folder.classifier_file.is_file() else _fresh(own), own)
+    path = Path(text)
+    if text.startswith("hf://") or path.exists() or ("[" not in text and (path.suffix or len(path.parts) > 1)):
+        classifier = open_classifier(text, model=model, entry=entry)
+        name = str(classifier.provenance.get("model", "resnet"))
+        spec, size = classifier.network.spec, classifier.preprocessing.image_size_px
+        return _checked(text, classifier, _choose(spec, name, size, recipe, settings or {}))
+    require(model is None and entry is None, f"--model and --entry read weight files, and {text} is none")
+    found = find_entry(text)
+    chosen = _choose(found.spec, text, found.image_size_px, recipe, settings or {})
+    return Subject(text, _fresh(chosen), chosen)
+
+
+def _choose(spec: ResNetSpec, name: str, image_size_px: int, recipe: str | None, settings: Mapping[str, Any]) -> Recipe:
+    """The recipe for many images, from scratch."""
+    channels, num_classes = spec.in_channels, spec.num_classes or USUAL_CLASSES
+    require(channels in (1, 3), f"images have 1 or 3 channels, {name} reads {channels}")
+    facts = DataFacts(SOURCE, image_size_px, channels, MANY_PHOTOS, num_classes, is_folder=True)
+    size = {"preprocessing.image_size_px": image_size_px, "preprocessing.resize_px": _with_margin(image_size_px)}
+    chosen = choose(facts, DataSpec(SOURCE), model=spec, recipe=recipe, settings={**size, **settings}).recipe
+    return replace(chosen, model_name=name)
+
+
+def _with_margin(image_size_px: int) -> int:
+    """What photos are resized to before a square is cut out of them; small images are left as they are."""
+    return image_size_px if image_size_px <= SMALL_PX else round(image_size_px * 8 / 7)
+
+
+def _checked(text: str, classifier: Classifier, recipe: Recipe) -> Subject:
+    require(
+        recipe.model == classifier.network.spec,
+        f"{text} has its network, which settings of the recipe cannot change",
+        fix="leave --set model.… out, or give the network's name",
+    )
+    return Subject(text, classifier, recipe)
+
+
+def _fresh(recipe: Recipe) -> Classifier:
+    """A classifier with the network of a recipe as it is before training."""
+    torch.manual_seed(0)  # the same each time, so that an engine chosen for it is known the next time
+    network = ResNet(recipe.model).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    names = tuple(str(number) for number in range(recipe.model.num_classes or 0))
+    return Classifier(network, recipe.preprocessing, names)

@@ -1,0 +1,194 @@
+"""Whatever can be compared, two of a kind or not: named networks, weight files, classifiers and runs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from resnetkit.anatomy.comparison import NetworkComparison, as_values, compare_networks, see
+from resnetkit.classifier.classifier import Classifier, load_classifier
+from resnetkit.comparing.classifiers import (
+    ClassifierComparison,
+    ScoreComparison,
+    TensorComparison,
+    ValueDifference,
+    compare_classifiers,
+    compare_scores,
+    compare_tensors,
+    differing_values,
+)
+from resnetkit.config import to_dict
+from resnetkit.errors import Code, ResnetkitError, require
+from resnetkit.models.catalog import find_entry
+from resnetkit.models.spec import ResNetSpec
+from resnetkit.recipes.recipe import Recipe
+from resnetkit.runs.folder import RunFolder
+from resnetkit.runs.result import Result, finished_result
+from resnetkit.sources.weights import is_own, open_weights
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run."""
+
+    recipe: Recipe
+    record: Mapping[str, Any]
+    result: Result | None
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a text names, as far as it goes: a name has a network alone, a weight file tensors alone, a run all.
+
+    Attributes:
+        choices: what was chosen of a weight file's content, or left aside.
+    """
+
+    name: str
+    spec: ResNetSpec | None = None
+    image_size_px: int = 0
+    tensors: Mapping[str, Tensor] | None = None
+    classifier: Classifier | None = None
+    run: Run | None = None
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RunComparison:
+    """Two runs: what they were told, and how they ended.
+
+    Attributes:
+        recipe: every value that differs, but for the network's, which is told with the networks.
+        same_images: whether both saw and were scored on the same images.
+        scores: by split.
+        seconds: of training.
+    """
+
+    recipe: tuple[ValueDifference, ...]
+    same_images: bool
+    scores: dict[str, ScoreComparison]
+    seconds: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All that two subjects have in common to be compared; None for what one of them lacks."""
+
+    a: str
+    b: str
+    networks: NetworkComparison | None
+    classifiers: ClassifierComparison | None
+    tensors: TensorComparison | None
+    runs: RunComparison | None
+
+    def as_values(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        parts = {"classifiers": self.classifiers, "tensors": self.tensors, "runs": self.runs}
+        networks = None if self.networks is None else as_values(self.networks)
+        values = {name: None if part is None else dataclasses.asdict(part) for name, part in parts.items()}
+        return {"a": self.a, "b": self.b, "networks": networks, **values}
+
+
+def find_subject(text: str, *, image_size_px: int | None = None, entry: str | None = None) -> Subject:
+    """What a text names: the folder of a run, a classifier or weight file, or else a network of the catalog.
+
+    Args:
+        entry: which of several networks a checkpoint holds; of no effect on anything but a weight file.
+
+    Raises:
+        ResnetkitError: where it is none of these.
+    """
+    path = Path(text)
+    if not path.exists():
+        if "[" not in text and (path.suffix or len(path.parts) > 1):  # no name looks like that
+            raise ResnetkitError(
+                Code.WEIGHTS, f"no run folder or file at {path}", fix="give an existing one, or a name"
+            )
+        known = find_entry(text)
+        return Subject(text, known.spec, image_size_px or known.image_size_px)
+    if not is_own(path):
+        return _find_weights(text, image_size_px, entry)
+    is_run = (path / "recipe.json").is_file()
+    classifier = load_classifier(path)
+    run = None
+    if is_run:
+        folder = RunFolder(path)
+        recipe, record = folder.read_record()
+        run = Run(recipe, record, finished_result(folder))
+    return Subject(
+        text,
+        classifier.network.spec,
+        image_size_px or classifier.preprocessing.image_size_px,
+        classifier.network.state_dict(),
+        classifier,
+        run,
+    )
+
+
+def _find_weights(text: str, image_size_px: int | None, entry: str | None) -> Subject:
+    """Anybody's weights; their network too, where the file leaves no choice."""
+    weights = open_weights(text, entry=entry)
+    candidate = weights.identification.decided
+    if candidate is None:
+        return Subject(text, tensors=weights.native.tensors, choices=weights.file.choices)
+    size = image_size_px or weights.preprocessing(candidate)[0].image_size_px
+    return Subject(text, candidate.spec, size, weights.native.tensors, choices=weights.file.choices)
+
+
+def compare(a: Subject, b: Subject) -> Comparison:
+    """Everything about two subjects that can be compared.
+
+    Raises:
+        ResnetkitError: where they have nothing in common, as a bare weight file and a name.
+    """
+    networks = None
+    if a.spec is not None and b.spec is not None:
+        networks = compare_networks(see(a.name, a.spec, a.image_size_px), see(b.name, b.spec, b.image_size_px))
+    tensors = None
+    if a.tensors is not None and b.tensors is not None:
+        tensors = compare_tensors(a.tensors, b.tensors)
+        if networks is not None and not tensors.is_telling:
+            tensors = None
+    require(
+        networks is not None or tensors is not None,
+        f"{a.name} and {b.name} have nothing to compare: one is a bare weight file, the other has no weights",
+        fix="compare the weight file with another file or a run",
+    )
+    both_classify = a.classifier is not None and b.classifier is not None
+    return Comparison(
+        a.name,
+        b.name,
+        networks,
+        compare_classifiers(a.classifier, b.classifier) if both_classify else None,  # type: ignore[arg-type]
+        tensors,
+        compare_runs(a.run, b.run) if a.run is not None and b.run is not None else None,
+    )
+
+
+def compare_runs(a: Run, b: Run) -> RunComparison:
+    """Recipes, data and scores of two runs."""
+    left, right = ({k: v for k, v in to_dict(run.recipe).items() if k != "model"} for run in (a, b))
+    same_images = all(
+        mine == yours
+        for mine, yours in (
+            (a.record["data"]["fingerprint"], b.record["data"]["fingerprint"]),
+            *((getattr(a.recipe.data, name), getattr(b.recipe.data, name)) for name in SPLIT_FIELDS),
+        )
+    )
+    scores = {}
+    if a.result is not None and b.result is not None:
+        scores = {
+            split: compare_scores(a.result.scores[split].top1, b.result.scores[split].top1, same_images=same_images)
+            for split in a.result.scores
+            if split in b.result.scores
+        }
+    seconds = None if a.result is None or b.result is None else (a.result.seconds, b.result.seconds)
+    return RunComparison(differing_values(left, right), same_images, scores, seconds)
+
+
+SPLIT_FIELDS = ("split_seed", "validation", "validation_fraction", "test_fraction")

@@ -1,0 +1,127 @@
+"""What loaded data are, as a fingerprint, and what the user should know about them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from resnetkit.data.types import Split
+from resnetkit.folders.names import quoted
+from resnetkit.images.spec import Preprocessing
+from resnetkit.images.types import Indices, mean_middle_share
+from resnetkit.terminal import shown
+
+FEW_IMAGES = 10
+MUCH_LOST = 0.1  # of a class
+SHOWN_FILES = 5
+SHOWN_CLASSES = 5
+CUT_OFF_SHARE = 0.65  # of photographs that are 4 : 3 or 3 : 2, more is in the middle square; of 16 : 9, less
+
+Reasons = Mapping[int, str]
+
+
+def fingerprint(class_names: Sequence[str], splits: Mapping[str, Split], sha256: Mapping[str, Sequence[bytes]]) -> str:
+    """SHA-256 over class names and every split's identifiers, labels and contents (by their own SHA-256).
+
+    It does not depend on how the images are preprocessed, nor on whether they are kept in memory.
+    """
+    total = hashlib.sha256("\0".join(class_names).encode("utf-8", "surrogateescape"))
+    for name, split in splits.items():
+        total.update(f"\0{name}\0{len(split)}\0".encode())
+        for identifier, label, content in zip(split.identifiers, split.labels, sha256[name], strict=True):
+            total.update(f"{identifier}\0{label}\0".encode("utf-8", "surrogateescape") + content)
+    return total.hexdigest()
+
+
+def warnings_about(
+    class_names: Sequence[str], splits: Mapping[str, Split], trained: Sequence[str] = ("train",)
+) -> tuple[str, ...]:
+    """Sentences about images that are in two splits or classes, and about classes with few images.
+
+    Args:
+        trained: the splits that are trained on; how many images a class has for scoring is told by the interval.
+    """
+    found = [text for split in splits.values() for text in _images_of_two_classes(split)]
+    for position, name in enumerate(splits):
+        for other in list(splits)[:position]:
+            found += _shared_images(splits[other], splits[name])
+    for name in (name for name in splits if name in trained):
+        counts = np.bincount(splits[name].labels, minlength=len(class_names))
+        found += _class_sizes(class_names, counts.tolist())
+    return tuple(found)
+
+
+def what_is_cut_off(preprocessing: Preprocessing, splits: Mapping[str, Split]) -> tuple[str, ...]:
+    """A sentence about long images of which only the middle is seen."""
+    if preprocessing.fit != "crop" or not splits:
+        return ()
+    share = mean_middle_share(np.concatenate([split.aspect_ratios for split in splits.values()]))
+    if share >= CUT_OFF_SHARE:
+        return ()
+    return (
+        f"the middle square is {100 * share:.0f} % of the pixels of these images, and the rest is cut off "
+        "(preprocessing.fit=crop; squeeze and pad keep all of it)",
+    )
+
+
+def what_is_left_out(
+    class_names: Sequence[str], listed: Mapping[str, tuple[Sequence[str], Indices]], reasons: Mapping[str, Reasons]
+) -> tuple[str, ...]:
+    """A sentence about files that are left out because they cannot be read, and the classes that lose much by it.
+
+    Args:
+        listed: by split, the identifiers and labels of all files.
+        reasons: by split, why the files at some positions cannot be read.
+    """
+    bad = [(listed[name], index, reason) for name, found in reasons.items() for index, reason in found.items()]
+    if not bad:
+        return ()
+    lost = Counter(int(labels[index]) for (_, labels), index, _ in bad)
+    sizes = Counter(int(label) for _, labels in listed.values() for label in labels)
+    first = [f"{shown(identifiers[index])} {reason}" for (identifiers, _), index, reason in bad[:SHOWN_FILES]]
+    first += [f"{len(bad) - SHOWN_FILES:,} more"] if len(bad) > SHOWN_FILES else []
+    text = f"{len(bad):,} of {sizes.total():,} image files are left out: {'; '.join(first)}"
+    heavy = [label for label, number in lost.most_common() if number >= MUCH_LOST * sizes[label]]
+    shares = [f"{lost[label]:,} of {sizes[label]:,} of {quoted(class_names[label])}" for label in heavy[:SHOWN_CLASSES]]
+    return (text + (f"; among them {', '.join(shares)}" if shares else ""),)
+
+
+def _shared_images(earlier: Split, later: Split) -> list[str]:
+    first_seen = {digest: index for index, digest in reversed(list(enumerate(earlier.digests.tolist())))}
+    pairs = [(index, first_seen[digest]) for index, digest in enumerate(later.digests.tolist()) if digest in first_seen]
+    if not pairs:
+        return []
+    examples = [f"{later.identifiers[new]} = {earlier.identifiers[old]}" for new, old in pairs[:3]]
+    num_other_class = sum(later.labels[new] != earlier.labels[old] for new, old in pairs)
+    verb = "image of {} is" if len(pairs) == 1 else "images of {} are"
+    text = f"{len(pairs)} {verb.format(later.name)} also in {earlier.name}: {', '.join(examples)}"
+    text += ", …" if len(pairs) > len(examples) else ""
+    return [text + (f" ({num_other_class} under another class)" if num_other_class else "")]
+
+
+def _images_of_two_classes(split: Split) -> list[str]:
+    """The same pixels under two classes: at least one of the labels is wrong."""
+    order = np.lexsort((split.labels, split.digests))
+    digests, labels = split.digests[order], split.labels[order]
+    # Equal digests stand side by side, and among these equal labels.
+    differs = np.flatnonzero((digests[1:] == digests[:-1]) & (labels[1:] != labels[:-1]))
+    if not len(differs):
+        return []
+    num_images = int(np.isin(split.digests, digests[differs]).sum())
+    pairs = [(split.identifiers[order[i]], split.identifiers[order[i + 1]]) for i in differs[:3]]
+    examples = ", ".join(f"{shown(one)} = {shown(other)}" for one, other in pairs)
+    more = ", …" if len(differs) > len(pairs) else ""
+    return [f"{num_images:,} images of {split.name} have the same pixels under two classes: {examples}{more}"]
+
+
+def _class_sizes(class_names: Sequence[str], counts: list[int]) -> list[str]:
+    found = []
+    order = sorted(range(len(counts)), key=counts.__getitem__)
+    few = [f"'{class_names[index]}' ({counts[index]})" for index in order if counts[index] < FEW_IMAGES]
+    if few:
+        first = ", ".join(few[:5]) + (", …" if len(few) > 5 else "")
+        found.append(f"classes with fewer than {FEW_IMAGES} training images: {first}")
+    return found

@@ -1,0 +1,82 @@
+"""The images of a split, and all splits of a data set, ready for use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from resnetkit.images.digests import Digests
+from resnetkit.images.types import BadImage, Images, Indices, UInt8Images
+
+
+@dataclass(frozen=True)
+class SomeImages:
+    """Some of the images of others, by their rows."""
+
+    images: Images
+    rows: Indices
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def read(self, indices: Indices) -> UInt8Images:
+        """The images at ``indices``, uint8 ``(n, C, H, W)``."""
+        return self.images.read(self.rows[indices])
+
+
+@dataclass(frozen=True)
+class Split:
+    """The images of one purpose (train, val or test) with their labels.
+
+    Attributes:
+        name: ``train``, ``val`` or ``test``.
+        images: evaluation splits are preprocessed, ``(C, S, S)``; a training split is kept whole, see
+            :func:`resnetkit.images.preprocessing.stage_for_training`.
+        labels: int64 ``(N,)``, positions in the data's class names.
+        identifiers: one per image: its path, or ``name/split/number`` in a named data set.
+        aspect_ratios: float32 ``(N,)``, width / height of each original image, which crops of images staged with
+            ``fit="crop"`` restore.
+        digests: uint64 ``(N,)``, the :func:`~resnetkit.images.digests.image_digest` of each original image.
+    """
+
+    name: str
+    images: Images
+    labels: Indices
+    identifiers: Sequence[str]
+    aspect_ratios: npt.NDArray[np.float32]
+    digests: Digests
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def select(self, rows: Indices) -> Split:
+        """Only the images at these rows."""
+        return Split(
+            self.name,
+            SomeImages(self.images, rows),
+            self.labels[rows],
+            [self.identifiers[row] for row in rows],
+            self.aspect_ratios[rows],
+            self.digests[rows],
+        )
+
+
+@dataclass(frozen=True)
+class LoadedData:
+    """Splits ready for use.
+
+    Attributes:
+        splits: by name, only those that were asked for and exist.
+        fingerprint: SHA-256 over identifiers, labels and pixels (or file contents) of all loaded splits.
+        bad_images: files that were left out because they cannot be read.
+        warnings: sentences the user should read, e.g. about the same image in two splits.
+    """
+
+    class_names: tuple[str, ...]
+    splits: dict[str, Split]
+    fingerprint: str
+    bad_images: tuple[BadImage, ...] = ()
+    warnings: tuple[str, ...] = field(default=())

@@ -1,0 +1,346 @@
+"""A classifier as an ONNX graph: uint8 pixels ``(N, C, S, S)`` in, float32 probabilities ``(N, K)`` out.
+
+Normalisation, channel order, mirror averaging and softmax are part of the graph, batch norms are folded, N is free and
+S is fixed, so every padding is a number. One function per kind of layer says which nodes it is; a layer without one is
+an error, never an approximation.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import singledispatch
+from typing import Any, assert_never
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import torch
+from onnx import helper, numpy_helper
+from torch import Tensor, nn
+
+from resnetkit.classifier.classifier import Classifier
+from resnetkit.errors import Code, ResnetkitError
+from resnetkit.graphs.folding import fold
+from resnetkit.graphs.names import INPUT, OUTPUT
+from resnetkit.images.spec import Preprocessing
+from resnetkit.models.attention import EfficientChannelGate, SqueezeExcite
+from resnetkit.models.block import Joiner, ResidualBlock
+from resnetkit.models.layers import Blur, FlexibleConv2d, SamePad, StochasticDepth, Subsample, ZeroPad
+from resnetkit.models.resnet import ResNet
+from resnetkit.models.spec import Add, DropoutAdd, GatedAdd, NoSkip, ScaledAdd
+
+OPSET = 17
+IR_VERSION = 8  # the one that came with this opset, so that older runtimes read it
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Map:
+    """A feature map in the graph: its name and its shape ``(N, channels, height, width)``."""
+
+    name: str
+    channels: int
+    height: int
+    width: int
+
+
+@dataclass
+class Graph:
+    """Nodes and constants, as they are written."""
+
+    nodes: list[onnx.NodeProto] = field(default_factory=list)
+    constants: list[onnx.TensorProto] = field(default_factory=list)
+
+    def add(
+        self, operator: str, *inputs: str | Array | Tensor | float, output: str | None = None, **attributes: Any
+    ) -> str:
+        """Add a node; arrays and numbers among its inputs become constants. Returns the name of its output."""
+        names = [value if isinstance(value, str) else self._constant(value) for value in inputs]
+        output = output or f"{operator.lower()}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operator, names, [output], **attributes))
+        return output
+
+    def _constant(self, value: Array | Tensor | float) -> str:
+        array = value.detach().cpu().numpy() if isinstance(value, Tensor) else value
+        array = np.array(array, np.float32) if isinstance(array, float) else array
+        name = f"constant_{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+        return name
+
+
+def write_graph(classifier: Classifier) -> bytes:
+    """The classifier as the bytes of an ONNX file.
+
+    Raises:
+        ResnetkitError: for a network with a layer that has no ONNX form here.
+    """
+    graph, preprocessing = Graph(), classifier.preprocessing
+    network = fold(classifier.network).float()
+    size, num_classes = preprocessing.image_size_px, len(classifier.class_names)
+    images = _normalize(graph, preprocessing)
+    with torch.no_grad():
+        logits = _write(network, graph, Map(images, preprocessing.channels, size, size)).name
+    answer = graph.add("Softmax", logits, axis=1)
+    if preprocessing.average_mirrored:
+        pair = graph.add("Reshape", answer, np.array([2, -1, num_classes]))
+        answer = graph.add("ReduceMean", pair, axes=[0], keepdims=0)
+    graph.add("Identity", answer, output=OUTPUT)
+    shape: list[str | int | None] = ["N", preprocessing.channels, size, size]
+    body = helper.make_graph(
+        graph.nodes,
+        "classifier",
+        [helper.make_tensor_value_info(INPUT, onnx.TensorProto.UINT8, shape)],
+        [helper.make_tensor_value_info(OUTPUT, onnx.TensorProto.FLOAT, ["N", num_classes])],
+        graph.constants,
+    )
+    model = helper.make_model(
+        body, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="resnetkit"
+    )
+    onnx.checker.check_model(model)
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
+
+
+def _normalize(graph: Graph, preprocessing: Preprocessing) -> str:
+    """As :func:`resnetkit.images.normalization.normalize`, with the mirror images behind the images where averaged."""
+    mean, std = (np.array(v, np.float32).reshape(1, -1, 1, 1) for v in (preprocessing.mean, preprocessing.std))
+    pixels = INPUT
+    if preprocessing.channel_order == "bgr":
+        pixels = graph.add("Gather", pixels, np.array([2, 1, 0]), axis=1)
+    images = graph.add("Cast", pixels, to=onnx.TensorProto.FLOAT)
+    images = graph.add("Mul", images, np.float32(1) / (np.float32(255) * std))
+    images = graph.add("Sub", images, mean / std)
+    if not preprocessing.average_mirrored:
+        return images
+    # From the last column backwards past the first; the end is exclusive, so it lies beyond any index.
+    mirrored = graph.add("Slice", images, *(np.array([v]) for v in (-1, -(2**31), 3, -1)))
+    return graph.add("Concat", images, mirrored, axis=0)
+
+
+@singledispatch
+def _write(layer: nn.Module, graph: Graph, x: Map) -> Map:
+    """Write what ``layer`` does with ``x``."""
+    raise ResnetkitError(
+        Code.USAGE, f"a layer of kind {type(layer).__name__} has no ONNX form here", fix="use the engine torch"
+    )
+
+
+@_write.register(nn.Identity)
+@_write.register(nn.Dropout)
+@_write.register(StochasticDepth)
+def _(layer: nn.Module, graph: Graph, x: Map) -> Map:
+    return x
+
+
+@_write.register
+def _(layer: nn.Sequential, graph: Graph, x: Map) -> Map:
+    for child in layer:
+        x = _write(child, graph, x)
+    return x
+
+
+@_write.register
+def _(layer: nn.Conv2d, graph: Graph, x: Map) -> Map:
+    kernel, stride, pads = layer.kernel_size[0], layer.stride[0], [int(layer.padding[0])] * 4
+    if isinstance(layer, FlexibleConv2d):
+        assert not layer.standardizes, "folding stores standardised weights"
+        pads = _same_pads(x, kernel, stride) if layer.pads_same else pads
+    bias = () if layer.bias is None else (layer.bias,)
+    name = graph.add(
+        "Conv",
+        x.name,
+        layer.weight,
+        *bias,
+        kernel_shape=[kernel, kernel],
+        strides=[stride, stride],
+        pads=pads,
+        group=layer.groups,
+    )
+    return _windowed(x, name, kernel, stride, pads, channels=layer.out_channels)
+
+
+@_write.register
+def _(layer: nn.BatchNorm2d, graph: Graph, x: Map) -> Map:
+    assert layer.running_mean is not None
+    assert layer.running_var is not None
+    scale = layer.weight.double() / (layer.running_var.double() + layer.eps).sqrt()
+    shift = layer.bias.double() - layer.running_mean.double() * scale
+    scaled = graph.add("Mul", x.name, scale.float().view(1, -1, 1, 1))
+    return replace(x, name=graph.add("Add", scaled, shift.float().view(1, -1, 1, 1)))
+
+
+@_write.register
+def _(layer: nn.GroupNorm, graph: Graph, x: Map) -> Map:
+    ones, zeros = np.ones(layer.num_groups, np.float32), np.zeros(layer.num_groups, np.float32)
+    grouped = graph.add("Reshape", x.name, np.array([0, layer.num_groups, -1]))
+    normed = graph.add("InstanceNormalization", grouped, ones, zeros, epsilon=layer.eps)
+    restored = graph.add("Reshape", normed, np.array([0, x.channels, x.height, x.width]))
+    scaled = graph.add("Mul", restored, layer.weight.view(1, -1, 1, 1))
+    return replace(x, name=graph.add("Add", scaled, layer.bias.view(1, -1, 1, 1)))
+
+
+@_write.register
+def _(layer: nn.ReLU, graph: Graph, x: Map) -> Map:
+    return replace(x, name=graph.add("Relu", x.name))
+
+
+@_write.register
+def _(layer: nn.MaxPool2d, graph: Graph, x: Map) -> Map:
+    kernel, stride, padding = int(layer.kernel_size), int(layer.stride), int(layer.padding)  # type: ignore[arg-type]
+    assert not layer.ceil_mode or (kernel == stride and not padding)
+    pads = [padding, padding, *(padding + over for over in _beyond_edge(layer.ceil_mode, stride, x))]
+    name = graph.add("MaxPool", x.name, kernel_shape=[kernel] * 2, strides=[stride] * 2, pads=pads)
+    return _windowed(x, name, kernel, stride, pads)
+
+
+def _beyond_edge(ceil_mode: bool, stride: int, x: Map) -> list[int]:
+    """How far the last windows of a pool of that kernel and stride reach beyond the bottom and right edges."""
+    return [-size % stride if ceil_mode else 0 for size in (x.height, x.width)]
+
+
+@_write.register
+def _(layer: nn.AvgPool2d, graph: Graph, x: Map) -> Map:
+    kernel, stride = int(layer.kernel_size), int(layer.stride)  # type: ignore[arg-type]
+    assert kernel == stride
+    assert layer.padding == 0
+    # Runtimes differ in what a window beyond the edge counts; padding that is left out of the mean says it for all.
+    pads = [0, 0, *_beyond_edge(layer.ceil_mode, stride, x)]
+    name = graph.add(
+        "AveragePool", x.name, kernel_shape=[kernel] * 2, strides=[stride] * 2, pads=pads, count_include_pad=0
+    )
+    return _windowed(x, name, kernel, stride, pads)
+
+
+@_write.register
+def _(layer: SamePad, graph: Graph, x: Map) -> Map:
+    return _pad(graph, x, _same_pads(x, layer.kernel_size, layer.stride), layer.value)
+
+
+@_write.register
+def _(layer: nn.ZeroPad2d, graph: Graph, x: Map) -> Map:
+    left, right, top, bottom = layer.padding
+    # Not 0 but the smallest normal number: ONNX Runtime moves padding of 0 into a max-pool that follows, where it is
+    # taken for padding that loses against every value (seen in 1.31; wrong where all values are negative).
+    return _pad(graph, x, [top, left, bottom, right], float(np.finfo(np.float32).tiny))
+
+
+@_write.register
+def _(layer: ZeroPad, graph: Graph, x: Map) -> Map:
+    before, after = layer.num_before, layer.extra_channels - layer.num_before
+    name = graph.add("Pad", x.name, np.array([0, before, 0, 0, 0, after, 0, 0]), 0.0)
+    return replace(x, name=name, channels=x.channels + layer.extra_channels)
+
+
+@_write.register
+def _(layer: Subsample, graph: Graph, x: Map) -> Map:
+    # A max-pool of kernel 1, which keeps the blocked layouts that runtimes give to convs; a slice would undo them.
+    name = graph.add("MaxPool", x.name, kernel_shape=[1, 1], strides=[layer.stride] * 2)
+    return _windowed(x, name, 1, layer.stride, [0] * 4)
+
+
+@_write.register
+def _(layer: Blur, graph: Graph, x: Map) -> Map:
+    mode = "reflect" if min(x.height, x.width) > 1 else "edge"
+    padded = graph.add("Pad", x.name, np.array([0, 0, 1, 1, 0, 0, 1, 1]), mode=mode)
+    weight = layer.get_buffer("kernel").expand(x.channels, 1, 3, 3)
+    name = graph.add(
+        "Conv", padded, weight, kernel_shape=[3, 3], strides=[layer.stride] * 2, pads=[0] * 4, group=x.channels
+    )
+    return _windowed(x, name, 3, layer.stride, [1] * 4)
+
+
+@_write.register
+def _(layer: SqueezeExcite, graph: Graph, x: Map) -> Map:
+    pooled = replace(x, name=graph.add("GlobalAveragePool", x.name), height=1, width=1)
+    hidden = replace(pooled, name=graph.add("Relu", _write(layer.fc1, graph, pooled).name))
+    gate = graph.add("Sigmoid", _write(layer.fc2, graph, hidden).name)
+    return replace(x, name=graph.add("Mul", x.name, gate))
+
+
+@_write.register
+def _(layer: EfficientChannelGate, graph: Graph, x: Map) -> Map:
+    pooled = graph.add("GlobalAveragePool", x.name)
+    # Channels as the height of a one-channel image: the conv across them is an ordinary one.
+    column = graph.add("Reshape", pooled, np.array([0, 1, x.channels, 1]))
+    kernel = layer.conv.kernel_size[0]
+    mixed = graph.add(
+        "Conv",
+        column,
+        layer.conv.weight.unsqueeze(-1),
+        kernel_shape=[kernel, 1],
+        pads=[kernel // 2, 0, kernel // 2, 0],
+    )
+    gate = graph.add("Reshape", graph.add("Sigmoid", mixed), np.array([0, x.channels, 1, 1]))
+    return replace(x, name=graph.add("Mul", x.name, gate))
+
+
+@_write.register
+def _(layer: ResidualBlock, graph: Graph, x: Map) -> Map:
+    preact = _run(layer, layer.preact, graph, x)
+    branch = _run(layer, layer.branch, graph, preact)
+    fork = x if layer.reads == "input" else preact
+    skip = fork if layer.downsample is None else _write(layer.downsample, graph, fork)
+    joined = replace(branch, name=_join(layer.joiner, graph, skip, branch, fork))
+    return _run(layer, layer.after_add, graph, joined)
+
+
+@_write.register
+def _(layer: ResNet, graph: Graph, x: Map) -> Map:
+    x = _run(layer, ("conv1", "bn1", "act1", "maxpool", *layer.stage_names, "norm", "act"), graph, x)
+    pool = {"avg": "GlobalAveragePool", "max": "GlobalMaxPool"}[layer.spec.pooling]
+    features = graph.add("Flatten", graph.add(pool, x.name))
+    assert isinstance(layer.fc, nn.Linear)
+    logits = graph.add("Gemm", features, layer.fc.weight, layer.fc.bias, transB=1)
+    return Map(logits, layer.fc.out_features, 1, 1)
+
+
+def _run(owner: nn.Module, names: Sequence[str], graph: Graph, x: Map) -> Map:
+    for name in names:
+        x = _write(getattr(owner, name), graph, x)
+    return x
+
+
+def _join(joiner: Joiner, graph: Graph, skip: Map, branch: Map, fork: Map) -> str:
+    match joiner.join:
+        case Add() | DropoutAdd():
+            return graph.add("Add", branch.name, skip.name)
+        case ScaledAdd(skip_scale=skip_scale, branch_scale=branch_scale):
+            scaled = graph.add("Mul", skip.name, float(skip_scale))
+            return graph.add("Add", scaled, graph.add("Mul", branch.name, float(branch_scale)))
+        case GatedAdd(exclusive=exclusive):
+            gate = graph.add("Sigmoid", _write(joiner.gate, graph, fork).name)
+            kept = graph.add("Mul", graph.add("Sub", 1.0, gate), skip.name)
+            return graph.add("Add", kept, graph.add("Mul", gate, branch.name) if exclusive else branch.name)
+        case NoSkip():
+            return branch.name
+        case _:
+            assert_never(joiner.join)
+
+
+def _pad(graph: Graph, x: Map, pads: Sequence[int], value: float) -> Map:
+    """``x`` with ``pads`` (top, left, bottom, right) of ``value`` around it."""
+    top, left, bottom, right = pads
+    # Runtimes may compute 0 · inf where they fuse; the lowest number loses against every value just as well.
+    value = max(value, float(np.finfo(np.float32).min))
+    name = graph.add("Pad", x.name, np.array([0, 0, top, left, 0, 0, bottom, right]), value)
+    return replace(x, name=name, height=x.height + top + bottom, width=x.width + left + right)
+
+
+def _same_pads(x: Map, kernel: int, stride: int) -> list[int]:
+    """TensorFlow's ``same`` padding of ``x``: top, left, bottom, right; the end gets the odd pixel."""
+    totals = [max((math.ceil(size / stride) - 1) * stride + kernel - size, 0) for size in (x.height, x.width)]
+    return [total // 2 for total in totals] + [total - total // 2 for total in totals]
+
+
+def _windowed(x: Map, name: str, kernel: int, stride: int, pads: Sequence[int], *, channels: int | None = None) -> Map:
+    """The map that a window of ``kernel`` pixels leaves of ``x``."""
+    top, left, bottom, right = pads
+    return Map(
+        name,
+        x.channels if channels is None else channels,
+        (x.height + top + bottom - kernel) // stride + 1,
+        (x.width + left + right - kernel) // stride + 1,
+    )

@@ -1,0 +1,131 @@
+"""What a caller may give as an image, and what decoding takes: a path, the bytes of a file, or an image of Pillow's.
+
+No torch here: a tensor is known by what it can do.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from resnetkit.errors import Code, ResnetkitError, require
+from resnetkit.images.types import UInt8Images
+
+KINDS = (
+    "paths, bytes of image files, open binary files, PIL images, uint8 arrays (H, W) or (H, W, 3), or uint8 tensors "
+    "(H, W) or (3, H, W)"
+)
+
+
+class TensorLike(Protocol):
+    """What is used of a tensor of torch's."""
+
+    dtype: Any
+    shape: tuple[int, ...]
+
+    def detach(self) -> Any:
+        """The tensor without its history."""
+        ...
+
+    def numpy(self) -> Any:
+        """Its values as an array."""
+        ...
+
+
+ImageInput = str | Path | bytes | BinaryIO | Image.Image | npt.NDArray[np.uint8] | TensorLike
+Decodable = str | os.PathLike[str] | bytes | Image.Image
+
+
+def take_image(image: object) -> Decodable:
+    """An image in a form that can be decoded; of an open file, all of its content.
+
+    Raises:
+        ResnetkitError: for what is no image, or an array or tensor of another shape or kind.
+    """
+    if isinstance(image, str | os.PathLike | bytes | Image.Image):
+        return image
+    if isinstance(image, bytearray | memoryview):
+        return bytes(image)
+    if isinstance(image, np.ndarray):
+        return Image.fromarray(_checked_array(image))
+    if _is_tensor(image):
+        return Image.fromarray(_array_of_tensor(image))
+    if callable(getattr(image, "read", None)):
+        return _content_of_file(image)
+    raise _refused(f"an image was expected, got {_called(image)}", f"give {KINDS}")
+
+
+def check_are_several(images: object) -> None:
+    """Refuse one image where several are expected: it could be taken apart, a text into its letters, an array into its
+    rows, which look like grey images.
+
+    Raises:
+        ResnetkitError: for one image, or what holds none.
+    """
+    is_one = isinstance(images, str | os.PathLike | bytes | bytearray | memoryview | Image.Image)
+    is_one = is_one or (isinstance(images, np.ndarray) and _is_shaped_as_image(images))
+    is_one = is_one or (_is_tensor(images) and _is_tensor_of_image(images)) or hasattr(images, "read")
+    require(not is_one, "one image was given where several are expected", fix="give a list: [image]")
+    require(hasattr(images, "__iter__"), f"images were expected, got {_called(images)}", fix=f"give a list of {KINDS}")
+
+
+def name_of(number: int, image: object) -> str:
+    """What to call an image: its path, or its position in the input."""
+    return str(image) if isinstance(image, str | os.PathLike) else str(number)
+
+
+def _checked_array(array: npt.NDArray[Any]) -> UInt8Images:
+    if array.dtype != np.uint8 or not _is_shaped_as_image(array):
+        raise _refused(
+            f"an image array must be uint8 (H, W) or (H, W, 3), got {array.dtype} {array.shape}",
+            "channels last, red, green and blue only; scale to 0..255 and convert with .astype('uint8')",
+        )
+    return array
+
+
+def _is_shaped_as_image(array: npt.NDArray[Any]) -> bool:
+    return array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)
+
+
+def _is_tensor(value: Any) -> bool:
+    return all(hasattr(value, name) for name in ("detach", "numpy", "shape", "dtype"))
+
+
+def _is_tensor_of_image(tensor: Any) -> bool:
+    return len(tensor.shape) == 2 or (len(tensor.shape) == 3 and tensor.shape[0] in (1, 3))
+
+
+def _array_of_tensor(tensor: Any) -> UInt8Images:
+    if str(tensor.dtype) != "torch.uint8" or not _is_tensor_of_image(tensor):
+        raise _refused(
+            f"an image tensor must be uint8 (H, W), (1, H, W) or (3, H, W), got {tensor.dtype} {tuple(tensor.shape)}",
+            "channels first, not normalised; scale to 0..255 and convert with .to(torch.uint8)",
+        )
+    values: UInt8Images = tensor.detach().cpu().numpy()
+    if values.ndim == 2:
+        return values
+    return values[0] if len(values) == 1 else np.ascontiguousarray(values.transpose(1, 2, 0))
+
+
+def _content_of_file(file: Any) -> bytes:
+    """All that is in an open file, wherever it was read up to."""
+    if hasattr(file, "seekable") and file.seekable():
+        file.seek(0)
+    content = file.read()
+    if not isinstance(content, bytes):
+        raise _refused(f"an open file of images must be binary, got {_called(file)}", "open it with open(path, 'rb')")
+    return content
+
+
+def _called(value: object) -> str:
+    text = repr(value)
+    return f"{type(value).__name__} {text if len(text) <= 40 else text[:40] + '…'}" if value is not None else "None"
+
+
+def _refused(what: str, fix: str) -> ResnetkitError:
+    return ResnetkitError(Code.DATA, what, fix=fix)

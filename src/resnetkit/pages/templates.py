@@ -1,0 +1,40 @@
+"""Pages from templates: self-contained HTML, in one style, where a missing value is an error and not a blank."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from resnetkit.pages.charts import interval_bar
+from resnetkit.pages.formatting import cell, duration, flatten, percent
+from resnetkit.terminal import shown_lines
+
+FILTERS: Mapping[str, Callable[..., Any]] = {
+    "percent": percent,
+    "duration": duration,
+    "cell": cell,
+    "flatten": flatten,
+    "interval_bar": interval_bar,
+}
+
+
+def fill_template(name: str, filters: Mapping[str, Callable[..., Any]] | None = None, **values: Any) -> str:
+    """The text of a page.
+
+    Args:
+        name: a template's path within this package, as ``runs/report.html.jinja``; templates include one another by
+            such paths, and all of them ``pages/style.css.jinja``.
+        filters: those of this page, beside :data:`FILTERS`.
+        values: what the template names.
+    """
+    environment = Environment(
+        loader=PackageLoader("resnetkit", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {**FILTERS, **(filters or {})}
+    return shown_lines(environment.get_template(name).render(**values))

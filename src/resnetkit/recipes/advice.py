@@ -1,0 +1,311 @@
+"""Which network and which recipe suit which data and which weights, and why (no torch here)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from resnetkit.config import override
+from resnetkit.data.spec import DataSpec
+from resnetkit.errors import Code, ResnetkitError, did_you_mean, require
+from resnetkit.images.spec import Fit, Preprocessing
+from resnetkit.models.catalog import find_entry
+from resnetkit.models.spec import ResNetSpec
+from resnetkit.models.variations import SHORT_NAMES, split_name
+from resnetkit.recipes.named import RECIPES, REMARKS, SMALL_PX
+from resnetkit.recipes.recipe import Chosen, Recipe
+from resnetkit.recipes.schedule import is_short
+from resnetkit.recipes.warnings import (
+    settings_of_named_data_without_effect,
+    settings_without_effect,
+    warnings_about_fine_tuning,
+    warnings_about_length,
+    warnings_about_network,
+    warnings_about_size,
+)
+
+if TYPE_CHECKING:
+    from resnetkit.data.datasets import NamedData
+    from resnetkit.images.types import Shapes, SixteenBit
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """What the choice depends on.
+
+    Attributes:
+        image_size_px: of the images as they are; in a folder of photos, typical for the shorter side.
+        statistics: mean and std of each channel; None: taken for those of photographs.
+        shapes: of images that need not be squares.
+        sixteen_bit: the range of 16-bit images; None: there are none.
+        remarks: sentences on what follows from how the images are.
+        may_be_mirrored: whether a mirrored image is of the same class.
+        splits: that a data set with a name comes in.
+    """
+
+    name: str
+    image_size_px: int
+    channels: int
+    num_train: int
+    num_classes: int
+    is_folder: bool
+    statistics: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+    may_be_mirrored: bool = True
+    splits: tuple[str, ...] = ()
+    shapes: Shapes | None = None
+    sixteen_bit: SixteenBit | None = None
+    remarks: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, data: NamedData, num_train: int) -> DataFacts:
+        """Those of a data set that has a name; all but the number of images stand in its entry."""
+        return cls(
+            data.name,
+            data.image_size_px,
+            data.channels,
+            num_train,
+            len(data.class_names),
+            is_folder=False,
+            statistics=(data.mean, data.std),
+            may_be_mirrored=data.may_be_mirrored,
+            splits=tuple(data.files),
+        )
+
+
+@dataclass(frozen=True)
+class StartingPoint:
+    """The weights a run starts from, and what they say about themselves; None or empty where they do not say.
+
+    Attributes:
+        weights: the file.
+        spec, model_name: the network they were made for.
+        preprocessing: how its images were prepared.
+        class_names: what its head answers.
+        choices: what was chosen of the file's content, or left aside.
+    """
+
+    weights: str
+    spec: ResNetSpec | None = None
+    model_name: str = "resnet"
+    preprocessing: Preprocessing | None = None
+    class_names: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+
+
+PHOTO_STATISTICS = {  # ImageNet's, which published weights expect too
+    1: ((0.449,), (0.226,)),
+    3: ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+}
+
+LONG_SHARE = 0.5  # images with less in their middle square are no usual photographs: those have 0.56 (16 : 9) or more
+DARK_SHARE = 16  # of white: less than four of eight bits are left
+TINY_PX = 16
+FEW_PHOTOS = 5_000
+MANY_PHOTOS = 50_000
+FEW_PER_CLASS = 30  # for fine-tuning
+MIN_STEPS_PER_EPOCH = 4
+SMALLEST_BATCH = 8  # batch norm needs some images to take its statistics from
+
+
+def choose(
+    facts: DataFacts,
+    data: DataSpec,
+    *,
+    model: str | ResNetSpec | None = None,
+    recipe: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    start: StartingPoint | None = None,
+) -> Chosen:
+    """The recipe for some data: what the caller leaves open is chosen, and the choice explained.
+
+    Args:
+        start: the weights to start from, which decide where they say what they were made for.
+
+    Raises:
+        ResnetkitError: for unknown names, fields or values.
+    """
+    reasons = []
+    settings = settings or {}
+    fit, why_fit = (
+        _choose_fit(facts, start) if "preprocessing.fit" not in settings else (settings["preprocessing.fit"], "")
+    )
+    facts = replace(facts, image_size_px=_typical_side(facts, fit))
+    model_name = model if isinstance(model, str) else "resnet"
+    if isinstance(model, str):
+        _check_brackets(model, facts)
+    if model is None and start is not None and start.spec is not None:
+        model, model_name = start.spec, start.model_name
+        reasons.append(f"network {model_name}: the weights were made for it")
+    elif model is None:
+        model, why = _choose_model(facts, recipe)
+        model_name = model
+        reasons.append(f"network {model}: {why}")
+    if recipe is None:
+        recipe, why = _choose_recipe(facts, start)
+        reasons.append(f"recipe {recipe}: {why}")
+    if recipe not in RECIPES:
+        raise ResnetkitError(Code.USAGE, f"unknown recipe '{recipe}'", fix=did_you_mean(recipe, RECIPES))
+    reasons += [f"recipe {recipe}: {REMARKS[recipe]}"] if recipe in REMARKS else []
+    preprocessing, why = _choose_preprocessing(facts, start, fit)
+    size = preprocessing.image_size_px
+    spec, about_name = (model, ()) if isinstance(model, ResNetSpec) else _find_network(model)
+    base = Recipe(
+        name=recipe,
+        model_name=model_name,
+        model=override(spec, {"num_classes": facts.num_classes, "in_channels": facts.channels}),
+        data=data,
+        preprocessing=preprocessing,
+    )
+    flip_rate = 0.5 if facts.may_be_mirrored else 0.0
+    chosen = RECIPES[recipe](base, flip_rate)
+    if fit != "crop" and chosen.augmentation.crop_area is None:
+        chosen = override(chosen, {"preprocessing.resize_px": size})  # a margin would have no use
+    most = max(SMALLEST_BATCH, facts.num_train // MIN_STEPS_PER_EPOCH)
+    most = max(2, min(most, facts.num_train))
+    few = 2 ** (most.bit_length() - 1) if chosen.batch_size > most else None
+    if few is not None:
+        chosen = replace(chosen, batch_size=few)
+    if start is not None:
+        chosen = override(chosen, {"fine_tuning.weights": start.weights})
+    chosen = override(chosen, settings)
+    if chosen.class_weights != "none" and "selection" not in settings and chosen.keep == "best":
+        chosen = replace(chosen, selection="balanced")
+        reasons.append("best epoch by balanced accuracy: the classes are weighted")
+    if chosen.preprocessing.image_size_px == size:
+        reasons.append(f"images of {size} × {size} px: {why}")
+    if why_fit:
+        reasons.append(f"fit {fit}: {why_fit}")
+    if chosen.preprocessing.channels == facts.channels:
+        reasons += facts.remarks
+    deep = facts.sixteen_bit
+    if deep is not None and chosen.preprocessing.white_16bit == deep.white:
+        reasons.append(f"16-bit images use values up to {deep.white:,}: scaled by that")
+    if chosen.batch_size == few:
+        reasons.append(f"batches of {few}: {facts.num_train:,} training images are few")
+    if is_short(chosen.epochs * (facts.num_train // chosen.batch_size)):
+        reasons.append("statistics of batch norms taken anew at the end of every epoch: the run is short")
+    better, _ = _choose_model(replace(facts, image_size_px=chosen.preprocessing.image_size_px))
+    warnings = [
+        *dict.fromkeys((*about_name, *warnings_about_network(base.model, chosen.model, settings))),
+        *(() if start is None else (f"weights: {text}" for text in start.choices)),
+        *warnings_about_size(chosen, better),
+        *warnings_about_length(chosen, facts.num_train),
+        *warnings_about_fine_tuning(chosen),
+        *settings_without_effect(chosen),
+        *(() if facts.is_folder else settings_of_named_data_without_effect(chosen, facts.splits)),
+        *_idle_adaptation(chosen, start),
+        *_nearly_black(facts.sixteen_bit, chosen.preprocessing),
+    ]
+    return Chosen(chosen, tuple(reasons), tuple(warnings))
+
+
+def _idle_adaptation(recipe: Recipe, start: StartingPoint | None) -> tuple[str, ...]:
+    """A sentence where the first conv is to be adapted to the channels it has."""
+    fits = start is not None and start.spec is not None and start.spec.in_channels == recipe.model.in_channels
+    idle = recipe.fine_tuning.adapt_channels and fits
+    return ("fine_tuning.adapt_channels has no effect: weights and images have the same channels",) if idle else ()
+
+
+def _find_network(name: str) -> tuple[ResNetSpec, tuple[str, ...]]:
+    entry = find_entry(name)
+    return entry.spec, entry.warnings
+
+
+def _check_brackets(name: str, facts: DataFacts) -> None:
+    """Refuse a name that says other classes or channels than the data have, which decide both."""
+    keys = {SHORT_NAMES.get(key, key): key for key in split_name(name)[1]}
+    spec = find_entry(name).spec
+    for path, number in (("num_classes", facts.num_classes), ("in_channels", facts.channels)):
+        require(
+            path not in keys or getattr(spec, path) == number,
+            f"{name} says {keys.get(path)}={getattr(spec, path)}, but {facts.name} has {number}",
+            why="the data decide the classes and channels of what is trained on them",
+            fix=f"leave {keys.get(path)} out of the brackets",
+        )
+
+
+def _choose_model(facts: DataFacts, recipe: str | None = None) -> tuple[str, str]:
+    if facts.image_size_px <= SMALL_PX and recipe == "quick":
+        return "quick_resnet8" if facts.channels == 1 else "quick_resnet8_wide", "the recipe quick was made for it"
+    if facts.image_size_px <= SMALL_PX:
+        return "resnet20", f"{facts.image_size_px} px images need a stem that keeps their size"
+    if facts.num_train < MANY_PHOTOS:
+        return "resnet18", f"{facts.num_train:,} photos are too few to fill a deeper network"
+    return "resnet50", f"{facts.num_train:,} photos are enough for a deep network"
+
+
+def _choose_recipe(facts: DataFacts, start: StartingPoint | None) -> tuple[str, str]:
+    if start is not None and facts.num_train < FEW_PER_CLASS * facts.num_classes:
+        return "fine_tune_few", (
+            f"{facts.num_train:,} images of {facts.num_classes} classes are too few to teach the lower stages more "
+            "than the weights know; they stay frozen, the rest moves little"
+        )
+    if start is not None:
+        return "fine_tune", "trained weights need a low rate, lowest in the stem, few epochs and mild augmentation"
+    if facts.image_size_px <= TINY_PX:
+        return "tiny_images", "shifts by one pixel, many short epochs"
+    if facts.image_size_px <= SMALL_PX:
+        return "small_images", "shifts and flips, averaged weights, answers averaged with the mirror image"
+    return "photos", "random-resized crops and flips, averaged weights"
+
+
+def _choose_fit(facts: DataFacts, start: StartingPoint | None) -> tuple[Fit, str]:
+    """How images become squares; without a reason where nothing had to be chosen."""
+    theirs = start.preprocessing.fit if start is not None and start.preprocessing is not None else "crop"
+    shapes = facts.shapes
+    if theirs != "crop" or shapes is None or shapes.middle_share >= LONG_SHARE:
+        return theirs, ""
+    share = f"{100 * shapes.middle_share:.0f} %"
+    why = f"the middle square is only {share} of the pixels of these images, so they are not cropped"
+    if shapes.are_alike:
+        return "squeeze", f"{why}; they are alike in shape, so all are squeezed alike"
+    return "pad", f"{why}; their shapes differ, and are kept"
+
+
+def _nearly_black(deep: SixteenBit | None, preprocessing: Preprocessing) -> list[str]:
+    """A sentence where few bright 16-bit images leave little to all the others."""
+    white = preprocessing.white_16bit
+    if deep is None or deep.typical * DARK_SHARE >= white:
+        return []
+    return [
+        f"half of the 16-bit images stay below {deep.typical + 1:,} of {white:,}, so they are nearly black "
+        "(preprocessing.white_16bit says which value is white)"
+    ]
+
+
+def _typical_side(facts: DataFacts, fit: Fit) -> int:
+    """The side of squares with about the detail that the images have."""
+    shapes = facts.shapes
+    if shapes is None or fit == "crop":
+        return facts.image_size_px
+    return shapes.longer_px if fit == "pad" else round((shapes.shorter_px * shapes.longer_px) ** 0.5)
+
+
+def _choose_preprocessing(facts: DataFacts, start: StartingPoint | None, fit: Fit) -> tuple[Preprocessing, str]:
+    white = None if facts.sixteen_bit is None else facts.sixteen_bit.white
+    if start is not None and start.preprocessing is not None:
+        theirs, why = start.preprocessing, "as the weights were trained"
+        if theirs.channels == facts.channels:
+            return replace(theirs, fit=fit, white_16bit=white or theirs.white_16bit), why
+        mean, std = ((fmean(values),) * facts.channels for values in (theirs.mean, theirs.std))
+        adapted = replace(theirs, channels=facts.channels, channel_order="rgb", mean=mean, std=std)
+        adapted = replace(adapted, fit=fit, white_16bit=white or theirs.white_16bit)
+        return adapted, f"{why}, with the average of their mean and std in each channel"
+    size, why = _choose_image_size(facts, start)
+    mean, std = facts.statistics or PHOTO_STATISTICS[facts.channels]
+    # Around the crop of a photo a margin: 8/7, the 256 for 224 that everyone uses.
+    resize_px = round(size * 8 / 7) if size > SMALL_PX else size
+    chosen = Preprocessing(size, resize_px, facts.channels, mean, std, fit=fit)
+    return replace(chosen, white_16bit=white or chosen.white_16bit), why
+
+
+def _choose_image_size(facts: DataFacts, start: StartingPoint | None) -> tuple[int, str]:
+    if not facts.is_folder:
+        return facts.image_size_px, "as they are"
+    if facts.image_size_px <= SMALL_PX:
+        return max(8, facts.image_size_px), "their typical size"
+    if facts.num_train < FEW_PHOTOS and start is None:
+        return min(96, facts.image_size_px), f"{facts.num_train:,} photos teach little more detail, and this is quick"
+    return min(224, facts.image_size_px), "what these networks were made for"

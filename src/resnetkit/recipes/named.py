@@ -1,0 +1,203 @@
+"""Which values suit which kind of training, by name (no torch here)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from resnetkit.data.spec import Augmentation
+from resnetkit.recipes.recipe import AdamW, FineTuning, Muon, Recipe, Schedule, Sgd
+
+SMALL_PX = 64  # above it, images are treated as photographs
+
+
+def tiny_images(base: Recipe, flip_rate: float) -> Recipe:
+    """For images up to 16 px: many short epochs, small shifts, averaged weights."""
+    return replace(
+        base,
+        augmentation=Augmentation(pad_px=1, flip_rate=flip_rate),
+        optimizer=Sgd(learning_rate=0.1, weight_decay=5e-4),
+        schedule=Schedule("cosine", warmup_share=0.1),
+        epochs=20,
+        batch_size=64,
+        label_smoothing=0.05,
+        ema_decay=0.99,
+    )
+
+
+def small_images(base: Recipe, flip_rate: float) -> Recipe:
+    """For images up to 64 px: shift and flip, one cosine, averaged weights, answers averaged with the mirror image."""
+    # Photographed things lie anywhere, scanned and catalogued ones in the middle.
+    pad_px = 4 if base.preprocessing.channels == 3 else 1
+    return replace(
+        base,
+        preprocessing=replace(base.preprocessing, average_mirrored=flip_rate > 0),
+        augmentation=Augmentation(pad_px=pad_px, flip_rate=flip_rate),
+        optimizer=Sgd(learning_rate=0.1, weight_decay=3e-4),
+        schedule=Schedule("cosine", warmup_share=2 / 18),
+        epochs=18,
+        batch_size=128,
+        ema_decay=0.998,
+    )
+
+
+def quick(base: Recipe, flip_rate: float) -> Recipe:
+    """For images up to 64 px, within minutes: few epochs of Muon, small shifts, no averaged weights.
+
+    A stem that starts as whitening filters is not trained, which saves a fourth of a step's time on colour images.
+
+    Made for ``quick_resnet8`` on grey images and ``quick_resnet8_wide`` on colour ones. What was tried for it, and what
+    did not help: benchmarks/notes.md.
+    """
+    short = replace(
+        small_images(base, flip_rate),
+        schedule=Schedule("linear"),
+        validate_every_epochs=3,
+        fine_tuning=FineTuning(freeze="stem" if base.model.initialization.stem == "cosine_pairs" else "none"),
+        ema_decay=0.0,  # a short run ends where its rate has fallen; an average would only lag behind
+    )
+    if base.preprocessing.channels == 1:
+        return replace(short, optimizer=Muon(learning_rate=0.05), epochs=7, batch_size=256)
+    return replace(
+        short,
+        augmentation=replace(short.augmentation, pad_px=2),
+        optimizer=Muon(learning_rate=0.1),
+        epochs=10,
+        batch_size=512,
+        label_smoothing=0.1,
+    )
+
+
+def thorough(base: Recipe, flip_rate: float) -> Recipe:
+    """For images up to 64 px, within the hour: many epochs of Muon, shifts, erasing, no averaged weights.
+
+    Measured on grey images only, with resnet20: benchmarks/time_to_accuracy.md.
+    """
+    long = small_images(base, flip_rate)
+    return replace(
+        long,
+        augmentation=replace(long.augmentation, pad_px=max(2, long.augmentation.pad_px), erase_rate=0.5),
+        optimizer=Muon(learning_rate=0.015),
+        schedule=Schedule("linear"),
+        epochs=68,
+        batch_size=256,
+        validate_every_epochs=3,
+        ema_decay=0.0,
+    )
+
+
+def photos(base: Recipe, flip_rate: float) -> Recipe:
+    """For photographs: random-resized crops and flips, label smoothing, averaged weights."""
+    return replace(
+        base,
+        augmentation=Augmentation(crop_area=(0.35, 1.0), flip_rate=flip_rate, brightness=0.3, contrast=0.3),
+        optimizer=Sgd(learning_rate=0.05, weight_decay=5e-4),
+        schedule=Schedule("cosine", warmup_share=0.05),
+        epochs=40,
+        batch_size=32,
+        label_smoothing=0.1,
+        ema_decay=0.995,
+    )
+
+
+def cifar_paper(base: Recipe, flip_rate: float) -> Recipe:
+    """As arXiv:1512.03385, Section 4.2: lr 0.1, divided by 10 at 1/2 and 3/4 of the run, batch 128, decay 1e-4.
+
+    The paper counts steps, 32k and 48k of 64k. 164 epochs are about as many with all 50,000 images of CIFAR-10, and
+    fewer where some of them are held out for validation.
+    """
+    return replace(
+        base,
+        augmentation=Augmentation(pad_px=4, flip_rate=flip_rate),
+        optimizer=Sgd(learning_rate=0.1, nesterov=False, weight_decay=1e-4),
+        schedule=Schedule("step", milestones=(0.5, 0.75)),
+        epochs=164,
+        batch_size=128,
+        keep="last",
+    )
+
+
+def tutorial_adam(base: Recipe, flip_rate: float) -> Recipe:
+    """As the Keras tutorial trains: Adam at 1e-3, batch 32, one epoch, values scaled to [0, 1].
+
+    Seven things differ from the tutorial's script; the first four change the score, and ``tutorial_exact`` undoes them:
+
+    1. averaged weights are scored and kept, because those after the last step of a constant learning rate are a matter
+       of luck (``ema_decay=0``: the last ones);
+    2. a tenth of the training images is held back for validation: 54,000 of Fashion-MNIST's 60,000 are trained on;
+    3. validation is on these and the test images are read once, at the end, where the script validates on test;
+    4. convs and matrix products are computed in bfloat16 where the CPU has units for it (``runtime.precision=fp32``);
+    5. what is left after the last full batch waits for another epoch: 1,687 steps with 54,000 images, Keras takes
+       1,688; with all 60,000 both take 1,875;
+    6. Adam's eps is added behind the bias correction, in Keras before it;
+    7. running variances are the unbiased ones of torch, Keras' are biased (5e-5 apart after one batch of 4 at 7 × 7).
+    """
+    channels = base.preprocessing.channels
+    return replace(
+        base,
+        preprocessing=replace(base.preprocessing, mean=(0.0,) * channels, std=(1.0,) * channels),
+        optimizer=AdamW(learning_rate=1e-3, eps=1e-7, weight_decay=0.0),
+        schedule=Schedule("constant"),
+        epochs=1,
+        batch_size=32,
+        ema_decay=0.99,
+        keep="last",
+    )
+
+
+def tutorial_exact(base: Recipe, flip_rate: float) -> Recipe:
+    """As the Keras tutorial's script does, to compare with it: ``tutorial_adam``, last weights, float32, val = test.
+
+    All training images are trained on, and the test images are the validation split (``data.validation=test``, which
+    :data:`DATA_OF` sets), so the score is none of images kept apart, and the run says so. What
+    remains different computes the same numbers up to rounding, but for 5 to 7 of :func:`tutorial_adam`.
+    """
+    recipe = tutorial_adam(base, flip_rate)
+    return replace(recipe, ema_decay=0.0, runtime=replace(recipe.runtime, precision="fp32"))
+
+
+def fine_tune(base: Recipe, flip_rate: float) -> Recipe:
+    """For weights trained on other images: a low rate that falls from head to stem, few epochs, mild augmentation."""
+    is_photo = base.preprocessing.image_size_px > SMALL_PX
+    augmentation = Augmentation(crop_area=(0.5, 1.0)) if is_photo else Augmentation(pad_px=1)
+    return replace(
+        base,
+        preprocessing=replace(base.preprocessing, average_mirrored=flip_rate > 0 and not is_photo),
+        augmentation=replace(augmentation, flip_rate=flip_rate),
+        # 0.05 is measured, on narrow networks; for the wide ones of photos, nearer the usual 0.01.
+        optimizer=Sgd(learning_rate=0.02 if is_photo else 0.05, weight_decay=1e-4),
+        schedule=Schedule("cosine", warmup_share=0.1),
+        epochs=15,
+        batch_size=32,
+        label_smoothing=0.1,
+        ema_decay=0.98,
+        fine_tuning=FineTuning(layer_decay=0.7),
+    )
+
+
+def fine_tune_few(base: Recipe, flip_rate: float) -> Recipe:
+    """As ``fine_tune``, for very few images: the lower half of the network stays as it is, the rest trains longer."""
+    recipe = fine_tune(base, flip_rate)
+    lower_half = f"stage{max(1, len(base.model.depths) // 2)}"
+    return replace(recipe, epochs=30, batch_size=16, fine_tuning=replace(recipe.fine_tuning, freeze=lower_half))
+
+
+RECIPES: dict[str, Callable[[Recipe, float], Recipe]] = {
+    function.__name__: function
+    for function in (
+        *(tiny_images, small_images, quick, thorough, photos),
+        *(fine_tune, fine_tune_few, cifar_paper, tutorial_adam, tutorial_exact),
+    )
+}
+
+# What a recipe asks of the data, which are opened before it is made; what the user sets comes after it.
+DATA_OF: dict[str, dict[str, Any]] = {"tutorial_exact": {"validation": "test"}}
+
+# What a recipe says of itself at the start of a run.
+REMARKS: dict[str, str] = {
+    "tutorial_adam": "unlike the tutorial's script, averaged weights are scored, a tenth of the training images is "
+    "held back, and computing may be in bfloat16; --recipe tutorial_exact trains as the script does",
+    "tutorial_exact": "trains as the tutorial's script does, for comparing with it: all training images, the last "
+    "weights, float32, validation on the test images",
+}

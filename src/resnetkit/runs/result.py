@@ -1,0 +1,64 @@
+"""How a run ended: its scores, and what they say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from resnetkit.config import from_dict
+from resnetkit.errors import ResnetkitError
+from resnetkit.evaluation.metrics import Scores
+from resnetkit.images.types import BadImage
+from resnetkit.recipes.recipe import Recipe
+from resnetkit.runs.folder import RunFolder
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished run.
+
+    Attributes:
+        scores: of the classifier, by split; ``test`` was read once, after training. Images that it was trained on, by
+            now or by weights it started from, are not in them; a split of nothing else has none.
+        seconds: of training and validation.
+        left_out: files that were not used because they cannot be read.
+        num_trained_on: of each split, how many such images there are.
+    """
+
+    run: Path
+    scores: dict[str, Scores]
+    seconds: float
+    left_out: tuple[BadImage, ...] = ()
+    num_trained_on: dict[str, int] = field(default_factory=dict)
+
+
+def finished_result(folder: RunFolder) -> Result | None:
+    """The result of a run that has ended; None while it has not, or where what it ended with is damaged."""
+    ends = folder.events("end")
+    if not ends:
+        return None
+    try:
+        scores = from_dict(dict[str, Scores], ends[-1]["scores"])
+        seconds = float(ends[-1]["seconds"])
+        num_trained_on = from_dict(dict[str, int], ends[-1].get("num_trained_on", {}))
+    except (ResnetkitError, KeyError, TypeError, RecursionError):
+        return None
+    left_out = tuple(BadImage(**entry) for entry in folder.read_record()[1]["data"]["bad_images"])
+    return Result(folder.path, scores, seconds, left_out, num_trained_on)
+
+
+def warnings_about_recall(recipe: Recipe, split: str, scores: Scores) -> list[str]:
+    """Sentences about classes of which hardly an image is found, which the share of all images can hide."""
+    missed = [
+        entry
+        for entry in scores.classes
+        if entry.recall is not None and (entry.recall == 0 or entry.recall_high < scores.top1.value / 2)
+    ]
+    if not missed:
+        return []
+    told = [f"{100 * (c.recall or 0):.0f} % of the {c.num_images:,} {split} images of '{c.name}'" for c in missed[:5]]
+    more = f" and few of {len(missed) - 5} more classes" if len(missed) > 5 else ""
+    advice = "; class weights may help (--set class_weights=balanced)" if recipe.class_weights == "none" else ""
+    return [
+        f"the classifier finds {', '.join(told)}{more}, where it finds {100 * scores.top1.value:.0f} % of all{advice}"
+    ]

@@ -1,0 +1,230 @@
+"""A classifier from whatever holds one: a run, a classifier file, anybody's weights, a name on the hub."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from resnetkit.classifier.classifier import Classifier, load_classifier
+from resnetkit.classifier.file import is_classifier
+from resnetkit.config import override
+from resnetkit.errors import Code, ResnetkitError, require
+from resnetkit.images.spec import Preprocessing
+from resnetkit.models.catalog import find_entry
+from resnetkit.models.resnet import ResNet
+from resnetkit.sources import hub
+from resnetkit.sources.origins import Origin, find_origin, usual_preprocessing
+from resnetkit.weights.files import read_weights
+from resnetkit.weights.identification import Candidate, Identification, identify
+from resnetkit.weights.loading import load_weights
+from resnetkit.weights.naming import Native, to_native
+from resnetkit.weights.weight_file import WeightFile
+
+# Where a network's first conv keeps its weights: in a stem of one conv, of several.
+FIRST_CONVS = ("conv1.weight", "conv1.0.weight")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Anybody's weight file, read."""
+
+    file: WeightFile
+    native: Native
+    origin: Origin
+
+    @cached_property
+    def identification(self) -> Identification:
+        """What it can be; found by a search of the whole catalog when it is first asked for."""
+        return identify(self.native.tensors, self.origin.evidence)
+
+    def choose(self, model: str | None, *, source: str) -> Candidate:
+        """The network it is, or the one that ``model`` names, where nothing contradicts it.
+
+        Raises:
+            ResnetkitError: where the file leaves a choice open, or contradicts the name.
+        """
+        named = None if model is None else self._named(model)
+        if named is not None and all(piece.fits(named) for piece in self.origin.evidence):
+            return named  # nothing speaks against it: what else has these tensors need not be known
+        return self.identification.choose(model, source=source)
+
+    def build(self, model: str | None, *, source: str) -> tuple[Candidate, ResNet]:
+        """The network of :meth:`choose`, with its weights."""
+        candidate = self.choose(model, source=source)
+        network = ResNet(candidate.spec).eval()
+        load_weights(network, self.native.tensors, source=source)
+        return candidate, network
+
+    def _named(self, model: str) -> Candidate | None:
+        """A network by its name, with the classes and channels of the tensors; None where they do not tell."""
+        tensors, spec = self.native.tensors, find_entry(model).spec
+        first = next((tensors[name] for name in FIRST_CONVS if name in tensors), None)
+        if first is None or first.ndim != 4:
+            return None
+        num_classes = tensors["fc.weight"].shape[0] if "fc.weight" in tensors else None
+        return Candidate(model, replace(spec, num_classes=num_classes, in_channels=first.shape[1]))
+
+    def preprocessing(self, candidate: Candidate) -> tuple[Preprocessing, bool]:
+        """How images are prepared for it, and whether that is known rather than assumed."""
+        if self.origin.preprocessing is not None:
+            return self.origin.preprocessing, True
+        assumed = self.origin.assumed
+        if assumed is None or assumed.channels != candidate.spec.in_channels:
+            size = find_entry(candidate.name).image_size_px
+            assumed = usual_preprocessing(size, candidate.spec.in_channels)
+        return assumed, False
+
+
+def open_weights(source: str | Path, *, entry: str | None = None) -> Weights:
+    """Read a weight file, a folder of the hub's layout, or ``hf://OWNER/NAME``.
+
+    Args:
+        entry: which of several networks a checkpoint holds.
+
+    Raises:
+        ResnetkitError: for a missing, damaged, unsafe or unknown file; nothing in it is executed.
+    """
+    return _open(*locate(source), entry)
+
+
+def _open(path: Path, fetched: hub.HubFile | None, entry: str | None) -> Weights:
+    file = read_weights(path, entry=entry)
+    native = to_native(file)
+    return Weights(file, native, find_origin(file, native.naming, fetched))
+
+
+def locate(source: str | Path) -> tuple[Path, hub.HubFile | None]:
+    """The path that a source is, fetched first where it is a name on the hub."""
+    if not str(source).startswith(hub.SCHEME):
+        return Path(source).expanduser(), None
+    fetched = hub.fetch(str(source))
+    return fetched.path, fetched
+
+
+def is_own(path: Path) -> bool:
+    """Whether a path is, or should be, one of our run folders or classifier files rather than anybody's weights."""
+    if path.is_dir():
+        return not (path / "config.json").is_file()
+    return not path.is_file() or is_classifier(path)
+
+
+def open_network(
+    source: str | Path,
+    *,
+    model: str | None = None,
+    entry: str | None = None,
+    tell: Callable[[str], None] | None = None,
+) -> ResNet:
+    """The network alone, of anything :func:`open_classifier` opens; weights without a head too.
+
+    Args:
+        tell: called with what was chosen of the file's content, and what was left aside.
+    """
+    path, fetched = locate(source)
+    if is_own(path):
+        _refuse(source, {"a network": model, "one entry": entry})
+        return load_classifier(path).network
+    weights = _open(path, fetched, entry)
+    network = weights.build(model, source=str(source))[1]
+    if tell is not None:
+        for text in weights.file.choices:
+            tell(text)
+    return network
+
+
+def _refuse(source: str | Path, stated: Mapping[str, object]) -> None:
+    """Refuse statements about a classifier, which says everything about itself."""
+    given = [what for what, value in stated.items() if value]
+    require(not given, f"{source} is a classifier and has {' and '.join(given)} of its own", fix="leave them out")
+
+
+def open_classifier(
+    source: str | Path,
+    *,
+    model: str | None = None,
+    entry: str | None = None,
+    class_names: Sequence[str] | None = None,
+    preprocessing: Mapping[str, Any] | None = None,
+    device: str | torch.device = "cpu",
+) -> Classifier:
+    """The classifier of a run folder, a classifier file, anybody's weight file, or ``hf://OWNER/NAME``.
+
+    A classifier file says everything about itself. Of a weight file, what it does not say is asked for or, where
+    there is a usual answer, assumed; ``provenance["warnings"]`` lists what was assumed.
+
+    Args:
+        model: the weights' network, where their tensors leave a choice.
+        entry: which of several networks a checkpoint holds.
+        class_names: of the weights' outputs, in order.
+        preprocessing: fields of :class:`~resnetkit.data.spec.Preprocessing` to replace, e.g.
+            ``{"mean": (0.5, 0.5, 0.5)}``.
+
+    Raises:
+        ResnetkitError: for a file that is missing, damaged or unknown, or weights that leave a choice open.
+    """
+    path, fetched = locate(source)
+    if is_own(path):
+        _refuse(
+            source,
+            {"a network": model, "one entry": entry, "class names": class_names, "a preprocessing": preprocessing},
+        )
+        return load_classifier(path, device=device)
+    weights = _open(path, fetched, entry)
+    candidate, network = weights.build(model, source=str(source))
+    prepared, is_known = weights.preprocessing(candidate)
+    if preprocessing:
+        prepared, is_known = override(prepared, preprocessing), True
+    names, named = _names(source, candidate, class_names, weights.origin)
+    warnings = list(weights.file.choices)
+    if not is_known:
+        warnings.append(
+            "the file does not say how its images are prepared; assumed: "
+            f"{say_preprocessing(prepared)} (--preprocess says otherwise)"
+        )
+    if not named:
+        warnings.append("the file does not name its classes; they are called 0, 1, 2 … (--class-names gives names)")
+    reasons = weights.identification.reasons if model is None else ("its network was named",)
+    notes = [*weights.native.notes, *reasons]
+    provenance = {**weights.origin.facts, "model": candidate.name, "notes": notes, "warnings": warnings}
+    classifier = Classifier(network, prepared, names, provenance)
+    network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return classifier
+
+
+def _names(
+    source: str | Path, candidate: Candidate, given: Sequence[str] | None, origin: Origin
+) -> tuple[tuple[str, ...], bool]:
+    """The class names, and whether they are names rather than numbers."""
+    num_classes = candidate.spec.num_classes
+    if num_classes is None:
+        raise ResnetkitError(
+            Code.WEIGHTS,
+            f"the weights in {source} have no head, so they cannot classify",
+            fix=f"train one on your images: resnetkit train DATA --weights {source} --reset-head",
+        )
+    if given is not None and len(given) != num_classes:
+        raise ResnetkitError(
+            Code.USAGE, f"the network in {source} has {num_classes} classes, {len(given)} names were given"
+        )
+    names = given or origin.class_names
+    if names is not None and len(names) == num_classes:
+        return tuple(names), True
+    return tuple(map(str, range(num_classes))), False
+
+
+def say_preprocessing(preprocessing: Preprocessing) -> str:
+    """How images are prepared, in words."""
+    mean, std = (", ".join(f"{value:.4g}" for value in values) for values in (preprocessing.mean, preprocessing.std))
+    size = preprocessing.image_size_px
+    fit = {
+        "crop": f"shorter side {preprocessing.resize_px} px, centre {size} px",
+        "squeeze": f"squeezed into {size} × {size} px",
+        "pad": f"longer side {size} px, padded to a square",
+    }[preprocessing.fit]
+    colours = preprocessing.channel_order.upper() if preprocessing.channels == 3 else "grey"
+    return f"{fit}, {colours}, mean {mean}, std {std}"

@@ -1,0 +1,73 @@
+"""The batches of a run as the network reads them: in the epoch's order, augmented, normalised, on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from resnetkit.data.augmentation import INPUT_CHANGES, PIXEL_CHANGES, crop_and_flip
+from resnetkit.data.batches import Batch, Shard, read_batches, resident_pixels, training_order
+from resnetkit.data.mixing import mix, one_hot
+from resnetkit.data.types import Split
+from resnetkit.images.normalization import normalize
+from resnetkit.recipes.recipe import Recipe
+
+# Batches that a GPU reads and augments at once, because it is quick with many images and slow to be asked: at most so
+# many, and values of so many (128 MB of float32).
+MOST_STEPS_TOGETHER, VALUES_TOGETHER = 16, 2**25
+
+
+def steps_together(recipe: Recipe, device: torch.device) -> int:
+    """How many batches are made ready at once; the batches are the same with any number."""
+    if device.type == "cpu":
+        return 1
+    images = recipe.preprocessing
+    values = recipe.batch_size * images.channels * images.resize_px**2
+    return max(1, min(MOST_STEPS_TOGETHER, VALUES_TOGETHER // values))
+
+
+class Feed:
+    """Training batches for one process.
+
+    Args:
+        split: whole images, cropped anew in every epoch.
+        shard: this process's part of every batch.
+    """
+
+    def __init__(self, recipe: Recipe, split: Split, num_classes: int, device: torch.device, shard: Shard) -> None:
+        self._recipe, self._split, self._num_classes = recipe, split, num_classes
+        self._device, self._shard = device, shard
+        self._together = steps_together(recipe, device)
+        self._resident = resident_pixels(split, device)
+        self.steps_per_epoch = len(split) // recipe.batch_size
+
+    def groups(self, epoch: int, first_step: int) -> Iterator[Iterator[tuple[Tensor, Tensor]]]:
+        """The batches of an epoch from a step on, some of them at a time.
+
+        A batch is the network's input, float32 ``(N, C, S, S)`` in channels-last memory, and its targets ``(N, K)``.
+        A group's images are augmented when it is given out, and mixed when a batch of it is.
+        """
+        recipe, together = self._recipe, self._together
+        order = training_order(recipe.seed, epoch, len(self._split), recipe.batch_size)
+        todo = [self._shard.of(indices) for indices in order[first_step:]]
+        groups = [np.concatenate(todo[first : first + together]) for first in range(0, len(todo), together)]
+        for group in read_batches(self._split, groups, num_workers=recipe.data.num_workers, resident=self._resident):
+            yield self._augmented(group, epoch)
+
+    def _augmented(self, group: Batch, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        recipe, augmentation, draws = self._recipe, self._recipe.augmentation, (self._recipe.seed, epoch)
+        aspect_ratios = self._split.aspect_ratios[group.indices]
+        whole = group.images.to(self._device, non_blocking=True)
+        pixels = crop_and_flip(whole, aspect_ratios, augmentation, recipe.preprocessing, *draws, group.indices)
+        for change in PIXEL_CHANGES:
+            pixels = change(pixels, augmentation, *draws, group.indices)
+        images = normalize(pixels, recipe.preprocessing)
+        for change in INPUT_CHANGES:
+            images = change(images, augmentation, *draws, group.indices)
+        targets = one_hot(group.labels.to(self._device, non_blocking=True), self._num_classes)
+        batch_size = recipe.batch_size // self._shard.num_ranks
+        batches = (slice(first, first + batch_size) for first in range(0, len(images), batch_size))
+        return (mix(images[batch], targets[batch], augmentation, *draws, group.indices[batch]) for batch in batches)

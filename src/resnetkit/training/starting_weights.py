@@ -1,0 +1,201 @@
+"""The weights a run starts from: found, asked what they are, checked against the data, and put into the network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from resnetkit.classifier.classifier import load_classifier
+from resnetkit.classifier.file import find_classifier, is_classifier, read_description
+from resnetkit.config import frozen, override
+from resnetkit.data.seen import SeenImages, contains, unpack_digests
+from resnetkit.data.types import Split
+from resnetkit.errors import Code, ResnetkitError, require
+from resnetkit.files import io_errors, sha256_of
+from resnetkit.models.catalog import CATALOG
+from resnetkit.models.spec import ResNetSpec
+from resnetkit.recipes.advice import StartingPoint
+from resnetkit.recipes.recipe import FineTuning, Recipe
+from resnetkit.sources import hub
+from resnetkit.sources.weights import open_weights
+from resnetkit.weights.files import FOLDER_FILES
+
+
+@frozen
+class _Start:
+    """The part of a recipe that is read before the rest of it is chosen."""
+
+    fine_tuning: FineTuning = FineTuning()
+
+
+def find_weights(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of a recipe in which the weights, where given, are the whole path of a file.
+
+    The whole path, so that the run can be resumed from any folder. The folder of a run stands for its classifier, one
+    as the Hugging Face hub keeps it for the weights in it; a name on the hub is fetched.
+
+    Raises:
+        ResnetkitError: where there is no such file.
+    """
+    given = {path: value for path, value in settings.items() if path.partition(".")[0] == "fine_tuning"}
+    weights = override(_Start(), given).fine_tuning.weights
+    if weights is None:
+        return dict(settings)
+    return {**settings, "fine_tuning.weights": whole_path(weights)}
+
+
+def whole_path(weights: str) -> str:
+    """The whole path of the weight file that a path or a name on the hub stands for.
+
+    Raises:
+        ResnetkitError: where there is no such file.
+    """
+    if weights.startswith(hub.SCHEME):
+        return str(hub.fetch(weights).path)
+    path = Path(weights).expanduser().absolute()
+    file = _file_in(path) if path.is_dir() else path
+    if not file.is_file():
+        raise ResnetkitError(Code.WEIGHTS, f"no weight file at {weights}", fix=_instead_of(weights))
+    return str(file)
+
+
+def _instead_of(weights: str) -> str:
+    """What to give where a name was given that is no file."""
+    name = weights.lower().removesuffix("_weights.default").removesuffix("_weights.imagenet1k_v1")
+    if name in CATALOG or "imagenet" in name or name in ("default", "true", "pretrained"):
+        network = name if name in CATALOG else "resnet18"
+        return (
+            f"weights are a file: one of torchvision's, e.g. {network}-….pth, or one on the hub, e.g. "
+            "hf://timm/resnet18.a1_in1k; --model alone starts from fresh weights"
+        )
+    return "give a weight file, or the folder of a finished run"
+
+
+def _file_in(folder: Path) -> Path:
+    found = [folder / name for name in FOLDER_FILES if (folder / name).is_file()]
+    return found[0] if found else find_classifier(folder)
+
+
+def starting_point(settings: Mapping[str, Any], model: str | ResNetSpec | None) -> StartingPoint | None:
+    """What the weights in the settings, as :func:`find_weights` gives them, say about themselves; None for none.
+
+    Raises:
+        ResnetkitError: where they leave open which network they are and ``model`` does not say, or contradict it.
+    """
+    weights = settings.get("fine_tuning.weights")
+    if weights is None:
+        return None
+    given = {path: value for path, value in settings.items() if path.partition(".")[0] == "fine_tuning"}
+    entry = override(_Start(), given).fine_tuning.entry
+    if is_classifier(Path(weights)):
+        require(entry is None, f"{weights} is a classifier and has one entry of its own", fix="leave --entry out")
+        classifier = load_classifier(weights)
+        name = str(classifier.provenance.get("model", "resnet"))
+        return StartingPoint(weights, classifier.network.spec, name, classifier.preprocessing, classifier.class_names)
+    if isinstance(model, ResNetSpec):
+        return StartingPoint(weights)
+    opened = open_weights(weights, entry=entry)
+    candidate = opened.choose(model, source=weights)
+    preprocessing, is_known = opened.preprocessing(candidate)
+    return StartingPoint(
+        weights,
+        candidate.spec,
+        candidate.name,
+        preprocessing if is_known else None,
+        opened.origin.class_names or (),
+        opened.file.choices,
+    )
+
+
+def check_start(recipe: Recipe, start: StartingPoint | None, class_names: tuple[str, ...]) -> None:
+    """Refuse weights of a network for other images or classes than the data have, before any image is decoded.
+
+    Raises:
+        ResnetkitError: with the options that adapt the weights.
+    """
+    if start is None or start.spec is None:
+        return
+    differences, options = [], []
+    if start.spec.in_channels != recipe.model.in_channels and not recipe.fine_tuning.adapt_channels:
+        differences.append(f"images with {_channels(start.spec.in_channels)}, not {recipe.model.in_channels}")
+        options.append("--adapt-channels changes the first conv")
+    same_number = start.spec.num_classes == recipe.model.num_classes
+    same_names = not start.class_names or start.class_names == class_names
+    if not (same_number and same_names) and not recipe.fine_tuning.reset_head:
+        count = "no" if start.spec.num_classes is None else start.spec.num_classes
+        theirs = f"{count} classes{_listed(start.class_names)}"
+        differences.append(f"{theirs}, not the {len(class_names)}{_listed(class_names)} of the data")
+        options.append("--reset-head starts with a new head")
+    require(
+        not differences,
+        f"the weights in {start.weights} do not fit the data",
+        why=f"they were made for {'; and for '.join(differences)}",
+        fix="; ".join(options),
+        code=Code.WEIGHTS,
+    )
+
+
+def _channels(number: int) -> str:
+    return f"{number} channel" + ("" if number == 1 else "s")
+
+
+def _listed(names: tuple[str, ...], limit: int = 3) -> str:
+    shown = ", ".join(names[:limit]) + (", …" if len(names) > limit else "")
+    return f" ({shown})" if names else ""
+
+
+def seen_before(recipe: Recipe) -> SeenImages:
+    """The images that the weights of a run have met before it starts; what they do not tell is not complete."""
+    weights = recipe.fine_tuning.weights
+    if weights is None:
+        return SeenImages()
+    file = Path(weights)
+    seen = read_description(file).seen if is_classifier(file) else None
+    return SeenImages(is_complete=False) if seen is None else seen
+
+
+def told_of_seen(seen: SeenImages, splits: Mapping[str, Split]) -> tuple[str, ...]:
+    """Sentences about images for validation and test on which the weights were trained before this run."""
+    earlier, told = unpack_digests(seen.earlier_train), []
+    for name in ("val", "test"):
+        num_seen = int(contains(earlier, splits[name].digests).sum()) if name in splits else 0
+        if num_seen:
+            others = "its score is of the others" if num_seen < len(splits[name]) else "there will be no score of it"
+            told.append(
+                f"the weights that this run starts from were trained on {num_seen:,} of the {len(splits[name]):,} "
+                f"{name} images: {others}{', but all of them choose the epoch' if name == 'val' else ''}"
+            )
+    if told:
+        told.append("with the data.split_seed and shares of the run that made those weights, its test stays unseen")
+    return tuple(told)
+
+
+def record_of_weights(recipe: Recipe) -> dict[str, str] | None:
+    """Path and SHA-256 of the weights the run starts from, for its record."""
+    path = recipe.fine_tuning.weights
+    if path is None:
+        return None
+    with io_errors(f"read {path}"):
+        return {"path": path, "sha256": sha256_of(Path(path))}
+
+
+def check_same_weights(path: str | None, recorded: Mapping[str, str] | None) -> None:
+    """Refuse to begin a run again from weights that are gone or are no longer those it began with."""
+    if path is None or recorded is None:
+        return
+    fix = "say where it is now (--resume RUN --weights FILE), put it back as it was, or start a new run"
+    require(
+        Path(path).is_file(),
+        f"the weights the run starts from are gone: {path}",
+        why="it has no checkpoint yet, so it needs them",
+        fix=fix,
+        code=Code.WEIGHTS,
+    )
+    require(
+        sha256_of(Path(path)) == recorded["sha256"],
+        f"the weights have changed since the run was started: {path}",
+        why="their SHA-256 differs",
+        fix=fix,
+        code=Code.WEIGHTS,
+    )

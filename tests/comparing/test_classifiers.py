@@ -1,0 +1,112 @@
+"""Two classifiers or weight files: tests of significance by hand, distances of tensors by hand."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import chi2_contingency
+
+from resnetkit.classifier.classifier import Classifier
+from resnetkit.comparing.classifiers import (
+    compare_classifiers,
+    compare_scores,
+    compare_tensors,
+    differing_values,
+    part_of,
+    two_proportion_test,
+)
+from resnetkit.evaluation.metrics import Accuracy
+from resnetkit.images.spec import Preprocessing
+from resnetkit.models.resnet import create_model
+
+GREY = Preprocessing(8, 8, 1, (0.5,), (0.5,))
+
+
+@given(st.integers(1, 199), st.integers(1, 299))
+def test_the_test_is_the_chi_squared_test_of_the_four_counts(correct: int, other: int) -> None:
+    a, b = Accuracy.of(correct, 200), Accuracy.of(other, 300)
+    table = [[correct, 200 - correct], [other, 300 - other]]
+    assert two_proportion_test(a, b) == pytest.approx(chi2_contingency(table, correction=False).pvalue)
+
+
+def test_ends_of_the_scale() -> None:
+    perfect, none = Accuracy.of(50, 50), Accuracy.of(0, 50)
+    assert two_proportion_test(perfect, perfect) == two_proportion_test(none, none) == 1
+    assert two_proportion_test(perfect, none) < 1e-20
+
+
+def test_verdicts_claim_no_more_than_the_test() -> None:
+    better = compare_scores(Accuracy.of(900, 1000), Accuracy.of(950, 1000), same_images=True)
+    assert better.verdict.startswith("the second is significantly better: 5.00 points, p < 0.0001")
+    worse = compare_scores(Accuracy.of(950, 1000), Accuracy.of(900, 1000), same_images=True)
+    assert worse.verdict.startswith("the first is significantly better")
+    close = compare_scores(Accuracy.of(90, 100), Accuracy.of(91, 100), same_images=True)
+    assert close.verdict.startswith("no significant difference")
+    other = compare_scores(Accuracy.of(1, 1000), Accuracy.of(999, 1000), same_images=False)
+    assert other.p_value is None
+    assert "cannot be compared" in other.verdict
+
+
+def test_counters_are_no_weights() -> None:
+    weights = create_model("resnet20_b").state_dict()
+    bare = {name: tensor for name, tensor in weights.items() if not name.endswith("num_batches_tracked")}
+    for a, b in ((weights, bare), (bare, weights)):
+        compared = compare_tensors(a, b)
+        assert (compared.only_a, compared.only_b, compared.other_shape) == ((), (), ())
+        assert compared.is_telling
+    headless = {name: tensor for name, tensor in bare.items() if not name.startswith("fc.")}
+    compared = compare_tensors(weights, headless)
+    assert compared.only_a == ("fc.weight", "fc.bias")
+    assert compared.is_telling
+    for other in ("resnet56_b", "resnet50"):
+        assert not compare_tensors(weights, create_model(other).state_dict()).is_telling
+
+
+def test_tensors_by_hand() -> None:
+    a = {"conv1.weight": torch.tensor([3.0, 4.0]), "fc.bias": torch.tensor([1.0]), "bn1.count": torch.tensor(3)}
+    b = {"conv1.weight": torch.tensor([3.0, 4.5]), "fc.bias": torch.tensor([1.0]), "bn1.count": torch.tensor(9)}
+    stem, head = compare_tensors(a, b).distances
+    assert (stem.part, stem.num_tensors, stem.num_equal, stem.largest, stem.relative) == ("stem", 1, 0, 0.5, 0.1)
+    assert (head.part, head.num_equal, head.largest, head.relative) == ("head", 1, 0.0, 0.0)
+
+
+def test_what_cannot_be_compared_is_named() -> None:
+    a = {"layer1.0.conv1.weight": torch.ones(2), "x": torch.ones(2), "y": torch.ones(3)}
+    b = {"layer1.0.conv1.weight": torch.full((2,), math.nan), "x": torch.ones(4), "z": torch.ones(3)}
+    compared = compare_tensors(a, b)
+    assert (compared.only_a, compared.only_b, compared.other_shape) == (("y",), ("z",), ("x",))
+    (stage,) = compared.distances
+    assert (stage.largest, stage.relative, stage.num_equal) == (None, None, 0)
+
+
+def test_from_zero_there_is_no_relative_distance() -> None:
+    (part,) = compare_tensors({"w": torch.zeros(2)}, {"w": torch.ones(2)}).distances
+    assert (part.largest, part.relative) == (1.0, None)
+
+
+def test_every_tensor_of_a_network_has_a_part() -> None:
+    parts = {part_of(name) for name in create_model("keras_resnet50v2").state_dict()}
+    assert parts == {"stem", "stage 1", "stage 2", "stage 3", "stage 4", "tail", "head"}
+
+
+def test_classifiers_differ_in_preprocessing_and_classes() -> None:
+    network = create_model("resnet20", num_classes=2, in_channels=1)
+    first = Classifier(network, GREY, ("cat", "dog"))
+    assert compare_classifiers(first, first).same_order
+    second = Classifier(network, replace(GREY, mean=(0.4,)), ("dog", "fox"))
+    compared = compare_classifiers(first, second)
+    assert [(d.field, d.a, d.b) for d in compared.preprocessing] == [("mean", "[0.5]", "[0.4]")]
+    assert (compared.only_a, compared.only_b, compared.same_order) == (("cat",), ("fox",), False)
+    turned = compare_classifiers(first, Classifier(network, GREY, ("dog", "cat")))
+    assert (turned.only_a, turned.only_b, turned.same_order) == ((), (), False)
+
+
+def test_a_value_that_one_side_lacks() -> None:
+    found = differing_values({"optimizer": {"kind": "sgd", "momentum": 0.9}}, {"optimizer": {"kind": "adamw"}})
+    assert [(d.field, d.a, d.b) for d in found] == [
+        ("optimizer.kind", "sgd", "adamw"),
+        ("optimizer.momentum", "0.9", None),
+    ]

@@ -1,0 +1,305 @@
+"""Engines opened for classifiers: chosen once, remembered, checked, and without torch where it is not needed."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from resnetkit.classifier.classifier import Classifier, PlainNetwork, load_classifier
+from resnetkit.errors import Code, ResnetkitError
+from resnetkit.inference import engine_choice, engines, graph_engines, remembered, trials
+from resnetkit.inference.engine_choice import open_engine, open_predictor
+from resnetkit.inference.engines import ENGINES
+from resnetkit.inference.remembered import Cache, user_folder
+from resnetkit.inference.torch_engines import TorchEngine
+
+needs_onnxruntime = pytest.mark.skipif(
+    bool(ENGINES["onnxruntime"].missing), reason=ENGINES["onnxruntime"].missing or "installed"
+)
+
+
+@pytest.fixture
+def classifier(make: Callable[..., Classifier]) -> Classifier:
+    return make()
+
+
+@pytest.fixture
+def file(classifier: Classifier, tmp_path: Path) -> Path:
+    path = tmp_path / "run" / "classifier.safetensors"
+    classifier.save(path)
+    return path
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    return []
+
+
+@pytest.fixture
+def only(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Pretends that only these engines are installed."""
+
+    def only(*names: str) -> None:
+        table = {name: kind for name, kind in ENGINES.items() if name in names}
+        monkeypatch.setattr(engines, "ENGINES", table)
+
+    return only
+
+
+def kept(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.name.endswith((".json", ".onnx"))]
+
+
+def test_with_torch_alone_nothing_is_measured_or_kept(
+    classifier: Classifier, file: Path, told: list[str], only: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only("torch", "torch_compile")
+    monkeypatch.setattr(engine_choice, "choose", None)  # would fail if it were called
+    engine = open_engine(classifier, cache=Cache.beside(file), tell=told.append)
+    assert isinstance(engine, TorchEngine)
+    assert (told, kept(file.parent), user_folder().exists()) == ([], [], False)
+    monkeypatch.setattr(remembered, "sha256_of", None)
+    assert open_predictor(file, tell=told.append).engine.name == "torch"
+
+
+@needs_onnxruntime
+def test_a_choice_is_made_once(
+    classifier: Classifier, file: Path, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = open_engine(classifier, batch_size=4, cache=Cache.beside(file), tell=told.append)
+    assert "measuring the engines onnxruntime" in told[0]
+    assert told[-1].startswith(f"engine {first.name}: ")
+    assert "the network's within" in told[-1]
+    monkeypatch.setattr(engine_choice, "choose", None)
+    again = open_engine(classifier, batch_size=4, cache=Cache.beside(file), tell=told.append)
+    assert again.name == first.name
+    assert len(told) == 2
+    # A batch of 5 is computed by four too, one of 8 is another question.
+    assert open_engine(classifier, batch_size=5, cache=Cache.beside(file), tell=told.append).name == first.name
+    with pytest.raises(TypeError):
+        open_engine(classifier, batch_size=8, cache=Cache.beside(file), tell=told.append)
+
+
+@needs_onnxruntime
+def test_a_changed_classifier_is_measured_anew(
+    classifier: Classifier, file: Path, told: list[str], only: Callable[..., None]
+) -> None:
+    only("onnxruntime", "torch")
+    open_engine(classifier, "onnxruntime", cache=Cache.beside(file), tell=told.append)
+    before = set(kept(file.parent))
+    classifier.network.fc.bias.data += 1
+    classifier.save(file)
+    engine = open_engine(classifier, "onnxruntime", cache=Cache.beside(file), tell=told.append)
+    assert sum("checking the engine" in text for text in told) == 2
+    assert not before & set(kept(file.parent))
+    pixels = np.zeros((2, 3, 16, 16), np.uint8)
+    expected = classifier.predictor.engine.probabilities(pixels)
+    np.testing.assert_allclose(engine.probabilities(pixels), expected, atol=2e-6)
+
+
+@needs_onnxruntime
+def test_weights_without_a_file_are_remembered_in_the_users_cache(classifier: Classifier, told: list[str]) -> None:
+    open_engine(classifier, "onnxruntime", tell=told.append)
+    assert len(kept(user_folder())) == 2
+    open_engine(classifier, "onnxruntime", tell=told.append)
+    assert sum("checking the engine" in text for text in told) == 1
+
+
+@needs_onnxruntime
+def test_a_damaged_cache_is_rebuilt(classifier: Classifier, file: Path, told: list[str]) -> None:
+    open_engine(classifier, "onnxruntime", cache=Cache.beside(file), tell=told.append)
+    for path in kept(file.parent):
+        path.write_bytes(b"damaged")
+        open_engine(classifier, "onnxruntime", cache=Cache.beside(file), tell=told.append)
+        assert path.read_bytes() != b"damaged"
+    assert sum("checking the engine" in text for text in told) == 3
+
+
+@needs_onnxruntime
+def test_an_engine_that_does_not_open_any_more_is_said_and_chosen_again(
+    classifier: Classifier, file: Path, told: list[str], only: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only("onnxruntime", "torch")
+    always = {"pick": lambda trials: next(t.engine for t in trials if not t.problem)}
+    monkeypatch.setattr(trials, "pick", always["pick"])
+    assert open_engine(classifier, cache=Cache.beside(file), tell=told.append).name == "onnxruntime"
+
+    def broken(graph: bytes, **settings: int) -> None:
+        raise RuntimeError("illegal instruction")
+
+    monkeypatch.setattr(graph_engines, "open_onnxruntime", broken)
+    predictor = open_predictor(file, device="cpu", tell=told.append)
+    assert predictor.engine.name == "torch"
+    assert any("chosen before, does not open (illegal instruction); choosing again" in text for text in told)
+    assert "left out: the engine onnxruntime RuntimeError: illegal instruction" in told
+
+
+@needs_onnxruntime
+def test_an_engine_that_disagrees_is_left_out_or_refused(
+    classifier: Classifier, told: list[str], only: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only("onnxruntime", "torch")
+    opened = graph_engines.open_onnxruntime
+
+    def wrong(graph: bytes, **settings: int) -> Any:
+        engine = opened(graph, **settings)
+        engine.probabilities = lambda pixels: type(engine).probabilities(engine, pixels)[:, ::-1]  # type: ignore
+        return engine
+
+    monkeypatch.setattr(graph_engines, "open_onnxruntime", wrong)
+    assert open_engine(classifier, tell=told.append).name == "torch"
+    assert any("left out: the engine onnxruntime differs from the network by up to" in text for text in told)
+    with pytest.raises(ResnetkitError, match="onnxruntime cannot be used for this classifier") as raised:
+        open_engine(classifier, "onnxruntime", tell=told.append)
+    assert raised.value.code is Code.CHECK_FAILED
+    assert "differs from the network" in raised.value.why
+
+
+@needs_onnxruntime
+def test_where_every_engine_disagrees_the_network_itself_answers(
+    classifier: Classifier, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_choice, "TOLERANCES", {"fp32": -1.0})
+    assert isinstance(open_engine(classifier, tell=told.append), PlainNetwork)
+    assert "no engine agrees with the network; it is used as it is, which is slower" in told
+
+
+def test_in_bfloat16_the_engine_is_checked_and_remembered_apart(
+    classifier: Classifier, file: Path, told: list[str], only: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only("onnxruntime", "torch")
+    monkeypatch.setattr(engine_choice, "multiplies_bf16_fast", lambda: True)
+    engine = open_engine(classifier, precision="bf16", cache=Cache.beside(file), tell=told.append)
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 3, 16, 16), dtype=np.uint8)
+    assert (
+        np.abs(
+            engine.probabilities(pixels)
+            - PlainNetwork(classifier.network, classifier.preprocessing).probabilities(pixels)
+        ).max()
+        > 1e-5
+    )
+    assert told[0].startswith("checking the engine torch in bf16 for this classifier")
+    assert told[1].startswith("engine torch in bf16: its probabilities are the float32 network's within ")
+    assert told[1].endswith(" of 8 check images")
+    monkeypatch.setattr(engine_choice, "choose", None)
+    again = open_engine(classifier, precision="bf16", cache=Cache.beside(file), tell=told.append)
+    assert np.array_equal(again.probabilities(pixels), engine.probabilities(pixels))
+    assert len(told) == 2
+    assert (
+        open_engine(classifier, "torch", cache=Cache.beside(file), tell=told.append).probabilities(pixels)
+        != engine.probabilities(pixels)
+    ).any()
+
+
+def test_where_none_is_close_enough_in_bfloat16_that_is_an_error_and_not_float32(
+    classifier: Classifier, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_choice, "TOLERANCES", {"bf16": 1e-9})
+    with pytest.raises(ResnetkitError, match="torch in bf16 cannot be used for this classifier") as raised:
+        open_engine(classifier, precision="bf16", tell=told.append)
+    assert raised.value.fix == "--precision fp32"
+    assert "differs from the network" in raised.value.why
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_precision_that_gains_nothing_is_said_and_obeyed(
+    precision: Any, file: Path, told: list[str], only: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only("torch")
+    monkeypatch.setattr(engine_choice, "multiplies_bf16_fast", lambda: False)
+    predictor = open_predictor(file, precision=precision, device="cpu", tell=told.append)
+    assert predictor.engine.dtype is {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]  # type: ignore[attr-defined]
+    assert sum("bf16 gains nothing here" in text for text in told) == (precision == "bf16")
+
+
+def test_a_remembered_engine_says_it_too(file: Path, told: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    if ENGINES["openvino"].missing:
+        pytest.skip(ENGINES["openvino"].missing)
+    for is_fast in (True, False):
+        monkeypatch.setattr(engine_choice, "multiplies_bf16_fast", lambda is_fast=is_fast: is_fast)
+        told.clear()
+        try:
+            open_predictor(file, engine="openvino", precision="bf16", device="cpu", tell=told.append)
+        except ResnetkitError as error:
+            pytest.skip(error.why)
+    assert [text.startswith("bf16 gains nothing here") for text in told] == [True]
+
+
+@needs_onnxruntime
+def test_a_choice_that_cannot_be_kept_is_used_and_said(
+    classifier: Classifier, told: list[str], cache_folder: Path
+) -> None:
+    cache_folder.touch()
+    assert open_engine(classifier, "onnxruntime", tell=told.append).name == "onnxruntime"
+    assert told[-1].startswith("the choice could not be kept and will be made again: ")
+
+
+@needs_onnxruntime
+def test_the_predictor_answers_as_the_classifier(file: Path, told: list[str]) -> None:
+    images = [np.random.default_rng(i).integers(0, 256, (20, 30, 3), dtype=np.uint8) for i in range(5)]
+    expected = load_classifier(file).predict_proba(images)
+    for _ in range(2):  # as measured, and as remembered
+        predictor = open_predictor(file.parent, engine="onnxruntime", device="cpu", tell=told.append)
+        np.testing.assert_allclose(predictor.predict_proba(images), expected, atol=2e-6)
+        assert predictor.class_names == load_classifier(file).class_names
+
+
+def test_a_classifier_uses_the_engine_it_is_given(classifier: Classifier, only: Callable[..., None]) -> None:
+    pixels = torch.randint(0, 256, (3, 3, 16, 16), dtype=torch.uint8)
+    expected = classifier.probabilities(pixels)
+    classifier.engine = open_engine(classifier, "torch")
+    torch.testing.assert_close(classifier.probabilities(pixels), expected, rtol=0, atol=2e-6)
+    assert classifier.predictor.engine is classifier.engine
+    mirrored = replace(classifier, preprocessing=replace(classifier.preprocessing, average_mirrored=True))
+    assert mirrored.engine is None  # it would still answer for the old preprocessing
+
+
+PREDICT = """
+import sys
+from resnetkit.inference.opening import open_predictor
+predictor = open_predictor(sys.argv[1], engine="onnxruntime", batch_size=1)
+print(predictor.engine.name, predictor.predict([sys.argv[2]])[0].probability, "torch" in sys.modules)
+"""
+
+
+@needs_onnxruntime
+def test_a_remembered_engine_needs_no_torch(file: Path, tmp_path: Path) -> None:
+    from PIL import Image
+
+    image = tmp_path / "image.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)).save(image)
+
+    def ask() -> str:
+        command = [sys.executable, "-c", PREDICT, str(file), str(image)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    first, second = ask().split(), ask().split()
+    assert first[:2] == second[:2]
+    assert (first[2], second[2]) == ("True", "False")
+
+
+@needs_onnxruntime
+def test_two_processes_may_choose_at_once(file: Path) -> None:
+    command = [sys.executable, "-c", PREDICT, str(file), str(file)]
+    processes = [subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) for _ in range(2)]
+    for process in processes:
+        errors = process.communicate()[1]
+        assert process.returncode == 0, errors
+    records = [path for path in kept(file.parent) if path.suffix == ".json"]
+    for record in records:
+        assert json.loads(record.read_text())["engine"] == "onnxruntime"
+    assert records
+    assert not list(file.parent.rglob(".*.json.*"))  # nothing temporary is left
+
+
+def test_a_mistyped_engine_is_told_before_anything_is_loaded(tmp_path: Path, file: Path) -> None:
+    with pytest.raises(ResnetkitError, match="unknown engine 'openvin'") as raised:
+        open_predictor(file, engine="openvin")
+    assert raised.value.fix == "did you mean 'openvino'?"

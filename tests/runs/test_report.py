@@ -1,0 +1,252 @@
+"""The page: self-contained, complete, safe against whatever names hold, and true to the numbers."""
+
+import base64
+import io
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from resnetkit.evaluation.metrics import score
+from resnetkit.evaluation.mistakes import Mistake
+from resnetkit.runs.report import Report, render_report, write_report
+
+HOSTILE = "</script><script>alert('x')</script><img src=\"https://evil.example/x\" onerror='y'>&{{ 7 * 7 }}"
+SECTIONS = ["result", "curves", "confusion", "classes", "mistakes", "network", "recipe", "environment", "repeat"]
+VOID = {"meta", "link", "img", "br", "hr"}
+SVG_LEAVES = {"path", "circle", "rect"}
+
+
+class Page(HTMLParser):
+    """Elements with their attributes, the text, and whether every tag is closed in order."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.elements, self.words, self.open = [], [], []
+        self.feed(html)
+        self.close()
+        self.text = " ".join(" ".join(self.words).replace("\N{NO-BREAK SPACE}", " ").split())
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        assert tag in SVG_LEAVES, f"<{tag}/> is not closed in HTML"
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] not in ("style", "script"):
+            self.words.append(data)
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    @property
+    def sections(self):
+        return [attributes["id"] for attributes in self.all("section")]
+
+
+def scores_of(class_names, num_images=200, skill=3.0):
+    rng = np.random.default_rng(len(class_names))
+    labels = rng.integers(0, len(class_names), num_images)
+    logits = rng.normal(size=(num_images, len(class_names))) + skill * np.eye(len(class_names))[labels]
+    return score(np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True), labels, class_names)
+
+
+def epoch(number, **changes):
+    return {
+        "epoch": number,
+        "train_loss": 1 / number,
+        "train_top1": 1 - 0.5 / number,
+        "val_loss": 1.1 / number,
+        "val_top1": 1 - 0.6 / number,
+        "learning_rate": 0.1,
+        "images_per_second": 1000.0,
+        "elapsed_seconds": 2.0 * number,
+    } | changes
+
+
+def full_report(class_names=("cat", "dog", "fish"), **changes):
+    pixels = np.arange(64, dtype=np.uint8).reshape(1, 8, 8)
+    parts = {
+        "title": "resnet20 on pets",
+        "command": "resnetkit train pets --set 'a.b=\"c\"'",
+        "summary": [("Data", "200 pets")],
+        "history": [epoch(1), epoch(2), epoch(3, val_top1=0.123)],
+        "scores": {"val": scores_of(class_names, 100), "test": scores_of(class_names)},
+        "mistakes": [Mistake("pets/1.png", pixels, class_names[0], class_names[1], 0.97, 0.02)],
+        "stages": [
+            {
+                "name": "stem",
+                "output_shape": "16 × 8 × 8",
+                "blocks": "",
+                "kernel_stride": "3×3",
+                "parameters": 1432,
+                "multiply_adds": 9216,
+            }
+        ],
+        "recipe": {"epochs": 3, "optimizer": {"kind": "sgd", "momentum": 0.9}},
+        "environment": {"torch": "2.13.0"},
+        "notes": ["2 images were left out."],
+    }
+    return Report(**(parts | changes))
+
+
+def test_every_section_is_there_and_says_its_figures():
+    report = full_report()
+    page = Page(render_report(report))
+    assert page.sections == SECTIONS
+    assert not page.open, "every tag is closed"
+    top1 = report.scores["test"].top1
+    for said in (
+        f"{100 * top1.value:.2f} % test top-1",
+        f"95 % interval {100 * top1.low:.2f} to {100 * top1.high:.2f} %",
+        f"On the validation images: {report.scores['val'].top1}",
+        "highest in epoch 2: 70.00 %",
+        "3 epochs took 6.0 s, at 1,000 images per second",
+        "2 images were left out.",
+        "97.0 % sure true class 2.0 %",
+        "stem 16 × 8 × 8 3×3 1,432 9,216",
+        "optimizer.momentum 0.9",
+        "torch 2.13.0",
+        report.command,
+    ):
+        assert said in page.text
+
+
+@pytest.mark.parametrize("class_names", [("cat", "dog"), tuple(f"class {i}" for i in range(100))])
+def test_it_requests_nothing(class_names):
+    html = render_report(full_report(class_names))
+    page = Page(html)
+    for tag, attributes in page.elements:
+        for name in ("src", "href", "srcset", "action", "data", "poster", "style"):
+            assert attributes.get(name, "data:").startswith("data:"), (tag, attributes)
+    assert "@import" not in html
+    assert "url(" not in html
+    policies = [meta["content"] for meta in page.all("meta") if meta.get("http-equiv") == "Content-Security-Policy"]
+    assert policies[0].startswith("default-src 'none'"), "and the browser would refuse, should it try"
+
+
+def test_hostile_strings_stay_text_everywhere():
+    harmless = Page(render_report(full_report(("a", "b"))))
+    pixels = np.zeros((3, 8, 8), np.uint8)
+    hostile = Page(
+        render_report(
+            full_report(
+                (HOSTILE, HOSTILE + "2"),
+                title=HOSTILE,
+                command=HOSTILE,
+                summary=[(HOSTILE, HOSTILE)],
+                mistakes=[Mistake(HOSTILE, pixels, HOSTILE, HOSTILE, 0.9, 0.1)],
+                recipe={HOSTILE: {HOSTILE: [HOSTILE]}},
+                environment={HOSTILE: HOSTILE},
+                notes=[HOSTILE],
+            )
+        )
+    )
+    for tag in ("script", "img", "style", "link"):
+        assert len(hostile.all(tag)) == len(harmless.all(tag)), tag
+    assert not [attributes for _, attributes in hostile.elements if any(name.startswith("on") for name in attributes)]
+    assert not hostile.open
+    assert HOSTILE in hostile.text, "braces are not evaluated either"
+
+
+def test_without_a_test_split_it_says_so():
+    page = Page(render_report(full_report(scores={"val": scores_of(["a", "b"])})))
+    assert "validation top-1" in page.text
+    assert "There was no test split." in page.text
+
+
+def test_without_any_scores_it_says_so_and_keeps_the_rest():
+    page = Page(render_report(full_report(scores={})))
+    assert "Not measured" in page.text
+    assert page.sections == ["result", "curves", "mistakes", "network", "recipe", "environment", "repeat"]
+
+
+def test_the_least_report_has_a_result_and_a_command():
+    page = Page(render_report(Report(title="run", command="resnetkit train digits")))
+    assert page.sections == ["result", "repeat"]
+    assert not page.open
+
+
+def test_a_single_epoch_without_validation_is_drawn():
+    history = [epoch(1, val_loss=None, val_top1=float("nan"), images_per_second=None)]
+    page = Page(render_report(full_report(history=history)))
+    labels = [svg["aria-label"] for svg in page.all("svg") if svg["class"] == "lines"]
+    assert labels == [
+        "Loss by epoch: train from 1 to 1",
+        "Top-1 by epoch: train from 50\N{NO-BREAK SPACE}% to 50\N{NO-BREAK SPACE}%",
+        "Learning rate by epoch: rate from 0.1 to 0.1",
+    ]
+    assert "1 epoch took 2.0 s." in page.text
+    assert "highest in epoch" not in page.text
+
+
+def test_epochs_without_a_validation_leave_no_gap_in_its_line():
+    history = [epoch(number) for number in range(1, 7)]
+    for row in history[::2]:
+        del row["val_loss"], row["val_top1"]
+    page = Page(render_report(full_report(history=history)))
+    lines = [path["d"] for path in page.all("path") if path.get("class") == "series-0" and "L" in path["d"]]
+    # Validation in the first two charts, the learning rate in the third: each one line through all its points.
+    assert [line.count("L") + 1 for line in lines] == [3, 3, 6]
+
+
+def test_history_keys_may_be_missing():
+    page = Page(render_report(full_report(history=[{"epoch": 1, "train_loss": 2.0}, {"epoch": 2, "train_loss": 1.0}])))
+    assert len([svg for svg in page.all("svg") if svg["class"] == "lines"]) == 1
+
+
+@pytest.mark.parametrize(("num_classes", "is_drawn"), [(2, True), (30, True), (31, False), (100, False)])
+def test_a_heat_map_only_while_its_cells_are_readable(num_classes, is_drawn):
+    page = Page(render_report(full_report([f"class {i}" for i in range(num_classes)])))
+    assert ("heat" in [svg["class"] for svg in page.all("svg")]) == is_drawn
+    assert "The most frequent mistakes" in page.text
+
+
+def test_perfect_answers_have_no_confused_pairs():
+    page = Page(render_report(full_report(scores={"test": scores_of(["a", "b"], skill=99.0)}, mistakes=[])))
+    assert "all test images were classified correctly" in page.text
+    assert "mistakes" not in page.sections
+
+
+def test_an_undefined_score_is_a_dash_that_sorts_last():
+    perfect = score(np.eye(3)[[0, 0]], np.array([0, 1]), ["a", "b", "c"])
+    page = Page(render_report(full_report(scores={"test": perfect})))
+    cells = [cell["data-value"] for cell in page.all("td") if "data-value" in cell]
+    assert cells[4:8] == ["1", "", "0.0", "0.0"], "class b: images, precision, F1, recall"
+    assert cells[8:] == ["0", "", "", ""]
+    assert "nan" not in page.text.lower()
+
+
+@pytest.mark.parametrize(
+    ("shape", "mode", "size", "kind"),
+    [
+        ((1, 8, 8), "L", (8, 8), "pixelated"),
+        ((3, 8, 12), "RGB", (12, 8), "pixelated"),
+        ((2, 8, 8), "L", (8, 8), "pixelated"),
+        ((3, 224, 224), "RGB", (160, 160), "smooth"),
+    ],
+)
+def test_thumbnails_show_the_image(shape, mode, size, kind):
+    pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    page = Page(render_report(full_report(mistakes=[Mistake("x", pixels, "a", "b", 0.9, 0.1)])))
+    (image,) = page.all("img")
+    png = Image.open(io.BytesIO(base64.b64decode(image["src"].removeprefix("data:image/png;base64,"))))
+    assert (png.mode, png.size, image["class"], image["alt"]) == (mode, size, kind, "x")
+    if kind == "pixelated":
+        shown = np.asarray(png) if mode == "RGB" else np.asarray(png)[:, :, None]
+        np.testing.assert_array_equal(shown.transpose(2, 0, 1), pixels[: shown.shape[2]])
+
+
+def test_a_file_name_that_is_not_utf8_does_not_stop_the_report(tmp_path):
+    path = tmp_path / "run" / "report.html"
+    write_report(path, full_report(notes=["left out: caf\udce9.png"]))
+    assert r"left out: caf\udce9.png" in path.read_text("utf-8")
+    assert [file.name for file in path.parent.iterdir()] == ["report.html"]
