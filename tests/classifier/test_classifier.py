@@ -15,6 +15,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from resnetkit.classifier.classifier import Classifier, load_classifier
+from resnetkit.classifier.decision import Decision
 from resnetkit.classifier.file import FILE_NAME, FORMAT, find_classifier, read_description
 from resnetkit.config import to_dict
 from resnetkit.data.seen import SeenImages, pack_digests
@@ -70,6 +71,14 @@ def test_a_classifier_of_a_version_that_kept_no_digests_is_opened(tmp_path: Path
     assert load_classifier(path).seen is None
 
 
+def test_its_decision_travels_with_it_where_it_is_not_the_usual_one(tmp_path: Path) -> None:
+    make(decision=Decision(temperature=1.5)).save(tmp_path / "calibrated.safetensors")
+    assert load_classifier(tmp_path / "calibrated.safetensors").decision == Decision(temperature=1.5)
+    make().save(tmp_path / "usual.safetensors")
+    assert load_classifier(tmp_path / "usual.safetensors").decision == Decision()
+    assert "decision" not in json.loads(_metadata(tmp_path / "usual.safetensors"))
+
+
 @pytest.mark.parametrize("seen", [None, 7, {"train": 3}, {"trained": ""}, {"is_complete": "?"}])
 def test_a_damaged_list_of_images_is_refused(tmp_path: Path, seen: object) -> None:
     path = tmp_path / "damaged.safetensors"
@@ -105,8 +114,8 @@ def test_a_saved_classifier_is_the_same_when_loaded(tmp_path: Path, files: list[
 SAVE_ONE = """
 import hashlib, sys, torch
 from pathlib import Path
-from resnetkit.classifier import Classifier
-from resnetkit.data.spec import Preprocessing
+from resnetkit.classifier.classifier import Classifier
+from resnetkit.images.spec import Preprocessing
 from resnetkit.models.resnet import create_model
 torch.manual_seed(0)
 torch.set_num_threads(1)

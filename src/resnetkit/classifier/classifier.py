@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from resnetkit.classifier.decision import Decision
 from resnetkit.classifier.file import FORMAT, find_classifier, invalid, read_description, unreadable
 from resnetkit.classifier.prediction import BATCH_SIZE, Engine, Prediction, Predictor, Probabilities
 from resnetkit.config import to_dict
@@ -44,6 +45,7 @@ class Classifier:
         provenance: where it comes from (data, epochs, validation score …), JSON-ready, for people to read.
         limits: images beyond these are refused; those of its training, unless it is given others.
         seen: the images that the weights have met, for honest scores; None where that is not known.
+        decision: how the network's logits become probabilities.
         engine: what computes the probabilities, from :func:`resnetkit.inference.engine_choice.open_engine`; None:
             the network as it is. An engine holds a copy of the weights and of the preprocessing, so
             ``dataclasses.replace`` leaves it behind; take a new one after changing the network.
@@ -55,6 +57,7 @@ class Classifier:
     provenance: dict[str, Any] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     seen: SeenImages | None = field(default=None, repr=False)
+    decision: Decision = field(default_factory=Decision)
     engine: Engine | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -113,6 +116,8 @@ class Classifier:
         }
         if self.seen is not None:
             description["seen"] = to_dict(self.seen)
+        if self.decision != Decision():
+            description["decision"] = to_dict(self.decision)
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.network.state_dict().items()}
         # One metadata key only: the format does not keep the order of several. In ASCII, because a class has the name
         # of a folder, which need not be UTF-8.
@@ -165,6 +170,7 @@ def load_classifier(path: str | Path, *, device: str | torch.device = "cpu") -> 
             description.provenance,
             description.limits,
             description.seen,
+            description.decision,
         )
     except ResnetkitError as error:
         raise error if error.code is Code.WEIGHTS else invalid(file, error) from None

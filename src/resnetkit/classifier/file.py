@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+from resnetkit.classifier.decision import Decision
 from resnetkit.config import from_dict
 from resnetkit.data.seen import SeenImages
 from resnetkit.errors import Code, ResnetkitError, require
@@ -36,6 +37,7 @@ class Description:
     provenance: dict[str, Any]
     limits: Limits
     seen: SeenImages | None = None
+    decision: Decision = field(default_factory=Decision)
 
 
 def find_classifier(path: str | Path) -> Path:
@@ -129,6 +131,7 @@ def read_description(file: Path) -> Description:
             provenance=dict(description["provenance"]),
             limits=from_dict(Limits, description.get("limits", {}), where=str(file)),
             seen=from_dict(SeenImages, description["seen"], where=str(file)) if "seen" in description else None,
+            decision=from_dict(Decision, description.get("decision", {}), where=str(file)),
         )
     except ResnetkitError as error:
         raise error if error.code is Code.WEIGHTS else invalid(file, error) from None
