@@ -175,8 +175,8 @@ def decode_large(*, directly: bool, least_px: int = 0) -> Round:
     """Photographs of 2000 x 1500, decoded and resized to a square."""
     from resnetkit.images import jpeg
     from resnetkit.images.decoding import decode_pixels
+    from resnetkit.images.prepared_pixels import prepare_whole
     from resnetkit.images.spec import Limits, Preprocessing
-    from resnetkit.images.squeezing import stage_whole
 
     with tempfile.TemporaryDirectory() as folder:
         make_photos(Path(folder), NUM_LARGE, (2000, 1500))
@@ -188,7 +188,7 @@ def decode_large(*, directly: bool, least_px: int = 0) -> Round:
 
     def do_round() -> float:
         for content in contents:
-            stage_whole(decode_pixels(content, Limits(), 3, least_px), Preprocessing(SIZE, WHOLE))
+            prepare_whole(decode_pixels(content, Limits(), 3, least_px), Preprocessing(SIZE, WHOLE))
         return len(contents)
 
     return do_round

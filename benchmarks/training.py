@@ -48,7 +48,7 @@ def ours(model: str, recipe: str, shape: tuple[int, int, int], num_steps: int, s
     from resnetkit.data.spec import DataSpec
     from resnetkit.data.types import LoadedData, Split
     from resnetkit.images.types import ArrayImages
-    from resnetkit.recipes.advice import DataFacts, choose
+    from resnetkit.recipes.advice import DataSummary, choose
     from resnetkit.training.computing import start_computing
     from resnetkit.training.state import new_network, new_state
 
@@ -56,8 +56,8 @@ def ours(model: str, recipe: str, shape: tuple[int, int, int], num_steps: int, s
     name = "cifar10" if channels == 3 else "fashion_mnist"
     if os.environ.get("ONEDNN_MAX_CPU_ISA") == "AVX2":  # auto asks what the processor has, not what it may use
         settings = {"runtime.precision": "fp32", **settings}
-    facts = DataFacts.of(replace(DATASETS[name], image_size_px=side), num_images)
-    chosen = choose(facts, DataSpec(name), model=model, recipe=recipe, settings=settings).recipe
+    summary = DataSummary.of(replace(DATASETS[name], image_size_px=side), num_images)
+    chosen = choose(summary, DataSpec(name), model=model, recipe=recipe, settings=settings).recipe
     computing = start_computing(chosen, num_images)
     how = computing.as_dict()
     print(f"ours: {model} in {how['precision']}, {'' if how['compile'] else 'not '}compiled", file=sys.stderr)

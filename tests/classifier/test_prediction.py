@@ -19,8 +19,8 @@ from resnetkit.data.prepared_images import FolderImages
 from resnetkit.data.spec import DataSpec
 from resnetkit.errors import ResnetkitError
 from resnetkit.images.decoding import Decoded
+from resnetkit.images.prepared_pixels import prepare_seen
 from resnetkit.images.spec import Fit, Limits, Preprocessing
-from resnetkit.images.squeezing import stage_seen
 
 PREPROCESSING = Preprocessing(4, 4, 1, (0.5,), (0.5,))
 
@@ -157,7 +157,7 @@ def test_a_jpeg_is_shrunk_while_decoded_as_it_was_for_training(tmp_path: Path) -
     for scaling in ("full", "reduced"):
         preprocessing = replace(PREPROCESSING, image_size_px=8, resize_px=8, jpeg_scaling=scaling)
         Predictor(engine, preprocessing, ("dark", "bright")).predict([path])
-        folder = FolderImages(str(tmp_path), [path.name], Limits(), stage_seen, preprocessing)
+        folder = FolderImages(str(tmp_path), [path.name], Limits(), prepare_seen, preprocessing)
         np.testing.assert_array_equal(engine.seen[-1], folder.read(np.array([0])))
     assert not np.array_equal(*engine.seen)
 

@@ -16,8 +16,8 @@ from resnetkit.data.spec import DataSpec
 from resnetkit.data.types import LoadedData
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.images.decoding import decode
+from resnetkit.images.prepared_pixels import prepare_whole
 from resnetkit.images.spec import Limits, Preprocessing
-from resnetkit.images.squeezing import stage_whole
 from resnetkit.images.types import ArrayImages, Shapes
 
 ALL = ("train", "val", "test")
@@ -357,7 +357,7 @@ def test_reduced_decoding_travels_with_the_preprocessing(tmp_path: Path) -> None
     assert np.array_equal(streamed.splits["train"].images.read(np.arange(6)), images)
     decoded = decode(tmp_path / "cat" / "0.jpg", Limits(), 3, 32)
     assert decoded.size == (50, 40)
-    assert np.array_equal(stage_whole(np.array(decoded), reduced), images[0])
+    assert np.array_equal(prepare_whole(np.array(decoded), reduced), images[0])
 
 
 @pytest.mark.parametrize("max_memory_bytes", [0, 10**9])

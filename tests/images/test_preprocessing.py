@@ -1,4 +1,4 @@
-"""Staging and normalising: sizes, agreement between the two stagings, and the arithmetic."""
+"""Preparing and normalising: sizes, agreement between the two preparations, and the arithmetic."""
 
 from collections.abc import Callable
 
@@ -8,10 +8,10 @@ import torch
 from PIL import Image
 
 from resnetkit.images.normalization import normalize
-from resnetkit.images.preprocessing import array_to_image, stage_for_evaluation, stage_for_training
+from resnetkit.images.preprocessing import array_to_image, prepare_for_evaluation, prepare_for_training
 from resnetkit.images.spec import Fit, Preprocessing
 
-Stage = Callable[[Image.Image, Preprocessing], np.ndarray]
+Prepare = Callable[[Image.Image, Preprocessing], np.ndarray]
 
 
 def picture(width: int, height: int, mode: str = "RGB") -> Image.Image:
@@ -24,8 +24,8 @@ def picture(width: int, height: int, mode: str = "RGB") -> Image.Image:
 def test_stages_have_their_shapes(size: tuple[int, int], mode: str) -> None:
     channels = len(mode)
     preprocessing = Preprocessing(24, 32, channels, (0.5,) * channels, (0.5,) * channels)
-    evaluation = stage_for_evaluation(picture(*size, mode), preprocessing)
-    training = stage_for_training(picture(*size, mode), preprocessing)
+    evaluation = prepare_for_evaluation(picture(*size, mode), preprocessing)
+    training = prepare_for_training(picture(*size, mode), preprocessing)
     assert (evaluation.shape, evaluation.dtype) == ((channels, 24, 24), np.uint8)
     assert (training.shape, training.dtype) == ((channels, 32, 32), np.uint8)
 
@@ -34,40 +34,40 @@ def test_stages_have_their_shapes(size: tuple[int, int], mode: str) -> None:
 @pytest.mark.parametrize("side", [20, 32, 77])
 def test_square_images_differ_only_by_the_centre_crop(side: int, interpolation: str) -> None:
     preprocessing = Preprocessing(24, 32, interpolation=interpolation)
-    training = stage_for_training(picture(side, side), preprocessing)
-    assert np.array_equal(stage_for_evaluation(picture(side, side), preprocessing), training[:, 4:28, 4:28])
+    training = prepare_for_training(picture(side, side), preprocessing)
+    assert np.array_equal(prepare_for_evaluation(picture(side, side), preprocessing), training[:, 4:28, 4:28])
 
 
 def test_an_image_of_the_right_size_is_not_resampled() -> None:
     image = picture(32, 48)
-    pixels = stage_for_evaluation(image, Preprocessing(32, 32))
+    pixels = prepare_for_evaluation(image, Preprocessing(32, 32))
     assert np.array_equal(pixels, np.asarray(image).transpose(2, 0, 1)[:, 8:40])
 
 
 GREEN = (0.2, 0.6, 0.4)  # 51, 153, 102
 
 
-@pytest.mark.parametrize("stage", [stage_for_evaluation, stage_for_training])
-def test_nothing_of_a_long_image_is_cut_off_where_it_is_squeezed_or_padded(stage: Stage) -> None:
+@pytest.mark.parametrize("prepare", [prepare_for_evaluation, prepare_for_training])
+def test_nothing_of_a_long_image_is_cut_off_where_it_is_squeezed_or_padded(prepare: Prepare) -> None:
     image = Image.new("RGB", (96, 32), (0, 0, 255))
     image.paste((255, 0, 0), (0, 0, 32, 32))
-    squeezed = stage(image, Preprocessing(24, 24, fit="squeeze", interpolation="nearest"))
+    squeezed = prepare(image, Preprocessing(24, 24, fit="squeeze", interpolation="nearest"))
     assert (squeezed[0] == 255).sum(1).tolist() == [8] * 24
-    padded = stage(image, Preprocessing(24, 24, mean=GREEN, fit="pad", interpolation="nearest"))
+    padded = prepare(image, Preprocessing(24, 24, mean=GREEN, fit="pad", interpolation="nearest"))
     assert (padded[0, 8:16] == 255).sum(1).tolist() == [8] * 8
     assert (padded[2, 8:16] == 255).sum(1).tolist() == [16] * 8
     for rows in (padded[:, :8], padded[:, 16:]):
         assert (rows == np.array([[[51]], [[153]], [[102]]])).all()
-    upright = stage(image.transpose(Image.Transpose.TRANSPOSE), Preprocessing(24, 24, mean=GREEN, fit="pad"))
+    upright = prepare(image.transpose(Image.Transpose.TRANSPOSE), Preprocessing(24, 24, mean=GREEN, fit="pad"))
     assert (upright[:, :, :8] == upright[:, :1, :1]).all()
 
 
 def test_padding_is_the_colour_that_the_network_takes_for_nothing() -> None:
     in_their_order = Preprocessing(8, 8, mean=(102 / 255, 153 / 255, 51 / 255), channel_order="bgr", fit="pad")
-    pixels = stage_for_evaluation(Image.new("RGB", (80, 10), "white"), in_their_order)
+    pixels = prepare_for_evaluation(Image.new("RGB", (80, 10), "white"), in_their_order)
     assert pixels[:, 0, 0].tolist() == [51, 153, 102]
     grey = Preprocessing(8, 8, 1, mean=(0.4,), std=(0.3,), fit="pad")
-    assert stage_for_evaluation(Image.new("L", (80, 10), 255), grey)[0, 0, 0] == 102
+    assert prepare_for_evaluation(Image.new("L", (80, 10), 255), grey)[0, 0, 0] == 102
     seen = normalize(torch.from_numpy(pixels[None].copy()), in_their_order)
     assert seen[0, :, 0, 0].abs().max() < 1e-6
 
@@ -75,13 +75,13 @@ def test_padding_is_the_colour_that_the_network_takes_for_nothing() -> None:
 @pytest.mark.parametrize("size", [(1, 100_000), (100_000, 1), (5, 5)])
 @pytest.mark.parametrize("fit", ["crop", "squeeze", "pad"])
 def test_any_shape_fits(size: tuple[int, int], fit: Fit) -> None:
-    assert stage_for_evaluation(Image.new("RGB", size), Preprocessing(8, 9, fit=fit)).shape == (3, 8, 8)
-    assert stage_for_training(Image.new("RGB", size), Preprocessing(8, 9, fit=fit)).shape == (3, 9, 9)
+    assert prepare_for_evaluation(Image.new("RGB", size), Preprocessing(8, 9, fit=fit)).shape == (3, 8, 8)
+    assert prepare_for_training(Image.new("RGB", size), Preprocessing(8, 9, fit=fit)).shape == (3, 9, 9)
 
 
 def test_resizing_is_antialiased() -> None:
     stripes = Image.fromarray(np.tile(np.array([0, 255], dtype=np.uint8), (64, 32)))
-    pixels = stage_for_evaluation(stripes, Preprocessing(8, 8, 1, (0.5,), (0.5,)))
+    pixels = prepare_for_evaluation(stripes, Preprocessing(8, 8, 1, (0.5,), (0.5,)))
     assert np.abs(pixels[0, :, 1:-1].astype(int) - 128).max() <= 8
 
 
@@ -89,7 +89,7 @@ def test_a_very_long_strip_stays_small_and_keeps_its_centre() -> None:
     """Its shorter side of 2 enlarged to 32, this strip would have 16 times its 2,000,000 pixels of length."""
     strip = Image.new("L", (2_000_000, 2), 10)
     strip.paste(200, (1_000_000 - 4, 0, 1_000_000 + 4, 2))
-    pixels = stage_for_evaluation(strip, Preprocessing(32, 32, 1, (0.5,), (0.5,)))
+    pixels = prepare_for_evaluation(strip, Preprocessing(32, 32, 1, (0.5,), (0.5,)))
     assert np.unique(pixels).tolist() == [200]
 
 
@@ -113,5 +113,5 @@ def test_normalize_leaves_its_input_alone() -> None:
 def test_array_to_image_undoes_staging(mode: str) -> None:
     image = picture(16, 16, mode)
     channels = len(mode)
-    pixels = stage_for_training(image, Preprocessing(16, 16, channels, (0.5,) * channels, (0.5,) * channels))
+    pixels = prepare_for_training(image, Preprocessing(16, 16, channels, (0.5,) * channels, (0.5,) * channels))
     assert np.array_equal(array_to_image(pixels), image)

@@ -9,34 +9,36 @@ from resnetkit.data.spec import DataSpec
 from resnetkit.errors import ResnetkitError
 from resnetkit.images.spec import Preprocessing
 from resnetkit.images.types import Shapes, SixteenBit
-from resnetkit.recipes.advice import DataFacts, StartingPoint, choose
+from resnetkit.recipes.advice import DataSummary, StartingPoint, choose
 
-GREY = DataFacts.of(DATASETS["fashion_mnist"], 60_000)
-COLOUR = DataFacts.of(DATASETS["cifar10"], 50_000)
+GREY = DataSummary.of(DATASETS["fashion_mnist"], 60_000)
+COLOUR = DataSummary.of(DATASETS["cifar10"], 50_000)
 OF_COLOUR = ((0.25, 0.5, 0.75), (0.5, 0.25, 0.75))
 
 
 @pytest.mark.parametrize(
-    ("facts", "trained"),
+    ("summary", "trained"),
     [
         (GREY, Preprocessing(28, 32, 3, *OF_COLOUR)),
         (GREY, Preprocessing(28, 32, 3, *OF_COLOUR, channel_order="bgr")),
         (COLOUR, Preprocessing(28, 32, 1, (0.5,), (0.5,))),
     ],
 )
-def test_weights_for_other_channels_keep_their_statistics_on_average(facts: DataFacts, trained: Preprocessing) -> None:
+def test_weights_for_other_channels_keep_their_statistics_on_average(
+    summary: DataSummary, trained: Preprocessing
+) -> None:
     start = StartingPoint("start.safetensors", preprocessing=trained)
-    chosen = choose(facts, DataSpec(facts.name), start=start)
+    chosen = choose(summary, DataSpec(summary.name), start=start)
     ours = chosen.recipe.preprocessing
-    assert (ours.image_size_px, ours.resize_px, ours.channels, ours.channel_order) == (28, 32, facts.channels, "rgb")
-    assert ours.mean == ours.std == (0.5,) * facts.channels
+    assert (ours.image_size_px, ours.resize_px, ours.channels, ours.channel_order) == (28, 32, summary.channels, "rgb")
+    assert ours.mean == ours.std == (0.5,) * summary.channels
     why = "as the weights were trained, with the average of their mean and std in each channel"
     assert f"images of 28 × 28 px: {why}" in chosen.reasons
 
 
 LONG = Shapes(100, 300, middle_share=1 / 3)
 MIXED = replace(LONG, are_alike=False)
-PHOTOS = DataFacts("photos", 100, 3, 400, 2, is_folder=True)
+PHOTOS = DataSummary("photos", 100, 3, 400, 2, is_folder=True)
 
 
 @pytest.mark.parametrize(
@@ -52,8 +54,8 @@ PHOTOS = DataFacts("photos", 100, 3, 400, 2, is_folder=True)
     ],
 )
 def test_images_far_from_square_are_not_cropped(shapes: Shapes | None, fit: str, size: int) -> None:
-    facts = replace(PHOTOS, shapes=shapes, image_size_px=shapes.shorter_px if shapes else 100)
-    chosen = choose(facts, DataSpec("photos"))
+    summary = replace(PHOTOS, shapes=shapes, image_size_px=shapes.shorter_px if shapes else 100)
+    chosen = choose(summary, DataSpec("photos"))
     assert (chosen.recipe.preprocessing.fit, chosen.recipe.preprocessing.image_size_px) == (fit, size)
     told = [reason for reason in chosen.reasons if reason.startswith("fit ")]
     assert bool(told) == (fit != "crop")
@@ -62,8 +64,8 @@ def test_images_far_from_square_are_not_cropped(shapes: Shapes | None, fit: str,
 
 
 def test_a_fit_that_was_set_decides_the_size_too() -> None:
-    facts = replace(PHOTOS, shapes=Shapes(20, 60, 1 / 3), image_size_px=20)
-    chosen = choose(facts, DataSpec("photos"), settings={"preprocessing.fit": "crop"})
+    summary = replace(PHOTOS, shapes=Shapes(20, 60, 1 / 3), image_size_px=20)
+    chosen = choose(summary, DataSpec("photos"), settings={"preprocessing.fit": "crop"})
     assert (chosen.recipe.preprocessing.fit, chosen.recipe.preprocessing.image_size_px) == ("crop", 20)
     assert not [reason for reason in chosen.reasons if reason.startswith("fit ")]
 
@@ -76,56 +78,56 @@ def test_weights_do_not_make_long_images_be_cropped() -> None:
 
 
 def test_a_margin_without_use_is_told_and_never_chosen() -> None:
-    facts, data = replace(PHOTOS, shapes=LONG), DataSpec("photos")
-    shifted = choose(facts, data, recipe="cifar_paper")
+    summary, data = replace(PHOTOS, shapes=LONG), DataSpec("photos")
+    shifted = choose(summary, data, recipe="cifar_paper")
     assert shifted.recipe.preprocessing.resize_px == 96
     assert not shifted.warnings
     told = "preprocessing.resize_px above image_size_px has no effect without"
-    (warning,) = choose(facts, data, recipe="cifar_paper", settings={"preprocessing.resize_px": 200}).warnings
+    (warning,) = choose(summary, data, recipe="cifar_paper", settings={"preprocessing.resize_px": 200}).warnings
     assert warning.startswith(told)
-    cropped = choose(facts, data, recipe="photos")
+    cropped = choose(summary, data, recipe="photos")
     assert cropped.recipe.preprocessing.resize_px == 110
     assert not cropped.warnings
 
 
 def test_the_range_of_sixteen_bit_images_is_kept_and_told() -> None:
-    facts = replace(PHOTOS, sixteen_bit=SixteenBit(white=1023, typical=900))
-    chosen = choose(facts, DataSpec("photos"))
+    summary = replace(PHOTOS, sixteen_bit=SixteenBit(white=1023, typical=900))
+    chosen = choose(summary, DataSpec("photos"))
     assert chosen.recipe.preprocessing.white_16bit == 1023
     assert "16-bit images use values up to 1,023: scaled by that" in chosen.reasons
     assert not chosen.warnings
-    fine = choose(facts, DataSpec("photos"), start=StartingPoint("a", preprocessing=Preprocessing(64, 72)))
+    fine = choose(summary, DataSpec("photos"), start=StartingPoint("a", preprocessing=Preprocessing(64, 72)))
     assert fine.recipe.preprocessing.white_16bit == 1023
-    set_otherwise = choose(facts, DataSpec("photos"), settings={"preprocessing.white_16bit": 4095})
+    set_otherwise = choose(summary, DataSpec("photos"), settings={"preprocessing.white_16bit": 4095})
     assert not [reason for reason in set_otherwise.reasons if reason.startswith("16-bit")]
     grown = StartingPoint("a", preprocessing=Preprocessing(64, 72, white_16bit=4095))
     assert choose(PHOTOS, DataSpec("photos"), start=grown).recipe.preprocessing.white_16bit == 4095
 
 
 def test_images_that_one_bright_pixel_darkens_are_told() -> None:
-    facts = replace(PHOTOS, sixteen_bit=SixteenBit(white=65_535, typical=1000))
-    (warning,) = choose(facts, DataSpec("photos")).warnings
+    summary = replace(PHOTOS, sixteen_bit=SixteenBit(white=65_535, typical=1000))
+    (warning,) = choose(summary, DataSpec("photos")).warnings
     assert warning.startswith("half of the 16-bit images stay below 1,001 of 65,535, so they are nearly black")
 
 
 def test_remarks_on_channels_are_told_unless_they_were_set() -> None:
-    facts = replace(PHOTOS, remarks=("3 channels: 2 of 9 images have colour",))
-    assert facts.remarks[0] in choose(facts, DataSpec("photos")).reasons
+    summary = replace(PHOTOS, remarks=("3 channels: 2 of 9 images have colour",))
+    assert summary.remarks[0] in choose(summary, DataSpec("photos")).reasons
     grey = {
         "preprocessing.channels": 1,
         "preprocessing.mean": [0.5],
         "preprocessing.std": [0.5],
         "model.in_channels": 1,
     }
-    assert facts.remarks[0] not in choose(facts, DataSpec("photos"), settings=grey).reasons
+    assert summary.remarks[0] not in choose(summary, DataSpec("photos"), settings=grey).reasons
 
 
 def test_what_was_set_is_not_told_as_chosen() -> None:
-    facts = DataFacts("photos", 300, 3, 40, 2, is_folder=True)
-    told = choose(facts, DataSpec("photos")).reasons
+    summary = DataSummary("photos", 300, 3, 40, 2, is_folder=True)
+    told = choose(summary, DataSpec("photos")).reasons
     assert [reason.split()[0] for reason in told] == ["network", "recipe", "images", "batches"]
     settings = {"preprocessing.image_size_px": 48, "batch_size": 2}
-    assert choose(facts, DataSpec("photos"), settings=settings).reasons == told[:2]
+    assert choose(summary, DataSpec("photos"), settings=settings).reasons == told[:2]
 
 
 @pytest.mark.parametrize(

@@ -15,16 +15,16 @@ from resnetkit.errors import Code, ResnetkitError
 from resnetkit.evaluation.metrics import score
 from resnetkit.images.spec import Preprocessing
 from resnetkit.models.catalog import find_entry
-from resnetkit.recipes.advice import FEW_PER_CLASS, DataFacts, StartingPoint, choose
+from resnetkit.recipes.advice import FEW_PER_CLASS, DataSummary, StartingPoint, choose
 from resnetkit.recipes.named import RECIPES
 from resnetkit.recipes.recipe import AdamW, FineTuning, Muon, Recipe, Schedule, Sgd
 from resnetkit.recipes.warnings import settings_without_validation, warnings_about_classes
 from resnetkit.runs.result import warnings_about_recall
 
-DIGITS = DataFacts.of(DATASETS["digits"], 1294)
-FASHION = DataFacts.of(DATASETS["fashion_mnist"], 54_000)
-CIFAR = DataFacts.of(DATASETS["cifar10"], 45_000)
-PHOTOS = DataFacts("flowers", 240, 3, 550, 5, is_folder=True)
+DIGITS = DataSummary.of(DATASETS["digits"], 1294)
+FASHION = DataSummary.of(DATASETS["fashion_mnist"], 54_000)
+CIFAR = DataSummary.of(DATASETS["cifar10"], 45_000)
+PHOTOS = DataSummary("flowers", 240, 3, 550, 5, is_folder=True)
 START = StartingPoint("/weights/start.safetensors")
 
 
@@ -33,12 +33,12 @@ def recipe(**changes: object) -> Recipe:
 
 
 @pytest.mark.parametrize("name", RECIPES)
-@pytest.mark.parametrize("facts", [DIGITS, FASHION, PHOTOS], ids=lambda facts: facts.name)
-def test_every_recipe_fits_all_data_and_survives_json(name: str, facts: DataFacts) -> None:
-    chosen = choose(facts, DataSpec(facts.name), recipe=name).recipe
+@pytest.mark.parametrize("summary", [DIGITS, FASHION, PHOTOS], ids=lambda summary: summary.name)
+def test_every_recipe_fits_all_data_and_survives_json(name: str, summary: DataSummary) -> None:
+    chosen = choose(summary, DataSpec(summary.name), recipe=name).recipe
     assert chosen.name == name
-    assert chosen.model.num_classes == facts.num_classes
-    assert chosen.model.in_channels == chosen.preprocessing.channels == facts.channels
+    assert chosen.model.num_classes == summary.num_classes
+    assert chosen.model.in_channels == chosen.preprocessing.channels == summary.channels
     assert from_dict(Recipe, to_dict(chosen)) == chosen
 
 
@@ -182,8 +182,8 @@ def test_a_small_image_network_on_photos_gets_a_warning() -> None:
 
 
 def test_a_fitting_choice_gets_no_warning() -> None:
-    for facts in (DIGITS, FASHION, PHOTOS):
-        assert choose(facts, DataSpec(facts.name)).warnings == ()
+    for summary in (DIGITS, FASHION, PHOTOS):
+        assert choose(summary, DataSpec(summary.name)).warnings == ()
 
 
 @pytest.mark.parametrize(
@@ -237,10 +237,10 @@ def test_a_folder_with_the_name_of_a_data_set_keeps_its_own_kind_of_statistics()
 # --- what is chosen for given weights ---
 
 
-@pytest.mark.parametrize("facts", [DIGITS, FASHION, PHOTOS], ids=lambda facts: facts.name)
-def test_weights_get_a_recipe_of_smaller_steps_in_fewer_epochs(facts: DataFacts) -> None:
-    chosen = choose(facts, DataSpec(facts.name), start=START)
-    fresh, tuned = choose(facts, DataSpec(facts.name)).recipe, chosen.recipe
+@pytest.mark.parametrize("summary", [DIGITS, FASHION, PHOTOS], ids=lambda summary: summary.name)
+def test_weights_get_a_recipe_of_smaller_steps_in_fewer_epochs(summary: DataSummary) -> None:
+    chosen = choose(summary, DataSpec(summary.name), start=START)
+    fresh, tuned = choose(summary, DataSpec(summary.name)).recipe, chosen.recipe
     assert (tuned.name, tuned.fine_tuning.weights) == ("fine_tune", START.weights)
     assert tuned.optimizer.learning_rate < fresh.optimizer.learning_rate
     assert tuned.epochs < fresh.epochs

@@ -14,11 +14,11 @@ from resnetkit.data.datasets import DATASETS
 from resnetkit.data.spec import Augmentation, DataSpec
 from resnetkit.data.types import Split
 from resnetkit.images.types import ArrayImages, empty_images
-from resnetkit.recipes.advice import DataFacts, choose
+from resnetkit.recipes.advice import DataSummary, choose
 from resnetkit.recipes.recipe import Recipe
 from resnetkit.training import batches
 
-RECIPE = choose(DataFacts.of(DATASETS["digits"], 64), DataSpec("digits"), settings={"batch_size": 16}).recipe
+RECIPE = choose(DataSummary.of(DATASETS["digits"], 64), DataSpec("digits"), settings={"batch_size": 16}).recipe
 
 # For each field a value that is not its usual one, and the fields without which it would do nothing.
 MOVED: dict[str, tuple[Any, dict[str, Any]]] = {

@@ -11,10 +11,10 @@ from resnetkit.data.datasets import DATASETS
 from resnetkit.data.mixing import one_hot
 from resnetkit.data.spec import DataSpec
 from resnetkit.errors import ResnetkitError
-from resnetkit.recipes.advice import DataFacts, choose
+from resnetkit.recipes.advice import DataSummary, choose
 from resnetkit.training.loss import cross_entropy, make_class_weights
 
-DIGITS = DataFacts.of(DATASETS["digits"], 1294)
+DIGITS = DataSummary.of(DATASETS["digits"], 1294)
 LOGITS = torch.randn(6, 4, generator=torch.Generator().manual_seed(0))
 LABELS = torch.tensor([0, 1, 2, 3, 3, 3])
 EVEN = torch.ones(4)

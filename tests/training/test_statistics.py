@@ -14,7 +14,7 @@ from resnetkit.errors import ResnetkitError
 from resnetkit.recipes.advice import choose
 from resnetkit.runs.folder import RunFolder
 from resnetkit.training import run
-from resnetkit.training.run import facts_about, train
+from resnetkit.training.run import summarize_data, train
 
 
 @pytest.mark.parametrize("name", DATASETS)
@@ -24,7 +24,7 @@ def test_table_equals_the_images(name: str) -> None:
         source = open_data(spec)
     except ResnetkitError:
         pytest.skip(f"{name} is not on this machine")
-    preprocessing = choose(facts_about(source, spec), spec).recipe.preprocessing
+    preprocessing = choose(summarize_data(source, spec), spec).recipe.preprocessing
     images = source.load(["train"], preprocessing).splits["train"].images
     pixels = images.read(np.arange(len(images))) / 255
     # CIFAR's commonly quoted deviations are a little off; they are kept because weights were trained with them.

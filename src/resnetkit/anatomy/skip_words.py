@@ -93,7 +93,7 @@ def order_error(spec: ResNetSpec) -> str:
 def tell_orders(a: ResNetSpec, b: ResNetSpec) -> str:
     """What follows from two activation orders, each in its own network."""
     told = dict.fromkeys(
-        f"{_capital(_order_name(spec.block.order))}: {'; '.join(_facts(spec.block))}."
+        f"{_capital(_order_name(spec.block.order))}: {'; '.join(_consequences(spec.block))}."
         for spec in (a, b)
         if not is_plain(spec)
     )
@@ -110,33 +110,33 @@ def tell_orders(a: ResNetSpec, b: ResNetSpec) -> str:
     return " ".join([*told, very_deep])
 
 
-def _facts(block: Block) -> list[str]:
+def _consequences(block: Block) -> list[str]:
     preact, branch, after = block.order.layer_names(2)
-    facts, is_whole = [], keeps_skip_whole(block.join)
+    told, is_whole = [], keeps_skip_whole(block.join)
     if preact and block.identity_reads == "preact":
-        facts.append("the skips fork off behind the pre-activation, which so stands on their path")
+        told.append("the skips fork off behind the pre-activation, which so stands on their path")
     elif not after and not is_whole:
-        facts.append("no layer stands on the path from one addition to the next; the addition itself changes the skip")
+        told.append("no layer stands on the path from one addition to the next; the addition itself changes the skip")
     elif not after:
-        facts.append(
+        told.append(
             "nothing stands on the path from one addition to the next, so signal and gradient pass every identity "
             "block unchanged"
         )
     elif any(name.startswith("bn") for name in after):
-        facts.append(
+        told.append(
             "the norm behind the addition rescales the skip's own signal in every block, which hinders it as a factor "
             "on the skip does"
         )
     else:
-        facts.append("each sum goes through a ReLU, which cuts off what is negative on the skip's path too")
+        told.append("each sum goes through a ReLU, which cuts off what is negative on the skip's path too")
     if branch[-1].startswith("act"):
         grows = ", so along the identity blocks of a stage the sum can only grow" if is_whole else ""
-        facts.append(
+        told.append(
             f"a branch that ends in a ReLU is never negative{grows}, where a correction should be able to take away too"
         )
     if preact and not any(name.startswith("bn") for name in preact):
-        facts.append("the ReLU in front has no norm before it, so it reads sums of any scale")
-    return facts
+        told.append("the ReLU in front has no norm before it, so it reads sums of any scale")
+    return told
 
 
 def _order_name(order: ActivationOrder) -> str:

@@ -16,7 +16,7 @@ from resnetkit.errors import require
 from resnetkit.models.catalog import find_entry
 from resnetkit.models.resnet import ResNet
 from resnetkit.models.spec import ResNetSpec
-from resnetkit.recipes.advice import MANY_PHOTOS, DataFacts, choose
+from resnetkit.recipes.advice import MANY_PHOTOS, DataSummary, choose
 from resnetkit.recipes.named import SMALL_PX
 from resnetkit.recipes.recipe import Recipe
 from resnetkit.runs.folder import RunFolder
@@ -77,9 +77,9 @@ def _choose(spec: ResNetSpec, name: str, image_size_px: int, recipe: str | None,
     """The recipe for many images, from scratch."""
     channels, num_classes = spec.in_channels, spec.num_classes or USUAL_CLASSES
     require(channels in (1, 3), f"images have 1 or 3 channels, {name} reads {channels}")
-    facts = DataFacts(SOURCE, image_size_px, channels, MANY_PHOTOS, num_classes, is_folder=True)
+    summary = DataSummary(SOURCE, image_size_px, channels, MANY_PHOTOS, num_classes, is_folder=True)
     size = {"preprocessing.image_size_px": image_size_px, "preprocessing.resize_px": _with_margin(image_size_px)}
-    chosen = choose(facts, DataSpec(SOURCE), model=spec, recipe=recipe, settings={**size, **settings}).recipe
+    chosen = choose(summary, DataSpec(SOURCE), model=spec, recipe=recipe, settings={**size, **settings}).recipe
     return replace(chosen, model_name=name)
 
 

@@ -30,7 +30,7 @@ from resnetkit.weights import load_weights
 
 
 def class_probabilities(network: Callable[[Tensor], Tensor], pixels: Tensor, preprocessing: Preprocessing) -> Tensor:
-    """Probabilities ``(N, K)`` of staged images, uint8 ``(N, C, S, S)``, as the preprocessing says."""
+    """Probabilities ``(N, K)`` of prepared images, uint8 ``(N, C, S, S)``, as the preprocessing says."""
     images = normalize(pixels, preprocessing)
     views = [images, images.flip(3)] if preprocessing.average_mirrored else [images]
     with exact_float32(pixels.device):

@@ -21,7 +21,7 @@ from PIL import Image
 from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.images.decoding import UnreadableImage, decode_for_use
 from resnetkit.images.image_inputs import Decodable, ImageInput, check_are_several, name_of, take_image
-from resnetkit.images.preprocessing import stage_for_evaluation
+from resnetkit.images.preprocessing import prepare_for_evaluation
 from resnetkit.images.spec import Limits, Preprocessing
 from resnetkit.images.types import UInt8Images
 
@@ -170,7 +170,7 @@ class Predictor:
         try:
             decoded = decode_for_use(image, self.limits, wanted)
             note = COLOUR_LOST if decoded.loses_colour else ""
-            return _Staged(stage_for_evaluation(decoded.image, wanted), note=note)
+            return _Staged(prepare_for_evaluation(decoded.image, wanted), note=note)
         except UnreadableImage as error:
             return _Staged(None, problem=str(error))
 

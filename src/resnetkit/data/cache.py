@@ -36,7 +36,7 @@ from resnetkit.data.spec import DataSpec
 from resnetkit.images.decoding import UnreadableImage
 from resnetkit.images.types import ArrayImages, Images, empty_images
 
-FORMAT = 4
+FORMAT = 5
 FILE_NAME = re.compile(r"\.?(train|val|test)-[0-9a-f]{24}\.packed(\.[0-9a-f]{16})?")
 WORTHWHILE_BYTES = 64 * 2**20  # less is decoded in about a second
 FREE_SHARE = 0.5  # of the free space, `auto` takes at most this
@@ -50,15 +50,15 @@ Shape = tuple[int, int, int]
 
 
 def cache_file(spec: DataSpec, split: str, originals: Originals, shape: Shape) -> Path | None:
-    """Where the images of a split, staged as they are to be, are kept; None if they are not."""
+    """Where the images of a split, prepared as they are to be, are kept; None if they are not."""
     if spec.cache == "off" or not isinstance(originals, FolderImages):
         return None
     wanted = originals.preprocessing
-    facts = [FORMAT, os.path.realpath(originals.root), split, originals.stage.__name__, shape, wanted.resize_px]
-    facts += [wanted.interpolation, wanted.jpeg_scaling, wanted.fit, wanted.white_16bit, to_dict(originals.limits)]
-    facts += [wanted.fill] if wanted.fit == "pad" else []
-    facts += [version(name) for name in ("resnetkit", "pillow", "torch")]
-    key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24]
+    decisive = [FORMAT, os.path.realpath(originals.root), split, originals.prepare.__name__, shape, wanted.resize_px]
+    decisive += [wanted.interpolation, wanted.jpeg_scaling, wanted.fit, wanted.white_16bit, to_dict(originals.limits)]
+    decisive += [wanted.fill] if wanted.fit == "pad" else []
+    decisive += [version(name) for name in ("resnetkit", "pillow", "torch")]
+    key = hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:24]
     automatic = spec.cache == "auto"
     folder = platformdirs.user_cache_path("resnetkit") / "images" if automatic else Path(spec.cache).expanduser()
     file = folder / f"{split}-{key}.packed"
@@ -185,12 +185,12 @@ class _Known:
         entry = packed.table[row]
         sha256 = entry["sha256"].tobytes()
         state = _state(self.originals.full_path(index))
-        settled = state[1] < packed.facts["started_ns"] - CLOCK_STEP_NS
+        settled = state[1] < packed.extra["started_ns"] - CLOCK_STEP_NS
         if sha256 == UNREAD or not settled or state != (entry["size"], entry["ctime_ns"]):
             content = self.originals.content(index)
             if hashlib.sha256(content).digest() != sha256:
                 raise _Unknown
-        reason = packed.facts["reasons"].get(self.originals.paths[index])
+        reason = packed.extra["reasons"].get(self.originals.paths[index])
         if reason is not None:
             self.sha256[index] = sha256
             raise UnreadableImage(reason)

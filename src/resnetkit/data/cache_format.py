@@ -54,13 +54,13 @@ class Packed:
 
     Attributes:
         pixels: uint8 ``(N, C, H, W)``, in channels-last memory; read from the disk where they are looked at.
-        facts: what else the writer wanted to keep, JSON-ready.
+        extra: what else the writer wanted to keep, JSON-ready.
     """
 
     pixels: UInt8Images
     names: Sequence[str]
     table: Table
-    facts: dict[str, Any]
+    extra: dict[str, Any]
 
     def is_sound(self, row: int) -> bool:
         """Whether the pixels of one image are those that were written."""
@@ -118,7 +118,7 @@ def open_packed(path: Path) -> Packed:
             if len(names) != shape[0]:
                 raise DamagedFile("has a damaged table")
             pixels = np.memmap(file, np.uint8, "r", shape=shape)
-            return Packed(np.asarray(pixels).transpose(0, 3, 1, 2), names, table, dict(description["facts"]))
+            return Packed(np.asarray(pixels).transpose(0, 3, 1, 2), names, table, dict(description["extra"]))
         except (ValueError, KeyError, TypeError, OverflowError) as error:
             raise DamagedFile(f"has a damaged description ({error})") from error
 
@@ -137,7 +137,7 @@ class Packing:
     pixels: UInt8Images
     in_memory: bool
 
-    def finish(self, names: Sequence[str], table: Table, facts: dict[str, Any]) -> None:
+    def finish(self, names: Sequence[str], table: Table, extra: dict[str, Any]) -> None:
         """Write the rest, force it to the disk and put the file in its place.
 
         Raises:
@@ -148,7 +148,7 @@ class Packing:
             self.file.write(stored.data)
         self.file.seek(stored.nbytes)
         index = table.tobytes() + "\0".join(names).encode("utf-8", "surrogateescape")
-        checked = {"shape": stored.shape, "index_sha256": hashlib.sha256(index).hexdigest(), "facts": facts}
+        checked = {"shape": stored.shape, "index_sha256": hashlib.sha256(index).hexdigest(), "extra": extra}
         description = json.dumps(checked).encode()
         self.file.write(index + description + END.pack(len(description), MARK))
         self.file.flush()

@@ -14,7 +14,7 @@ from resnetkit.data.cache import cache_file, load_cached
 from resnetkit.data.dataset_files import read_named
 from resnetkit.data.datasets import DATASETS, NamedData
 from resnetkit.data.fingerprint import fingerprint, warnings_about, what_is_cut_off, what_is_left_out
-from resnetkit.data.prepared_images import Examination, FolderImages, NamedImages, Originals, Stage
+from resnetkit.data.prepared_images import Examination, FolderImages, NamedImages, Originals, Prepare
 from resnetkit.data.spec import DataSpec
 from resnetkit.data.splitting import SPLITS, split_indices
 from resnetkit.data.survey import survey
@@ -25,8 +25,8 @@ from resnetkit.folders.layout_option import AUTO, UNSPLIT
 from resnetkit.folders.names import quoted
 from resnetkit.images.decoding import OVER_LIMIT
 from resnetkit.images.image_files import tell_ignored
+from resnetkit.images.prepared_pixels import prepare_seen, prepare_whole
 from resnetkit.images.spec import Preprocessing
-from resnetkit.images.squeezing import stage_seen, stage_whole
 from resnetkit.images.types import BadImage, Images, Indices, Shapes, empty_images
 from resnetkit.terminal import progress_bar, shown
 
@@ -57,11 +57,11 @@ class BadImagesError(ResnetkitError):
 
 @dataclass(frozen=True)
 class Listing:
-    """The images of one split before any of them is decoded; ``staged`` says how they are to be read."""
+    """The images of one split before any of them is decoded; ``prepared`` says how they are to be read."""
 
     identifiers: Sequence[str]
     labels: Indices
-    staged: Callable[[Stage, Preprocessing], Originals]
+    prepared: Callable[[Prepare, Preprocessing], Originals]
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class DataSource:
     ) -> LoadedData:
         """The splits of these names that exist, every image decoded and checked.
 
-        The splits named in ``whole`` are staged for training, the others for evaluation. They are kept in memory
+        The splits named in ``whole`` are prepared for training, the others for evaluation. They are kept in memory
         if all of them together fit in ``max_memory_bytes``; else images are decoded again whenever they are read.
 
         Raises:
@@ -129,16 +129,16 @@ class DataSource:
         for name in names:
             require(name in SPLITS, f"unknown split '{name}'", fix=did_you_mean(name, SPLITS))
         chosen = {name: self.listings[name] for name in SPLITS if name in names and name in self.listings}
-        staged = {
-            name: listing.staged(stage_whole if name in whole else stage_seen, preprocessing)
+        prepared = {
+            name: listing.prepared(prepare_whole if name in whole else prepare_seen, preprocessing)
             for name, listing in chosen.items()
         }
         sides = {name: preprocessing.resize_px if name in whole else preprocessing.image_size_px for name in chosen}
         shapes = {name: (preprocessing.channels, side, side) for name, side in sides.items()}
-        images, examined, notes = self._examine(staged, shapes, progress)
+        images, examined, notes = self._examine(prepared, shapes, progress)
         bad_images = self._bad_images(examined)
         if bad_images and self.spec.on_bad_image == "stop":
-            raise BadImagesError(bad_images, sum(map(len, staged.values())))
+            raise BadImagesError(bad_images, sum(map(len, prepared.values())))
         splits = {name: self._split(name, images[name], examined[name], is_whole=name in whole) for name in chosen}
         listed = {name: (listing.identifiers, listing.labels) for name, listing in chosen.items()}
         reasons = {name: examined[name].reasons for name in chosen}
@@ -158,16 +158,16 @@ class DataSource:
         )
 
     def _examine(
-        self, staged: dict[str, Originals], shapes: dict[str, tuple[int, int, int]], progress: bool
+        self, prepared: dict[str, Originals], shapes: dict[str, tuple[int, int, int]], progress: bool
     ) -> tuple[dict[str, Images], dict[str, Examination], tuple[str, ...]]:
         """Readable images and what was found, by split, and sentences about the cache."""
-        num_bytes = sum(len(originals) * math.prod(shapes[name]) for name, originals in staged.items())
+        num_bytes = sum(len(originals) * math.prod(shapes[name]) for name, originals in prepared.items())
         keep, num_workers = num_bytes <= self.spec.max_memory_bytes, self.spec.num_workers
         images: dict[str, Images] = {}
         examined: dict[str, Examination] = {}
         notes: list[str] = []
-        with progress_bar("checking images", sum(map(len, staged.values())), wanted=progress) as on_done:
-            for name, originals in staged.items():
+        with progress_bar("checking images", sum(map(len, prepared.values())), wanted=progress) as on_done:
+            for name, originals in prepared.items():
                 file = cache_file(self.spec, name, originals, shapes[name])
                 images[name], examined[name], found = load_cached(
                     file, originals, shapes[name], keep=keep, num_workers=num_workers, on_done=on_done

@@ -1,4 +1,4 @@
-"""Images in their original form, staged at every read, and the one pass that checks them all.
+"""Images in their original form, prepared at every read, and the one pass that checks them all.
 
 Kept in memory or read anew each time, an image has the same pixels, because both come from here.
 """
@@ -24,11 +24,11 @@ from resnetkit.images.types import ArrayImages, Images, Indices, UInt8Images, em
 CHUNK_IMAGES = 32
 
 # From the pixels of one image, (H, W) or (H, W, 3), to (C, H, W) of the wanted size.
-Stage = Callable[[UInt8Images, Preprocessing], UInt8Images]
+Prepare = Callable[[UInt8Images, Preprocessing], UInt8Images]
 
 
 class Examined(NamedTuple):
-    """One image, staged, and of its original: the SHA-256 of its bytes, the digest of its pixels, width / height."""
+    """One image, prepared, and of its original: the SHA-256 of its bytes, the digest of its pixels, width / height."""
 
     pixels: UInt8Images
     sha256: bytes
@@ -37,7 +37,7 @@ class Examined(NamedTuple):
 
 
 class Originals(Protocol):
-    """Images that are staged when they are read."""
+    """Images that are prepared when they are read."""
 
     def __len__(self) -> int: ...
 
@@ -64,7 +64,7 @@ class FolderImages:
     root: str
     paths: Sequence[str]
     limits: Limits
-    stage: Stage
+    prepare: Prepare
     preprocessing: Preprocessing
 
     def __len__(self) -> int:
@@ -93,7 +93,7 @@ class FolderImages:
             content, self.limits, wanted.channels, wanted.least_decoded_px, wanted.white_16bit
         )
         height, width = decoded.shape[:2]
-        return Examined(self.stage(decoded, wanted), hashlib.sha256(content).digest(), digest, width / height)
+        return Examined(self.prepare(decoded, wanted), hashlib.sha256(content).digest(), digest, width / height)
 
     def select(self, indices: Indices) -> FolderImages:
         """Only the images at ``indices``."""
@@ -116,7 +116,7 @@ class FolderImages:
                 why="it could be read when the data were checked, so it has changed since",
                 fix="leave the image folder alone while it is in use",
             ) from error
-        return self.stage(pixels, wanted)
+        return self.prepare(pixels, wanted)
 
 
 @dataclass(frozen=True)
@@ -124,38 +124,38 @@ class NamedImages:
     """The images of one split of a named data set, uint8 ``(N, C, H, W)``."""
 
     pixels: UInt8Images
-    stage: Stage
+    prepare: Prepare
     preprocessing: Preprocessing
 
     def __len__(self) -> int:
         return len(self.pixels)
 
     @property
-    def is_staged(self) -> bool:
-        """Whether staging leaves the pixels as they are."""
+    def is_prepared(self) -> bool:
+        """Whether preparing leaves the pixels as they are."""
         wanted = self.preprocessing
         size = wanted.image_size_px
         return size == wanted.resize_px and self.pixels.shape[1:] == (wanted.channels, size, size)
 
     def read(self, indices: Indices) -> UInt8Images:
         """The images at ``indices``, uint8 ``(n, C, H, W)``."""
-        return self.pixels[indices] if self.is_staged else stacked([self._staged(self.pixels[i]) for i in indices])
+        return self.pixels[indices] if self.is_prepared else stacked([self._prepared(self.pixels[i]) for i in indices])
 
     def examine(self, index: int) -> Examined:
         """One image with the hash of its original pixels."""
         original = self.pixels[index]
         sha256 = hashlib.sha256(original.tobytes()).digest()
         digest = image_digest(original[0] if len(original) == 1 else original.transpose(1, 2, 0))
-        staged = original if self.is_staged else self._staged(original)
-        return Examined(staged, sha256, digest, original.shape[2] / original.shape[1])
+        prepared = original if self.is_prepared else self._prepared(original)
+        return Examined(prepared, sha256, digest, original.shape[2] / original.shape[1])
 
     def select(self, indices: Indices) -> NamedImages:
         """Only the images at ``indices``."""
         return replace(self, pixels=self.pixels[indices])
 
-    def _staged(self, original: UInt8Images) -> UInt8Images:
+    def _prepared(self, original: UInt8Images) -> UInt8Images:
         wanted = self.preprocessing
-        return self.stage(np.array(convert(array_to_image(original), wanted.channels)), wanted)
+        return self.prepare(np.array(convert(array_to_image(original), wanted.channels)), wanted)
 
 
 def stacked(rows: Sequence[UInt8Images]) -> UInt8Images:
@@ -237,7 +237,7 @@ def load_images(
     on_done: Callable[[int], None],
 ) -> tuple[Images, Examination]:
     """The readable images of ``shape`` (C, H, W), in memory if they are to be kept, and what was found."""
-    if isinstance(originals, NamedImages) and originals.is_staged:  # they are there already, and all readable
+    if isinstance(originals, NamedImages) and originals.is_prepared:  # they are there already, and all readable
         examined = examine_all(len(originals), examine, None, num_workers=num_workers, on_done=on_done)
         return ArrayImages(originals.pixels), examined
     pixels = empty_images(len(originals), shape) if keep else None

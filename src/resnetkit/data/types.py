@@ -34,10 +34,10 @@ class Split:
     Attributes:
         name: ``train``, ``val`` or ``test``.
         images: evaluation splits are preprocessed, ``(C, S, S)``; a training split is kept whole, see
-            :func:`resnetkit.images.preprocessing.stage_for_training`.
+            :func:`resnetkit.images.preprocessing.prepare_for_training`.
         labels: int64 ``(N,)``, positions in the data's class names.
         identifiers: one per image: its path, or ``name/split/number`` in a named data set.
-        aspect_ratios: float32 ``(N,)``, width / height of each original image, which crops of images staged with
+        aspect_ratios: float32 ``(N,)``, width / height of each original image, which crops of images prepared with
             ``fit="crop"`` restore.
         digests: uint64 ``(N,)``, the :func:`~resnetkit.images.digests.image_digest` of each original image.
     """

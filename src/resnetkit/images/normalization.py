@@ -1,4 +1,4 @@
-"""From staged pixels to the network's input: the second step of preprocessing, on whole batches."""
+"""From prepared pixels to the network's input: the second step of preprocessing, on whole batches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a decoded image to staged pixels (uint8), the first step of preprocessing; no torch here.
+"""From a decoded image to prepared pixels (uint8), the first step of preprocessing; no torch here.
 
 The second, on whole batches, is :mod:`resnetkit.images.normalization`.
 """
@@ -22,13 +22,13 @@ FILTERS = {
 LONGEST_SIDE_RATIO = 8
 
 
-def stage_for_evaluation(image: Image.Image, preprocessing: Preprocessing) -> UInt8Images:
+def prepare_for_evaluation(image: Image.Image, preprocessing: Preprocessing) -> UInt8Images:
     """What the network sees of an image, uint8 ``(C, S, S)`` with S = ``image_size_px``.
 
     With ``fit="crop"``, the shorter side is resized to ``resize_px`` (antialiased, the longer side rounded), then the
     centre is cut out; with the others, all of the image is in the square.
 
-    >>> stage_for_evaluation(Image.new("L", (64, 48)), Preprocessing(28, 32, 1, (0.5,), (0.5,))).shape
+    >>> prepare_for_evaluation(Image.new("L", (64, 48)), Preprocessing(28, 32, 1, (0.5,), (0.5,))).shape
     (1, 28, 28)
     """
     match preprocessing.fit:
@@ -40,7 +40,7 @@ def stage_for_evaluation(image: Image.Image, preprocessing: Preprocessing) -> UI
             assert_never(preprocessing.fit)
 
 
-def stage_for_training(image: Image.Image, preprocessing: Preprocessing) -> UInt8Images:
+def prepare_for_training(image: Image.Image, preprocessing: Preprocessing) -> UInt8Images:
     """The whole image in a square, uint8 ``(C, T, T)`` with T = ``resize_px``: padded, or else squeezed.
 
     With ``fit="crop"``, random crops undo the squeeze, because the original width / height is kept in

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class DataFacts:
+class DataSummary:
     """What the choice depends on.
 
     Attributes:
@@ -59,7 +59,7 @@ class DataFacts:
     remarks: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, data: NamedData, num_train: int) -> DataFacts:
+    def of(cls, data: NamedData, num_train: int) -> DataSummary:
         """Those of a data set that has a name; all but the number of images stand in its entry."""
         return cls(
             data.name,
@@ -110,7 +110,7 @@ SMALLEST_BATCH = 8  # batch norm needs some images to take its statistics from
 
 
 def choose(
-    facts: DataFacts,
+    summary: DataSummary,
     data: DataSpec,
     *,
     model: str | ResNetSpec | None = None,
@@ -129,41 +129,41 @@ def choose(
     reasons = []
     settings = settings or {}
     fit, why_fit = (
-        _choose_fit(facts, start) if "preprocessing.fit" not in settings else (settings["preprocessing.fit"], "")
+        _choose_fit(summary, start) if "preprocessing.fit" not in settings else (settings["preprocessing.fit"], "")
     )
-    facts = replace(facts, image_size_px=_typical_side(facts, fit))
+    summary = replace(summary, image_size_px=_typical_side(summary, fit))
     model_name = model if isinstance(model, str) else "resnet"
     if isinstance(model, str):
-        _check_brackets(model, facts)
+        _check_brackets(model, summary)
     if model is None and start is not None and start.spec is not None:
         model, model_name = start.spec, start.model_name
         reasons.append(f"network {model_name}: the weights were made for it")
     elif model is None:
-        model, why = _choose_model(facts, recipe)
+        model, why = _choose_model(summary, recipe)
         model_name = model
         reasons.append(f"network {model}: {why}")
     if recipe is None:
-        recipe, why = _choose_recipe(facts, start)
+        recipe, why = _choose_recipe(summary, start)
         reasons.append(f"recipe {recipe}: {why}")
     if recipe not in RECIPES:
         raise ResnetkitError(Code.USAGE, f"unknown recipe '{recipe}'", fix=did_you_mean(recipe, RECIPES))
     reasons += [f"recipe {recipe}: {REMARKS[recipe]}"] if recipe in REMARKS else []
-    preprocessing, why = _choose_preprocessing(facts, start, fit)
+    preprocessing, why = _choose_preprocessing(summary, start, fit)
     size = preprocessing.image_size_px
     spec, about_name = (model, ()) if isinstance(model, ResNetSpec) else _find_network(model)
     base = Recipe(
         name=recipe,
         model_name=model_name,
-        model=override(spec, {"num_classes": facts.num_classes, "in_channels": facts.channels}),
+        model=override(spec, {"num_classes": summary.num_classes, "in_channels": summary.channels}),
         data=data,
         preprocessing=preprocessing,
     )
-    flip_rate = 0.5 if facts.may_be_mirrored else 0.0
+    flip_rate = 0.5 if summary.may_be_mirrored else 0.0
     chosen = RECIPES[recipe](base, flip_rate)
     if fit != "crop" and chosen.augmentation.crop_area is None:
         chosen = override(chosen, {"preprocessing.resize_px": size})  # a margin would have no use
-    most = max(SMALLEST_BATCH, facts.num_train // MIN_STEPS_PER_EPOCH)
-    most = max(2, min(most, facts.num_train))
+    most = max(SMALLEST_BATCH, summary.num_train // MIN_STEPS_PER_EPOCH)
+    most = max(2, min(most, summary.num_train))
     few = 2 ** (most.bit_length() - 1) if chosen.batch_size > most else None
     if few is not None:
         chosen = replace(chosen, batch_size=few)
@@ -177,26 +177,26 @@ def choose(
         reasons.append(f"images of {size} × {size} px: {why}")
     if why_fit:
         reasons.append(f"fit {fit}: {why_fit}")
-    if chosen.preprocessing.channels == facts.channels:
-        reasons += facts.remarks
-    deep = facts.sixteen_bit
+    if chosen.preprocessing.channels == summary.channels:
+        reasons += summary.remarks
+    deep = summary.sixteen_bit
     if deep is not None and chosen.preprocessing.white_16bit == deep.white:
         reasons.append(f"16-bit images use values up to {deep.white:,}: scaled by that")
     if chosen.batch_size == few:
-        reasons.append(f"batches of {few}: {facts.num_train:,} training images are few")
-    if is_short(chosen.epochs * (facts.num_train // chosen.batch_size)):
+        reasons.append(f"batches of {few}: {summary.num_train:,} training images are few")
+    if is_short(chosen.epochs * (summary.num_train // chosen.batch_size)):
         reasons.append("statistics of batch norms taken anew at the end of every epoch: the run is short")
-    better, _ = _choose_model(replace(facts, image_size_px=chosen.preprocessing.image_size_px))
+    better, _ = _choose_model(replace(summary, image_size_px=chosen.preprocessing.image_size_px))
     warnings = [
         *dict.fromkeys((*about_name, *warnings_about_network(base.model, chosen.model, settings))),
         *(() if start is None else (f"weights: {text}" for text in start.choices)),
         *warnings_about_size(chosen, better),
-        *warnings_about_length(chosen, facts.num_train),
+        *warnings_about_length(chosen, summary.num_train),
         *warnings_about_fine_tuning(chosen),
         *settings_without_effect(chosen),
-        *(() if facts.is_folder else settings_of_named_data_without_effect(chosen, facts.splits)),
+        *(() if summary.is_folder else settings_of_named_data_without_effect(chosen, summary.splits)),
         *_idle_adaptation(chosen, start),
-        *_nearly_black(facts.sixteen_bit, chosen.preprocessing),
+        *_nearly_black(summary.sixteen_bit, chosen.preprocessing),
     ]
     return Chosen(chosen, tuple(reasons), tuple(warnings))
 
@@ -213,48 +213,48 @@ def _find_network(name: str) -> tuple[ResNetSpec, tuple[str, ...]]:
     return entry.spec, entry.warnings
 
 
-def _check_brackets(name: str, facts: DataFacts) -> None:
+def _check_brackets(name: str, summary: DataSummary) -> None:
     """Refuse a name that says other classes or channels than the data have, which decide both."""
     keys = {SHORT_NAMES.get(key, key): key for key in split_name(name)[1]}
     spec = find_entry(name).spec
-    for path, number in (("num_classes", facts.num_classes), ("in_channels", facts.channels)):
+    for path, number in (("num_classes", summary.num_classes), ("in_channels", summary.channels)):
         require(
             path not in keys or getattr(spec, path) == number,
-            f"{name} says {keys.get(path)}={getattr(spec, path)}, but {facts.name} has {number}",
+            f"{name} says {keys.get(path)}={getattr(spec, path)}, but {summary.name} has {number}",
             why="the data decide the classes and channels of what is trained on them",
             fix=f"leave {keys.get(path)} out of the brackets",
         )
 
 
-def _choose_model(facts: DataFacts, recipe: str | None = None) -> tuple[str, str]:
-    if facts.image_size_px <= SMALL_PX and recipe == "quick":
-        return "quick_resnet8" if facts.channels == 1 else "quick_resnet8_wide", "the recipe quick was made for it"
-    if facts.image_size_px <= SMALL_PX:
-        return "resnet20", f"{facts.image_size_px} px images need a stem that keeps their size"
-    if facts.num_train < MANY_PHOTOS:
-        return "resnet18", f"{facts.num_train:,} photos are too few to fill a deeper network"
-    return "resnet50", f"{facts.num_train:,} photos are enough for a deep network"
+def _choose_model(summary: DataSummary, recipe: str | None = None) -> tuple[str, str]:
+    if summary.image_size_px <= SMALL_PX and recipe == "quick":
+        return "quick_resnet8" if summary.channels == 1 else "quick_resnet8_wide", "the recipe quick was made for it"
+    if summary.image_size_px <= SMALL_PX:
+        return "resnet20", f"{summary.image_size_px} px images need a stem that keeps their size"
+    if summary.num_train < MANY_PHOTOS:
+        return "resnet18", f"{summary.num_train:,} photos are too few to fill a deeper network"
+    return "resnet50", f"{summary.num_train:,} photos are enough for a deep network"
 
 
-def _choose_recipe(facts: DataFacts, start: StartingPoint | None) -> tuple[str, str]:
-    if start is not None and facts.num_train < FEW_PER_CLASS * facts.num_classes:
+def _choose_recipe(summary: DataSummary, start: StartingPoint | None) -> tuple[str, str]:
+    if start is not None and summary.num_train < FEW_PER_CLASS * summary.num_classes:
         return "fine_tune_few", (
-            f"{facts.num_train:,} images of {facts.num_classes} classes are too few to teach the lower stages more "
+            f"{summary.num_train:,} images of {summary.num_classes} classes are too few to teach the lower stages more "
             "than the weights know; they stay frozen, the rest moves little"
         )
     if start is not None:
         return "fine_tune", "trained weights need a low rate, lowest in the stem, few epochs and mild augmentation"
-    if facts.image_size_px <= TINY_PX:
+    if summary.image_size_px <= TINY_PX:
         return "tiny_images", "shifts by one pixel, many short epochs"
-    if facts.image_size_px <= SMALL_PX:
+    if summary.image_size_px <= SMALL_PX:
         return "small_images", "shifts and flips, averaged weights, answers averaged with the mirror image"
     return "photos", "random-resized crops and flips, averaged weights"
 
 
-def _choose_fit(facts: DataFacts, start: StartingPoint | None) -> tuple[Fit, str]:
+def _choose_fit(summary: DataSummary, start: StartingPoint | None) -> tuple[Fit, str]:
     """How images become squares; without a reason where nothing had to be chosen."""
     theirs = start.preprocessing.fit if start is not None and start.preprocessing is not None else "crop"
-    shapes = facts.shapes
+    shapes = summary.shapes
     if theirs != "crop" or shapes is None or shapes.middle_share >= LONG_SHARE:
         return theirs, ""
     share = f"{100 * shapes.middle_share:.0f} %"
@@ -275,37 +275,38 @@ def _nearly_black(deep: SixteenBit | None, preprocessing: Preprocessing) -> list
     ]
 
 
-def _typical_side(facts: DataFacts, fit: Fit) -> int:
+def _typical_side(summary: DataSummary, fit: Fit) -> int:
     """The side of squares with about the detail that the images have."""
-    shapes = facts.shapes
+    shapes = summary.shapes
     if shapes is None or fit == "crop":
-        return facts.image_size_px
+        return summary.image_size_px
     return shapes.longer_px if fit == "pad" else round((shapes.shorter_px * shapes.longer_px) ** 0.5)
 
 
-def _choose_preprocessing(facts: DataFacts, start: StartingPoint | None, fit: Fit) -> tuple[Preprocessing, str]:
-    white = None if facts.sixteen_bit is None else facts.sixteen_bit.white
+def _choose_preprocessing(summary: DataSummary, start: StartingPoint | None, fit: Fit) -> tuple[Preprocessing, str]:
+    white = None if summary.sixteen_bit is None else summary.sixteen_bit.white
     if start is not None and start.preprocessing is not None:
         theirs, why = start.preprocessing, "as the weights were trained"
-        if theirs.channels == facts.channels:
+        if theirs.channels == summary.channels:
             return replace(theirs, fit=fit, white_16bit=white or theirs.white_16bit), why
-        mean, std = ((fmean(values),) * facts.channels for values in (theirs.mean, theirs.std))
-        adapted = replace(theirs, channels=facts.channels, channel_order="rgb", mean=mean, std=std)
+        mean, std = ((fmean(values),) * summary.channels for values in (theirs.mean, theirs.std))
+        adapted = replace(theirs, channels=summary.channels, channel_order="rgb", mean=mean, std=std)
         adapted = replace(adapted, fit=fit, white_16bit=white or theirs.white_16bit)
         return adapted, f"{why}, with the average of their mean and std in each channel"
-    size, why = _choose_image_size(facts, start)
-    mean, std = facts.statistics or PHOTO_STATISTICS[facts.channels]
+    size, why = _choose_image_size(summary, start)
+    mean, std = summary.statistics or PHOTO_STATISTICS[summary.channels]
     # Around the crop of a photo a margin: 8/7, the 256 for 224 that everyone uses.
     resize_px = round(size * 8 / 7) if size > SMALL_PX else size
-    chosen = Preprocessing(size, resize_px, facts.channels, mean, std, fit=fit)
+    chosen = Preprocessing(size, resize_px, summary.channels, mean, std, fit=fit)
     return replace(chosen, white_16bit=white or chosen.white_16bit), why
 
 
-def _choose_image_size(facts: DataFacts, start: StartingPoint | None) -> tuple[int, str]:
-    if not facts.is_folder:
-        return facts.image_size_px, "as they are"
-    if facts.image_size_px <= SMALL_PX:
-        return max(8, facts.image_size_px), "their typical size"
-    if facts.num_train < FEW_PHOTOS and start is None:
-        return min(96, facts.image_size_px), f"{facts.num_train:,} photos teach little more detail, and this is quick"
-    return min(224, facts.image_size_px), "what these networks were made for"
+def _choose_image_size(summary: DataSummary, start: StartingPoint | None) -> tuple[int, str]:
+    if not summary.is_folder:
+        return summary.image_size_px, "as they are"
+    if summary.image_size_px <= SMALL_PX:
+        return max(8, summary.image_size_px), "their typical size"
+    if summary.num_train < FEW_PHOTOS and start is None:
+        why = f"{summary.num_train:,} photos teach little more detail, and this is quick"
+        return min(96, summary.image_size_px), why
+    return min(224, summary.image_size_px), "what these networks were made for"

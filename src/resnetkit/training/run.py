@@ -27,7 +27,7 @@ from resnetkit.files import write_durably
 from resnetkit.machine import runtime
 from resnetkit.models.resnet import ResNet
 from resnetkit.models.spec import ResNetSpec
-from resnetkit.recipes.advice import DataFacts, choose
+from resnetkit.recipes.advice import DataSummary, choose
 from resnetkit.recipes.named import DATA_OF
 from resnetkit.recipes.recipe import Chosen, Recipe
 from resnetkit.recipes.warnings import settings_without_validation, warnings_about_classes
@@ -56,11 +56,11 @@ from resnetkit.weights import load_weights, read_weights, to_native
 SPLITS = ("train", "val", "test")
 
 
-def facts_about(source: DataSource, spec: DataSpec) -> DataFacts:
+def summarize_data(source: DataSource, spec: DataSpec) -> DataSummary:
     """What the choice of network and recipe depends on."""
     if spec.source in DATASETS:
-        return DataFacts.of(DATASETS[spec.source], source.split_sizes["train"])
-    return DataFacts(
+        return DataSummary.of(DATASETS[spec.source], source.split_sizes["train"])
+    return DataSummary(
         name=source.name,
         image_size_px=source.shapes.shorter_px,
         channels=source.channels,
@@ -100,7 +100,7 @@ def plan(
         code=Code.DATA,
     )
     start = starting_point(settings, model)
-    chosen = choose(facts_about(source, spec), spec, model=model, recipe=recipe, settings=settings, start=start)
+    chosen = choose(summarize_data(source, spec), spec, model=model, recipe=recipe, settings=settings, start=start)
     check_start(chosen.recipe, start, source.class_names)
     return source, chosen
 

@@ -156,21 +156,21 @@ ORDINARY = Evidence(
 
 def _candidates(shapes: Shapes) -> Iterable[Candidate]:
     """Catalog names with just these tensors; where there are none, names whose depths and widths are changed."""
-    facts = _facts(shapes)
-    if facts is None:
+    clues = _find_clues(shapes)
+    if clues is None:
         return
     found = False
     for name, entry in CATALOG.items():
-        spec = replace(entry.spec, num_classes=facts.num_classes, in_channels=facts.in_channels)
-        if spec.depths == facts.depths and _has_tensors(spec, shapes):
+        spec = replace(entry.spec, num_classes=clues.num_classes, in_channels=clues.in_channels)
+        if spec.depths == clues.depths and _has_tensors(spec, shapes):
             found = True
             yield Candidate(name, spec)
     if found:
         return
     seen = set()
-    nearest_first = sorted(CATALOG.items(), key=lambda item: item[1].spec.depths != facts.depths)
+    nearest_first = sorted(CATALOG.items(), key=lambda item: item[1].spec.depths != clues.depths)
     for name, entry in nearest_first:
-        changed = facts.change(name, entry.spec)
+        changed = clues.change(name, entry.spec)
         if changed is not None and _computes(changed.spec) not in seen:
             seen.add(_computes(changed.spec))
             if _has_tensors(changed.spec, shapes):
@@ -178,7 +178,7 @@ def _candidates(shapes: Shapes) -> Iterable[Candidate]:
 
 
 @dataclass(frozen=True)
-class _Facts:
+class _ShapeClues:
     """What the shapes tell at once.
 
     Attributes:
@@ -214,7 +214,7 @@ class _Facts:
         return Candidate(full_name, changed)
 
 
-def _facts(shapes: Shapes) -> _Facts | None:
+def _find_clues(shapes: Shapes) -> _ShapeClues | None:
     blocks = {tuple(name.split(".")[:2]) for name in shapes if name.startswith("layer")}
     stages = sorted({int(stage.removeprefix("layer")) for stage, _ in blocks})
     stem = [shapes[n] for n in ("conv1.weight", "conv1.0.weight", "conv1.3.weight", "conv1.6.weight") if n in shapes]
@@ -225,7 +225,7 @@ def _facts(shapes: Shapes) -> _Facts | None:
     last = [f"layer{number}.0.{convs[-1].split('.')[2]}.weight" for number in stages] if convs else []
     if not last or not all(name in shapes for name in last):
         return None
-    return _Facts(
+    return _ShapeClues(
         num_classes=shapes["fc.weight"][0] if "fc.weight" in shapes else None,
         in_channels=stem[0][1],
         depths=depths,

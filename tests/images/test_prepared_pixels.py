@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resnetkit.images.preprocessing import stage_for_evaluation, stage_for_training
+from resnetkit.images.prepared_pixels import prepare_seen, prepare_whole
+from resnetkit.images.preprocessing import prepare_for_evaluation, prepare_for_training
 from resnetkit.images.spec import Fit, Preprocessing
-from resnetkit.images.squeezing import stage_seen, stage_whole
 
 
 def picture(width: int, height: int, mode: str) -> Image.Image:
@@ -24,27 +24,27 @@ def test_squeezed_pixels_are_those_of_pillow_but_for_rounding(
     channels = len(mode)
     preprocessing = Preprocessing(24, 32, channels, (0.5,) * channels, (0.5,) * channels, interpolation, fit=fit)
     image = picture(*size, mode)
-    squeezed = stage_whole(np.array(image), preprocessing)
+    squeezed = prepare_whole(np.array(image), preprocessing)
     assert (squeezed.shape, squeezed.dtype) == ((channels, 32, 32), np.uint8)
-    difference = np.abs(squeezed.astype(int) - stage_for_training(image, preprocessing))
+    difference = np.abs(squeezed.astype(int) - prepare_for_training(image, preprocessing))
     assert difference.max() <= (1 if interpolation == "bilinear" else 0)
 
 
 def test_an_image_of_the_right_size_is_not_resampled() -> None:
     image = picture(32, 32, "RGB")
-    assert np.array_equal(stage_whole(np.array(image), Preprocessing(24, 32)), np.asarray(image).transpose(2, 0, 1))
+    assert np.array_equal(prepare_whole(np.array(image), Preprocessing(24, 32)), np.asarray(image).transpose(2, 0, 1))
 
 
 @pytest.mark.parametrize("fit", ["crop", "pad"])
 def test_the_values_of_a_pixel_lie_side_by_side(fit: Fit) -> None:
-    staged = stage_whole(np.array(picture(50, 40, "RGB")), Preprocessing(24, 32, fit=fit))
-    assert staged.transpose(1, 2, 0).flags.c_contiguous
+    prepared = prepare_whole(np.array(picture(50, 40, "RGB")), Preprocessing(24, 32, fit=fit))
+    assert prepared.transpose(1, 2, 0).flags.c_contiguous
 
 
 def test_the_pixels_are_left_alone() -> None:
     pixels = np.array(picture(50, 40, "RGB"))
     before = pixels.copy()
-    stage_whole(pixels, Preprocessing(24, 32))
+    prepare_whole(pixels, Preprocessing(24, 32))
     assert np.array_equal(pixels, before)
 
 
@@ -54,4 +54,4 @@ def test_what_is_scored_is_what_a_classifier_sees(mode: str, fit: Fit) -> None:
     channels = len(mode)
     preprocessing = Preprocessing(24, 32, channels, (0.5,) * channels, (0.5,) * channels, fit=fit)
     image = picture(50, 40, mode)
-    assert np.array_equal(stage_seen(np.array(image), preprocessing), stage_for_evaluation(image, preprocessing))
+    assert np.array_equal(prepare_seen(np.array(image), preprocessing), prepare_for_evaluation(image, preprocessing))

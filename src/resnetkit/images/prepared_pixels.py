@@ -1,4 +1,4 @@
-"""Decoded pixels staged: whole for training, so that random crops can be cut on the fly, or as a network sees them."""
+"""Prepare decoded pixels: whole for training, so that crops can be cut on the fly, or as a network sees them."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from resnetkit.images.preprocessing import inner_size, stage_for_evaluation, stage_for_training
+from resnetkit.images.preprocessing import inner_size, prepare_for_evaluation, prepare_for_training
 from resnetkit.images.spec import Preprocessing
 from resnetkit.images.types import UInt8Images
 
 
-def stage_whole(pixels: UInt8Images, preprocessing: Preprocessing) -> UInt8Images:
-    """An image ``(H, W)`` or ``(H, W, 3)`` as :func:`~resnetkit.images.preprocessing.stage_for_training` stages it,
+def prepare_whole(pixels: UInt8Images, preprocessing: Preprocessing) -> UInt8Images:
+    """An image ``(H, W)`` or ``(H, W, 3)`` as :func:`~resnetkit.images.preprocessing.prepare_for_training` prepares it,
     uint8 ``(C, T, T)``; several times as fast, and in channels-last memory.
 
     Bilinear pixels are Pillow's but for rounding: they differ by one grey level at most. The others are Pillow's.
     """
     if preprocessing.interpolation != "bilinear":
-        return stage_for_training(Image.fromarray(pixels), preprocessing)
+        return prepare_for_training(Image.fromarray(pixels), preprocessing)
     image = torch.from_numpy(pixels).view(1, *pixels.shape[:2], -1).permute(0, 3, 1, 2)
     side, (rows, columns) = preprocessing.resize_px, pixels.shape[:2]
     width, height = inner_size(columns, rows, side, preprocessing.fit)
@@ -33,6 +33,6 @@ def stage_whole(pixels: UInt8Images, preprocessing: Preprocessing) -> UInt8Image
     return square.transpose(2, 0, 1)
 
 
-def stage_seen(pixels: UInt8Images, preprocessing: Preprocessing) -> UInt8Images:
-    """An image ``(H, W)`` or ``(H, W, 3)`` as :func:`stage_for_evaluation` stages it."""
-    return stage_for_evaluation(Image.fromarray(pixels), preprocessing)
+def prepare_seen(pixels: UInt8Images, preprocessing: Preprocessing) -> UInt8Images:
+    """An image ``(H, W)`` or ``(H, W, 3)`` as :func:`prepare_for_evaluation` prepares it."""
+    return prepare_for_evaluation(Image.fromarray(pixels), preprocessing)
