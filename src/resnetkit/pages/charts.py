@@ -13,12 +13,13 @@ from itertools import groupby
 
 from markupsafe import Markup
 
+from resnetkit.pages.svg import box, text, words_px
+
 Point = tuple[float, float]
 
 # Line charts are drawn as wide as a phone or a third of a desktop page, so their text stays as large as the page's.
 WIDTH, HEIGHT = 340, 230
 LEFT, RIGHT, TOP, BOTTOM = 48, 332, 32, 190
-CHARACTER_PX = 6.4
 # More dots than this would hide their line.
 MAX_DOTS = 40
 MAX_NAME_LENGTH = 16
@@ -86,9 +87,11 @@ def line_chart(
     """
     drawn = [(number, one) for number, one in enumerate(series) if one.points()]
     points = [point for _, one in drawn for point in one.points()]
-    heading = _text(0, 14, y_label, "start", kind="heading")
+    heading = text(0, 14, y_label, "heading")
     if not points:
-        return _svg(WIDTH, HEIGHT, f"{y_label}: no values", [heading, _text(WIDTH / 2, HEIGHT / 2, "no values")])
+        return _svg(
+            WIDTH, HEIGHT, f"{y_label}: no values", [heading, text(WIDTH / 2, HEIGHT / 2, "no values", anchor="middle")]
+        )
     x_axis, y_axis = _x_axis([x for x, _ in points]), _y_axis([y for _, y in points])
     legend = _legend(drawn) if len(series) > 1 else []
     parts = [heading, *legend, *_grid(x_axis, y_axis, x_label, y_format)]
@@ -115,15 +118,18 @@ def heat_map(matrix: Sequence[Sequence[int]], row_names: Sequence[str], column_n
     """
     size = max(26, min(44, 620 // len(column_names)))  # cells shrink with their number, but still hold three digits
     rows, columns = [_short(name) for name in row_names], [_short(name) for name in column_names]
-    longest = max(map(len, columns))
+    longest = max(columns, key=len)
     # A name that fits over its column stands upright, else it rises to the right, out of the last column too.
-    turn, anchor = (0, "middle") if longest * CHARACTER_PX < size else (-45, "start")
-    rise, overhang = (14, 0) if turn == 0 else (_slanted_px(longest), _slanted_px(len(columns[-1])))
-    left, top = round(32 + CHARACTER_PX * max(map(len, rows))), 30 + rise
+    turn, anchor = (0, "middle") if words_px(longest) < size else (-45, "start")
+    rise, overhang = (14, 0) if turn == 0 else (_slanted_px(longest), _slanted_px(columns[-1]))
+    left, top = round(32 + max(map(words_px, rows))), 30 + rise
     width, height = left + size * len(columns), top + size * len(rows)
-    parts = [_text((left + width) / 2, 12, "predicted"), _text(12, (top + height) / 2, "true", turn=-90)]
-    parts += [_text(left + size * (j + 0.5), top - 8, name, anchor, turn) for j, name in enumerate(columns)]
-    parts += [_text(left - 8, top + size * (i + 0.5) + 4, name, "end") for i, name in enumerate(rows)]
+    parts = [
+        text((left + width) / 2, 12, "predicted", anchor="middle"),
+        text(12, (top + height) / 2, "true", anchor="middle", turn=-90),
+    ]
+    parts += [text(left + size * (j + 0.5), top - 8, name, anchor=anchor, turn=turn) for j, name in enumerate(columns)]
+    parts += [text(left - 8, top + size * (i + 0.5) + 4, name, anchor="end") for i, name in enumerate(rows)]
     for i, (row, row_name) in enumerate(zip(matrix, row_names, strict=True)):
         for j, (count, column_name) in enumerate(zip(row, column_names, strict=True)):
             title = f"true {row_name}, predicted {column_name}: {count:,} of {sum(row):,} images"
@@ -156,9 +162,9 @@ def _grid(x_axis: Axis, y_axis: Axis, x_label: str, y_format: Callable[[float], 
     heights = [y_axis.place(tick) for tick in y_axis.ticks]
     return [
         *(line.format(LEFT, y, RIGHT) for y in heights),
-        *(_text(LEFT - 6, y + 4, y_format(tick), "end") for y, tick in zip(heights, y_axis.ticks, strict=True)),
-        *(_text(x_axis.place(tick), BOTTOM + 17, f"{tick:g}") for tick in x_axis.ticks),
-        _text((LEFT + RIGHT) / 2, BOTTOM + 35, x_label),
+        *(text(LEFT - 6, y + 4, y_format(tick), anchor="end") for y, tick in zip(heights, y_axis.ticks, strict=True)),
+        *(text(x_axis.place(tick), BOTTOM + 17, f"{tick:g}", anchor="middle") for tick in x_axis.ticks),
+        text((LEFT + RIGHT) / 2, BOTTOM + 35, x_label, anchor="middle"),
     ]
 
 
@@ -167,8 +173,8 @@ def _legend(drawn: Sequence[tuple[int, Series]]) -> list[Markup]:
     sample = Markup('<path class="series-{}" d="M{:.1f},10h18"/>')
     parts, right = [], float(RIGHT)
     for number, one in reversed(drawn):
-        left = right - len(one.name) * CHARACTER_PX
-        parts += [sample.format(number, left - 24), _text(right, 14, one.name, "end")]
+        left = right - words_px(one.name)
+        parts += [sample.format(number, left - 24), text(right, 14, one.name, anchor="end")]
         right = left - 40
     return parts
 
@@ -195,26 +201,19 @@ def _dots(number: int, series: Series, x_axis: Axis, y_axis: Axis, tell: Callabl
 
 def _cell(x: float, y: float, size: float, kind: str, count: int, total: int, title: str) -> Markup:
     opacity = MAX_OPACITY * math.cbrt(count / total) if count else 0.0
-    rectangle = Markup('<rect class="{}" x="{}" y="{}" width="{}" height="{}" rx="3" fill-opacity="{:.2f}"/>')
-    mark = rectangle.format(kind, x + 1, y + 1, size - 2, size - 2, opacity)
+    mark = box(x + 1, y + 1, size - 2, size - 2, kind, radius=3, opacity=opacity)
     if count:
-        mark += _text(x + size / 2, y + size / 2 + 4, str(count), kind="count")
+        mark += text(x + size / 2, y + size / 2 + 4, str(count), "count", "middle")
     return Markup("<g><title>{}</title>{}</g>").format(title, mark)
 
 
-def _slanted_px(num_characters: int) -> int:
+def _slanted_px(word: str) -> int:
     """The height, and the width, of a word that rises by 45 degrees."""
-    return round(num_characters * CHARACTER_PX * math.sqrt(0.5))
+    return round(words_px(word) * math.sqrt(0.5))
 
 
 def _short(name: str) -> str:
     return name if len(name) <= MAX_NAME_LENGTH else name[: MAX_NAME_LENGTH - 1] + "…"
-
-
-def _text(x: float, y: float, words: str, anchor: str = "middle", turn: int = 0, kind: str = "label") -> Markup:
-    """Words with their baseline at (x, y), turned about that point."""
-    pattern = Markup('<text class="{}" transform="translate({:.1f} {:.1f}) rotate({})" text-anchor="{}">{}</text>')
-    return pattern.format(kind, x, y, turn, anchor, words)
 
 
 def _svg(width: float, height: float, label: str, parts: Sequence[Markup], kind: str = "lines") -> Markup:

@@ -31,16 +31,18 @@ text { font: 12px ui-sans-serif, system-ui, "Segoe UI", Helvetica, Arial, sans-s
 """
 
 
-def text(x: float, y: float, words: str, kind: str = "label", anchor: str = "start") -> Markup:
-    """Words with their baseline at (x, y); ``anchor`` is start, middle or end."""
-    pattern = Markup('<text class="{}" x="{:g}" y="{:g}" text-anchor="{}">{}</text>')
-    return pattern.format(kind, x, y, anchor, words)
+def text(x: float, y: float, words: str, kind: str = "label", anchor: str = "start", *, turn: int = 0) -> Markup:
+    """Words with their baseline at (x, y), turned about that point; ``anchor`` is start, middle or end."""
+    turned = Markup(' transform="rotate({} {:g} {:g})"').format(turn, x, y) if turn else ""
+    pattern = Markup('<text class="{}" x="{:g}" y="{:g}" text-anchor="{}"{}>{}</text>')
+    return pattern.format(kind, x, y, anchor, turned, words)
 
 
-def box(x: float, y: float, width: float, height: float, kind: str, *, radius: float = 5) -> Markup:
+def box(x: float, y: float, width: float, height: float, kind: str, *, radius: float = 5, opacity: float = 1) -> Markup:
     """A rectangle with its upper left corner at (x, y)."""
-    pattern = Markup('<rect class="{}" x="{:g}" y="{:g}" width="{:g}" height="{:g}" rx="{:g}"/>')
-    return pattern.format(kind, x, y, width, height, radius)
+    faint = "" if opacity == 1 else Markup(' fill-opacity="{:.2f}"').format(opacity)
+    pattern = Markup('<rect class="{}" x="{:g}" y="{:g}" width="{:g}" height="{:g}" rx="{:g}"{}/>')
+    return pattern.format(kind, x, y, width, height, radius, faint)
 
 
 def line(points: Sequence[tuple[float, float]], kind: str = "line", *, arrow: bool = False) -> Markup:
