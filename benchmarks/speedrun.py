@@ -29,7 +29,7 @@ from resnetkit.runs.events import Listener
 from resnetkit.runs.folder import RunFolder
 from resnetkit.training.computing import start_computing
 from resnetkit.training.loop import Loop
-from resnetkit.training.run import plan
+from resnetkit.training.planning import plan
 from resnetkit.training.state import new_network, new_state
 
 MEMORY = Path("/dev/shm")

@@ -11,7 +11,7 @@ from PIL import Image
 from resnetkit.data.spec import DataSpec
 from resnetkit.models.resnet import create_model
 from resnetkit.sources.weights import open_network
-from resnetkit.training.run import plan
+from resnetkit.training.planning import plan
 from resnetkit.weights import load_weights, read_weights, to_native
 
 from .conftest import Outcome

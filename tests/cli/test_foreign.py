@@ -11,7 +11,7 @@ from resnetkit.cli.foreign import FOREIGN, ours
 from resnetkit.config import override, parse_settings
 from resnetkit.errors import MOST_CHOICES, did_you_mean
 from resnetkit.recipes.recipe import Recipe
-from resnetkit.training.run import plan
+from resnetkit.training.planning import plan
 
 Cli = Callable[..., tuple[int, str, str]]
 GROUP = typer.main.get_command(app).commands  # type: ignore[attr-defined]

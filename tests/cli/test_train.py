@@ -21,7 +21,7 @@ def test_a_run_is_fine_tuned_from_the_command_line(cli: Cli, trained: Path, tmp_
     code, out, err = cli("train", "digits", *options, *QUICK)
     assert code == 0, err
     run = Path(json.loads(out)["run"])
-    recipe, _ = RunFolder(run).read_record()
+    recipe = RunFolder(run).read_record().recipe
     start = recipe.fine_tuning
     assert (recipe.name, start.freeze, start.reset_head) == ("fine_tune", "stage2", True)
     assert "recipe fine_tune: " in err
@@ -62,7 +62,7 @@ def test_weights_in_a_file_whose_name_is_a_number(cli: Cli, empty_folder: Path, 
     for number, start in enumerate((("--weights", "2024"), ("--set", "fine_tuning.weights=2024"))):
         code, out, err = cli("train", "digits", *start, "--json", "--out", f"out{number}", *QUICK)
         assert code == 0, err
-        recipe, _ = RunFolder(Path(json.loads(out)["run"])).read_record()
+        recipe = RunFolder(Path(json.loads(out)["run"])).read_record().recipe
         assert recipe.fine_tuning.weights == str(tmp_path / "2024")
 
 

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -16,6 +15,7 @@ from resnetkit.images.spec import Preprocessing
 from resnetkit.models.catalog import CATALOG
 from resnetkit.models.resnet import create_model
 from resnetkit.recipes.recipe import Recipe
+from resnetkit.runs.record import DataRecord, Record
 from resnetkit.runs.result import Result
 
 PREPROCESSING = Preprocessing(32, 32)
@@ -25,8 +25,9 @@ RECIPE = Recipe("small", "resnet20", CATALOG["resnet20"].spec, DataSpec("cifar10
 def a_run(recipe: Recipe, *, fingerprint: str = "same", correct: int = 3) -> Run:
     labels = torch.zeros(4, dtype=torch.int64).numpy()
     probabilities = torch.eye(2)[torch.tensor([0] * correct + [1] * (4 - correct))].numpy()
-    record: dict[str, Any] = {"data": {"fingerprint": fingerprint}}
-    return Run(recipe, record, Result(Path("run"), {"test": score(probabilities, labels, ("a", "b"))}, 12.0))
+    data = DataRecord(fingerprint=fingerprint, class_names=("a", "b"), num_images={}, ignored_files=0, bad_images=())
+    record = Record(recipe=recipe, command="", warnings=(), data=data, environment={})
+    return Run(record, Result(Path("run"), {"test": score(probabilities, labels, ("a", "b"))}, 12.0))
 
 
 def test_names_and_variations_are_networks() -> None:

@@ -9,6 +9,7 @@ from resnetkit.models.catalog import find_entry
 from resnetkit.models.resnet import create_model
 from resnetkit.recipes.recipe import Recipe
 from resnetkit.runs.folder import RunFolder
+from resnetkit.runs.record import DataRecord, Record
 
 NAME = b"caf\xe9".decode("utf-8", "surrogateescape")
 
@@ -16,10 +17,10 @@ NAME = b"caf\xe9".decode("utf-8", "surrogateescape")
 def test_names_that_are_not_utf8_are_recorded_and_logged(tmp_path: Path) -> None:
     recipe = Recipe("photos", "resnet18", find_entry("resnet18").spec, DataSpec(NAME), Preprocessing(224, 256))
     folder = RunFolder.create(tmp_path, recipe)
-    data = {"fingerprint": "", "class_names": [NAME], "num_images": {}, "ignored_files": 0, "bad_images": []}
-    record = {"command": f"{NAME} 猫", "warnings": [], "data": data, "environment": {}}
-    folder.write_record(recipe, record)
-    assert folder.read_record() == (recipe, record)
+    data = DataRecord(name=NAME, fingerprint="", class_names=(NAME,), num_images={}, ignored_files=0, bad_images=())
+    record = Record(recipe=recipe, command=f"{NAME} 猫", warnings=(), data=data, environment={})
+    folder.write_record(record)
+    assert folder.read_record() == record
     folder.log(f"skipped {NAME}/猫.png")
     assert folder.log_file.read_text(encoding="utf-8").endswith("skipped caf\\udce9/猫.png\n")
 

@@ -21,7 +21,8 @@ from resnetkit.runs.folder import RunFolder
 from resnetkit.training import loop, run
 from resnetkit.training.divergence import largest_loss, lower_learning_rate
 from resnetkit.training.interruption import Interrupted, StopRequest
-from resnetkit.training.run import plan, resume, train
+from resnetkit.training.planning import plan
+from resnetkit.training.run import resume, train
 from resnetkit.training.running_sums import Tally
 
 RUN = "0001-resnet20_b-digits"

@@ -19,8 +19,10 @@ from resnetkit.images.spec import Preprocessing
 from resnetkit.models.resnet import create_model
 from resnetkit.runs.events import Listener
 from resnetkit.runs.folder import RunFolder
+from resnetkit.runs.record import WeightsRecord
 from resnetkit.training import loop
-from resnetkit.training.run import plan, resume, train
+from resnetkit.training.planning import plan
+from resnetkit.training.run import resume, train
 
 FROZEN = ("conv1.", "bn1.", "layer1.")  # with freeze=stage1
 ONE_GREY = Preprocessing(8, 8, 1, (0.5,), (0.5,))
@@ -149,11 +151,11 @@ def test_a_relative_path_is_made_whole_and_recorded_with_its_hash(
     shutil.copy(pretrained / "classifier.safetensors", tmp_path / "start.safetensors")
     monkeypatch.chdir(tmp_path)
     run = train("digits", settings=fine_settings | {"fine_tuning.weights": "start.safetensors", "epochs": 1}).run
-    recipe, record = RunFolder(run).read_record()
+    record = RunFolder(run).read_record()
     whole = str(tmp_path / "start.safetensors")
-    assert recipe.fine_tuning.weights == whole
-    assert record["weights"] == {"path": whole, "sha256": sha256_of(tmp_path / "start.safetensors")}
-    assert f"fine_tuning.weights={whole}" in record["command"]
+    assert record.recipe.fine_tuning.weights == whole
+    assert record.weights == WeightsRecord(whole, sha256_of(tmp_path / "start.safetensors"))
+    assert f"fine_tuning.weights={whole}" in record.command
     assert load_classifier(run).provenance["weights"] == "start.safetensors"
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import resnetkit
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.runs.folder import RunFolder
 from resnetkit.training import loop
@@ -38,7 +39,7 @@ def photos(tmp_path: Path) -> Path:
 
 def train(photos: Path, out: Path, **settings: object) -> Path:
     model = None if "fine_tuning.weights" in settings else "resnet20_b"
-    return train(str(photos), model=model, settings=SETTINGS | settings, out=out).run
+    return resnetkit.train(str(photos), model=model, settings=SETTINGS | settings, out=out).run
 
 
 def killed(photos: Path, out: Path, step: int, **settings: object) -> Path:
@@ -78,7 +79,7 @@ def test_a_run_goes_on_with_moved_data_to_the_same_bytes(photos: Path, tmp_path:
     assert content(run) == content(whole)
     assert (run / "recipe.json").read_bytes() == recorded
     folder = RunFolder(run)
-    assert folder.place_of_data(folder.read_record()[0]) == str(tmp_path / "elsewhere")
+    assert folder.place_of_data(folder.read_record().recipe) == str(tmp_path / "elsewhere")
 
 
 def test_where_the_data_are_is_remembered_for_the_next_time(photos: Path, tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from resnetkit.recipes.recipe import Recipe
 from resnetkit.recipes.schedule import SHORT_RUN_STEPS
 from resnetkit.training import loop, norm_statistics
 from resnetkit.training.norm_statistics import take_anew
-from resnetkit.training.run import plan, train
+from resnetkit.training.planning import plan
+from resnetkit.training.run import train
 from resnetkit.training.state import new_network
 
 

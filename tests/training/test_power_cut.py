@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.training.power_cut import Recorder, State, roles, states, write_tree
 
+import resnetkit
 from resnetkit.classifier.file import FILE_NAME, is_classifier
 from resnetkit.errors import ResnetkitError
 from resnetkit.runs.events import Listener
@@ -96,7 +97,7 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     root = tmp_path_factory.mktemp("disk")
 
     def train(listener: Listener) -> Path:
-        return train("digits", model="resnet20_b", settings=SETTINGS, out=root / OUT, listener=listener).run
+        return resnetkit.train("digits", model="resnet20_b", settings=SETTINGS, out=root / OUT, listener=listener).run
 
     return record(root, [], train)
 

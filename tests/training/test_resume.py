@@ -14,10 +14,10 @@ import torch
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.runs.events import Listener, StepReport
 from resnetkit.runs.folder import RunFolder
-from resnetkit.training import batches, loop, run, running_sums
+from resnetkit.training import batches, loop, resuming, running_sums
 from resnetkit.training.checkpoint import Checkpoint, newest_checkpoint, save_checkpoint
 from resnetkit.training.interruption import Interrupted, StopRequest
-from resnetkit.training.run import plan, resume, train
+from resnetkit.training.run import resume, train
 
 KILLED_RUN = Path(__file__).with_name("killed_run.py")
 # Checkpoints at every step, so that a kill can fall into any part of writing one.
@@ -159,7 +159,7 @@ def test_a_run_in_progress_is_left_alone_before_anything_of_it_is_read(
 ) -> None:
     first = train("digits", model="resnet20_b", settings=tiny_settings | {"epochs": 1}, out=tmp_path)
     (first.run / "metrics.jsonl").unlink()  # as if it had not ended yet
-    monkeypatch.setattr(run, "newest_checkpoint", lambda *_: pytest.fail("read a checkpoint of a running run"))
+    monkeypatch.setattr(resuming, "newest_checkpoint", lambda *_: pytest.fail("read a checkpoint of a running run"))
     with RunFolder(first.run).locked(), pytest.raises(ResnetkitError, match="another process"):
         resume(first.run)
 
@@ -179,14 +179,6 @@ def test_events_after_the_checkpoint_are_forgotten_and_a_cut_line_is_dropped(tmp
     assert [event["step"] for event in folder.events()] == [0, 10]
     assert folder.metrics_file.read_text().count("\n") == 2
     assert os.listdir(tmp_path) == ["metrics.jsonl"]
-
-
-def test_a_record_without_its_data_is_damaged(tmp_path: Path, tiny_settings: dict[str, object]) -> None:
-    _, chosen = plan("digits", model="resnet20_b", settings=tiny_settings)
-    folder = RunFolder(tmp_path)
-    folder.write_record(chosen.recipe, {"command": "", "environment": {}})
-    with pytest.raises(ResnetkitError, match="is damaged"):
-        folder.read_record()
 
 
 def test_the_end_of_an_epoch_that_comes_again_is_forgotten(tmp_path: Path) -> None:

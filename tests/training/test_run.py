@@ -20,7 +20,8 @@ from resnetkit.images.spec import Limits
 from resnetkit.runs.events import Listener, StepReport
 from resnetkit.runs.folder import RunFolder
 from resnetkit.training import batches, loop, run
-from resnetkit.training.run import command_line, plan, resume, train
+from resnetkit.training.planning import command_line, plan
+from resnetkit.training.run import resume, train
 
 
 class Recorder(Listener):
@@ -209,14 +210,14 @@ def test_keep_last_keeps_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     scores = iter([0.9, 0.1])
     monkeypatch.setattr(loop, "quick_scores", lambda *_: {"val_loss": 1.0, "val_top1": next(scores)})
     kept = []
-    original = run._best_classifier
+    original = run.best_classifier
 
     def noted(state: object, *rest: object) -> object:
         network = state.average.network  # type: ignore[attr-defined]
         kept.append({name: value.clone() for name, value in network.state_dict().items()})
         return original(state, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(run, "_best_classifier", noted)
+    monkeypatch.setattr(run, "best_classifier", noted)
     monkeypatch.setattr(loop, "is_short", lambda _: False)  # which would take statistics anew
     settings = {"epochs": 2, "keep": "last", "model.depths": [1, 1, 1], "schedule.warmup_share": 0}
     result = train("digits", model="resnet20_b", settings=settings, out=tmp_path)
@@ -415,7 +416,7 @@ def test_long_images_are_seen_whole(tmp_path: Path) -> None:
         out=tmp_path / "runs",
     )
     assert result.scores["test"].top1.value == 1
-    recipe, record = RunFolder(result.run).read_record()
-    assert recipe.preprocessing.fit == "squeeze"
+    record = RunFolder(result.run).read_record()
+    assert record.recipe.preprocessing.fit == "squeeze"
     assert load_classifier(result.run).limits == Limits(max_pixels=300)
-    assert any(reason.startswith("fit squeeze: the middle square is only 33 %") for reason in record["reasons"])
+    assert any(reason.startswith("fit squeeze: the middle square is only 33 %") for reason in record.reasons)

@@ -14,7 +14,8 @@ from resnetkit.errors import ResnetkitError
 from resnetkit.recipes.advice import choose
 from resnetkit.runs.folder import RunFolder
 from resnetkit.training import run
-from resnetkit.training.run import summarize_data, train
+from resnetkit.training.planning import summarize_data
+from resnetkit.training.run import train
 
 
 @pytest.mark.parametrize("name", DATASETS)
@@ -40,7 +41,7 @@ def test_an_entry_is_all_that_a_new_data_set_needs(
     settings = tiny_settings | {"epochs": 1, "schedule.warmup_share": 0}
     result = train("numerals", settings=settings, out=tmp_path)
     assert result.scores["test"].top1.num_images == 359
-    recipe, _ = RunFolder(result.run).read_record()
+    recipe = RunFolder(result.run).read_record().recipe
     assert (recipe.preprocessing.mean, recipe.preprocessing.std) == ((0.25,), (0.5,))
     assert recipe.augmentation.flip_rate == 0.5
 

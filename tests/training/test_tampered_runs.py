@@ -40,7 +40,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def state(whole: Path) -> TrainingState:
-    recipe, _ = RunFolder(whole).read_record()
+    recipe = RunFolder(whole).read_record().recipe
     return new_state(recipe, new_network(recipe), torch.device("cpu"))
 
 
@@ -182,13 +182,13 @@ def test_a_tampered_record_is_damaged_or_read(run: Path, seed: int) -> None:
     file.write_bytes(random.choice(texts)())
     problem = None
     try:
-        recipe, record = RunFolder(run).read_record()
+        record = RunFolder(run).read_record()
     except ResnetkitError as error:
         problem = error
     if problem is not None:
         assert (problem.code, "recipe.json is damaged" in problem.what) == (Code.WEIGHTS, True)
     else:
-        assert (recipe.epochs, type(record["data"]["fingerprint"])) == (2, str)
+        assert (record.recipe.epochs, type(record.data.fingerprint)) == (2, str)
 
 
 def test_a_run_goes_on_from_the_checkpoint_before_a_tampered_one(run: Path, whole: Path) -> None:

@@ -58,7 +58,7 @@ def find_subject(
     folder = RunFolder(Path(text))
     if folder.recipe_file.is_file():
         require(recipe is None, f"{text} is a run and has a recipe", fix="leave --recipe out; --set changes its fields")
-        own = folder.read_record()[0]
+        own = folder.read_record().recipe
         own = override(replace(own, fine_tuning=replace(own.fine_tuning, weights=None)), settings or {})
         return _checked(text, open_classifier(text) if folder.classifier_file.is_file() else _fresh(own), own)
     path = Path(text)

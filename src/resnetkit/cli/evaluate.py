@@ -156,13 +156,13 @@ def _data_spec(classifier: str, data: str | None, limits: Limits) -> tuple[DataS
     from resnetkit.runs.folder import RunFolder
 
     folder = RunFolder(Path(classifier))
-    recipe, record = folder.read_record() if folder.recipe_file.is_file() else (None, {})
-    place = "" if recipe is None else folder.place_of_data(recipe)
-    if recipe is None or (data is not None and not _is_same(data, place)):
+    record = folder.read_record() if folder.recipe_file.is_file() else None
+    place = "" if record is None else folder.place_of_data(record.recipe)
+    if record is None or (data is not None and not _is_same(data, place)):
         require(data is not None, "which data? A classifier file does not say", fix="give DATA, or the run")
         assert data is not None
         return DataSpec(data, validation_fraction=0.0, test_fraction=0.0, limits=limits), None
-    own = replace(recipe.data, source=place)
+    own = replace(record.recipe.data, source=place)
     require(
         own.source in DATASETS or os.path.isdir(own.source),
         f"the images of {classifier} are no longer in {own.source}",
@@ -170,7 +170,7 @@ def _data_spec(classifier: str, data: str | None, limits: Limits) -> tuple[DataS
         code=Code.DATA,
     )
     # The same split seed and shares as in training: what was held back then is held back now.
-    return own, sum(record["data"]["num_images"].values()) + len(record["data"]["bad_images"])
+    return own, record.data.num_image_files
 
 
 def _is_same(data: str, recorded: str) -> bool:

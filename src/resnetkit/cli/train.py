@@ -188,7 +188,7 @@ def _remark(split: str, result: Result) -> str:
 
     if split == "test":
         return "read once, after training"
-    recipe, _ = RunFolder(result.run).read_record()
+    recipe = RunFolder(result.run).read_record().recipe
     if recipe.data.validation == "test":
         return "the test split, watched during training: not kept apart"
     return "chose the epoch, so a little optimistic" if recipe.keep == "best" else "watched during training"
@@ -202,5 +202,5 @@ def _warnings(result: Result) -> list[str]:
     judged = next((name for name in ("test", "val") if name in result.scores), None)
     if judged is None:
         return []
-    recipe, _ = RunFolder(result.run).read_record()
+    recipe = RunFolder(result.run).read_record().recipe
     return warnings_about_recall(recipe, judged, result.scores[judged])

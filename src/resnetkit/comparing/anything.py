@@ -26,8 +26,8 @@ from resnetkit.config import to_dict
 from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.models.catalog import find_entry
 from resnetkit.models.spec import ResNetSpec
-from resnetkit.recipes.recipe import Recipe
 from resnetkit.runs.folder import RunFolder
+from resnetkit.runs.record import Record
 from resnetkit.runs.result import Result, finished_result
 from resnetkit.sources.weights import is_own, open_weights
 
@@ -36,8 +36,7 @@ from resnetkit.sources.weights import is_own, open_weights
 class Run:
     """A finished run."""
 
-    recipe: Recipe
-    record: Mapping[str, Any]
+    record: Record
     result: Result | None
 
 
@@ -118,8 +117,7 @@ def find_subject(text: str, *, image_size_px: int | None = None, entry: str | No
     run = None
     if is_run:
         folder = RunFolder(path)
-        recipe, record = folder.read_record()
-        run = Run(recipe, record, finished_result(folder))
+        run = Run(folder.read_record(), finished_result(folder))
     return Subject(
         text,
         classifier.network.spec,
@@ -172,12 +170,12 @@ def compare(a: Subject, b: Subject) -> Comparison:
 
 def compare_runs(a: Run, b: Run) -> RunComparison:
     """Recipes, data and scores of two runs."""
-    left, right = ({k: v for k, v in to_dict(run.recipe).items() if k != "model"} for run in (a, b))
+    left, right = ({k: v for k, v in to_dict(run.record.recipe).items() if k != "model"} for run in (a, b))
     same_images = all(
         mine == yours
         for mine, yours in (
-            (a.record["data"]["fingerprint"], b.record["data"]["fingerprint"]),
-            *((getattr(a.recipe.data, name), getattr(b.recipe.data, name)) for name in SPLIT_FIELDS),
+            (a.record.data.fingerprint, b.record.data.fingerprint),
+            *((getattr(a.record.recipe.data, name), getattr(b.record.recipe.data, name)) for name in SPLIT_FIELDS),
         )
     )
     scores = {}

@@ -19,6 +19,7 @@ from resnetkit.data.seen import SeenImages
 from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.files import create_numbered_folder, io_errors, locked, sync_file, write_durably
 from resnetkit.recipes.recipe import Recipe
+from resnetkit.runs.record import Record
 from resnetkit.terminal import shown
 
 
@@ -74,13 +75,12 @@ class RunFolder:
         """What was said."""
         return self.path / "log.txt"
 
-    def write_record(self, recipe: Recipe, record: dict[str, Any]) -> None:
-        """Write recipe.json: the recipe and what else is known at the start."""
-        content = {"recipe": to_dict(recipe), **record}
-        write_durably(self.recipe_file, (json.dumps(content, indent=2) + "\n").encode())
+    def write_record(self, record: Record) -> None:
+        """Write recipe.json."""
+        write_durably(self.recipe_file, (json.dumps(to_dict(record), indent=2) + "\n").encode())
 
-    def read_record(self) -> tuple[Recipe, dict[str, Any]]:
-        """The recipe and the rest of recipe.json.
+    def read_record(self) -> Record:
+        """What recipe.json says.
 
         Raises:
             ResnetkitError: where this is no run folder.
@@ -91,16 +91,13 @@ class RunFolder:
             fix="give the folder that train printed, e.g. runs/0001-…",
             code=Code.WEIGHTS,
         )
+        what = f"{self.recipe_file} is damaged"
         try:
-            content = read_object(self.recipe_file)
-            recipe = from_dict(Recipe, content.pop("recipe"))
-            from_dict(_Record, content)
-        except (ValueError, KeyError, RecursionError) as error:
-            raise ResnetkitError(Code.WEIGHTS, f"{self.recipe_file} is damaged", why=repr(error)) from None
+            return from_dict(Record, read_object(self.recipe_file))
+        except (ValueError, RecursionError) as error:
+            raise ResnetkitError(Code.WEIGHTS, what, why=repr(error)) from None
         except ResnetkitError as error:
-            what = f"{self.recipe_file} is damaged"
             raise ResnetkitError(Code.WEIGHTS, what, why=error.what, fix=error.fix) from None
-        return recipe, content
 
     def write_seen(self, seen: SeenImages) -> None:
         """Write images.json: the images that the run trains on and scores, and those its weights had met before."""
@@ -164,26 +161,6 @@ class RunFolder:
         """Keep a second process from training in this folder."""
         what = f"another process is training in {self.path}"
         return locked(self.path, if_taken=ResnetkitError(Code.USAGE, what, fix="wait for it, or stop it first"))
-
-
-@dataclass(frozen=True)
-class _DataRecord:
-    fingerprint: str
-    class_names: tuple[str, ...]
-    num_images: dict[str, int]
-    ignored_files: int
-    bad_images: tuple[dict[str, str], ...]
-
-
-@dataclass(frozen=True)
-class _Record:
-    """What recipe.json must hold beside the recipe; it may hold more."""
-
-    command: str
-    warnings: tuple[str, ...]
-    data: _DataRecord
-    environment: dict[str, Any]
-    weights: dict[str, str] | None = None
 
 
 TEXTS = {"event", "time", "quantity", "data"}

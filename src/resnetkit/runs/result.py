@@ -43,7 +43,7 @@ def finished_result(folder: RunFolder) -> Result | None:
         num_trained_on = from_dict(dict[str, int], ends[-1].get("num_trained_on", {}))
     except (ResnetkitError, KeyError, TypeError, RecursionError):
         return None
-    left_out = tuple(BadImage(**entry) for entry in folder.read_record()[1]["data"]["bad_images"])
+    left_out = folder.read_record().data.bad_images
     return Result(folder.path, scores, seconds, left_out, num_trained_on)
 
 

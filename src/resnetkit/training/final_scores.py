@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from resnetkit.anatomy.table import Description, describe
 from resnetkit.classifier.classifier import Classifier
@@ -13,14 +12,15 @@ from resnetkit.data.types import LoadedData
 from resnetkit.evaluation.metrics import Scores
 from resnetkit.evaluation.scoring import Evaluation, evaluate_split, worst_mistakes
 from resnetkit.images.image_files import tell_ignored
-from resnetkit.recipes.recipe import FineTuning, Recipe
+from resnetkit.recipes.recipe import FineTuning
 from resnetkit.runs.folder import RunFolder
+from resnetkit.runs.record import Record
 from resnetkit.runs.report import Report, write_report
 from resnetkit.runs.result import Result, warnings_about_recall
 from resnetkit.training.state import Progress
 
 
-def finish(folder: RunFolder, recipe: Recipe, classifier: Classifier, loaded: LoadedData, progress: Progress) -> Result:
+def finish(folder: RunFolder, record: Record, classifier: Classifier, loaded: LoadedData, progress: Progress) -> Result:
     """Score the classifier on val and test, then write it, the report and the last event."""
     evaluations: dict[str, Evaluation] = {
         name: evaluate_split(classifier, loaded.splits[name], loaded.class_names)
@@ -32,7 +32,7 @@ def finish(folder: RunFolder, recipe: Recipe, classifier: Classifier, loaded: Lo
     scores = {name: evaluation.scores for name, evaluation in evaluations.items() if evaluation.scores is not None}
     num_trained_on = {name: evaluation.num_trained_on for name, evaluation in evaluations.items()}
     result = Result(folder.path, scores, progress.seconds, loaded.bad_images, num_trained_on)
-    write_report(folder.report_file, _report(folder, recipe, classifier, evaluations, result))
+    write_report(folder.report_file, _report(folder, record, classifier, evaluations, result))
     folder.record(
         "end",
         step=progress.step,
@@ -45,15 +45,15 @@ def finish(folder: RunFolder, recipe: Recipe, classifier: Classifier, loaded: Lo
 
 
 def _report(
-    folder: RunFolder, recipe: Recipe, classifier: Classifier, evaluations: Mapping[str, Evaluation], result: Result
+    folder: RunFolder, record: Record, classifier: Classifier, evaluations: Mapping[str, Evaluation], result: Result
 ) -> Report:
-    _, record = folder.read_record()
+    recipe = record.recipe
     description = describe(recipe.model, recipe.preprocessing.image_size_px)
     judged = evaluations.get("test") or evaluations.get("val")
     return Report(
         title=f"{recipe.model_name} on {Path(recipe.data.source).name or recipe.data.source}",
-        command=record["command"],
-        summary=_summary(recipe, record, description, result),
+        command=record.command,
+        summary=_summary(record, description, result),
         history=folder.events("epoch"),
         scores=result.scores,
         mistakes=worst_mistakes(classifier, judged) if judged else (),
@@ -69,15 +69,13 @@ def _report(
             for row in description.rows
         ],
         recipe=to_dict(recipe),
-        environment=record["environment"],
-        notes=_notes(recipe, record, result.scores),
+        environment=record.environment,
+        notes=_notes(record, result.scores),
     )
 
 
-def _summary(
-    recipe: Recipe, record: Mapping[str, Any], description: Description, result: Result
-) -> list[tuple[str, str]]:
-    sizes = ", ".join(f"{count:,} {name}" for name, count in record["data"]["num_images"].items())
+def _summary(record: Record, description: Description, result: Result) -> list[tuple[str, str]]:
+    recipe, sizes = record.recipe, ", ".join(f"{count:,} {name}" for name, count in record.data.num_images.items())
     return [
         ("Start", _start(recipe.fine_tuning)),
         ("Network", f"{recipe.model_name}, {description.parameters:,} parameters"),
@@ -94,13 +92,13 @@ def _start(fine_tuning: FineTuning) -> str:
     return weights + head + frozen
 
 
-def _notes(recipe: Recipe, record: Mapping[str, Any], scores: Mapping[str, Scores]) -> list[str]:
-    notes = list(record["warnings"])
+def _notes(record: Record, scores: Mapping[str, Scores]) -> list[str]:
+    notes = list(record.warnings)
     for split, score in scores.items():
-        notes += warnings_about_recall(recipe, split, score)
-    if record["data"]["ignored_files"]:
-        notes.append(tell_ignored(record["data"]["ignored_files"]))
-    augmentation = recipe.augmentation
+        notes += warnings_about_recall(record.recipe, split, score)
+    if record.data.ignored_files:
+        notes.append(tell_ignored(record.data.ignored_files))
+    augmentation = record.recipe.augmentation
     if augmentation != type(augmentation)():
         notes.append("Training scores are means over each epoch on augmented images, so they can lie below validation.")
     return notes

@@ -11,6 +11,7 @@ from resnetkit.data.types import LoadedData
 from resnetkit.errors import Code, require
 from resnetkit.recipes.recipe import Recipe
 from resnetkit.runs.folder import RunFolder
+from resnetkit.runs.record import Record
 from resnetkit.training.loss import make_class_weights
 
 
@@ -48,11 +49,10 @@ def check_classes(recipe: Recipe, loaded: LoadedData) -> None:
     make_class_weights(recipe, loaded.splits["train"].labels, loaded.class_names)
 
 
-def check_same_data(folder: RunFolder, loaded: LoadedData) -> None:
+def check_same_data(folder: RunFolder, record: Record, loaded: LoadedData) -> None:
     """Refuse to go on with data other than those the run began with."""
-    _, record = folder.read_record()
     require(
-        record["data"]["fingerprint"] == loaded.fingerprint,
+        record.data.fingerprint == loaded.fingerprint,
         f"the data have changed since {folder.path} was started",
         why=_what_changed(folder.read_seen(), loaded),
         fix="put the images back as they were, or start a new run",

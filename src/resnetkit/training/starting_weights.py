@@ -17,6 +17,7 @@ from resnetkit.models.catalog import CATALOG
 from resnetkit.models.spec import ResNetSpec
 from resnetkit.recipes.advice import StartingPoint
 from resnetkit.recipes.recipe import FineTuning, Recipe
+from resnetkit.runs.record import WeightsRecord
 from resnetkit.sources import hub
 from resnetkit.sources.weights import open_weights
 from resnetkit.weights.files import FOLDER_FILES
@@ -171,16 +172,16 @@ def told_of_seen(seen: SeenImages, splits: Mapping[str, Split]) -> tuple[str, ..
     return tuple(told)
 
 
-def record_of_weights(recipe: Recipe) -> dict[str, str] | None:
+def record_of_weights(recipe: Recipe) -> WeightsRecord | None:
     """Path and SHA-256 of the weights the run starts from, for its record."""
     path = recipe.fine_tuning.weights
     if path is None:
         return None
     with io_errors(f"read {path}"):
-        return {"path": path, "sha256": sha256_of(Path(path))}
+        return WeightsRecord(path, sha256_of(Path(path)))
 
 
-def check_same_weights(path: str | None, recorded: Mapping[str, str] | None) -> None:
+def check_same_weights(path: str | None, recorded: WeightsRecord | None) -> None:
     """Refuse to begin a run again from weights that are gone or are no longer those it began with."""
     if path is None or recorded is None:
         return
@@ -193,7 +194,7 @@ def check_same_weights(path: str | None, recorded: Mapping[str, str] | None) -> 
         code=Code.WEIGHTS,
     )
     require(
-        sha256_of(Path(path)) == recorded["sha256"],
+        sha256_of(Path(path)) == recorded.sha256,
         f"the weights have changed since the run was started: {path}",
         why="their SHA-256 differs",
         fix=fix,

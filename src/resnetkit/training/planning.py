@@ -1,0 +1,92 @@
+"""What a run will be, before it is one: its data opened, its recipe chosen, and the command that repeats it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from resnetkit.config import override, to_dict
+from resnetkit.data.datasets import DATASETS
+from resnetkit.data.loading import DataSource, open_data
+from resnetkit.data.spec import DataSpec
+from resnetkit.data.survey import measure_sixteen_bit
+from resnetkit.errors import Code, require
+from resnetkit.models.spec import ResNetSpec
+from resnetkit.recipes.advice import DataSummary, choose
+from resnetkit.recipes.named import DATA_OF
+from resnetkit.recipes.recipe import Chosen
+from resnetkit.training.starting_weights import check_start, find_weights, starting_point
+
+
+def summarize_data(source: DataSource, spec: DataSpec) -> DataSummary:
+    """What the choice of network and recipe depends on."""
+    if spec.source in DATASETS:
+        return DataSummary.of(DATASETS[spec.source], source.split_sizes["train"])
+    return DataSummary(
+        name=source.name,
+        image_size_px=source.shapes.shorter_px,
+        channels=source.channels,
+        num_train=source.split_sizes["train"],
+        num_classes=len(source.class_names),
+        is_folder=True,
+        shapes=source.shapes,
+        sixteen_bit=measure_sixteen_bit(source.sixteen_bit, spec.limits, num_workers=spec.num_workers),
+        remarks=source.remarks,
+    )
+
+
+def plan(
+    data: str | DataSpec,
+    *,
+    model: str | ResNetSpec | None = None,
+    recipe: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> tuple[DataSource, Chosen]:
+    """The data, and the recipe that :func:`train` would run on them."""
+    spec = DataSpec(data) if isinstance(data, str) else data
+    # The data are opened before the recipe is chosen, so what is set about them must be set here.
+    of_data = dict(DATA_OF.get(recipe or "", {}))
+    of_data |= {path.removeprefix("data."): v for path, v in (settings or {}).items() if path.startswith("data.")}
+    spec = override(spec, of_data) if of_data else spec
+    if spec.source not in DATASETS and Path(spec.source).expanduser().is_dir():
+        # The whole path, so that the run can be resumed and evaluated from any folder.
+        spec = replace(spec, source=str(Path(spec.source).expanduser().absolute()))
+    if spec.data_dir is not None:
+        spec = replace(spec, data_dir=str(Path(spec.data_dir).expanduser().absolute()))
+    settings = find_weights(settings or {})
+    source = open_data(spec)
+    require(
+        "train" in source.split_sizes,
+        f"{source.name} has no training images",
+        fix="put them into a folder train/CLASS/",
+        code=Code.DATA,
+    )
+    start = starting_point(settings, model)
+    chosen = choose(summarize_data(source, spec), spec, model=model, recipe=recipe, settings=settings, start=start)
+    check_start(chosen.recipe, start, source.class_names)
+    return source, chosen
+
+
+def command_line(
+    data: DataSpec, model: str | ResNetSpec | None, recipe: str | None, settings: Mapping[str, Any]
+) -> str:
+    """The shell command that does what :func:`train` does with these arguments.
+
+    >>> command_line(DataSpec("digits", split_seed=7), "resnet20", None, {"epochs": 3})
+    'resnetkit train digits --model resnet20 --set data.split_seed=7 --set epochs=3'
+    """
+    words = ["resnetkit", "train", data.source]
+    given, usual = to_dict(data), to_dict(DataSpec(data.source))
+    changed = {f"data.{name}": value for name, value in given.items() if value != usual[name]}
+    settings = {**changed, **settings, **changed}  # first, and with the whole paths of what ran
+    words += ["--model", model] if isinstance(model, str) else []
+    words += ["--recipe", recipe] if recipe else []
+    if isinstance(model, ResNetSpec):
+        settings = {"model": to_dict(model), **settings}
+    for path, value in settings.items():
+        words += ["--set", f"{path}={value if isinstance(value, str) else json.dumps(value)}"]
+    return shlex.join(words)
