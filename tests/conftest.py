@@ -7,10 +7,11 @@ from types import ModuleType
 import pytest
 import torch
 from hypothesis import settings
+from tests.fake_hub import fake_hub
 from tests.small_classifiers import make, noise
 from tests.small_runs import fine_settings, pretrained, tiny_settings
 
-__all__ = ["fine_settings", "make", "noise", "pretrained", "tiny_settings"]  # fixtures of many rooms
+__all__ = ["fake_hub", "fine_settings", "make", "noise", "pretrained", "tiny_settings"]  # fixtures of many rooms
 
 # The networks here are tiny: a second thread costs more than it gives, and several test processes share the machine.
 torch.set_num_threads(1)

@@ -158,11 +158,11 @@ def test_subjects_are_names_runs_and_classifiers(tiny_settings: dict[str, Any], 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"text": "resnet19"}, "unknown network"),
-        ({"text": "nowhere/weights.pth"}, "nowhere/weights.pth"),
-        ({"text": "resnet20", "recipe": "photo"}, "unknown recipe 'photo'"),
-        ({"text": "resnet20", "model": "resnet18"}, "is none"),
-        ({"text": "resnet20[channels=5]"}, "1 or 3 channels"),
+        ({"source": "resnet19"}, "unknown network"),
+        ({"source": "nowhere/weights.pth"}, "nowhere/weights.pth"),
+        ({"source": "resnet20", "recipe": "photo"}, "unknown recipe 'photo'"),
+        ({"source": "resnet20", "model": "resnet18"}, "is none"),
+        ({"source": "resnet20[channels=5]"}, "1 or 3 channels"),
     ],
 )
 def test_subjects_that_are_none_are_refused(arguments: dict[str, Any], message: str) -> None:

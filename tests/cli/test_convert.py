@@ -156,7 +156,7 @@ def test_a_converted_classifier_is_compared_with_its_source(cli: Cli, weights: P
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("x.pth", "y.safetensors"), "no run folder or classifier file at x.pth"),
+        (("x.pth", "y.safetensors"), "no run folder or file at x.pth"),
         (("IN", "y.pth"), "a classifier is a .safetensors file"),
         (("IN", "y.pth", "--to", "torchvision", "--class-names", "digits"), "hold no class names"),
         (("IN", "y.safetensors", "--preprocess", "mean"), "--preprocess needs path.to.field=value"),

@@ -131,6 +131,7 @@ def test_descriptions_and_the_command_line_load_no_torch(module: str) -> None:
         "resnetkit.classifier.prediction",
         "resnetkit.inference.engine_choice",
         "resnetkit.inference.graph_engines",
+        "resnetkit.sources.locate",
     ],
 )
 def test_what_can_answer_without_torch_loads_none(module: str) -> None:

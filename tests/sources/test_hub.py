@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 from safetensors.torch import save
+from tests.fake_hub import REVISION, FakeHub
 
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.models.resnet import create_model
 from resnetkit.sources.hub import fetch
 from resnetkit.sources.weights import open_classifier, open_network
-
-from .conftest import REVISION, FakeHub
 
 CONFIG = {
     "architecture": "resnet14t",
@@ -101,6 +100,6 @@ def test_without_the_client_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_path_is_never_taken_for_a_name(tmp_path: Path, fake_hub: FakeHub) -> None:
-    with pytest.raises(ResnetkitError, match="no run folder or classifier file"):
+    with pytest.raises(ResnetkitError, match="no run folder or file"):
         open_classifier(tmp_path / "timm" / "small")
     assert not fake_hub.requests

@@ -1,10 +1,9 @@
-"""What is measured: a network by its name, a classifier, anybody's weights or a run, and how it is trained."""
+"""What is measured: a network by its name, a classifier, third-party weights or a run, and how it is trained."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,13 +12,13 @@ from resnetkit.classifier.classifier import Classifier
 from resnetkit.config import override
 from resnetkit.data.spec import DataSpec
 from resnetkit.errors import require
-from resnetkit.models.catalog import find_entry
 from resnetkit.models.resnet import ResNet
 from resnetkit.models.spec import ResNetSpec
 from resnetkit.recipes.advice import MANY_PHOTOS, DataSummary, choose
 from resnetkit.recipes.named import SMALL_PX
 from resnetkit.recipes.recipe import Recipe
 from resnetkit.runs.folder import RunFolder
+from resnetkit.sources.locate import Source, locate
 from resnetkit.sources.weights import open_classifier
 
 SOURCE = "made-up"  # the recipe's data have a name, but are never opened
@@ -36,14 +35,14 @@ class Subject:
 
 
 def find_subject(
-    text: str,
+    source: Source,
     *,
     recipe: str | None = None,
     settings: Mapping[str, Any] | None = None,
     model: str | None = None,
     entry: str | None = None,
 ) -> Subject:
-    """What a text names.
+    """What a source names, and a recipe for it.
 
     The recipe of a run is the run's own; for anything else, it is the one of that name, or the one that ``train`` would
     choose for many images of the network's size.
@@ -55,22 +54,25 @@ def find_subject(
     Raises:
         ResnetkitError: for an unknown name, a file that cannot be used, or settings that fit nothing.
     """
-    folder = RunFolder(Path(text))
-    if folder.recipe_file.is_file():
+    located, settings = locate(source), settings or {}
+    text = located.text
+    require(
+        located.kind == "weights" or (model is None and entry is None),
+        f"--model and --entry read weight files, and {text} is none",
+    )
+    if located.entry is not None:
+        chosen = _choose(located.entry.spec, text, located.entry.image_size_px, recipe, settings)
+        return Subject(text, _fresh(chosen), chosen)
+    if located.kind == "run":
         require(recipe is None, f"{text} is a run and has a recipe", fix="leave --recipe out; --set changes its fields")
-        own = folder.read_record().recipe
-        own = override(replace(own, fine_tuning=replace(own.fine_tuning, weights=None)), settings or {})
-        return _checked(text, open_classifier(text) if folder.classifier_file.is_file() else _fresh(own), own)
-    path = Path(text)
-    if text.startswith("hf://") or path.exists() or ("[" not in text and (path.suffix or len(path.parts) > 1)):
-        classifier = open_classifier(text, model=model, entry=entry)
-        name = str(classifier.provenance.get("model", "resnet"))
-        spec, size = classifier.network.spec, classifier.preprocessing.image_size_px
-        return _checked(text, classifier, _choose(spec, name, size, recipe, settings or {}))
-    require(model is None and entry is None, f"--model and --entry read weight files, and {text} is none")
-    found = find_entry(text)
-    chosen = _choose(found.spec, text, found.image_size_px, recipe, settings or {})
-    return Subject(text, _fresh(chosen), chosen)
+        assert located.path is not None
+        own = RunFolder(located.path).read_record().recipe
+        own = override(replace(own, fine_tuning=replace(own.fine_tuning, weights=None)), settings)
+        return _checked(text, _fresh(own) if located.description is None else open_classifier(located), own)
+    classifier = open_classifier(located, model=model, entry=entry)
+    name = str(classifier.provenance.get("model", "resnet"))
+    spec, size = classifier.network.spec, classifier.preprocessing.image_size_px
+    return _checked(text, classifier, _choose(spec, name, size, recipe, settings))
 
 
 def _choose(spec: ResNetSpec, name: str, image_size_px: int, recipe: str | None, settings: Mapping[str, Any]) -> Recipe:

@@ -82,6 +82,7 @@ def benchmark(
     from resnetkit.benchmarking.suite import run_benchmark
     from resnetkit.benchmarking.target import find_subject
     from resnetkit.cli.pictures import check_picture, write_picture
+    from resnetkit.sources.locate import locate
     from resnetkit.training.interruption import Interrupted
 
     options = {
@@ -94,8 +95,9 @@ def benchmark(
     plan = Plan(modes, tuple(batch_size or ()), tuple(image_size or ()), rounds, seconds, engine, precision)
     if svg is not None:
         check_picture(svg)
-    warn_about_name(subject)
-    found = find_subject(subject, recipe=recipe, settings=settings, model=model, entry=entry)
+    located = locate(subject)
+    warn_about_name(located)
+    found = find_subject(located, recipe=recipe, settings=settings, model=model, entry=entry)
     try:
         measured = run_benchmark(found, plan, on_progress=_tell)
     except Interrupted as interruption:

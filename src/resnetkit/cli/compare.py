@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
 
 def compare(
-    a: Annotated[str, typer.Argument(metavar="A", help="A network's name, a run folder or a file.")],
+    a: Annotated[
+        str,
+        typer.Argument(
+            metavar="A", help="A network's name, a run folder, a classifier, a weight file, or hf://OWNER/NAME."
+        ),
+    ],
     b: Annotated[str, typer.Argument(metavar="B", help="What to compare it with.")],
     image_size: Annotated[
         int | None,
@@ -38,11 +43,13 @@ def compare(
     """
     from resnetkit.comparing import anything
     from resnetkit.errors import require
+    from resnetkit.sources.locate import locate
 
     require(image_size is None or image_size >= 8, f"--image-size must be at least 8, got {image_size}")
-    for name in (a, b):
-        warn_about_name(name)
-    subjects = [anything.find_subject(text, image_size_px=image_size, entry=entry) for text in (a, b)]
+    both = [locate(text) for text in (a, b)]
+    for located in both:
+        warn_about_name(located)
+    subjects = [anything.find_subject(located, image_size_px=image_size, entry=entry) for located in both]
     for subject in subjects:
         for text in subject.choices:
             warn(f"{subject.name}: {text}")

@@ -100,16 +100,17 @@ def describe(
 
 def _find(name: str, from_entry: str | None) -> tuple[Entry | None, dict[str, object]]:
     """A network by its name or out of a file, and what the file says; no network where that leaves a choice."""
-    if not name.startswith("hf://") and not Path(name).exists():
-        from resnetkit.errors import require
-        from resnetkit.models.catalog import find_entry
+    from resnetkit.errors import require
+    from resnetkit.sources.locate import locate
 
+    located = locate(name)
+    if located.entry is not None:
         require(from_entry is None, f"--entry reads a weight file, and {name} is none", fix="leave --entry out")
-        warn_about_name(name)
-        return find_entry(name), {}
+        warn_about_name(located)
+        return located.entry, {}
     from resnetkit.sources.describe_file import report_on
 
-    return report_on(name, entry=from_entry)
+    return report_on(located, entry=from_entry)
 
 
 def _print_facts(facts: dict[str, object]) -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from resnetkit.terminal import warn
 
+if TYPE_CHECKING:
+    from resnetkit.sources.locate import Located
 
-def warn_about_name(text: str) -> None:
+
+def warn_about_name(located: Located) -> None:
     """Tell on stderr which settings in a name's brackets have no effect; nothing of a file, or of a name without."""
-    if "[" not in text or Path(text).exists():
-        return
-    from resnetkit.models.catalog import find_entry
-
-    for warning in find_entry(text).warnings:
-        warn(warning)
+    if located.entry is not None:
+        for text in located.entry.warnings:
+            warn(text)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -23,13 +22,13 @@ from resnetkit.comparing.classifiers import (
     differing_values,
 )
 from resnetkit.config import to_dict
-from resnetkit.errors import Code, ResnetkitError, require
-from resnetkit.models.catalog import find_entry
+from resnetkit.errors import require
 from resnetkit.models.spec import ResNetSpec
 from resnetkit.runs.folder import RunFolder
 from resnetkit.runs.record import Record
 from resnetkit.runs.result import Result, finished_result
-from resnetkit.sources.weights import is_own, open_weights
+from resnetkit.sources.locate import Located, Source, locate
+from resnetkit.sources.weights import open_weights
 
 
 @dataclass(frozen=True)
@@ -93,8 +92,8 @@ class Comparison:
         return {"a": self.a, "b": self.b, "networks": networks, **values}
 
 
-def find_subject(text: str, *, image_size_px: int | None = None, entry: str | None = None) -> Subject:
-    """What a text names: the folder of a run, a classifier or weight file, or else a network of the catalog.
+def find_subject(source: Source, *, image_size_px: int | None = None, entry: str | None = None) -> Subject:
+    """A run, a classifier, a weight file, one of these on the hub, or a network of the catalog, ready to be compared.
 
     Args:
         entry: which of several networks a checkpoint holds; of no effect on anything but a weight file.
@@ -102,24 +101,20 @@ def find_subject(text: str, *, image_size_px: int | None = None, entry: str | No
     Raises:
         ResnetkitError: where it is none of these.
     """
-    path = Path(text)
-    if not path.exists():
-        if "[" not in text and (path.suffix or len(path.parts) > 1):  # no name looks like that
-            raise ResnetkitError(
-                Code.WEIGHTS, f"no run folder or file at {path}", fix="give an existing one, or a name"
-            )
-        known = find_entry(text)
-        return Subject(text, known.spec, image_size_px or known.image_size_px)
-    if not is_own(path):
-        return _find_weights(text, image_size_px, entry)
-    is_run = (path / "recipe.json").is_file()
-    classifier = load_classifier(path)
+    located = locate(source)
+    if located.entry is not None:
+        known = located.entry
+        return Subject(located.text, known.spec, image_size_px or known.image_size_px)
+    if not located.is_own:
+        return _find_weights(located, image_size_px, entry)
+    classifier = load_classifier(located.file)
     run = None
-    if is_run:
-        folder = RunFolder(path)
+    if located.kind == "run":
+        assert located.path is not None
+        folder = RunFolder(located.path)
         run = Run(folder.read_record(), finished_result(folder))
     return Subject(
-        text,
+        located.text,
         classifier.network.spec,
         image_size_px or classifier.preprocessing.image_size_px,
         classifier.network.state_dict(),
@@ -128,14 +123,14 @@ def find_subject(text: str, *, image_size_px: int | None = None, entry: str | No
     )
 
 
-def _find_weights(text: str, image_size_px: int | None, entry: str | None) -> Subject:
-    """Anybody's weights; their network too, where the file leaves no choice."""
-    weights = open_weights(text, entry=entry)
+def _find_weights(located: Located, image_size_px: int | None, entry: str | None) -> Subject:
+    """Third-party weights; their network too, where the file leaves no choice."""
+    weights = open_weights(located, entry=entry)
     candidate = weights.identification.decided
     if candidate is None:
-        return Subject(text, tensors=weights.native.tensors, choices=weights.file.choices)
+        return Subject(located.text, tensors=weights.native.tensors, choices=weights.file.choices)
     size = image_size_px or weights.preprocessing(candidate)[0].image_size_px
-    return Subject(text, candidate.spec, size, weights.native.tensors, choices=weights.file.choices)
+    return Subject(located.text, candidate.spec, size, weights.native.tensors, choices=weights.file.choices)
 
 
 def compare(a: Subject, b: Subject) -> Comparison:

@@ -8,13 +8,14 @@ from resnetkit.classifier.classifier import Classifier, load_classifier
 from resnetkit.errors import require
 from resnetkit.models.catalog import CATALOG
 from resnetkit.models.catalog.entry import Entry
-from resnetkit.sources.weights import Weights, is_own, locate, open_weights, say_preprocessing
+from resnetkit.sources.locate import Source, locate_weights
+from resnetkit.sources.weights import Weights, open_weights, say_preprocessing
 from resnetkit.weights.identification import Identification
 
 MANY_NAMES = 10
 
 
-def report_on(source: str, *, entry: str | None = None) -> tuple[Entry | None, dict[str, Any]]:
+def report_on(source: Source, *, entry: str | None = None) -> tuple[Entry | None, dict[str, Any]]:
     """The network in a run folder, classifier or weight file, and facts about the file as ``{heading: lines}``.
 
     The network is None where the file leaves open which one it is.
@@ -25,15 +26,17 @@ def report_on(source: str, *, entry: str | None = None) -> tuple[Entry | None, d
     Raises:
         ResnetkitError: for a file that is missing, damaged or unknown.
     """
-    path, _ = locate(source)
-    if is_own(path):
-        require(entry is None, f"{source} is a classifier and has one entry of its own", fix="leave the entry out")
-        classifier = load_classifier(path)
+    located = locate_weights(source)
+    if located.is_own:
+        require(
+            entry is None, f"{located.text} is a classifier and has one entry of its own", fix="leave the entry out"
+        )
+        classifier = load_classifier(located.file)
         spec, size = classifier.network.spec, classifier.preprocessing.image_size_px
-        return Entry(spec, size, "the network of this classifier"), _of_classifier(source, classifier)
-    weights = open_weights(source, entry=entry)
+        return Entry(spec, size, "the network of this classifier"), _of_classifier(located.text, classifier)
+    weights = open_weights(located, entry=entry)
     decided = weights.identification.decided
-    facts = _of_weights(source, weights)
+    facts = _of_weights(located.text, weights)
     if decided is None:
         return None, facts
     preprocessing, is_known = weights.preprocessing(decided)

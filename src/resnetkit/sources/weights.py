@@ -1,23 +1,21 @@
-"""A classifier from whatever holds one: a run, a classifier file, anybody's weights, a name on the hub."""
+"""A classifier from whatever holds one: a run, a classifier file, third-party weights, a name on the hub."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from resnetkit.classifier.classifier import Classifier, load_classifier
-from resnetkit.classifier.file import is_classifier
 from resnetkit.config import override
 from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.images.spec import Preprocessing
 from resnetkit.models.catalog import find_entry
 from resnetkit.models.resnet import ResNet
-from resnetkit.sources import hub
+from resnetkit.sources.locate import Located, Source, locate_weights
 from resnetkit.sources.origins import Origin, find_origin, usual_preprocessing
 from resnetkit.weights.files import read_weights
 from resnetkit.weights.identification import Candidate, Identification, identify
@@ -31,7 +29,7 @@ FIRST_CONVS = ("conv1.weight", "conv1.0.weight")
 
 @dataclass(frozen=True)
 class Weights:
-    """Anybody's weight file, read."""
+    """A third-party weight file, read."""
 
     file: WeightFile
     native: Native
@@ -80,8 +78,8 @@ class Weights:
         return assumed, False
 
 
-def open_weights(source: str | Path, *, entry: str | None = None) -> Weights:
-    """Read a weight file, a folder of the hub's layout, or ``hf://OWNER/NAME``.
+def open_weights(source: Source, *, entry: str | None = None) -> Weights:
+    """Read a weight file, a folder as the hub keeps it, or ``hf://OWNER/NAME``.
 
     Args:
         entry: which of several networks a checkpoint holds.
@@ -89,32 +87,14 @@ def open_weights(source: str | Path, *, entry: str | None = None) -> Weights:
     Raises:
         ResnetkitError: for a missing, damaged, unsafe or unknown file; nothing in it is executed.
     """
-    return _open(*locate(source), entry)
-
-
-def _open(path: Path, fetched: hub.HubFile | None, entry: str | None) -> Weights:
-    file = read_weights(path, entry=entry)
+    located = locate_weights(source)
+    file = read_weights(located.file, entry=entry)
     native = to_native(file)
-    return Weights(file, native, find_origin(file, native.naming, fetched))
-
-
-def locate(source: str | Path) -> tuple[Path, hub.HubFile | None]:
-    """The path that a source is, fetched first where it is a name on the hub."""
-    if not str(source).startswith(hub.SCHEME):
-        return Path(source).expanduser(), None
-    fetched = hub.fetch(str(source))
-    return fetched.path, fetched
-
-
-def is_own(path: Path) -> bool:
-    """Whether a path is, or should be, one of our run folders or classifier files rather than anybody's weights."""
-    if path.is_dir():
-        return not (path / "config.json").is_file()
-    return not path.is_file() or is_classifier(path)
+    return Weights(file, native, find_origin(file, native.naming, located.fetched))
 
 
 def open_network(
-    source: str | Path,
+    source: Source,
     *,
     model: str | None = None,
     entry: str | None = None,
@@ -125,26 +105,26 @@ def open_network(
     Args:
         tell: called with what was chosen of the file's content, and what was left aside.
     """
-    path, fetched = locate(source)
-    if is_own(path):
-        _refuse(source, {"a network": model, "one entry": entry})
-        return load_classifier(path).network
-    weights = _open(path, fetched, entry)
-    network = weights.build(model, source=str(source))[1]
+    located = locate_weights(source)
+    if located.is_own:
+        _refuse(located, {"a network": model, "one entry": entry})
+        return load_classifier(located.file).network
+    weights = open_weights(located, entry=entry)
+    network = weights.build(model, source=located.text)[1]
     if tell is not None:
         for text in weights.file.choices:
             tell(text)
     return network
 
 
-def _refuse(source: str | Path, stated: Mapping[str, object]) -> None:
+def _refuse(located: Located, stated: Mapping[str, object]) -> None:
     """Refuse statements about a classifier, which says everything about itself."""
     given = [what for what, value in stated.items() if value]
-    require(not given, f"{source} is a classifier and has {' and '.join(given)} of its own", fix="leave them out")
+    require(not given, f"{located.text} is a classifier and has {' and '.join(given)} of its own", fix="leave them out")
 
 
 def open_classifier(
-    source: str | Path,
+    source: Source,
     *,
     model: str | None = None,
     entry: str | None = None,
@@ -152,7 +132,7 @@ def open_classifier(
     preprocessing: Mapping[str, Any] | None = None,
     device: str | torch.device = "cpu",
 ) -> Classifier:
-    """The classifier of a run folder, a classifier file, anybody's weight file, or ``hf://OWNER/NAME``.
+    """The classifier of a run folder, a classifier file, a third-party weight file, or ``hf://OWNER/NAME``.
 
     A classifier file says everything about itself. Of a weight file, what it does not say is asked for or, where
     there is a usual answer, assumed; ``provenance["warnings"]`` lists what was assumed.
@@ -167,19 +147,19 @@ def open_classifier(
     Raises:
         ResnetkitError: for a file that is missing, damaged or unknown, or weights that leave a choice open.
     """
-    path, fetched = locate(source)
-    if is_own(path):
+    located = locate_weights(source)
+    if located.is_own:
         _refuse(
-            source,
+            located,
             {"a network": model, "one entry": entry, "class names": class_names, "a preprocessing": preprocessing},
         )
-        return load_classifier(path, device=device)
-    weights = _open(path, fetched, entry)
-    candidate, network = weights.build(model, source=str(source))
+        return load_classifier(located.file, device=device)
+    weights = open_weights(located, entry=entry)
+    candidate, network = weights.build(model, source=located.text)
     prepared, is_known = weights.preprocessing(candidate)
     if preprocessing:
         prepared, is_known = override(prepared, preprocessing), True
-    names, named = _names(source, candidate, class_names, weights.origin)
+    names, named = _names(located.text, candidate, class_names, weights.origin)
     warnings = list(weights.file.choices)
     if not is_known:
         warnings.append(
@@ -197,7 +177,7 @@ def open_classifier(
 
 
 def _names(
-    source: str | Path, candidate: Candidate, given: Sequence[str] | None, origin: Origin
+    source: str, candidate: Candidate, given: Sequence[str] | None, origin: Origin
 ) -> tuple[tuple[str, ...], bool]:
     """The class names, and whether they are names rather than numbers."""
     num_classes = candidate.spec.num_classes

@@ -6,21 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from resnetkit.classifier.classifier import load_classifier
-from resnetkit.classifier.file import find_classifier, is_classifier, read_description
 from resnetkit.config import frozen, override
 from resnetkit.data.seen import SeenImages, contains, unpack_digests
 from resnetkit.data.types import Split
-from resnetkit.errors import Code, ResnetkitError, require
+from resnetkit.errors import Code, require
 from resnetkit.files import io_errors, sha256_of
-from resnetkit.models.catalog import CATALOG
 from resnetkit.models.spec import ResNetSpec
 from resnetkit.recipes.advice import StartingPoint
 from resnetkit.recipes.recipe import FineTuning, Recipe
 from resnetkit.runs.record import WeightsRecord
-from resnetkit.sources import hub
+from resnetkit.sources.locate import locate_weights
 from resnetkit.sources.weights import open_weights
-from resnetkit.weights.files import FOLDER_FILES
 
 
 @frozen
@@ -52,30 +48,7 @@ def whole_path(weights: str) -> str:
     Raises:
         ResnetkitError: where there is no such file.
     """
-    if weights.startswith(hub.SCHEME):
-        return str(hub.fetch(weights).path)
-    path = Path(weights).expanduser().absolute()
-    file = _file_in(path) if path.is_dir() else path
-    if not file.is_file():
-        raise ResnetkitError(Code.WEIGHTS, f"no weight file at {weights}", fix=_instead_of(weights))
-    return str(file)
-
-
-def _instead_of(weights: str) -> str:
-    """What to give where a name was given that is no file."""
-    name = weights.lower().removesuffix("_weights.default").removesuffix("_weights.imagenet1k_v1")
-    if name in CATALOG or "imagenet" in name or name in ("default", "true", "pretrained"):
-        network = name if name in CATALOG else "resnet18"
-        return (
-            f"weights are a file: one of torchvision's, e.g. {network}-….pth, or one on the hub, e.g. "
-            "hf://timm/resnet18.a1_in1k; --model alone starts from fresh weights"
-        )
-    return "give a weight file, or the folder of a finished run"
-
-
-def _file_in(folder: Path) -> Path:
-    found = [folder / name for name in FOLDER_FILES if (folder / name).is_file()]
-    return found[0] if found else find_classifier(folder)
+    return str(locate_weights(weights).file.absolute())
 
 
 def starting_point(settings: Mapping[str, Any], model: str | ResNetSpec | None) -> StartingPoint | None:
@@ -89,14 +62,16 @@ def starting_point(settings: Mapping[str, Any], model: str | ResNetSpec | None) 
         return None
     given = {path: value for path, value in settings.items() if path.partition(".")[0] == "fine_tuning"}
     entry = override(_Start(), given).fine_tuning.entry
-    if is_classifier(Path(weights)):
+    located = locate_weights(weights)
+    if located.description is not None:
         require(entry is None, f"{weights} is a classifier and has one entry of its own", fix="leave --entry out")
-        classifier = load_classifier(weights)
-        name = str(classifier.provenance.get("model", "resnet"))
-        return StartingPoint(weights, classifier.network.spec, name, classifier.preprocessing, classifier.class_names)
+        own = located.description
+        return StartingPoint(
+            weights, own.spec, str(own.provenance.get("model", "resnet")), own.preprocessing, own.class_names
+        )
     if isinstance(model, ResNetSpec):
         return StartingPoint(weights)
-    opened = open_weights(weights, entry=entry)
+    opened = open_weights(located, entry=entry)
     candidate = opened.choose(model, source=weights)
     preprocessing, is_known = opened.preprocessing(candidate)
     return StartingPoint(
@@ -151,8 +126,8 @@ def seen_before(recipe: Recipe) -> SeenImages:
     weights = recipe.fine_tuning.weights
     if weights is None:
         return SeenImages()
-    file = Path(weights)
-    seen = read_description(file).seen if is_classifier(file) else None
+    own = locate_weights(weights).description
+    seen = None if own is None else own.seen
     return SeenImages(is_complete=False) if seen is None else seen
 
 
