@@ -70,7 +70,7 @@ def ours(model: str, batch_size: int, engine: str, precision: str = "fp32") -> R
         subject.save(file)
         opened = open_engine(subject, engine, precision=precision, batch_size=batch_size, cache=Cache.beside(file))
     given = pixels(batch_size)
-    return rounds(lambda: opened.probabilities(given), batch_size)
+    return rounds(lambda: opened.logits(given), batch_size)
 
 
 # --- peers, as a user would run them ---

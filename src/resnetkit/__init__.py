@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from resnetkit.data.spec import DataSpec
     from resnetkit.errors import ResnetkitError
     from resnetkit.evaluation.scoring import evaluate
+    from resnetkit.inference.engine_choice import open_predictor
     from resnetkit.models.resnet import ResNet, create_model
     from resnetkit.models.spec import ResNetSpec
     from resnetkit.sources.weights import open_classifier
@@ -33,6 +34,7 @@ _HOMES = {
     "describe": "resnetkit.anatomy.table",
     "evaluate": "resnetkit.evaluation.scoring",
     "open_classifier": "resnetkit.sources.weights",
+    "open_predictor": "resnetkit.inference.engine_choice",
     "resume": "resnetkit.training.run",
     "train": "resnetkit.training.run",
 }
@@ -48,6 +50,7 @@ __all__ = [
     "describe",
     "evaluate",
     "open_classifier",
+    "open_predictor",
     "resume",
     "train",
 ]

@@ -17,11 +17,13 @@ from safetensors.torch import load_file, save_file
 from resnetkit.classifier.classifier import Classifier, load_classifier
 from resnetkit.classifier.decision import Decision
 from resnetkit.classifier.file import FILE_NAME, FORMAT, find_classifier, read_description
+from resnetkit.classifier.prediction import Predictor
 from resnetkit.config import to_dict
 from resnetkit.data.seen import SeenImages, pack_digests
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.images.spec import Limits, Preprocessing
 from resnetkit.inference.engine_choice import open_predictor
+from resnetkit.inference.torch_engines import plain_predictor
 from resnetkit.models.resnet import ResNet
 from resnetkit.models.spec import BASIC_PREACT, STEM_3X3, ResNetSpec
 
@@ -35,6 +37,10 @@ def make(**changes: object) -> Classifier:
     network(3 * torch.randn(16, 3, 8, 8) + 1)  # statistics that are not 0 and 1
     settings = {"network": network, "preprocessing": PREPROCESSING, "class_names": NAMES, **changes}
     return Classifier(**settings)  # type: ignore[arg-type]
+
+
+def answering(**changes: object) -> Predictor:
+    return plain_predictor(make(**changes))
 
 
 def noise(seed: int, width: int = 14, height: int = 11) -> np.ndarray:
@@ -103,12 +109,12 @@ def test_a_saved_classifier_is_the_same_when_loaded(tmp_path: Path, files: list[
     assert (loaded.class_names, loaded.preprocessing, loaded.network.spec) == (NAMES, PREPROCESSING, SPEC)
     assert loaded.provenance == provenance
     assert not loaded.network.training
-    before, after = classifier.predict_proba(files), loaded.predict_proba(files)
+    before, after = plain_predictor(classifier).predict_proba(files), plain_predictor(loaded).predict_proba(files)
     np.testing.assert_allclose(after, before, atol=1e-6)
     loaded.save(tmp_path / "second.safetensors")
     assert (tmp_path / "second.safetensors").read_bytes() == (tmp_path / "first.safetensors").read_bytes()
     again = load_classifier(tmp_path / "second.safetensors")
-    assert np.array_equal(again.predict_proba(files), after)
+    assert np.array_equal(plain_predictor(again).predict_proba(files), after)
 
 
 SAVE_ONE = """
@@ -290,15 +296,15 @@ def test_names_and_channels_must_be_the_networks() -> None:
 
 
 def test_paths_pil_images_and_arrays_get_the_same_answer(files: list[Path]) -> None:
-    classifier = make()
+    predictor = answering()
     as_arrays = [noise(seed) for seed in range(5)]
-    expected = classifier.predict_proba(files)
+    expected = predictor.predict_proba(files)
     assert expected.shape == (5, 3)
     np.testing.assert_allclose(expected.sum(1), 1, atol=1e-6)
     for images in ([str(path) for path in files], as_arrays, [Image.open(path) for path in files]):
-        assert np.array_equal(classifier.predict_proba(images), expected)
-    np.testing.assert_allclose(classifier.predict_proba(files, batch_size=2), expected, atol=1e-6)
-    assert classifier.predict_proba([]).shape == (0, 3)
+        assert np.array_equal(predictor.predict_proba(images), expected)
+    np.testing.assert_allclose(predictor.predict_proba(files, batch_size=2), expected, atol=1e-6)
+    assert predictor.predict_proba([]).shape == (0, 3)
 
 
 def test_answers_averaged_with_the_mirror_image(files: list[Path]) -> None:
@@ -306,9 +312,9 @@ def test_answers_averaged_with_the_mirror_image(files: list[Path]) -> None:
     averaged = replace(plain, preprocessing=replace(plain.preprocessing, average_mirrored=True))
     images = [np.asarray(Image.open(path).convert("RGB").resize((20, 20))) for path in files]
     mirrored = [np.ascontiguousarray(image[:, ::-1]) for image in images]
-    by_hand = (plain.predict_proba(images) + plain.predict_proba(mirrored)) / 2
-    np.testing.assert_allclose(averaged.predict_proba(images), by_hand, atol=1e-6)
-    assert not np.allclose(by_hand, plain.predict_proba(images), atol=1e-4)
+    by_hand = (plain_predictor(plain).predict_proba(images) + plain_predictor(plain).predict_proba(mirrored)) / 2
+    np.testing.assert_allclose(plain_predictor(averaged).predict_proba(images), by_hand, atol=1e-6)
+    assert not np.allclose(by_hand, plain_predictor(plain).predict_proba(images), atol=1e-4)
 
 
 def test_an_oriented_photo_is_turned_upright_however_it_is_given(tmp_path: Path) -> None:
@@ -316,83 +322,84 @@ def test_an_oriented_photo_is_turned_upright_however_it_is_given(tmp_path: Path)
     exif[0x0112] = 6  # to be turned by 90 degrees
     path = tmp_path / "oriented.jpg"
     Image.fromarray(noise(0, 24, 16)).save(path, exif=exif, quality=95)
-    classifier = make()
-    by_path, by_image = classifier.predict_proba([path]), classifier.predict_proba([Image.open(path)])
+    predictor = answering()
+    by_path, by_image = predictor.predict_proba([path]), predictor.predict_proba([Image.open(path)])
     np.testing.assert_array_equal(by_path, by_image)
     lying = Image.open(path)
     lying.getexif().clear()
-    assert not np.array_equal(by_path, classifier.predict_proba([Image.fromarray(np.asarray(lying))]))
+    assert not np.array_equal(by_path, predictor.predict_proba([Image.fromarray(np.asarray(lying))]))
 
 
 def test_probabilities_are_those_of_the_stored_preprocessing(files: list[Path]) -> None:
     classifier = make()
+    predictor = plain_predictor(classifier)
     image = Image.open(files[0]).resize((13, 10), Image.Resampling.BILINEAR).crop((2, 1, 10, 9))
     pixels = torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1)[None] / 255
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (PREPROCESSING.mean, PREPROCESSING.std))
     with torch.no_grad():
         expected = classifier.network((pixels - mean) / std).softmax(1)
-    np.testing.assert_allclose(classifier.predict_proba(files[:1]), expected, atol=1e-5)
+    np.testing.assert_allclose(predictor.predict_proba(files[:1]), expected, atol=1e-5)
 
 
 def test_grey_images_and_a_grey_network(files: list[Path]) -> None:
-    classifier = make()
+    predictor = answering()
     grey = noise(0)[:, :, 0]
     as_rgb = np.repeat(grey[:, :, None], 3, axis=2)
-    assert np.array_equal(classifier.predict_proba([grey]), classifier.predict_proba([as_rgb]))
+    assert np.array_equal(predictor.predict_proba([grey]), predictor.predict_proba([as_rgb]))
     network = ResNet(replace(SPEC, in_channels=1))
     reads_grey = Classifier(network, Preprocessing(8, 8, 1, (0.5,), (0.5,)), NAMES)
-    assert reads_grey.predict_proba([*files, grey]).shape == (6, 3)
+    assert plain_predictor(reads_grey).predict_proba([*files, grey]).shape == (6, 3)
 
 
 def test_predictions_are_the_best_classes_in_order(files: list[Path]) -> None:
-    classifier = make()
-    probabilities = classifier.predict_proba(files)
-    predictions = classifier.predict(files, top=2)
+    predictor = answering()
+    probabilities = predictor.predict_proba(files)
+    predictions = predictor.predict(files, top=2)
     for path, row, prediction in zip(files, probabilities, predictions, strict=True):
         assert (prediction.source, prediction.status, prediction.reason) == (str(path), "ok", "")
         order = sorted(range(3), key=lambda i: -row[i])[:2]
         assert prediction.top == tuple((NAMES[i], pytest.approx(row[i], abs=1e-6)) for i in order)
         assert (prediction.class_name, prediction.probability) == prediction.top[0]
-    assert [p.source for p in classifier.predict([noise(0), files[0], noise(1)])] == ["0", str(files[0]), "2"]
+    assert [p.source for p in predictor.predict([noise(0), files[0], noise(1)])] == ["0", str(files[0]), "2"]
 
 
 def test_top_may_ask_for_more_classes_than_there_are_but_not_for_none(files: list[Path]) -> None:
-    assert sorted(name for name, _ in make().predict(files[:1], top=9)[0].top) == sorted(NAMES)
+    assert sorted(name for name, _ in answering().predict(files[:1], top=9)[0].top) == sorted(NAMES)
     with pytest.raises(ResnetkitError, match="top must be at least 1"):
-        make().predict(files, top=0)
+        answering().predict(files, top=0)
 
 
 def test_an_unreadable_file_is_a_row_without_class_among_answered_neighbours(files: list[Path], tmp_path: Path) -> None:
-    classifier = make()
+    predictor = answering()
     text, empty, cut = tmp_path / "text.jpg", tmp_path / "empty.png", tmp_path / "cut.png"
     text.write_text("hello")
     empty.touch()
     cut.write_bytes(files[0].read_bytes()[:200])
     mixed = [files[0], text, files[1], empty, tmp_path / "gone.png", cut, files[2]]
     for batch_size in (1, 2, 64):
-        rows = classifier.predict(mixed, batch_size=batch_size)
+        rows = predictor.predict(mixed, batch_size=batch_size)
         assert [row.source for row in rows] == [str(path) for path in mixed]
         assert [row.status for row in rows] == ["ok", "error", "ok", "error", "error", "error", "ok"]
         for row in rows:
             assert (row.class_name is None) == (row.probability is None) == bool(row.reason) == (row.status == "error")
         answered = [row.top for row in rows if row.status == "ok"]
-        alone = [row.top for row in classifier.predict(files[:3])]
+        alone = [row.top for row in predictor.predict(files[:3])]
         for got, expected in zip(answered, alone, strict=True):
             assert [name for name, _ in got] == [name for name, _ in expected]
             np.testing.assert_allclose([p for _, p in got], [p for _, p in expected], atol=1e-6)
-    assert [row.status for row in classifier.predict([text, empty])] == ["error", "error"]
+    assert [row.status for row in predictor.predict([text, empty])] == ["error", "error"]
 
 
 def test_a_pillow_image_that_cannot_be_decoded_is_a_row_too(files: list[Path], tmp_path: Path) -> None:
     cut = tmp_path / "cut.png"
     cut.write_bytes(files[0].read_bytes()[:300])
-    rows = make().predict([Image.open(cut), Image.new("RGB", (0, 4)), np.zeros((0, 0), np.uint8), files[0]])
+    rows = answering().predict([Image.open(cut), Image.new("RGB", (0, 4)), np.zeros((0, 0), np.uint8), files[0]])
     assert [row.status for row in rows] == ["error", "error", "error", "ok"]
     assert all(row.reason for row in rows[:3])
 
 
 def test_a_bomb_is_refused_by_the_classifiers_limits(files: list[Path]) -> None:
-    row = make(limits=Limits(max_pixels=100)).predict(files[:1])[0]
+    row = answering(limits=Limits(max_pixels=100)).predict(files[:1])[0]
     assert row.status == "error"
     assert "more than the limit" in row.reason
 
@@ -400,7 +407,7 @@ def test_a_bomb_is_refused_by_the_classifiers_limits(files: list[Path]) -> None:
 def test_predict_proba_has_no_row_for_what_it_cannot_read(files: list[Path], tmp_path: Path) -> None:
     (tmp_path / "text.jpg").write_text("hello")
     with pytest.raises(ResnetkitError, match=r"text\.jpg is not a JPEG") as raised:
-        make().predict_proba([*files, tmp_path / "text.jpg"])
+        answering().predict_proba([*files, tmp_path / "text.jpg"])
     assert raised.value.code is Code.DATA
     assert "predict()" in raised.value.fix
 
@@ -418,7 +425,7 @@ def test_predict_proba_has_no_row_for_what_it_cannot_read(files: list[Path], tmp
     ids=lambda array: f"{array.dtype}{array.shape}",
 )
 def test_an_array_that_is_no_image_is_the_callers_mistake(array: np.ndarray) -> None:
-    for ask in (make().predict, make().predict_proba):
+    for ask in (answering().predict, answering().predict_proba):
         with pytest.raises(ResnetkitError, match=r"must be uint8 \(H, W\) or \(H, W, 3\)") as raised:
             ask([array])
         assert raised.value.code is Code.DATA
@@ -428,16 +435,17 @@ def test_an_array_that_is_no_image_is_the_callers_mistake(array: np.ndarray) -> 
 def test_one_image_is_not_taken_apart(files: list[Path]) -> None:
     grey = np.zeros((8, 8), np.uint8)
     for one in (str(files[0]), files[0], Image.open(files[0]), grey, np.stack([grey] * 3, axis=2)):
-        for ask in (make().predict, make().predict_proba):
+        for ask in (answering().predict, answering().predict_proba):
             with pytest.raises(ResnetkitError, match="one image was given where several") as raised:
                 ask(one)
             assert raised.value.fix == "give a list: [image]"
-    assert len(make().predict(np.zeros((2, 8, 8, 3), np.uint8))) == 2
+    assert len(answering().predict(np.zeros((2, 8, 8, 3), np.uint8))) == 2
 
 
 def test_answers_do_not_depend_on_training_mode_or_gradients(files: list[Path]) -> None:
     classifier = make()
-    expected = classifier.predict_proba(files)
+    predictor = plain_predictor(classifier)
+    expected = predictor.predict_proba(files)
     state = {name: tensor.clone() for name, tensor in classifier.network.state_dict().items()}
-    assert np.array_equal(classifier.predict_proba(files), expected)
+    assert np.array_equal(predictor.predict_proba(files), expected)
     assert all(torch.equal(tensor, state[name]) for name, tensor in classifier.network.state_dict().items())

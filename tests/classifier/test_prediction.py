@@ -32,10 +32,11 @@ class Brightness:
     name: str = "brightness"
     batches: list[int] = field(default_factory=list)
 
-    def probabilities(self, pixels: np.ndarray) -> np.ndarray:
+    def logits(self, pixels: np.ndarray) -> np.ndarray:
         self.batches.append(len(pixels))
-        bright = pixels.mean((1, 2, 3)).astype(np.float32) / 255
-        return np.stack([1 - bright, bright], axis=1)
+        bright = pixels.mean((1, 2, 3)) / 255
+        with np.errstate(divide="ignore"):
+            return np.log(np.stack([1 - bright, bright], axis=1))[:, None].astype(np.float32)
 
 
 def predictor(engine: object = None) -> Predictor:
@@ -111,7 +112,7 @@ def test_an_iterable_is_asked_for_one_batch_at_a_time() -> None:
 
 def test_what_has_begun_ends_and_the_rest_is_dropped(tmp_path: Path) -> None:
     class Interrupted(Brightness):
-        def probabilities(self, pixels: np.ndarray) -> np.ndarray:
+        def logits(self, pixels: np.ndarray) -> np.ndarray:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -144,9 +145,9 @@ class Recorder(Brightness):
 
     seen: list[np.ndarray] = field(default_factory=list)
 
-    def probabilities(self, pixels: np.ndarray) -> np.ndarray:
+    def logits(self, pixels: np.ndarray) -> np.ndarray:
         self.seen.append(pixels)
-        return super().probabilities(pixels)
+        return super().logits(pixels)
 
 
 def test_a_jpeg_is_shrunk_while_decoded_as_it_was_for_training(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from resnetkit.data.batches import Shard, evaluation_order, read_batches, resident_pixels, training_order
+from resnetkit.data.batches import Shard, read_batches, resident_pixels, training_order
+from resnetkit.data.reading import evaluation_order
 from resnetkit.data.types import Split
 from resnetkit.images.types import ArrayImages, Images
 

@@ -8,12 +8,15 @@ import torch
 from PIL import Image
 
 from resnetkit.classifier.classifier import Classifier
+from resnetkit.classifier.prediction import Predictor
 from resnetkit.data.loading import open_data
 from resnetkit.data.spec import DataSpec
 from resnetkit.errors import Code, ResnetkitError
-from resnetkit.evaluation.scoring import evaluate, match_classes, quick_scores, worst_mistakes
+from resnetkit.evaluation.scoring import evaluate, match_classes, worst_mistakes
 from resnetkit.images.spec import Preprocessing
+from resnetkit.inference.torch_engines import plain_predictor
 from resnetkit.models.resnet import create_model
+from resnetkit.training.validation import quick_scores
 
 PREPROCESSING = Preprocessing(8, 8, channels=1, mean=(0.3,), std=(0.4,), average_mirrored=True)
 
@@ -24,26 +27,31 @@ def classifier() -> Classifier:
     return Classifier(network, PREPROCESSING, tuple("0123456789"))
 
 
-def test_all_splits_together_hold_every_image_once(classifier: Classifier) -> None:
-    parts = [evaluate(classifier, "digits", split=split).scores for split in ("train", "val", "test")]
-    whole = evaluate(classifier, "digits", split="all")
+@pytest.fixture
+def predictor(classifier: Classifier) -> Predictor:
+    return plain_predictor(classifier)
+
+
+def test_all_splits_together_hold_every_image_once(predictor: Predictor) -> None:
+    parts = [evaluate(predictor, "digits", split=split).scores for split in ("train", "val", "test")]
+    whole = evaluate(predictor, "digits", split="all")
     assert whole.scores.top1.num_images == sum(part.top1.num_images for part in parts) == 1797
     assert whole.scores.top1.correct == sum(part.top1.correct for part in parts)
     assert [split.name for split in whole.splits] == ["train", "val", "test"]
 
 
-def test_what_training_watches_is_what_evaluate_says(classifier: Classifier) -> None:
-    evaluation = evaluate(classifier, "digits", split="val")
+def test_what_training_watches_is_what_evaluate_says(classifier: Classifier, predictor: Predictor) -> None:
+    evaluation = evaluate(predictor, "digits", split="val")
     (split,) = evaluation.splits
     quick = quick_scores(classifier.network, PREPROCESSING, split)
     assert quick["val_top1"] == pytest.approx(evaluation.scores.top1.value)
     assert quick["val_loss"] == pytest.approx(evaluation.scores.log_loss, rel=1e-5)
 
 
-def test_labels_follow_the_classifiers_order_of_names(classifier: Classifier) -> None:
-    straight = evaluate(classifier, "digits")
+def test_labels_follow_the_classifiers_order_of_names(classifier: Classifier, predictor: Predictor) -> None:
+    straight = evaluate(predictor, "digits")
     reordered = Classifier(classifier.network, PREPROCESSING, tuple("9876543210"))
-    swapped = evaluate(reordered, "digits")
+    swapped = evaluate(plain_predictor(reordered), "digits")
     assert np.array_equal(swapped.labels, 9 - straight.labels)
     assert np.array_equal(swapped.probabilities, straight.probabilities)
 
@@ -68,10 +76,8 @@ def test_the_data_may_lack_classes_and_write_accents_in_another_way() -> None:
     assert match_classes(["caf\u00e9"], ["dog", "cafe\u0301"]).tolist() == [1]
 
 
-def test_data_that_lack_classes_are_scored_over_the_others_and_it_is_said(
-    classifier: Classifier, tmp_path: Path
-) -> None:
-    whole = evaluate(classifier, "digits", split="all")
+def test_data_that_lack_classes_are_scored_over_the_others_and_it_is_said(predictor: Predictor, tmp_path: Path) -> None:
+    whole = evaluate(predictor, "digits", split="all")
     for name in ("7", "3"):
         (tmp_path / name).mkdir()
     pixels = np.concatenate([split.images.read(np.arange(len(split))) for split in whole.splits])
@@ -80,7 +86,7 @@ def test_data_that_lack_classes_are_scored_over_the_others_and_it_is_said(
     for index in chosen:
         Image.fromarray(pixels[index, 0]).save(tmp_path / str(whole.labels[index]) / f"{index}.png")
     (tmp_path / "5").mkdir()
-    part = evaluate(classifier, DataSpec(str(tmp_path), validation_fraction=0, test_fraction=0), split="all")
+    part = evaluate(predictor, DataSpec(str(tmp_path), validation_fraction=0, test_fraction=0), split="all")
     assert part.scores.top1.num_images == len(chosen)
     assert part.scores.top1.correct == (whole.probabilities[chosen].argmax(1) == whole.labels[chosen]).sum()
     assert [entry.name for entry in part.scores.classes if entry.num_images] == ["3", "7"]
@@ -90,26 +96,26 @@ def test_data_that_lack_classes_are_scored_over_the_others_and_it_is_said(
 
 
 def test_a_folder_without_splits_is_scored_whole_unless_a_split_is_asked_for(
-    classifier: Classifier, tmp_path: Path
+    predictor: Predictor, tmp_path: Path
 ) -> None:
     for index in range(20):
         (tmp_path / str(index % 2)).mkdir(exist_ok=True)
         pixels = np.random.default_rng(index).integers(0, 256, (8, 8), dtype=np.uint8)
         Image.fromarray(pixels).save(tmp_path / str(index % 2) / f"{index}.png")
-    whole = evaluate(classifier, str(tmp_path))
+    whole = evaluate(predictor, str(tmp_path))
     assert (whole.split, len(whole.labels)) == ("all", 20)
-    assert len(evaluate(classifier, str(tmp_path), split="val").labels) < 20
+    assert len(evaluate(predictor, str(tmp_path), split="val").labels) < 20
 
 
-def test_an_unknown_split_is_refused(classifier: Classifier) -> None:
+def test_an_unknown_split_is_refused(predictor: Predictor) -> None:
     with pytest.raises(ResnetkitError, match="no tset split"):
-        evaluate(classifier, "digits", split="tset")
+        evaluate(predictor, "digits", split="tset")
 
 
-def test_worst_mistakes_are_wrong_and_sorted(classifier: Classifier) -> None:
+def test_worst_mistakes_are_wrong_and_sorted(classifier: Classifier, predictor: Predictor) -> None:
     torch.nn.init.normal_(classifier.network.fc.weight, std=1.0)
-    evaluation = evaluate(classifier, "digits")
-    mistakes = worst_mistakes(classifier, evaluation, limit=7)
+    evaluation = evaluate(predictor, "digits")
+    mistakes = worst_mistakes(evaluation, classifier.class_names, limit=7)
     assert len(mistakes) == 7
     assert all(mistake.true_name != mistake.predicted_name for mistake in mistakes)
     confidences = [mistake.probability for mistake in mistakes]

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from torch import nn
 
 from resnetkit.classifier.classifier import Classifier
+from resnetkit.classifier.prediction import Predictor
 from resnetkit.errors import ResnetkitError
 from resnetkit.inference.engines import ENGINES, open_kind
+from resnetkit.inference.torch_engines import plain_predictor
 from resnetkit.models.catalog import CATALOG
 from resnetkit.models.spec import (
     ACT_AROUND_ADD,
@@ -60,7 +61,7 @@ STRUCTURES = {reduced(entry.spec): name for name, entry in reversed(CATALOG.item
 def check(classifier: Classifier, pixels: np.ndarray, engine: str) -> None:
     if ENGINES[engine].missing:
         pytest.skip(ENGINES[engine].missing)
-    expected = classifier.predictor.engine.probabilities(pixels)
+    expected = plain_predictor(classifier).probabilities(pixels)
     assert np.ptp(expected, axis=0).max() > 1e-4  # the images do not all get one answer
     opened = open_kind(
         ENGINES[engine],
@@ -69,7 +70,7 @@ def check(classifier: Classifier, pixels: np.ndarray, engine: str) -> None:
         batch_size=2,
         num_threads=1,
     )
-    np.testing.assert_allclose(opened.probabilities(pixels), expected, atol=2e-6)
+    np.testing.assert_allclose(Predictor.of(classifier, opened).probabilities(pixels), expected, atol=2e-6)
 
 
 @pytest.mark.parametrize("spec", STRUCTURES, ids=STRUCTURES.values())
@@ -150,7 +151,8 @@ def test_preprocessing_is_in_the_graph(
     classifier = make(SMALL, **settings)
     plain = make(SMALL)
     pixels = noise(classifier)
-    assert not np.allclose(plain.predictor.engine.probabilities(pixels), classifier.probabilities(torch.tensor(pixels)))
+    answers = [plain_predictor(one).probabilities(pixels) for one in (plain, classifier)]
+    assert not np.allclose(*answers)
     check(classifier, pixels, engine)
 
 

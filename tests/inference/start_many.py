@@ -24,7 +24,7 @@ BATCH_SIZE = 8
 def answer(engine: str, graph: bytes) -> None:
     sys.setswitchinterval(1e-6)
     opened = open_kind(ENGINES[engine], graph, image_shape=IMAGE_SHAPE, batch_size=BATCH_SIZE, num_threads=2)
-    opened.probabilities(np.zeros((BATCH_SIZE, *IMAGE_SHAPE), np.uint8))
+    opened.logits(np.zeros((BATCH_SIZE, *IMAGE_SHAPE), np.uint8))
 
 
 def start(engine: str, graph: bytes) -> int:

@@ -34,8 +34,8 @@ import numpy as np
 
 class Engine:
     name = "onnxruntime"
-    def probabilities(self, pixels):
-        return np.full((len(pixels), 3), 1 / 3, np.float32)
+    def logits(self, pixels):
+        return np.zeros((len(pixels), 1, 3), np.float32)
 
 def answers(graph, **settings): return Engine()
 def waits(graph, **settings): time.sleep(1000)
@@ -72,13 +72,13 @@ def test_no_engine_hangs_however_its_threads_meet(engine: str, make: Callable[..
 def test_every_engine_has_answered_in_the_opening_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     answered = []
 
-    def probabilities(pixels: np.ndarray) -> np.ndarray:
+    def logits(pixels: np.ndarray) -> np.ndarray:
         answered.append((threading.get_ident(), pixels.shape, pixels.dtype))
-        return np.full((len(pixels), 3), 1 / 3, np.float32)
+        return np.zeros((len(pixels), 1, 3), np.float32)
 
     from resnetkit.inference import graph_engines
 
-    opened = SimpleNamespace(name="new", probabilities=probabilities)
+    opened = SimpleNamespace(name="new", logits=logits)
     monkeypatch.setattr(graph_engines, "open_new", lambda graph, **settings: opened, raising=False)
     kind = EngineKind("new", (), "", "graph", "resnetkit.inference.graph_engines:open_new")
     assert open_kind(kind, b"", image_shape=(1, 20, 20), batch_size=4, num_threads=2) is opened

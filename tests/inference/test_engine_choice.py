@@ -12,13 +12,15 @@ import numpy as np
 import pytest
 import torch
 
-from resnetkit.classifier.classifier import Classifier, PlainNetwork, load_classifier
+from resnetkit.classifier.classifier import Classifier, load_classifier
+from resnetkit.classifier.decision import Decision
+from resnetkit.classifier.prediction import Predictor
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.inference import engine_choice, engines, graph_engines, remembered, trials
 from resnetkit.inference.engine_choice import open_engine, open_predictor
 from resnetkit.inference.engines import ENGINES
 from resnetkit.inference.remembered import Cache, user_folder
-from resnetkit.inference.torch_engines import TorchEngine
+from resnetkit.inference.torch_engines import TorchEngine, plain_predictor
 
 needs_onnxruntime = pytest.mark.skipif(
     bool(ENGINES["onnxruntime"].missing), reason=ENGINES["onnxruntime"].missing or "installed"
@@ -100,8 +102,8 @@ def test_a_changed_classifier_is_measured_anew(
     assert sum("checking the engine" in text for text in told) == 2
     assert not before & set(kept(file.parent))
     pixels = np.zeros((2, 3, 16, 16), np.uint8)
-    expected = classifier.predictor.engine.probabilities(pixels)
-    np.testing.assert_allclose(engine.probabilities(pixels), expected, atol=2e-6)
+    expected = plain_predictor(classifier).probabilities(pixels)
+    np.testing.assert_allclose(Predictor.of(classifier, engine).probabilities(pixels), expected, atol=2e-6)
 
 
 @needs_onnxruntime
@@ -150,7 +152,7 @@ def test_an_engine_that_disagrees_is_left_out_or_refused(
 
     def wrong(graph: bytes, **settings: int) -> Any:
         engine = opened(graph, **settings)
-        engine.probabilities = lambda pixels: type(engine).probabilities(engine, pixels)[:, ::-1]  # type: ignore
+        engine.logits = lambda pixels: type(engine).logits(engine, pixels)[:, :, ::-1]  # type: ignore
         return engine
 
     monkeypatch.setattr(graph_engines, "open_onnxruntime", wrong)
@@ -167,7 +169,7 @@ def test_where_every_engine_disagrees_the_network_itself_answers(
     classifier: Classifier, told: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine_choice, "TOLERANCES", {"fp32": -1.0})
-    assert isinstance(open_engine(classifier, tell=told.append), PlainNetwork)
+    assert open_engine(classifier, tell=told.append).network is classifier.network  # type: ignore[attr-defined]
     assert "no engine agrees with the network; it is used as it is, which is slower" in told
 
 
@@ -178,24 +180,16 @@ def test_in_bfloat16_the_engine_is_checked_and_remembered_apart(
     monkeypatch.setattr(engine_choice, "multiplies_bf16_fast", lambda: True)
     engine = open_engine(classifier, precision="bf16", cache=Cache.beside(file), tell=told.append)
     pixels = np.random.default_rng(0).integers(0, 256, (4, 3, 16, 16), dtype=np.uint8)
-    assert (
-        np.abs(
-            engine.probabilities(pixels)
-            - PlainNetwork(classifier.network, classifier.preprocessing).probabilities(pixels)
-        ).max()
-        > 1e-5
-    )
+    assert np.abs(engine.logits(pixels) - plain_predictor(classifier).engine.logits(pixels)).max() > 1e-5
     assert told[0].startswith("checking the engine torch in bf16 for this classifier")
     assert told[1].startswith("engine torch in bf16: its probabilities are the float32 network's within ")
     assert told[1].endswith(" of 8 check images")
     monkeypatch.setattr(engine_choice, "choose", None)
     again = open_engine(classifier, precision="bf16", cache=Cache.beside(file), tell=told.append)
-    assert np.array_equal(again.probabilities(pixels), engine.probabilities(pixels))
+    assert np.array_equal(again.logits(pixels), engine.logits(pixels))
     assert len(told) == 2
-    assert (
-        open_engine(classifier, "torch", cache=Cache.beside(file), tell=told.append).probabilities(pixels)
-        != engine.probabilities(pixels)
-    ).any()
+    in_float32 = open_engine(classifier, "torch", cache=Cache.beside(file), tell=told.append)
+    assert (in_float32.logits(pixels) != engine.logits(pixels)).any()
 
 
 def test_where_none_is_close_enough_in_bfloat16_that_is_an_error_and_not_float32(
@@ -244,26 +238,29 @@ def test_a_choice_that_cannot_be_kept_is_used_and_said(
 @needs_onnxruntime
 def test_the_predictor_answers_as_the_classifier(file: Path, told: list[str]) -> None:
     images = [np.random.default_rng(i).integers(0, 256, (20, 30, 3), dtype=np.uint8) for i in range(5)]
-    expected = load_classifier(file).predict_proba(images)
+    expected = plain_predictor(load_classifier(file)).predict_proba(images)
     for _ in range(2):  # as measured, and as remembered
         predictor = open_predictor(file.parent, engine="onnxruntime", device="cpu", tell=told.append)
         np.testing.assert_allclose(predictor.predict_proba(images), expected, atol=2e-6)
         assert predictor.class_names == load_classifier(file).class_names
 
 
-def test_a_classifier_uses_the_engine_it_is_given(classifier: Classifier, only: Callable[..., None]) -> None:
-    pixels = torch.randint(0, 256, (3, 3, 16, 16), dtype=torch.uint8)
-    expected = classifier.probabilities(pixels)
-    classifier.engine = open_engine(classifier, "torch")
-    torch.testing.assert_close(classifier.probabilities(pixels), expected, rtol=0, atol=2e-6)
-    assert classifier.predictor.engine is classifier.engine
-    mirrored = replace(classifier, preprocessing=replace(classifier.preprocessing, average_mirrored=True))
-    assert mirrored.engine is None  # it would still answer for the old preprocessing
+@needs_onnxruntime
+def test_the_classifiers_decision_is_what_makes_answers_of_any_engines_logits(
+    classifier: Classifier, file: Path, told: list[str]
+) -> None:
+    images = [np.random.default_rng(i).integers(0, 256, (20, 30, 3), dtype=np.uint8) for i in range(3)]
+    usual = plain_predictor(classifier).predict_proba(images)
+    replace(classifier, decision=Decision(temperature=3.0)).save(file)
+    for engine in ("torch", "onnxruntime", "onnxruntime"):  # as it is, as measured, and as remembered
+        predictor = open_predictor(file, engine=engine, device="cpu", tell=told.append)
+        cooled = usual ** (1 / 3)
+        np.testing.assert_allclose(predictor.predict_proba(images), cooled / cooled.sum(1, keepdims=True), atol=2e-6)
 
 
 PREDICT = """
 import sys
-from resnetkit.inference.opening import open_predictor
+from resnetkit.inference.engine_choice import open_predictor
 predictor = open_predictor(sys.argv[1], engine="onnxruntime", batch_size=1)
 print(predictor.engine.name, predictor.predict([sys.argv[2]])[0].probability, "torch" in sys.modules)
 """

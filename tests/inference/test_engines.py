@@ -11,9 +11,11 @@ from unittest.mock import MagicMock
 import numpy as np
 import pytest
 
+from resnetkit.classifier.prediction import Predictor
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.inference import engines, graph_engines
 from resnetkit.inference.engines import ENGINES, NAMES, find_kinds, open_kind
+from resnetkit.inference.torch_engines import plain_predictor
 
 
 @pytest.mark.parametrize("name", ENGINES)
@@ -38,12 +40,13 @@ def test_every_engine_agrees_with_the_network_for_any_number_of_images(
     assert engine.name == name
     for number in (1, 2, 5):
         pixels = noise(classifier, number)
-        answer = engine.probabilities(pixels)
-        assert answer.dtype == np.float32
-        np.testing.assert_allclose(answer, classifier.predictor.engine.probabilities(pixels), atol=2e-6)
-        again = engine.probabilities(noise(classifier, 3))
-        assert answer.shape == (number, 3)  # an answer is the caller's, not a buffer that the next call overwrites
-        assert np.array_equal(engine.probabilities(noise(classifier, 3)), again)
+        logits = engine.logits(pixels)
+        assert (logits.dtype, logits.shape) == (np.float32, (number, 2, 3))
+        answer, expected = Predictor.of(classifier, engine), plain_predictor(classifier)
+        np.testing.assert_allclose(logits, expected.engine.logits(pixels), atol=2e-5)
+        np.testing.assert_allclose(answer.probabilities(pixels), expected.probabilities(pixels), atol=2e-6)
+        again = engine.logits(noise(classifier, 3))  # an answer is the caller's, not a buffer that the next overwrites
+        assert np.array_equal(engine.logits(noise(classifier, 3)), again)
 
 
 @pytest.mark.parametrize("name", ["openvino", "torch"])
@@ -71,11 +74,13 @@ def test_in_bfloat16_an_engine_agrees_less_exactly(
     except RuntimeError as error:
         pytest.skip(str(error))
     pixels = noise(classifier, 5)
-    answer, expected = engine.probabilities(pixels), classifier.predictor.engine.probabilities(pixels)
+    answer, expected = (
+        Predictor.of(classifier, engine).probabilities(pixels),
+        plain_predictor(classifier).probabilities(pixels),
+    )
     assert answer.dtype == np.float32
     np.testing.assert_allclose(answer, expected, atol=0.02)
     assert np.abs(answer - expected).max() > 1e-5  # it is not float32 after all
-    np.testing.assert_allclose(answer.sum(1), 1, atol=1e-6)  # but the softmax is
 
 
 @pytest.mark.parametrize(
@@ -111,8 +116,7 @@ def test_every_layer_computes_in_bfloat16(variation: str) -> None:
     )
     # Logits but for a constant, because fresh weights make all classes about as probable.
     answer, expected = (
-        logits - logits.mean()
-        for logits in map(np.log, (engine.probabilities(pixels), classifier.predictor.engine.probabilities(pixels)))
+        logits - logits.mean() for logits in (engine.logits(pixels), plain_predictor(classifier).engine.logits(pixels))
     )
     assert np.abs(answer - expected).max() < 0.2 * np.abs(expected).max()
 
@@ -157,7 +161,9 @@ def test_images_divided_among_threads_keep_their_order(
     )
     pixels = noise(classifier, 23)
     np.testing.assert_allclose(
-        engine.probabilities(pixels), classifier.predictor.engine.probabilities(pixels), atol=2e-6
+        Predictor.of(classifier, engine).probabilities(pixels),
+        plain_predictor(classifier).probabilities(pixels),
+        atol=2e-6,
     )
 
 
@@ -174,9 +180,9 @@ def test_an_answer_is_not_overwritten_by_the_next(make: Callable[..., Any], nois
         batch_size=1,
         num_threads=1,
     )
-    first = engine.probabilities(noise(classifier, 1))
+    first = engine.logits(noise(classifier, 1))
     kept = first.copy()
-    engine.probabilities(255 - noise(classifier, 1))
+    engine.logits(255 - noise(classifier, 1))
     assert np.array_equal(first, kept)
 
 
@@ -246,10 +252,10 @@ def test_a_compiled_network_has_its_weights_as_constants(make: Callable[..., Any
         num_threads=1,
     )
     pixels = noise(classifier, 2)
-    before = engine.probabilities(pixels)
+    before = engine.logits(pixels)
     for parameter in engine.network._orig_mod.parameters():
         parameter.data.zero_()
-    assert np.array_equal(engine.probabilities(pixels), before)
+    assert np.array_equal(engine.logits(pixels), before)
 
 
 def test_without_a_compiler_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 
 from resnetkit.errors import ResnetkitError
+from resnetkit.graphs.agreement import Agreement
 from resnetkit.inference import remembered as cache_module
 from resnetkit.inference.engines import ENGINES
 from resnetkit.inference.remembered import Cache, Record, make_key, user_folder
 from resnetkit.inference.trials import Trial
 
 KINDS = tuple(ENGINES.values())
-RECORD = Record("onnxruntime", (Trial("onnxruntime", 1e-7, 0.01), Trial("torch", problem="no")), b"graph")
+RECORD = Record(
+    "onnxruntime", (Trial("onnxruntime", Agreement(1e-6, 1e-7, 0, 8), 0.01), Trial("torch", problem="no")), b"graph"
+)
 DIGEST = hashlib.sha256(b"").hexdigest()  # of the file below
 
 

@@ -7,13 +7,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from resnetkit.classifier.prediction import Engine
+from resnetkit.classifier.decision import Decision
+from resnetkit.classifier.engine import Engine
+from resnetkit.graphs.agreement import Agreement
 from resnetkit.images.spec import Preprocessing
-from resnetkit.inference.trials import TOLERANCES, Trial, check_images, choose, compare, pick
+from resnetkit.inference.trials import TOLERANCES, Trial, check_images, choose, compare, find_disagreement, pick
 
 TOLERANCE = TOLERANCES["fp32"]
 IMAGES = np.zeros((4, 1, 2, 2), np.uint8)
 TRUTH = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.2, 0.2, 0.6], [0.4, 0.35, 0.25]], np.float32)
+
+
+def logits(probabilities: np.ndarray) -> np.ndarray:
+    """Logits of one view that make these probabilities."""
+    return np.log(np.clip(probabilities, 1e-30, None))[:, None]
 
 
 @dataclass
@@ -34,16 +41,16 @@ class Pretended:
     answer: np.ndarray = field(default_factory=lambda: TRUTH)
     calls: int = 0
 
-    def probabilities(self, pixels: np.ndarray) -> np.ndarray:
+    def logits(self, pixels: np.ndarray) -> np.ndarray:
         self.clock.now += self.seconds[self.calls % len(self.seconds)]
         self.calls += 1
-        return self.answer[: len(pixels)]
+        return logits(self.answer[: len(pixels)])
 
 
 def run(clock: Clock, *engines: Engine, tolerance: float = TOLERANCE, **openers: Callable[[], Engine]) -> Any:
     reference = Pretended("network", clock, (0.0,))
     opened = {**{e.name: lambda e=e: e for e in engines}, **openers}
-    return choose(opened, reference, IMAGES, 2, tolerance=tolerance, clock=clock)
+    return choose(opened, reference, IMAGES, 2, decision=Decision(), tolerance=tolerance, clock=clock)
 
 
 def test_the_fastest_is_taken() -> None:
@@ -54,8 +61,8 @@ def test_the_fastest_is_taken() -> None:
 
 
 def test_among_equally_fast_ones_the_first_is_taken() -> None:
-    assert pick((Trial("a", 0, 1.02), Trial("b", 0, 1.0))) == "a"
-    assert pick((Trial("a", 0, 1.05), Trial("b", 0, 1.0))) == "b"
+    assert pick((Trial("a", seconds=1.02), Trial("b", seconds=1.0))) == "a"
+    assert pick((Trial("a", seconds=1.05), Trial("b", seconds=1.0))) == "b"
 
 
 def test_one_slow_round_decides_nothing() -> None:
@@ -78,7 +85,7 @@ def test_one_engine_alone_is_checked_but_not_timed() -> None:
     choice = run(clock, engine)
     assert choice.engine is engine
     assert engine.calls == 2  # with the check images, and with as many as will be computed at once
-    assert choice.trials == (Trial("a", 0.0, num_turned=0),)
+    assert choice.trials == (Trial("a", Agreement(0.0, 0.0, num_turned=0, num_images=4)),)
 
 
 def test_an_engine_that_disagrees_is_left_out_with_the_difference() -> None:
@@ -86,23 +93,23 @@ def test_an_engine_that_disagrees_is_left_out_with_the_difference() -> None:
     off = TRUTH + np.array([[0.01, -0.01, 0]], np.float32)
     choice = run(clock, Pretended("fast", clock, (0.1,), off), Pretended("slow", clock))
     assert choice.engine.name == "slow"
-    assert choice.trials[0].max_difference == pytest.approx(0.01, rel=1e-3)
+    assert choice.trials[0].agreement.max_difference == pytest.approx(0.01, rel=1e-3)
     assert "differs from the network by up to 1.0e-02" in choice.trials[0].problem
 
 
 def test_an_engine_must_agree_on_as_many_images_as_it_will_be_given() -> None:
     class Divides(Pretended):
-        def probabilities(self, pixels: np.ndarray) -> np.ndarray:
+        def logits(self, pixels: np.ndarray) -> np.ndarray:
             if len(pixels) == 2:
                 raise MemoryError("no room for two")
-            return super().probabilities(pixels)
+            return super().logits(pixels)
 
     clock = Clock()
     choice = run(clock, Divides("fast", clock, (0.1,)), Pretended("slow", clock))
     assert choice.engine.name == "slow"
     assert choice.trials[0].problem == "MemoryError: no room for two"
     odd = Pretended("odd", clock, (0.1,))
-    odd.probabilities = lambda pixels: TRUTH if len(pixels) == 4 else TRUTH[:2] + 0.01  # type: ignore[method-assign]
+    odd.logits = lambda pixels: logits(TRUTH if len(pixels) == 4 else TRUTH[:2, ::-1])  # type: ignore[method-assign]
     assert run(clock, odd, Pretended("slow", clock)).engine.name == "slow"
 
 
@@ -112,8 +119,8 @@ def test_a_less_exact_precision_is_given_its_own_tolerance() -> None:
     assert run(clock, Pretended("a", clock, answer=rounded)).engine is None
     choice = run(clock, Pretended("a", clock, answer=rounded), tolerance=TOLERANCES["bf16"])
     assert choice.engine.name == "a"
-    assert choice.trials[0].max_difference == pytest.approx(0.03, rel=1e-3)
-    assert choice.trials[0].num_turned == 1  # two classes that were 0.05 apart; counted, and allowed
+    assert choice.trials[0].agreement.max_difference == pytest.approx(0.03, rel=1e-3)
+    assert choice.trials[0].agreement.num_turned == 1  # two classes that were 0.05 apart; counted, and allowed
     wrong = Pretended("a", clock, answer=TRUTH[:, ::-1])
     assert run(clock, wrong, tolerance=TOLERANCES["bf16"]).engine is None
 
@@ -142,27 +149,40 @@ def test_where_none_can_be_used_there_is_none() -> None:
         (TRUTH + np.float32(TOLERANCE / 2), True),
         (TRUTH + np.float32(TOLERANCE * 2), False),
         (np.full_like(TRUTH, np.nan), False),
-        (TRUTH[:, :2], False),
-        (TRUTH[:3], False),
     ],
 )
 def test_what_counts_as_agreement(answer: np.ndarray, fine: bool) -> None:
-    assert (compare("a", answer, TRUTH, TOLERANCE).problem == "") is fine
+    assert (find_disagreement(answer, TRUTH, TOLERANCE) == "") is fine
+
+
+@pytest.mark.parametrize("part", [np.s_[:, :, :2], np.s_[:3], np.s_[:, [0, 0]]], ids=["classes", "images", "views"])
+def test_logits_of_another_shape_are_no_answer(part: object) -> None:
+    odd = logits(TRUTH)[part]  # type: ignore[index]
+    trial = compare("a", odd, logits(TRUTH), Decision(), TOLERANCE)
+    assert trial == Trial("a", problem=f"gives {odd.shape} logits instead of (4, 1, 3)")
+
+
+def test_answers_are_compared_as_the_classifier_decides() -> None:
+    """A difference that is none in the answer of a cool classifier is one in that of a sure one."""
+    truth = np.array([[[0.0, 1.0]]], np.float32)
+    off = truth + np.array([[[0, 0.001]]], np.float32)
+    problems = [compare("a", off, truth, Decision(temperature), TOLERANCE).problem for temperature in (1.0, 100.0)]
+    assert problems[0].startswith("differs from the network by up to 2.0e-04")
+    assert problems[1] == ""
 
 
 def test_only_a_clear_answer_must_keep_its_class() -> None:
     tied = np.array([[0.5, 0.5 - TOLERANCE / 4]], np.float32)
-    agreed = compare("a", tied[:, ::-1].copy(), tied, TOLERANCE)
-    assert (agreed.problem, agreed.num_turned) == ("", 1)
+    assert find_disagreement(tied[:, ::-1], tied, TOLERANCE) == ""
     # The most that the tolerance lets through: beyond it a turned answer is a difference already.
     clear = np.array([[0.5, 0.5 - 1.5 * TOLERANCE]], np.float32)
     turned = clear + np.array([[-0.8, 0.8]], np.float32) * np.float32(TOLERANCE)
-    assert "another class" in compare("a", turned, clear, TOLERANCE).problem
+    assert "another class" in find_disagreement(turned, clear, TOLERANCE)
 
 
 def test_one_class_always_agrees() -> None:
-    ones = np.ones((2, 1), np.float32)
-    assert compare("a", ones, ones, TOLERANCE) == Trial("a", 0.0, num_turned=0)
+    one = np.ones((2, 1, 1), np.float32)
+    assert compare("a", one, one, Decision(), TOLERANCE) == Trial("a", Agreement(0.0, 0.0, 0, 2))
 
 
 @pytest.mark.parametrize(("size", "channels"), [(32, 3), (28, 1), (1, 3)])

@@ -29,10 +29,12 @@ from resnetkit.anatomy.table import describe
 from resnetkit.anatomy.text_picture import block_text, network_text
 from resnetkit.anatomy.wiring import BlockWiring, NetworkWiring, Step, wire
 from resnetkit.classifier.classifier import Classifier, load_classifier
+from resnetkit.classifier.prediction import Predictor
 from resnetkit.config import from_dict, to_dict
 from resnetkit.graphs.folding import fold
 from resnetkit.images.spec import Preprocessing
 from resnetkit.inference.engines import ENGINES, open_kind
+from resnetkit.inference.torch_engines import plain_predictor
 from resnetkit.models.attention import EfficientChannelGate, SqueezeExcite
 from resnetkit.models.block import Joiner, ResidualBlock
 from resnetkit.models.layers import Subsample, ZeroPad
@@ -245,11 +247,11 @@ def test_the_onnx_graph_answers_as_the_network(spec: ResNetSpec) -> None:
         return  # no classifier has such a network
     classifier = classifier_of(spec)
     pixels = np.random.default_rng(0).integers(0, 256, (4, spec.in_channels, SIZE, SIZE), dtype=np.uint8)
-    expected = classifier.probabilities(torch.from_numpy(pixels)).numpy()
+    expected = plain_predictor(classifier).probabilities(pixels)
     assert np.ptp(expected, axis=0).max() > 1e-4  # the images do not all get one answer
     graph, shape = write_graph(classifier), pixels.shape[1:]
     engine = open_kind(ENGINES["onnxruntime"], graph, image_shape=shape, batch_size=4, num_threads=1)
-    np.testing.assert_allclose(engine.probabilities(pixels), expected, atol=1e-5)
+    np.testing.assert_allclose(Predictor.of(classifier, engine).probabilities(pixels), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("meaning", MEANINGS, ids=lambda meaning: meaning.name)

@@ -16,7 +16,9 @@ from resnetkit.classifier.classifier import load_classifier
 from resnetkit.cli.app import main
 from resnetkit.config import override
 from resnetkit.errors import Code, ResnetkitError
+from resnetkit.evaluation.scoring import BATCH_SIZE
 from resnetkit.images.spec import Limits
+from resnetkit.inference.torch_engines import plain_predictor
 from resnetkit.runs.events import Listener, StepReport
 from resnetkit.runs.folder import RunFolder
 from resnetkit.training import batches, loop, run
@@ -62,7 +64,7 @@ def test_a_run_leaves_a_complete_folder_that_agrees_with_itself(
     assert "epoch 3" in (result.run / "log.txt").read_text()
 
     classifier = load_classifier(result.run)
-    evaluation = resnetkit.evaluate(classifier, "digits")
+    evaluation = resnetkit.evaluate(plain_predictor(classifier, batch_size=BATCH_SIZE), "digits")
     assert evaluation.scores == result.scores["test"]
     # The best epoch's score is the classifier's own.
     best = max(row["val_top1"] for row in listener.rows)

@@ -20,6 +20,7 @@ from resnetkit.benchmarking.results import PASSES_OF_TRAINING, Benchmark, Row, w
 from resnetkit.benchmarking.target import Subject
 from resnetkit.benchmarking.timing import Work, time_rounds
 from resnetkit.benchmarking.workloads import PredictionWork, TrainingWork, make_data
+from resnetkit.classifier.prediction import Predictor
 from resnetkit.config import to_dict
 from resnetkit.errors import ResnetkitError, first_line
 from resnetkit.images.spec import Preprocessing
@@ -139,8 +140,8 @@ class _Bench:
             classifier = self.subject.classifier
             sized = replace(classifier, preprocessing=_resized(classifier.preprocessing, case.image_size_px))
             plan = self.plan
-            sized.engine = open_engine(sized, plan.engine, precision=plan.precision, batch_size=case.batch_size)
-            return PredictionWork(sized, case.batch_size)
+            engine = open_engine(sized, plan.engine, precision=plan.precision, batch_size=case.batch_size)
+            return PredictionWork(Predictor.of(sized, engine), case.batch_size)
         recipe = self.subject.recipe
         preprocessing = _resized(recipe.preprocessing, case.image_size_px)
         recipe = replace(recipe, preprocessing=preprocessing, batch_size=case.batch_size)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from resnetkit.classifier.classifier import Classifier
+from resnetkit.classifier.prediction import Predictor
 from resnetkit.data.batches import Shard
 from resnetkit.data.types import LoadedData, Split
 from resnetkit.images.types import ArrayImages, Images, Indices, UInt8Images, empty_images
@@ -147,26 +147,25 @@ class TrainingWork:
 
 @dataclass
 class PredictionWork:
-    """Answers of a classifier and its engine for one batch of preprocessed images: uint8 in, probabilities out."""
+    """Answers for one batch of preprocessed images: uint8 in, probabilities out."""
 
-    classifier: Classifier
+    predictor: Predictor
     batch_size: int
 
     def __post_init__(self) -> None:
-        preprocessing = self.classifier.preprocessing
-        shape = (self.batch_size, *preprocessing.image_shape)
-        self._pixels = torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+        shape = (self.batch_size, *self.predictor.preprocessing.image_shape)
+        self._pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
 
     @property
     def engine(self) -> str:
         """What computes."""
-        return "torch" if self.classifier.engine is None else self.classifier.engine.name
+        return self.predictor.engine.name
 
     def __call__(self, num_steps: int) -> list[float]:
         """Answer that many times; the seconds each took."""
         seconds = []
         for _ in range(num_steps):
             started = time.perf_counter()
-            self.classifier.probabilities(self._pixels).cpu()
+            self.predictor.probabilities(self._pixels)
             seconds.append(time.perf_counter() - started)
         return seconds

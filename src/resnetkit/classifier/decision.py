@@ -34,8 +34,8 @@ class Decision:
     def probabilities(self, logits: Logits) -> Probabilities:
         """Return the class probabilities ``(N, K)`` for the logits ``(N, V, K)`` of V views of each image.
 
-        They are the mean of the views' softmax, computed in float64 and rounded once. Logits of which one is infinite
-        or no number give probabilities that are no numbers.
+        They are the mean of the views' softmax, computed in float64 and rounded once. A logit that is NaN or +inf
+        makes all probabilities of its image NaN.
 
         >>> Decision().probabilities(np.zeros((1, 1, 4), np.float32))
         array([[0.25, 0.25, 0.25, 0.25]], dtype=float32)

@@ -1,6 +1,6 @@
 """From images to answers: decoding in threads, in order and in bounded memory, while an engine computes.
 
-No torch here: what computes the probabilities is an :class:`Engine`, and some need none.
+No torch here: what computes the logits is an :class:`~resnetkit.classifier.engine.Engine`, and some need none.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
+from resnetkit.classifier.decision import Decision, Probabilities
+from resnetkit.classifier.engine import Engine
+from resnetkit.data.seen import SeenImages
 from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.images.decoding import UnreadableImage, decode_for_use
 from resnetkit.images.image_inputs import Decodable, ImageInput, check_are_several, name_of, take_image
@@ -25,26 +27,15 @@ from resnetkit.images.preprocessing import prepare_for_evaluation
 from resnetkit.images.spec import Limits, Preprocessing
 from resnetkit.images.types import UInt8Images
 
-Probabilities = npt.NDArray[np.float32]
+if TYPE_CHECKING:
+    from resnetkit.classifier.classifier import Classifier
+    from resnetkit.classifier.file import Description
 
 BATCH_SIZE = 64
 # How many batches are decoded while one is computed; two keep the engine fed where files differ in size.
 BATCHES_AHEAD = 2
 MAX_DECODERS = 16
 COLOUR_LOST = "has colour, which the classifier does not see"
-
-
-class Engine(Protocol):
-    """What computes a classifier's probabilities."""
-
-    @property
-    def name(self) -> str:
-        """Which engine it is, e.g. ``onnxruntime``."""
-        ...
-
-    def probabilities(self, pixels: UInt8Images) -> Probabilities:
-        """Class probabilities ``(N, K)`` of preprocessed images, uint8 ``(N, C, S, S)``."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -76,7 +67,7 @@ class Prediction:
         return self.top[0][1] if self.top else None
 
 
-class _Staged(NamedTuple):
+class _Prepared(NamedTuple):
     """An image's pixels ``(C, S, S)``, or why there are none."""
 
     pixels: UInt8Images | None
@@ -86,12 +77,29 @@ class _Staged(NamedTuple):
 
 @dataclass(frozen=True)
 class Predictor:
-    """Classifies images: preprocessing, an engine, and class names."""
+    """Classifies images: prepares them, asks an engine, decides, and names the classes.
+
+    Attributes:
+        limits: images beyond these are refused.
+        seen: the images that the weights have met, for honest scores; None where that is not known.
+    """
 
     engine: Engine
     preprocessing: Preprocessing
     class_names: tuple[str, ...]
+    decision: Decision = field(default_factory=Decision)
     limits: Limits = field(default_factory=Limits)
+    seen: SeenImages | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, classifier: Classifier | Description, engine: Engine) -> Predictor:
+        """Answer for a classifier, or for what its file says of it, with an engine that was opened for it."""
+        said = classifier
+        return cls(engine, said.preprocessing, said.class_names, said.decision, said.limits, said.seen)
+
+    def probabilities(self, pixels: UInt8Images) -> Probabilities:
+        """Class probabilities ``(N, K)`` of images prepared already, uint8 ``(N, C, S, S)``."""
+        return self.decision.probabilities(self.engine.logits(pixels))
 
     def predict_proba(self, images: Iterable[ImageInput], *, batch_size: int = BATCH_SIZE) -> Probabilities:
         """Class probabilities ``(N, K)`` of images: paths, bytes of image files, open binary files, PIL images, uint8
@@ -124,22 +132,22 @@ class Predictor:
 
     def _answers(
         self, images: Iterable[ImageInput], batch_size: int, *, refuses: bool = False
-    ) -> Iterator[tuple[str, _Staged, Probabilities | None]]:
+    ) -> Iterator[tuple[str, _Prepared, Probabilities | None]]:
         """Each image's name, the image, and its probabilities ``(K,)``; None where it cannot be read."""
         require(batch_size >= 1, f"batch_size must be at least 1, got {batch_size}")
         check_are_several(images)
         ahead = BATCHES_AHEAD * batch_size if isinstance(images, Sequence) else 0
         with _decoders() as pool:
-            staged: deque[tuple[str, Future[_Staged]]] = deque()
+            prepared: deque[tuple[str, Future[_Prepared]]] = deque()
             numbered = enumerate(images)
             while True:
-                wanted = batch_size + ahead - len(staged)
-                staged.extend(
-                    (name_of(i, image), self._staging(pool, image)) for i, image in itertools.islice(numbered, wanted)
+                wanted = batch_size + ahead - len(prepared)
+                prepared.extend(
+                    (name_of(i, image), self._preparing(pool, image)) for i, image in itertools.islice(numbered, wanted)
                 )
-                if not staged:
+                if not prepared:
                     return
-                batch = [staged.popleft() for _ in range(min(batch_size, len(staged)))]
+                batch = [prepared.popleft() for _ in range(min(batch_size, len(prepared)))]
                 rows = [(source, future.result()) for source, future in batch]
                 for source, image in rows:
                     if refuses and image.pixels is None:
@@ -147,12 +155,12 @@ class Predictor:
                             Code.DATA, f"image {source} {image.problem}", fix="leave it out, or use predict()"
                         )
                 readable = [image.pixels for _, image in rows if image.pixels is not None]
-                answers = iter(self.engine.probabilities(np.stack(readable)) if readable else ())
+                answers = iter(self.probabilities(np.stack(readable)) if readable else ())
                 for source, image in rows:
                     yield source, image, None if image.pixels is None else next(answers)
 
-    def _staging(self, pool: ThreadPoolExecutor, image: ImageInput) -> Future[_Staged]:
-        done: Future[_Staged] = Future()
+    def _preparing(self, pool: ThreadPoolExecutor, image: ImageInput) -> Future[_Prepared]:
+        done: Future[_Prepared] = Future()
         try:
             taken = take_image(image)  # here and not in a thread: the same open file may stand in the input twice
         except ResnetkitError as error:
@@ -161,18 +169,18 @@ class Predictor:
         if isinstance(taken, Image.Image):
             # Pillow decodes an opened image when its pixels are first asked for, which no two threads may do at once,
             # and the same image may stand in the input twice.
-            done.set_result(self._stage(taken))
+            done.set_result(self._prepare(taken))
             return done
-        return pool.submit(self._stage, taken)
+        return pool.submit(self._prepare, taken)
 
-    def _stage(self, image: Decodable) -> _Staged:
+    def _prepare(self, image: Decodable) -> _Prepared:
         wanted = self.preprocessing
         try:
             decoded = decode_for_use(image, self.limits, wanted)
             note = COLOUR_LOST if decoded.loses_colour else ""
-            return _Staged(prepare_for_evaluation(decoded.image, wanted), note=note)
+            return _Prepared(prepare_for_evaluation(decoded.image, wanted), note=note)
         except UnreadableImage as error:
-            return _Staged(None, problem=str(error))
+            return _Prepared(None, problem=str(error))
 
     def _ranked(self, probabilities: Probabilities, top: int) -> tuple[tuple[str, float], ...]:
         order = np.argsort(-probabilities, kind="stable")[:top]

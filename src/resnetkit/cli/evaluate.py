@@ -76,6 +76,7 @@ def evaluate(
       resnetkit evaluate resnet20-12fca82f.th cifar10
       resnetkit evaluate weights.pth my_photos --model resnet50_v1 --class-names names.txt
     """
+    from resnetkit.classifier.prediction import Predictor
     from resnetkit.data.loading import open_data
     from resnetkit.errors import require
     from resnetkit.evaluation import scoring
@@ -96,8 +97,8 @@ def evaluate(
         split = "val"  # the data's own test images, which watched over this training
     for text in source.told():
         tell(text)
-    loaded.engine = computing.open_engine(loaded, cache)
-    evaluation = scoring.evaluate(loaded, source, split=split, num_recorded=num_recorded, progress=True)
+    predictor = Predictor.of(loaded, computing.open_engine(loaded, cache))
+    evaluation = scoring.evaluate(predictor, source, split=split, num_recorded=num_recorded, progress=True)
     for text in evaluation.warnings:
         warn(text)
     if json:

@@ -13,7 +13,9 @@ from resnetkit.terminal import warn
 
 if TYPE_CHECKING:
     from resnetkit.classifier.classifier import Classifier
-    from resnetkit.classifier.prediction import Engine, Predictor, Probabilities
+    from resnetkit.classifier.decision import Logits
+    from resnetkit.classifier.engine import Engine
+    from resnetkit.classifier.prediction import Predictor
     from resnetkit.images.types import UInt8Images
     from resnetkit.inference.remembered import Cache
 
@@ -97,12 +99,13 @@ def open_and_warn(source: str, reading: Reading) -> Classifier:
     return classifier
 
 
-def open_with_engine(source: str, reading: Reading, computing: Computing) -> Classifier:
+def open_with_engine(source: str, reading: Reading, computing: Computing) -> Predictor:
     """:func:`open_and_warn` for anybody's weights, with an engine."""
+    from resnetkit.classifier.prediction import Predictor
+
     computing.check()
     classifier = open_and_warn(source, reading)
-    classifier.engine = computing.open_engine(classifier)
-    return classifier
+    return Predictor.of(classifier, computing.open_engine(classifier))
 
 
 def open_for_prediction(
@@ -118,7 +121,7 @@ def open_for_prediction(
         return _open_on_demand(source, reading, computing)
     file = _own_file(source)
     if file is None or reading.describes_weights:
-        return open_with_engine(source, reading, computing).predictor
+        return open_with_engine(source, reading, computing)
     from resnetkit.classifier.file import read_description
 
     _warn(read_description(file).provenance)
@@ -127,18 +130,18 @@ def open_for_prediction(
 
 def _open_on_demand(source: str, reading: Reading, computing: Computing) -> Predictor:
     """As :func:`open_for_prediction`, but the engine waits for the first image, should one turn up after all."""
+    from resnetkit.classifier.prediction import Predictor
+
     file = _own_file(source)
     if file is None or reading.describes_weights:
         classifier = open_and_warn(source, reading)
-        classifier.engine = _EngineOnDemand(lambda: computing.open_engine(classifier))
-        return classifier.predictor
+        return Predictor.of(classifier, _EngineOnDemand(lambda: computing.open_engine(classifier)))
     from resnetkit.classifier.file import read_description
-    from resnetkit.classifier.prediction import Predictor
 
     description = read_description(file)
     _warn(description.provenance)
     engine = _EngineOnDemand(lambda: computing.open_predictor(file, reading.device).engine)
-    return Predictor(engine, description.preprocessing, description.class_names, description.limits)
+    return Predictor.of(description, engine)
 
 
 @dataclass(frozen=True)
@@ -155,8 +158,8 @@ class _EngineOnDemand:
     def name(self) -> str:
         return self._engine.name
 
-    def probabilities(self, pixels: UInt8Images) -> Probabilities:
-        return self._engine.probabilities(pixels)
+    def logits(self, pixels: UInt8Images) -> Logits:
+        return self._engine.logits(pixels)
 
 
 def _warn(provenance: Mapping[str, Any]) -> None:

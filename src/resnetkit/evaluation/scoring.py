@@ -6,21 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
-import torch
-from torch import nn
 
-from resnetkit.classifier.classifier import Classifier, class_probabilities
-from resnetkit.data.batches import evaluation_order, read_batches, resident_pixels
+from resnetkit.classifier.decision import Probabilities
+from resnetkit.classifier.prediction import Predictor
 from resnetkit.data.loading import DataSource, open_data
+from resnetkit.data.reading import evaluation_order, read_in_turn
 from resnetkit.data.spec import DataSpec
 from resnetkit.data.types import Split
 from resnetkit.errors import Code, ResnetkitError, did_you_mean, require
-from resnetkit.evaluation.metrics import SMALLEST_PROBABILITY, Scores, score
+from resnetkit.evaluation.metrics import Scores, score
 from resnetkit.evaluation.mistakes import Mistake
 from resnetkit.evaluation.recorded import as_recorded, holds_all, load_recorded
 from resnetkit.folders.names import alike, apart, listed, one_form
-from resnetkit.images.spec import Preprocessing
 from resnetkit.images.types import BadImage, Indices
 
 BATCH_SIZE = 256
@@ -46,7 +43,7 @@ class Evaluation:
     splits: tuple[Split, ...]
     scores: Scores | None
     trained_on: Scores | None
-    probabilities: npt.NDArray[np.float32]
+    probabilities: Probabilities
     labels: Indices
     num_watched: int = 0
     bad_images: tuple[BadImage, ...] = ()
@@ -59,14 +56,14 @@ class Evaluation:
 
 
 def evaluate(
-    classifier: Classifier,
+    predictor: Predictor,
     data: str | DataSpec | DataSource,
     *,
     split: str | None = None,
     num_recorded: int | None = None,
     progress: bool = False,
 ) -> Evaluation:
-    """Score a classifier on a data set or image folder.
+    """Score what answers for a classifier, from :func:`resnetkit.open_predictor`, on a data set or image folder.
 
     Images that it was trained on, known by their pixels, are scored apart.
 
@@ -82,11 +79,11 @@ def evaluate(
         ResnetkitError: where the split is missing, images cannot be read, or the classifier lacks a class of the data.
     """
     if isinstance(data, str):
-        data = DataSpec(data, limits=classifier.limits)
+        data = DataSpec(data, limits=predictor.limits)
         # To be scored, nothing need be held back: a folder without splits is scored whole.
         data = replace(data, validation_fraction=0.0, test_fraction=0.0) if split is None else data
-    source = data if isinstance(data, DataSource) else open_data(data, classifier.class_names)
-    sizes, seen = source.split_sizes, classifier.seen
+    source = data if isinstance(data, DataSource) else open_data(data, predictor.class_names)
+    sizes, seen = source.split_sizes, predictor.seen
     asked = split or ("test" if "test" in sizes else "all")
     names = list(sizes) if asked == "all" else [asked]
     is_recorded = num_recorded is not None and seen is not None and asked != "all" and bool(seen.packed(asked))
@@ -96,8 +93,8 @@ def evaluate(
             f"{source.name} has no {asked} split",
             fix=did_you_mean(asked, [*sizes, "all"]),
         )
-    match_classes(source.class_names, classifier.class_names)  # before any image is read
-    wanted = classifier.preprocessing
+    match_classes(source.class_names, predictor.class_names)  # before any image is read
+    wanted = predictor.preprocessing
     if is_recorded:
         assert seen is not None
         assert num_recorded is not None
@@ -108,9 +105,9 @@ def evaluate(
             asked, loaded = "test", as_recorded(loaded, seen, "test")
             told = "these are the images of its training: scored are those that it held back as test (--split all: all)"
             loaded = replace(loaded, warnings=(*loaded.warnings, told))
-    parts = [_answers(classifier, part, source.class_names) for part in loaded.splits.values()]
+    parts = [_answers(predictor, part, source.class_names) for part in loaded.splits.values()]
     evaluation = _judged(
-        classifier, asked, tuple(loaded.splits.values()), *map(np.concatenate, zip(*parts, strict=True))
+        predictor, asked, tuple(loaded.splits.values()), *map(np.concatenate, zip(*parts, strict=True))
     )
     told_too = _absent_classes(evaluation)
     if source.channels > wanted.channels:
@@ -118,18 +115,16 @@ def evaluate(
     return replace(evaluation, bad_images=loaded.bad_images, warnings=(*loaded.warnings, *told_too))
 
 
-def evaluate_split(classifier: Classifier, split: Split, class_names: Sequence[str]) -> Evaluation:
+def evaluate_split(predictor: Predictor, split: Split, class_names: Sequence[str]) -> Evaluation:
     """Score a classifier on a loaded split whose labels are positions in ``class_names``."""
-    return _judged(classifier, split.name, (split,), *_answers(classifier, split, class_names))
+    return _judged(predictor, split.name, (split,), *_answers(predictor, split, class_names))
 
 
-def _answers(
-    classifier: Classifier, split: Split, class_names: Sequence[str]
-) -> tuple[npt.NDArray[np.float32], Indices]:
+def _answers(predictor: Predictor, split: Split, class_names: Sequence[str]) -> tuple[Probabilities, Indices]:
     """Probabilities ``(N, K)`` and the labels ``(N,)`` as the classifier numbers the classes."""
-    labels = match_classes(class_names, classifier.class_names)[split.labels]
-    batches = read_batches(split, evaluation_order(len(split), BATCH_SIZE))
-    probabilities = np.concatenate([classifier.probabilities(batch.images).cpu().numpy() for batch in batches])
+    labels = match_classes(class_names, predictor.class_names)[split.labels]
+    batches = read_in_turn(split.images, evaluation_order(len(split), BATCH_SIZE))
+    probabilities = np.concatenate([predictor.probabilities(pixels) for pixels in batches])
     num_bad = np.count_nonzero(~np.isfinite(probabilities).all(1))
     require(
         num_bad == 0,
@@ -142,17 +137,17 @@ def _answers(
 
 
 def _judged(
-    classifier: Classifier,
+    predictor: Predictor,
     name: str,
     splits: tuple[Split, ...],
-    probabilities: npt.NDArray[np.float32],
+    probabilities: Probabilities,
     labels: Indices,
 ) -> Evaluation:
     """The scores of answers, apart for the images that the classifier was trained on."""
-    digests, seen = np.concatenate([split.digests for split in splits]), classifier.seen
+    digests, seen = np.concatenate([split.digests for split in splits]), predictor.seen
     is_old = np.zeros(len(digests), np.bool_) if seen is None else seen.trained_on(digests)
     scores, trained_on = (
-        score(probabilities[rows], labels[rows], classifier.class_names) if rows.any() else None
+        score(probabilities[rows], labels[rows], predictor.class_names) if rows.any() else None
         for rows in (~is_old, is_old)
     )
     num_watched = 0 if seen is None else int(seen.chose(digests).sum())
@@ -191,35 +186,7 @@ def match_classes(names: Sequence[str], known: Sequence[str]) -> Indices:
     return np.array([position[one_form(name)] for name in names], dtype=np.int64)
 
 
-def quick_scores(network: nn.Module, preprocessing: Preprocessing, split: Split) -> dict[str, float]:
-    """Scores of a network as training watches them.
-
-    ``val_loss`` in nats, ``val_top1``, and ``val_balanced_top1``, the mean recall of the classes that are there. An
-    answer that is not finite is a wrong one.
-    """
-    network.eval()
-    device = next(network.parameters()).device
-    loss_sum, rights = torch.zeros((), dtype=torch.float64, device=device), []
-    order, resident = evaluation_order(len(split), BATCH_SIZE), resident_pixels(split, device)
-    with torch.inference_mode():
-        for batch in read_batches(split, order, resident=resident):
-            labels = batch.labels.to(device, non_blocking=True)
-            images = batch.images.to(device, non_blocking=True)
-            probabilities = class_probabilities(network, images, preprocessing)
-            log_probabilities = probabilities.clamp_min(SMALLEST_PROBABILITY).log()
-            loss_sum += nn.functional.nll_loss(log_probabilities, labels, reduction="sum").double()
-            rights.append((probabilities.argmax(1) == labels) & probabilities.isfinite().all(1))
-    # Read at the end: each reading makes the host wait for a GPU.
-    is_right, counts = torch.cat(rights).cpu().numpy(), np.bincount(split.labels)
-    hits = np.bincount(split.labels, weights=is_right)
-    return {
-        "val_loss": float(loss_sum) / len(split),
-        "val_top1": float(is_right.mean()),
-        "val_balanced_top1": float((hits[counts > 0] / counts[counts > 0]).mean()),
-    }
-
-
-def worst_mistakes(classifier: Classifier, evaluation: Evaluation, *, limit: int = 24) -> list[Mistake]:
+def worst_mistakes(evaluation: Evaluation, class_names: Sequence[str], *, limit: int = 24) -> list[Mistake]:
     """The wrong answers on one split given with the most confidence, worst first."""
     (split,) = evaluation.splits
     predicted = evaluation.probabilities.argmax(1)
@@ -227,13 +194,12 @@ def worst_mistakes(classifier: Classifier, evaluation: Evaluation, *, limit: int
     wrong = np.flatnonzero(predicted != evaluation.labels)
     worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:limit]
     pixels = split.images.read(worst) if len(worst) else ()
-    names = classifier.class_names
     return [
         Mistake(
             identifier=split.identifiers[i],
             pixels=image,
-            true_name=names[evaluation.labels[i]],
-            predicted_name=names[predicted[i]],
+            true_name=class_names[evaluation.labels[i]],
+            predicted_name=class_names[predicted[i]],
             probability=float(confidence[i]),
             true_probability=float(evaluation.probabilities[i, evaluation.labels[i]]),
         )

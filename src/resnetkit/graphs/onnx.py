@@ -1,8 +1,8 @@
-"""A classifier as an ONNX graph: uint8 pixels ``(N, C, S, S)`` in, float32 probabilities ``(N, K)`` out.
+"""A classifier as an ONNX graph: uint8 pixels ``(N, C, S, S)`` in, float32 logits ``(N, V, K)`` of V views out.
 
-Normalisation, channel order, mirror averaging and softmax are part of the graph, batch norms are folded, N is free and
-S is fixed, so every padding is a number. One function per kind of layer says which nodes it is; a layer without one is
-an error, never an approximation.
+Normalisation, channel order and the mirror image are part of the graph, batch norms are folded, N is free and S is
+fixed, so every padding is a number. What answer the logits make, the classifier's decision says. One function per kind
+of layer says which nodes it is; a layer without one is an error, never an approximation.
 """
 
 from __future__ import annotations
@@ -83,17 +83,15 @@ def write_graph(classifier: Classifier) -> bytes:
     images = _normalize(graph, preprocessing)
     with torch.no_grad():
         logits = _write(network, graph, Map(images, preprocessing.channels, size, size)).name
-    answer = graph.add("Softmax", logits, axis=1)
-    if preprocessing.average_mirrored:
-        pair = graph.add("Reshape", answer, np.array([2, -1, num_classes]))
-        answer = graph.add("ReduceMean", pair, axes=[0], keepdims=0)
-    graph.add("Identity", answer, output=OUTPUT)
+    num_views = 2 if preprocessing.average_mirrored else 1
+    views = graph.add("Reshape", logits, np.array([num_views, -1, num_classes]))
+    graph.add("Transpose", views, perm=[1, 0, 2], output=OUTPUT)
     shape: list[str | int | None] = ["N", preprocessing.channels, size, size]
     body = helper.make_graph(
         graph.nodes,
         "classifier",
         [helper.make_tensor_value_info(INPUT, onnx.TensorProto.UINT8, shape)],
-        [helper.make_tensor_value_info(OUTPUT, onnx.TensorProto.FLOAT, ["N", num_classes])],
+        [helper.make_tensor_value_info(OUTPUT, onnx.TensorProto.FLOAT, ["N", num_views, num_classes])],
         graph.constants,
     )
     model = helper.make_model(

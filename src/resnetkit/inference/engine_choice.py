@@ -9,14 +9,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resnetkit.classifier.engine import Engine
 from resnetkit.classifier.file import find_classifier, read_description
-from resnetkit.classifier.prediction import BATCH_SIZE, Engine, Predictor
+from resnetkit.classifier.prediction import BATCH_SIZE, Predictor
 from resnetkit.errors import Code, ResnetkitError, require, summarize
 from resnetkit.images.spec import Preprocessing
 from resnetkit.inference.deadline import rehearse, within
 from resnetkit.inference.engines import AUTO, ENGINES, EngineKind, find_kinds, open_kind
 from resnetkit.inference.remembered import Cache, Key, Record, make_key
-from resnetkit.inference.trials import NUM_CHECK_IMAGES, TOLERANCES, Choice, Trial, check_images, choose
+from resnetkit.inference.trials import TOLERANCES, Choice, Trial, check_images, choose
 from resnetkit.machine.precision import Precision
 from resnetkit.machine.processor import multiplies_bf16_fast
 from resnetkit.machine.threads import find_num_threads, may_have_gpu
@@ -75,16 +76,16 @@ def open_predictor(
             )
             if opened is not None:
                 _tell_if_vain(precision, on_cpu=True, tell=tell)
-                return Predictor(opened, description.preprocessing, description.class_names, description.limits)
+                return Predictor.of(description, opened)
     # Only here, and below this line, torch is loaded.
     from resnetkit.classifier.classifier import load_classifier
     from resnetkit.machine.device import find_device
 
     classifier = load_classifier(file, device=find_device(device))
-    classifier.engine = open_engine(
+    opened = open_engine(
         classifier, engine, precision=precision, batch_size=batch_size, num_threads=threads, cache=cache, tell=tell
     )
-    return classifier.predictor
+    return Predictor.of(classifier, opened)
 
 
 def open_engine(
@@ -198,10 +199,10 @@ def _choose(
     tell: Tell,
 ) -> Engine:
     """Measure, say what came of it, and keep it."""
-    from resnetkit.classifier.classifier import PlainNetwork
+    from resnetkit.inference.torch_engines import open_plain
 
-    reference = PlainNetwork(classifier.network, classifier.preprocessing)
     chunk, precision = key["batch_size"], key["precision"]
+    reference = open_plain(classifier, batch_size=chunk)
     names = ", ".join(kind.name for kind in kinds) + _suffix(precision)
     doing = "measuring the engines" if len(kinds) > 1 else "checking the engine"
     tell(f"{doing} {names} for this classifier, {chunk} images at a time; once, a few seconds")
@@ -216,6 +217,7 @@ def _choose(
         reference,
         check_images(classifier.preprocessing),
         chunk,
+        decision=classifier.decision,
         tolerance=TOLERANCES[precision],
     )
     left_out = tuple(Trial(name, problem=problem) for name, problem in problems.items())
@@ -264,10 +266,10 @@ def say_choice(choice: Choice, precision: Precision = "fp32") -> str:
     """The outcome in one line.
 
     >>> from types import SimpleNamespace
-    >>> from resnetkit.inference.trials import Trial
-    >>> say_choice(Choice(SimpleNamespace(name="a"), (Trial("a", 2e-7, 0.010), Trial("b", 3e-7, 0.0125))))
+    >>> near, far = Agreement(3e-6, 2e-7, 0, 8), Agreement(3e-2, 4e-3, 1, 8)
+    >>> say_choice(Choice(SimpleNamespace(name="a"), (Trial("a", near, 0.010), Trial("b", near, 0.0125))))
     "engine a: 10.00 ms an image (b 12.50 ms); its probabilities are the network's within 2e-07"
-    >>> say_choice(Choice(SimpleNamespace(name="a"), (Trial("a", 4e-3, num_turned=1),)), "bf16")
+    >>> say_choice(Choice(SimpleNamespace(name="a"), (Trial("a", far),)), "bf16")
     "engine a in bf16: its probabilities are the float32 network's within 4e-03, top-1 the same on 7 of 8 check images"
     """
     assert choice.engine is not None
@@ -279,12 +281,14 @@ def say_choice(choice: Choice, precision: Precision = "fp32") -> str:
     )
     speed = f"{1000 * taken.seconds:.2f} ms an image ({others}); " if taken.seconds is not None else ""
     line = f"engine {taken.engine}{_suffix(precision)}: {speed}its probabilities are"
+    agreement = taken.agreement
+    assert agreement is not None
     if precision == "fp32":
-        return f"{line} the network's within {taken.max_difference:.0e}"
-    num_same = NUM_CHECK_IMAGES - (taken.num_turned or 0)
+        return f"{line} the network's within {agreement.max_difference:.0e}"
+    num_same = agreement.num_images - agreement.num_turned
     return (
-        f"{line} the float32 network's within {taken.max_difference:.0e}, "
-        f"top-1 the same on {num_same} of {NUM_CHECK_IMAGES} check images"
+        f"{line} the float32 network's within {agreement.max_difference:.0e}, "
+        f"top-1 the same on {num_same} of {agreement.num_images} check images"
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from resnetkit.classifier.prediction import Engine
+from resnetkit.classifier.engine import Engine
 from resnetkit.errors import Code, ResnetkitError, did_you_mean
 from resnetkit.machine.precision import Precision
 
@@ -141,5 +141,5 @@ def open_kind(
     module, function = kind.opener.split(":")
     opener = getattr(import_module(module), function)
     engine: Engine = opener(subject, batch_size=batch_size, num_threads=num_threads, precision=precision)
-    engine.probabilities(np.zeros((1, *image_shape), np.uint8))
+    engine.logits(np.zeros((1, *image_shape), np.uint8))
     return engine

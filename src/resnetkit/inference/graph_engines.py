@@ -18,12 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from resnetkit.classifier.prediction import Engine, Probabilities
+from resnetkit.classifier.decision import Logits
+from resnetkit.classifier.engine import Engine
 from resnetkit.graphs.names import INPUT, OUTPUT
 from resnetkit.images.types import UInt8Images
 from resnetkit.machine.precision import Precision
 
-Run = Callable[[UInt8Images], Probabilities]
+Run = Callable[[UInt8Images], Logits]
 # Longer than a thread waits between two layers of an image, so that it need not be woken there.
 SPIN_MICROSECONDS = "100"
 OPENVINO_TELEMETRY = "openvino_telemetry"
@@ -71,14 +72,14 @@ class GraphEngine:
             self._idle.put(run)
         self._pool = ThreadPoolExecutor(len(runs), thread_name_prefix=name) if len(runs) > 1 else None
 
-    def probabilities(self, pixels: UInt8Images) -> Probabilities:
-        """Class probabilities ``(N, K)`` of preprocessed images, uint8 ``(N, C, S, S)``."""
+    def logits(self, pixels: UInt8Images) -> Logits:
+        """Return the logits ``(N, V, K)`` of V views of preprocessed images, uint8 ``(N, C, S, S)``."""
         pieces = [pixels[start : start + self._piece_size] for start in range(0, len(pixels), self._piece_size)]
         several = self._pool is not None and len(pieces) > 1
         answers = self._pool.map(self._compute, pieces) if several and self._pool else map(self._compute, pieces)
         return np.concatenate(list(answers))
 
-    def _compute(self, piece: UInt8Images) -> Probabilities:
+    def _compute(self, piece: UInt8Images) -> Logits:
         missing = self._piece_size - len(piece) if self._fills else 0
         whole = np.concatenate([piece, np.zeros((missing, *piece.shape[1:]), np.uint8)]) if missing else piece
         run = self._idle.get()
@@ -109,8 +110,8 @@ def open_onnxruntime(graph: bytes, *, batch_size: int, num_threads: int, precisi
     options.log_severity_level = 3  # errors only: they are raised, the rest is for its own developers
     session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
-    def run(pixels: UInt8Images) -> Probabilities:
-        result: Probabilities = session.run([OUTPUT], {INPUT: pixels})[0]
+    def run(pixels: UInt8Images) -> Logits:
+        result: Logits = session.run([OUTPUT], {INPUT: pixels})[0]
         return result
 
     # A session may be run by several threads at once, each of which then computes for itself.
@@ -157,9 +158,9 @@ def open_openvino(graph: bytes, *, batch_size: int, num_threads: int, precision:
     def make_run() -> Run:
         request = compiled.create_infer_request()
 
-        def run(pixels: UInt8Images) -> Probabilities:
+        def run(pixels: UInt8Images) -> Logits:
             # A copy: the request's own output is overwritten by the next call.
-            result: Probabilities = request.infer({INPUT: pixels}, share_inputs=True)[OUTPUT].copy()
+            result: Logits = request.infer({INPUT: pixels}, share_inputs=True)[OUTPUT].copy()
             return result
 
         return run

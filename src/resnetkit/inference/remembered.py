@@ -28,7 +28,7 @@ from resnetkit.machine.precision import Precision
 from resnetkit.machine.processor import processor_name
 from resnetkit.machine.threads import version_of
 
-FORMAT = "resnetkit engine choice 1"
+FORMAT = "resnetkit engine choice 2"
 GRAPH_NAME = "graph.onnx"
 NAME_LENGTH = 16  # of a SHA-256's 64 digits: names stay readable, the whole stands in the record
 NUM_KEPT = 8  # classifiers in the user's cache

@@ -1,4 +1,4 @@
-"""Engines that run a classifier's network in torch, with its batch norms folded into the convs."""
+"""Engines that run a classifier's network in torch: as it is, or with its batch norms folded into the convs."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from resnetkit.classifier.classifier import Classifier, class_probabilities
-from resnetkit.classifier.prediction import Engine, Probabilities
+from resnetkit.classifier.classifier import Classifier
+from resnetkit.classifier.decision import Logits
+from resnetkit.classifier.engine import Engine
+from resnetkit.classifier.prediction import BATCH_SIZE, Predictor
+from resnetkit.classifier.views import view_logits
 from resnetkit.graphs.folding import fold
 from resnetkit.images.spec import Preprocessing
 from resnetkit.images.types import UInt8Images
@@ -24,10 +27,11 @@ MOST_COMPILED = 256  # networks in one process
 
 @dataclass(frozen=True)
 class TorchEngine:
-    """A folded network in channels-last memory.
+    """A network in torch.
 
     Attributes:
-        dtype: the weights', which the images are given too; probabilities are float32.
+        batch_size: how many images it computes at once; more are computed in turns.
+        dtype: the weights', which the images are given too; logits are float32.
         is_static: whether every call must have ``batch_size`` images, as a compiled network does.
     """
 
@@ -39,8 +43,8 @@ class TorchEngine:
     dtype: torch.dtype = torch.float32
     is_static: bool = False
 
-    def probabilities(self, pixels: UInt8Images) -> Probabilities:
-        """Class probabilities ``(N, K)`` of preprocessed images, uint8 ``(N, C, S, S)``."""
+    def logits(self, pixels: UInt8Images) -> Logits:
+        """Return the logits ``(N, V, K)`` of V views of preprocessed images, uint8 ``(N, C, S, S)``."""
         parts = []
         with torch.inference_mode():
             for start in range(0, len(pixels), self.batch_size):
@@ -48,13 +52,23 @@ class TorchEngine:
                 missing = self.batch_size - len(part) if self.is_static else 0
                 if missing:
                     part = torch.cat([part, part.new_zeros(missing, *part.shape[1:])])
-                answer = class_probabilities(self._logits, part.to(self.device), self.preprocessing)
+                answer = view_logits(self._compute, part.to(self.device), self.preprocessing)
                 parts.append(answer[: len(answer) - missing].cpu())
-        result: Probabilities = torch.cat(parts).numpy()
+        result: Logits = torch.cat(parts).numpy()
         return result
 
-    def _logits(self, images: Tensor) -> Tensor:
+    def _compute(self, images: Tensor) -> Tensor:
         return self.network(images.to(self.dtype))
+
+
+def open_plain(classifier: Classifier, *, batch_size: int = BATCH_SIZE) -> TorchEngine:
+    """The network as it is, unfolded: what every other engine must agree with."""
+    return TorchEngine("network", classifier.network, classifier.preprocessing, classifier.device, batch_size)
+
+
+def plain_predictor(classifier: Classifier, *, batch_size: int = BATCH_SIZE) -> Predictor:
+    """Answer with the network as it is."""
+    return Predictor.of(classifier, open_plain(classifier, batch_size=batch_size))
 
 
 def open_torch(classifier: Classifier, *, batch_size: int, num_threads: int, precision: Precision) -> Engine:
@@ -77,7 +91,7 @@ def open_compiled(classifier: Classifier, *, batch_size: int, num_threads: int, 
     # they are looked at. Beyond its limit, shared by all networks of a class, torch goes on uncompiled and is silent.
     settings = torch._inductor.config.patch(compile_options(classifier.device))
     with settings, torch._dynamo.config.patch(recompile_limit=MOST_COMPILED):
-        engine.probabilities(np.zeros((1, *preprocessing.image_shape), np.uint8))
+        engine.logits(np.zeros((1, *preprocessing.image_shape), np.uint8))
     return engine
 
 

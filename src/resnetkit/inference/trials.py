@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from resnetkit.classifier.prediction import Engine, Probabilities
+from resnetkit.classifier.decision import Decision, Logits, Probabilities
+from resnetkit.classifier.engine import Engine
 from resnetkit.config import frozen
 from resnetkit.errors import summarize
+from resnetkit.graphs.agreement import Agreement, measure_agreement
 from resnetkit.images.spec import Preprocessing
 from resnetkit.images.types import UInt8Images
 from resnetkit.machine.precision import Precision
@@ -32,17 +34,15 @@ class Trial:
     """How one engine did.
 
     Attributes:
-        max_difference: largest difference of a probability from the network's own.
+        agreement: with the network itself on the check images; None where it gave no answer to compare.
         seconds: for one image, in the round that was disturbed least; None where it was not timed.
         problem: why it is left out; empty where it is not.
-        num_turned: images on which another class is the most probable one; None where the probabilities disagree.
     """
 
     engine: str
-    max_difference: float | None = None
+    agreement: Agreement | None = None
     seconds: float | None = None
     problem: str = ""
-    num_turned: int | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ def choose(
     images: UInt8Images,
     batch_size: int,
     *,
+    decision: Decision,
     tolerance: float = TOLERANCES["fp32"],
     clock: Callable[[], float] = time.perf_counter,
 ) -> Choice:
@@ -68,9 +69,10 @@ def choose(
         openers: in order of preference among those that are equally fast.
         reference: what they must agree with on ``images``, uint8 ``(N, C, S, S)``.
         batch_size: how many images are computed at once when it matters.
+        decision: how their logits become probabilities, which are compared.
         tolerance: how far a probability may be from the reference's.
     """
-    expected = reference.probabilities(images)
+    expected = reference.logits(images)
     # As many as will be computed at once, for that decides how an engine divides its work.
     repeated = np.arange(batch_size) % len(images)
     batch = images[repeated]
@@ -79,8 +81,8 @@ def choose(
     for name, opener in openers.items():
         try:
             engine = opener()
-            alone = compare(name, engine.probabilities(images), expected, tolerance)
-            together = compare(name, engine.probabilities(batch), expected[repeated], tolerance)
+            alone = compare(name, engine.logits(images), expected, decision, tolerance)
+            together = compare(name, engine.logits(batch), expected[repeated], decision, tolerance)
             trials[name] = together if together.problem and not alone.problem else alone
         except Exception as error:  # whatever another project's code raises: it is left out, and that is said
             trials[name] = Trial(name, problem=summarize(error))
@@ -93,25 +95,30 @@ def choose(
     return Choice(None if best is None else usable[best], tuple(trials.values()))
 
 
-def compare(engine: str, answer: Probabilities, expected: Probabilities, tolerance: float) -> Trial:
-    """How an engine's answer agrees; a class may turn only where two are closer than the tolerance.
+def compare(engine: str, logits: Logits, expected: Logits, decision: Decision, tolerance: float) -> Trial:
+    """How an engine's logits ``(N, V, K)`` agree with those expected, by the probabilities that they make."""
+    if logits.shape != expected.shape:
+        return Trial(engine, problem=f"gives {logits.shape} logits instead of {expected.shape}")
+    agreement = measure_agreement(logits, expected, decision)
+    problem = find_disagreement(decision.probabilities(logits), decision.probabilities(expected), tolerance)
+    return Trial(engine, agreement, problem=problem)
 
-    The tolerance of an image is never more than half of its highest probability.
+
+def find_disagreement(answer: Probabilities, expected: Probabilities, tolerance: float) -> str:
+    """What is wrong with probabilities ``(N, K)``, in words; empty where nothing is.
+
+    A class may turn only where two are closer than the tolerance, which for an image is never more than half of its
+    highest probability.
     """
-    if answer.shape != expected.shape:
-        return Trial(engine, problem=f"gives {answer.shape} probabilities instead of {expected.shape}")
     differences = np.abs(answer.astype(np.float64) - expected).max(1)
     allowed = np.minimum(tolerance, expected.max(1) / 2)
     if not (differences <= allowed).all():  # written so that a NaN fails too
         worst = int(np.argmax(differences - allowed))
-        problem = f"differs from the network by up to {differences[worst]:.1e} (allowed: {allowed[worst]:.0e})"
-        return Trial(engine, float(differences.max()), problem=problem)
+        return f"differs from the network by up to {differences[worst]:.1e} (allowed: {allowed[worst]:.0e})"
     best_two = np.sort(expected, axis=1)[:, -2:]
     clear = best_two[:, -1] - best_two[:, 0] > allowed if expected.shape[1] > 1 else np.ones(len(expected), bool)
-    turned = answer.argmax(1) != expected.argmax(1)
-    num_wrong = int(turned[clear].sum())
-    problem = f"gives {num_wrong} of {len(expected)} images another class" if num_wrong else ""
-    return Trial(engine, float(differences.max()), problem=problem, num_turned=int(turned.sum()))
+    num_wrong = int((answer.argmax(1) != expected.argmax(1))[clear].sum())
+    return f"gives {num_wrong} of {len(expected)} images another class" if num_wrong else ""
 
 
 def time_engines(engines: Mapping[str, Engine], batch: UInt8Images, clock: Callable[[], float]) -> dict[str, float]:
@@ -125,7 +132,7 @@ def time_engines(engines: Mapping[str, Engine], batch: UInt8Images, clock: Calla
     for _ in range(ROUNDS):
         for name, engine in engines.items():
             before = clock()
-            engine.probabilities(batch)
+            engine.logits(batch)
             seconds[name].append((clock() - before) / len(batch))
         if clock() - started > MAX_SECONDS:
             break

@@ -10,8 +10,9 @@ from resnetkit.classifier.classifier import Classifier
 from resnetkit.config import to_dict
 from resnetkit.data.types import LoadedData
 from resnetkit.evaluation.metrics import Scores
-from resnetkit.evaluation.scoring import Evaluation, evaluate_split, worst_mistakes
+from resnetkit.evaluation.scoring import BATCH_SIZE, Evaluation, evaluate_split, worst_mistakes
 from resnetkit.images.image_files import tell_ignored
+from resnetkit.inference.torch_engines import plain_predictor
 from resnetkit.recipes.recipe import FineTuning
 from resnetkit.runs.folder import RunFolder
 from resnetkit.runs.record import Record
@@ -22,8 +23,9 @@ from resnetkit.training.state import Progress
 
 def finish(folder: RunFolder, record: Record, classifier: Classifier, loaded: LoadedData, progress: Progress) -> Result:
     """Score the classifier on val and test, then write it, the report and the last event."""
+    predictor = plain_predictor(classifier, batch_size=BATCH_SIZE)
     evaluations: dict[str, Evaluation] = {
-        name: evaluate_split(classifier, loaded.splits[name], loaded.class_names)
+        name: evaluate_split(predictor, loaded.splits[name], loaded.class_names)
         for name in ("val", "test")
         if name in loaded.splits
     }
@@ -56,7 +58,7 @@ def _report(
         summary=_summary(record, description, result),
         history=folder.events("epoch"),
         scores=result.scores,
-        mistakes=worst_mistakes(classifier, judged) if judged else (),
+        mistakes=worst_mistakes(judged, classifier.class_names) if judged else (),
         stages=[
             {
                 "name": row.name,

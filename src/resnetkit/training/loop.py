@@ -19,7 +19,6 @@ from torch import Tensor, nn
 from resnetkit.data.batches import Shard
 from resnetkit.data.randomness import Purpose, derive_seed
 from resnetkit.data.types import LoadedData
-from resnetkit.evaluation.scoring import quick_scores
 from resnetkit.machine.allocator import give_back_freed_memory
 from resnetkit.machine.device import default_generator
 from resnetkit.machine.runtime import Runtime
@@ -39,6 +38,7 @@ from resnetkit.training.norm_statistics import take_anew
 from resnetkit.training.optimizer import Updates, clip_gradients, set_learning_rate
 from resnetkit.training.running_sums import Tally
 from resnetkit.training.state import TrainingState
+from resnetkit.training.validation import quick_scores
 
 
 @dataclass
