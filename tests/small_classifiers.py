@@ -50,7 +50,7 @@ def make() -> Callable[..., Classifier]:
 
 @pytest.fixture
 def noise() -> Callable[..., np.ndarray]:
-    """Makes random staged images."""
+    """Makes random prepared images."""
 
     def noise(classifier: Classifier, number: int = 3) -> np.ndarray:
         p = classifier.preprocessing
