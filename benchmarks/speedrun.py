@@ -18,7 +18,6 @@ from pathlib import Path
 import torch
 
 from resnetkit.config import parse_settings
-from resnetkit.data.batches import Shard
 from resnetkit.data.types import LoadedData
 from resnetkit.evaluation.scoring import quick_scores
 from resnetkit.machine import runtime
@@ -31,6 +30,7 @@ from resnetkit.training.computing import start_computing
 from resnetkit.training.loop import Loop
 from resnetkit.training.planning import plan
 from resnetkit.training.state import new_network, new_state
+from resnetkit.training.steps import Steps
 
 MEMORY = Path("/dev/shm")
 
@@ -43,7 +43,7 @@ def run_once(recipe: Recipe, network: ResNet, data: LoadedData, computing: runti
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
         synchronize(computing.device)
         started = time.perf_counter()
-        Loop(recipe, RunFolder(Path(folder)), state, train_only, computing, Shard(), Listener(), {}).run_all()
+        Loop(Steps(recipe, state, train_only, computing), RunFolder(Path(folder)), Listener(), {}).run_all()
         scores = quick_scores(state.average.network, recipe.preprocessing, data.splits["test"])
         synchronize(computing.device)
         return time.perf_counter() - started, 100 * scores["val_top1"]

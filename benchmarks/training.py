@@ -11,12 +11,10 @@ import importlib
 import operator
 import os
 import sys
-import tempfile
 import time
 import warnings
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -42,7 +40,7 @@ def made_up(num_images: int, channels: int, side: int, *, channels_last: bool = 
 
 
 def ours(model: str, recipe: str, shape: tuple[int, int, int], num_steps: int, settings: dict[str, Any]) -> Round:
-    """Steps of the project's own loop, with a recipe as ``resnetkit train`` chooses it for the data set."""
+    """The project's own steps, with a recipe as ``resnetkit train`` chooses it for the data set."""
     from resnetkit.benchmarking.workloads import TrainingWork
     from resnetkit.data.datasets import DATASETS
     from resnetkit.data.spec import DataSpec
@@ -70,10 +68,9 @@ def ours(model: str, recipe: str, shape: tuple[int, int, int], num_steps: int, s
     state = new_state(chosen, new_network(chosen), computing.device)
     if model in NUM_PARAMETERS:
         check_parameters(model, sum(p.numel() for p in state.network.parameters()))
-    folder = tempfile.TemporaryDirectory()
-    work = TrainingWork(chosen, state, data, computing, Path(folder.name))
+    work = TrainingWork(chosen, state, data, computing)
 
-    def do_round(folder: object = folder) -> float:  # which keeps the folder as long as the work
+    def do_round() -> float:
         work(num_steps)
         return num_steps * chosen.batch_size
 

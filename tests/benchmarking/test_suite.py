@@ -14,7 +14,7 @@ from resnetkit.benchmarking.target import find_subject
 from resnetkit.benchmarking.workloads import NUM_STEPS, TrainingWork, make_data
 from resnetkit.errors import ResnetkitError
 from resnetkit.machine.runtime import Runtime
-from resnetkit.training import loop
+from resnetkit.training import steps
 from resnetkit.training.run import train
 from resnetkit.training.state import new_network, new_state
 
@@ -118,27 +118,27 @@ def test_impossible_plans_are_refused(values: dict[str, Any], message: str) -> N
         Plan(**values)
 
 
-def test_training_work_is_steps_of_the_loop_and_writes_nothing(
-    tiny_settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_training_work_is_the_steps_of_training_and_writes_nothing(
+    tiny_settings: dict[str, Any], empty_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes = []
-    real = loop.cross_entropy
+    real = steps.cross_entropy
 
     def watched(logits: torch.Tensor, targets: torch.Tensor, **options: Any) -> torch.Tensor:
         sizes.append(tuple(logits.shape))
         return real(logits, targets, **options)
 
-    monkeypatch.setattr(loop, "cross_entropy", watched)
+    monkeypatch.setattr(steps, "cross_entropy", watched)
     settings = {**tiny_settings, "batch_size": 2, "preprocessing.image_size_px": 8, "preprocessing.resize_px": 8}
     recipe = find_subject("resnet20", settings=settings).recipe
     state = new_state(recipe, new_network(recipe), COMPUTING.device)
     before = {name: tensor.clone() for name, tensor in state.network.state_dict().items()}
-    work = TrainingWork(recipe, state, make_data(recipe, COMPUTING.device), COMPUTING, tmp_path)
+    work = TrainingWork(recipe, state, make_data(recipe, COMPUTING.device), COMPUTING)
     num_steps = NUM_STEPS + 3  # over the end of an epoch
     assert len(work(num_steps)) == num_steps
     assert sizes == [(2, 10)] * num_steps
     assert any(not torch.equal(before[name], tensor) for name, tensor in state.network.state_dict().items())
-    assert list(tmp_path.iterdir()) == []
+    assert list(empty_folder.iterdir()) == []
 
 
 def test_subjects_are_names_runs_and_classifiers(tiny_settings: dict[str, Any], tmp_path: Path) -> None:

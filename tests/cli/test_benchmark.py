@@ -1,15 +1,12 @@
 """The benchmark command on a tiny network."""
 
 import json
-import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from resnetkit.benchmarking import suite
 from resnetkit.machine import peaks
-from resnetkit.training.interruption import Interrupted
 
 TINY = ["--rounds", "2", "--seconds", "0.001", "--threads", "1", "--image-size", "8"]
 TINY += ["--set", "model.depths=[1,1,1]", "--set", "model.widths=[4,8,8]", "--set", "model.stem.widths=[4]"]
@@ -67,13 +64,3 @@ def test_mistakes_are_told_before_anything_is_measured(cli: Callable, arguments:
     outcome = cli("benchmark", *arguments)
     assert outcome.code == 2
     assert message in outcome.err
-
-
-def test_a_request_to_stop_ends_with_its_own_code(cli: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_arguments: object, **_options: object) -> None:
-        raise Interrupted(signal.SIGTERM)
-
-    monkeypatch.setattr(suite, "run_benchmark", interrupted)
-    outcome = cli("benchmark", "resnet20", *TINY)
-    assert outcome.code == 143
-    assert "stopped by SIGTERM" in outcome.err

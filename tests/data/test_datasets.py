@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import io
+import os
 import struct
 import tarfile
 import threading
@@ -16,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from resnetkit.data import dataset_files, download, formats
+from resnetkit.data import dataset_files, formats
 from resnetkit.data.dataset_files import read_named
 from resnetkit.data.datasets import DATASETS, DataFile, NamedData
 from resnetkit.data.download import fetch_file
@@ -313,11 +314,17 @@ def test_fashion_mnist_of_debian(monkeypatch: pytest.MonkeyPatch) -> None:
     assert np.bincount(splits["test"][1]).tolist() == [1000] * 10
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="reads names of open files from /proc")
 def test_a_download_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[tuple[str, str]] = []
-    replaced = download.os.replace
-    monkeypatch.setattr(download, "sync_file", lambda path: done.append(("sync", path.name)))
-    monkeypatch.setattr(download.os, "replace", lambda a, b: (done.append(("rename", b.name)), replaced(a, b)))
+    synced, replaced = os.fsync, os.replace
+
+    def note_sync(descriptor: int) -> None:
+        done.append(("sync", Path(os.readlink(f"/proc/self/fd/{descriptor}")).name))
+        synced(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note_sync)
+    monkeypatch.setattr(os, "replace", lambda a, b: (done.append(("rename", b.name)), replaced(a, b)))
     source = tmp_path / "there"
     source.write_bytes(b"content")
     fetch_file([source.as_uri()], tmp_path / "cache" / "file", lambda path: path.read_bytes() == b"content")

@@ -14,7 +14,7 @@ from typing import Any
 from resnetkit import files
 from resnetkit.classifier import classifier
 from resnetkit.cli.app import main
-from resnetkit.training import final_scores, loop, running_sums
+from resnetkit.training import final_scores, running_sums, steps
 
 
 def die() -> None:
@@ -42,7 +42,7 @@ def arm(moment: str, count: int) -> None:
         case "before an update":
             running_sums.Tally.end_step = dying(running_sums.Tally.end_step, count, before=False)  # type: ignore[method-assign]
         case "after an update":
-            loop.Loop._train_step = dying(loop.Loop._train_step, count, before=False)  # type: ignore[method-assign]
+            steps.Steps.update = dying(steps.Steps.update, count, before=False)  # type: ignore[method-assign]
         case "while a checkpoint is written":
             Path.write_bytes = dying(Path.write_bytes, count, before=False)  # type: ignore[method-assign]
         case "before a checkpoint is renamed":

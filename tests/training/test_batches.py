@@ -50,7 +50,7 @@ def fed(augmentation: Augmentation, recipe: Recipe = RECIPE) -> list[Tensor]:
     )
     recipe = replace(recipe, augmentation=augmentation)
     feed = batches.Feed(recipe, split, 10, torch.device("cpu"), Shard())
-    return [tensor for group in feed.groups(0, 0) for pair in group for tensor in pair]
+    return [tensor for batch in feed.batches(0, 0) for tensor in (batch.images, batch.targets)]
 
 
 def same(some: list[Tensor], others: list[Tensor]) -> bool:

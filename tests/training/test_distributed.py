@@ -19,7 +19,7 @@ from resnetkit.data.batches import Shard
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.machine import runtime
 from resnetkit.runs.folder import RunFolder
-from resnetkit.training import loop
+from resnetkit.training import steps
 from resnetkit.training.distributed import from_first_rank, make_parallel, process_group, sum_over_ranks
 from resnetkit.training.interruption import Interrupted
 from resnetkit.training.run import train
@@ -144,8 +144,8 @@ def test_gradients_are_exchanged_once_an_update_compiled_or_not(
         exchanged.append((type(network), now))
         return nullcontext()
 
-    monkeypatch.setattr(loop, "make_parallel", lambda network, _: Exchanging(network))
-    monkeypatch.setattr(loop, "gradient_exchange", noted)
+    monkeypatch.setattr(steps, "make_parallel", lambda network, _: Exchanging(network))
+    monkeypatch.setattr(steps, "gradient_exchange", noted)
     monkeypatch.setattr(runtime, "_why_not_compile", lambda _: "")
     monkeypatch.setattr(torch, "compile", lambda network, *, mode: nn.Sequential(network))
     settings = tiny_settings | {"epochs": 1, "accumulate_steps": 2, "runtime.compile": switch}
@@ -153,8 +153,8 @@ def test_gradients_are_exchanged_once_an_update_compiled_or_not(
     assert exchanged == 10 * [(Exchanging, False), (Exchanging, True)]
 
 
-def test_synchronized_batch_norm_is_batch_norm_of_the_whole_batch(tmp_path: Path) -> None:
-    """Checked for values and gradients by two processes in the script below."""
+def test_norms_and_sums_are_those_of_the_whole_batch_in_every_process(tmp_path: Path) -> None:
+    """Checked by two processes in the script below."""
     script = tmp_path / "check.py"
     script.write_text(CHECK)
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0"]
@@ -168,7 +168,9 @@ CHECK = """
 import torch
 import torch.distributed as dist
 from torch import nn
+from resnetkit.data.batches import Shard
 from resnetkit.training.distributed import SynchronizedBatchNorm2d
+from resnetkit.training.running_sums import Tally
 
 dist.init_process_group("gloo")
 rank = dist.get_rank()
@@ -198,6 +200,16 @@ torch.testing.assert_close(part.running_var, fresh.running_var, **close)
 assert int(part.num_batches_tracked) == 1
 part.eval(), fresh.eval()
 torch.testing.assert_close(part(x), part(x))
+
+tally = Tally(torch.device("cpu"), Shard(rank, 2), largest_loss=10.0)
+for shares in ((0.5, 1.5), (0.5, 11.0), (0.5, 0.5)):  # the second is finite, and beyond reason in one process alone
+    tally.add(torch.tensor(shares[rank], dtype=torch.float64), torch.tensor(3 + rank))
+    tally.end_step(torch.tensor(1.0))
+assert tally.is_bad, "both hold back the same updates"
+sums = tally.read()
+assert (sums.loss, sums.num_correct, sums.good_steps) == (2.0, 7, 1)
+assert (sums.bad_loss, sums.bad_norm) == (11.5, 1.0)
+assert tally.read([1.0, float(rank)]).votes == (2.0, 1.0)
 print("equal")
 dist.destroy_process_group()
 """

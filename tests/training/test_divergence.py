@@ -37,7 +37,7 @@ def poison_at(monkeypatch: pytest.MonkeyPatch, epoch: int, poison: Callable[[nn.
     original = loop.Loop._validate
 
     def validate(self: loop.Loop, network: ResNet) -> dict[str, float]:
-        if self.state.progress.epoch + 1 == epoch:
+        if self.steps.state.progress.epoch + 1 == epoch:
             poison(network)
         return original(self, network)
 
@@ -97,7 +97,7 @@ def test_only_a_loss_above_the_largest_is_out_of_bounds(share: float) -> None:
     tally.add(torch.tensor(share * largest_loss(10), dtype=torch.float64), torch.tensor(1))
     tally.end_step(torch.tensor(1.0))
     assert bool(tally.is_bad) == (share > 1)
-    assert tally.read(StopRequest()).good_steps == (share < 1)
+    assert tally.read().good_steps == (share < 1)
 
 
 @pytest.mark.parametrize(

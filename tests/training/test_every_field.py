@@ -18,7 +18,6 @@ from PIL import Image
 from tests.training import test_batches
 
 from resnetkit.config import override
-from resnetkit.data.batches import Shard
 from resnetkit.data.loading import open_data
 from resnetkit.data.spec import DataSpec
 from resnetkit.errors import ResnetkitError
@@ -31,6 +30,7 @@ from resnetkit.runs.folder import RunFolder
 from resnetkit.training import loop, run
 from resnetkit.training.computing import start_computing
 from resnetkit.training.state import new_network, new_state
+from resnetkit.training.steps import Steps
 
 KINDS = {kind().kind: kind for kind in get_args(get_args(Optimizer)[0])}
 
@@ -202,12 +202,11 @@ def digest_of_run(
         recipe = override(base(places["plain"]), {"runtime.precision": "fp32", "runtime.compile": "off", **given})
         loaded = open_data(recipe.data).load(("train", "val"), recipe.preprocessing)
         computing = start_computing(recipe, 24)
-        weights = recipe.fine_tuning.weights
-        network = new_network(recipe) if weights is None else run._fine_tuned_network(recipe, weights)
+        network = run._fine_tuned_network(recipe, run.RunStart(folder, None)) or new_network(recipe)
         state = new_state(recipe, network, computing.device)
         run_folder = RunFolder(folder)
         run_folder.path.mkdir()
-        loop.Loop(recipe, run_folder, state, loaded, computing, Shard(), Listener(), {}).run_all()
+        loop.Loop(Steps(recipe, state, loaded, computing), run_folder, Listener(), {}).run_all()
     except ResnetkitError as error:
         return str(error)
     finally:

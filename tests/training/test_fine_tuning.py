@@ -71,7 +71,7 @@ def test_parts_thaw_from_the_head_downwards_at_their_epochs(
     original = loop.Loop._finish_epoch
 
     def noted(self: loop.Loop, images_per_second: float | None) -> None:
-        listener.weights.append({name: value.clone() for name, value in self.state.network.state_dict().items()})
+        listener.weights.append({name: value.clone() for name, value in self.steps.state.network.state_dict().items()})
         original(self, images_per_second)
 
     monkeypatch.setattr(loop.Loop, "_finish_epoch", noted)

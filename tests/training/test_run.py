@@ -24,6 +24,7 @@ from resnetkit.runs.folder import RunFolder
 from resnetkit.training import batches, loop, run
 from resnetkit.training.planning import command_line, plan
 from resnetkit.training.run import resume, train
+from resnetkit.training.steps import Steps
 
 
 class Recorder(Listener):
@@ -140,10 +141,10 @@ def test_what_is_not_finite_stops_the_run_before_the_update(
 ) -> None:
     monkeypatch.setattr(batches, "steps_together", lambda *_: together)
     before: dict[str, torch.Tensor] = {}
-    original = loop.Loop._backward
+    original = Steps._backward
 
     def poisoned(
-        self: loop.Loop, images: torch.Tensor, targets: torch.Tensor, parts: int
+        self: Steps, images: torch.Tensor, targets: torch.Tensor, parts: int
     ) -> tuple[torch.Tensor, torch.Tensor]:
         loss, correct = original(self, images, targets, parts)
         if self.state.progress.step == 12:
@@ -158,7 +159,7 @@ def test_what_is_not_finite_stops_the_run_before_the_update(
         network: torch.nn.Module
 
     Kept.network = torch.nn.Identity()
-    monkeypatch.setattr(loop.Loop, "_backward", poisoned)
+    monkeypatch.setattr(Steps, "_backward", poisoned)
     with pytest.raises(ResnetkitError, match=f"the {what} became") as caught:
         train("digits", model="resnet20_b", settings=tiny_settings, out=tmp_path)
     assert caught.value.code == Code.DIVERGED

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
-from pathlib import Path
 
 import torch
 
@@ -41,9 +39,6 @@ def run_benchmark(
     """Measure a subject as ``train`` and ``predict`` would run it on this machine.
 
     Training is compiled where the recipe says so; with ``auto``, as in a short run, on CUDA only.
-
-    Raises:
-        Interrupted: on SIGINT or SIGTERM while training steps run.
     """
     plan = plan or Plan()
     load, computing = load_average(), start_computing(subject.recipe)
@@ -57,15 +52,13 @@ def run_benchmark(
     bench = _Bench(subject, plan, computing)
     works: dict[Case, Work] = {}
     rows: dict[Case, Row] = {}
-    with ExitStack() as stack:
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        stack.enter_context(_compiled_for_each_shape(computing))
+    with _compiled_for_each_shape(computing):
         for case in cases:
             on_progress(f"warming up: {case.mode}, {case.image_size_px} px, batches of {case.batch_size}")
             multiply_adds = count_cost(subject.recipe.model, case.image_size_px).multiply_adds
             row = Row(case, multiply_adds, precision=precisions[case.mode])
             try:
-                work, peak_bytes = bench.prepare(case, scratch)
+                work, peak_bytes = bench.prepare(case)
                 works[case], rows[case] = work, replace(row, engine=work.engine, peak_bytes=peak_bytes)
             except _CannotRun as error:
                 rows[case] = replace(row, reason=str(error))
@@ -115,7 +108,7 @@ class _Bench:
         recipe = self.subject.recipe
         return new_state(recipe, new_network(recipe), self.computing.device)
 
-    def prepare(self, case: Case, scratch: Path) -> tuple[PredictionWork | TrainingWork, int]:
+    def prepare(self, case: Case) -> tuple[PredictionWork | TrainingWork, int]:
         """The work of a case, warm, and the memory that it took.
 
         Raises:
@@ -123,7 +116,7 @@ class _Bench:
         """
         self._check_memory(case)
         try:
-            work = self._work(case, scratch)
+            work = self._work(case)
             with watch_memory(self.computing.device) as peak:
                 work(WARM_UP_STEPS)
         except torch.OutOfMemoryError as error:
@@ -135,7 +128,7 @@ class _Bench:
             raise _CannotRun(first_line(error)) from None
         return work, peak.num_bytes
 
-    def _work(self, case: Case, scratch: Path) -> PredictionWork | TrainingWork:
+    def _work(self, case: Case) -> PredictionWork | TrainingWork:
         if case.mode == "predict":
             classifier = self.subject.classifier
             sized = replace(classifier, preprocessing=_resized(classifier.preprocessing, case.image_size_px))
@@ -145,9 +138,8 @@ class _Bench:
         recipe = self.subject.recipe
         preprocessing = _resized(recipe.preprocessing, case.image_size_px)
         recipe = replace(recipe, preprocessing=preprocessing, batch_size=case.batch_size)
-        return TrainingWork(
-            recipe, replace(self._state), make_data(recipe, self.computing.device), self.computing, scratch
-        )
+        data = make_data(recipe, self.computing.device)
+        return TrainingWork(recipe, replace(self._state), data, self.computing)
 
     def _check_memory(self, case: Case) -> None:
         """Refuse what would fill the memory, because a full machine ends processes, this one or others."""

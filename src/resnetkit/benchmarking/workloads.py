@@ -1,4 +1,4 @@
-"""The work that is timed: the training loop's own steps, and a classifier's own answers, on images made up.
+"""The work that is timed: the steps of training, and a classifier's own answers, on images made up.
 
 What the images show changes no speed.
 """
@@ -7,24 +7,21 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import torch
 
 from resnetkit.classifier.prediction import Predictor
-from resnetkit.data.batches import Shard
 from resnetkit.data.types import LoadedData, Split
 from resnetkit.images.types import ArrayImages, Images, Indices, UInt8Images, empty_images
 from resnetkit.machine.peaks import synchronize
 from resnetkit.machine.runtime import Runtime
 from resnetkit.recipes.recipe import Recipe
-from resnetkit.runs.events import Listener, StepReport
-from resnetkit.runs.folder import RunFolder
-from resnetkit.training.loop import Loop
 from resnetkit.training.state import Progress, TrainingState
+from resnetkit.training.steps import Steps
 
-FOREVER = 10**9
+# Random labels at a full learning rate can diverge, which says nothing about speed.
+LEARNING_RATE = 1e-6
 NUM_STEPS = 50  # in an epoch of made-up images
 NUM_DIFFERENT = 16
 
@@ -69,62 +66,22 @@ def make_data(recipe: Recipe, device: torch.device) -> LoadedData:
     return LoadedData(tuple(str(label) for label in range(num_classes)), {"train": split}, fingerprint="")
 
 
-class _EnoughSteps(Exception):  # noqa: N818 - the way out of a loop that has done what was asked for
-    pass
-
-
-class _Stopwatch(Listener):
-    """Times steps, and leaves the loop when it has seen enough of them, or before an epoch ends."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
-        self.wanted = 0
-        self.seconds: list[float] = []
-        self.start()
-
-    def start(self) -> None:
-        """From here on time runs, before the first step of an epoch."""
-        self._mark, self._step = time.perf_counter(), 0
-
-    def step_ended(self, report: StepReport) -> None:
-        """Note the time; a GPU's steps are reported some at a time."""
-        synchronize(self.device)
-        now, num_steps = time.perf_counter(), report.step - self._step
-        self.seconds += [(now - self._mark) / num_steps] * num_steps
-        self._mark, self._step = now, report.step
-        if len(self.seconds) >= self.wanted or report.step == report.num_steps:
-            raise _EnoughSteps
-
-
 @dataclass
 class TrainingWork:
-    """Steps of :class:`~resnetkit.training.loop.Loop`, as ``train`` runs it, without its ends of epochs.
+    """The steps of ``train``: reading the batch, augmentation, network, loss, update and average.
 
-    Reading the batch, augmentation, network, loss, update and average are in them; validation and checkpoints are not.
-    The loop reads ahead, so each time it is asked it prepares one batch, on a GPU one group, more than it trains on.
+    The next batch, on a GPU the next group, is made ready before a step counts as done, so each time this is asked it
+    prepares one more than it trains on.
     """
 
     recipe: Recipe
     state: TrainingState
     data: LoadedData
     runtime: Runtime
-    scratch: Path
 
     def __post_init__(self) -> None:
-        # Random labels at a full learning rate can diverge, which says nothing about speed; and no time runs out.
-        recipe = replace(
-            self.recipe,
-            epochs=FOREVER,
-            checkpoint_seconds=float(FOREVER),
-            early_stopping_epochs=0,
-            data=replace(self.recipe.data, num_workers=0),  # as for all images in memory
-            optimizer=replace(self.recipe.optimizer, learning_rate=1e-6),
-        )
-        self._stopwatch = _Stopwatch(self.runtime.device)
-        # The folder is for the checkpoint that the loop writes when it is interrupted; nothing else goes there.
-        self._loop = Loop(
-            recipe, RunFolder(self.scratch), self.state, self.data, self.runtime, Shard(), self._stopwatch, {}
-        )
+        in_memory = replace(self.recipe, data=replace(self.recipe.data, num_workers=0))
+        self._steps = Steps(in_memory, self.state, self.data, self.runtime)
 
     @property
     def engine(self) -> str:
@@ -132,17 +89,26 @@ class TrainingWork:
         return "torch"
 
     def __call__(self, num_steps: int) -> list[float]:
-        """Do that many steps; the seconds each took."""
-        watch = self._stopwatch
-        watch.wanted, watch.seconds = num_steps, []
-        while len(watch.seconds) < num_steps:
+        """Do at least that many steps; the seconds each took: on a GPU, the mean of some that it was given together.
+
+        Raises:
+            ResnetkitError: where the loss or the gradient is out of bounds.
+        """
+        seconds: list[float] = []
+        while len(seconds) < num_steps:
             self.state.progress = Progress()
-            watch.start()
-            try:
-                self._loop.run_all()
-            except _EnoughSteps:
-                continue
-        return watch.seconds
+            started = time.perf_counter()
+            for num_done in self._steps.updates(lambda _: LEARNING_RATE):
+                divergence = self._steps.read().divergence
+                if divergence is not None:
+                    raise divergence.as_error(self.recipe)
+                synchronize(self.runtime.device)
+                now = time.perf_counter()
+                seconds += [(now - started) / num_done] * num_done
+                started = now
+                if len(seconds) >= num_steps:
+                    break
+        return seconds
 
 
 @dataclass

@@ -83,7 +83,6 @@ def benchmark(
     from resnetkit.benchmarking.target import find_subject
     from resnetkit.cli.pictures import check_picture, write_picture
     from resnetkit.sources.locate import locate
-    from resnetkit.training.interruption import Interrupted
 
     options = {
         "--threads": ("runtime.threads", threads),
@@ -98,11 +97,7 @@ def benchmark(
     located = locate(subject)
     warn_about_name(located)
     found = find_subject(located, recipe=recipe, settings=settings, model=model, entry=entry)
-    try:
-        measured = run_benchmark(found, plan, on_progress=_tell)
-    except Interrupted as interruption:
-        tell(str(interruption))
-        raise typer.Exit(128 + interruption.signal_number) from None
+    measured = run_benchmark(found, plan, on_progress=_tell)
     for text in measured.warnings:
         warn(text)
     if svg is not None:

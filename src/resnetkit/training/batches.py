@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -29,6 +30,21 @@ def steps_together(recipe: Recipe, device: torch.device) -> int:
     return max(1, min(MOST_STEPS_TOGETHER, VALUES_TOGETHER // values))
 
 
+@dataclass(frozen=True)
+class TrainingBatch:
+    """One process's part of a batch.
+
+    Attributes:
+        images: what the network reads, float32 ``(N, C, S, S)`` in channels-last memory.
+        targets: ``(N, K)``.
+        ends_group: whether the next batch is yet to be read and augmented, with those that follow it.
+    """
+
+    images: Tensor
+    targets: Tensor
+    ends_group: bool
+
+
 class Feed:
     """Training batches for one process.
 
@@ -44,20 +60,22 @@ class Feed:
         self._resident = resident_pixels(split, device)
         self.steps_per_epoch = len(split) // recipe.batch_size
 
-    def groups(self, epoch: int, first_step: int) -> Iterator[Iterator[tuple[Tensor, Tensor]]]:
-        """The batches of an epoch from a step on, some of them at a time.
-
-        A batch is the network's input, float32 ``(N, C, S, S)`` in channels-last memory, and its targets ``(N, K)``.
-        A group's images are augmented when it is given out, and mixed when a batch of it is.
-        """
+    def batches(self, epoch: int, first_step: int) -> Iterator[TrainingBatch]:
+        """The batches of an epoch from a step on: read and augmented some at a time, mixed when they are given out."""
         recipe, together = self._recipe, self._together
         order = training_order(recipe.seed, epoch, len(self._split), recipe.batch_size)
         todo = [self._shard.of(indices) for indices in order[first_step:]]
         groups = [np.concatenate(todo[first : first + together]) for first in range(0, len(todo), together)]
+        size = recipe.batch_size // self._shard.num_ranks
         for group in read_batches(self._split, groups, num_workers=recipe.data.num_workers, resident=self._resident):
-            yield self._augmented(group, epoch)
+            images, targets = self._augmented(group, epoch)
+            for first in range(0, len(images), size):
+                some = slice(first, first + size)
+                mixed = mix(images[some], targets[some], recipe.augmentation, recipe.seed, epoch, group.indices[some])
+                yield TrainingBatch(*mixed, ends_group=some.stop == len(images))
 
-    def _augmented(self, group: Batch, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def _augmented(self, group: Batch, epoch: int) -> tuple[Tensor, Tensor]:
+        """Inputs and targets of a group, not mixed yet."""
         recipe, augmentation, draws = self._recipe, self._recipe.augmentation, (self._recipe.seed, epoch)
         aspect_ratios = self._split.aspect_ratios[group.indices]
         whole = group.images.to(self._device, non_blocking=True)
@@ -67,7 +85,4 @@ class Feed:
         images = normalize(pixels, recipe.preprocessing)
         for change in INPUT_CHANGES:
             images = change(images, augmentation, *draws, group.indices)
-        targets = one_hot(group.labels.to(self._device, non_blocking=True), self._num_classes)
-        batch_size = recipe.batch_size // self._shard.num_ranks
-        batches = (slice(first, first + batch_size) for first in range(0, len(images), batch_size))
-        return (mix(images[batch], targets[batch], augmentation, *draws, group.indices[batch]) for batch in batches)
+        return images, one_hot(group.labels.to(self._device, non_blocking=True), self._num_classes)

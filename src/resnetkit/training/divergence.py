@@ -28,6 +28,7 @@ class Divergence:
     Attributes:
         quantity, value: what it was, and what it became.
         epoch, step: where, from 1; ``step`` counts within the epoch, None: at its end.
+        update: the same, from 0, over the whole run.
         learning_rate: of the update that it belongs to.
         mean_loss: of the epoch before it.
     """
@@ -36,6 +37,7 @@ class Divergence:
     value: float
     epoch: int
     step: int | None
+    update: int
     learning_rate: float
     mean_loss: float
 

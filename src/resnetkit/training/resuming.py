@@ -12,7 +12,7 @@ from resnetkit.recipes.recipe import Recipe
 from resnetkit.runs.events import Listener
 from resnetkit.runs.folder import RunFolder
 from resnetkit.training.checkpoint import Checkpoint, newest_checkpoint
-from resnetkit.training.state import TrainingState
+from resnetkit.training.state import TrainingState, conditions_of
 
 
 def resume_conditions(recipe: Recipe, computing: runtime.Runtime, shard: Shard) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def tell_resumed(checkpoint: Checkpoint, recipe: Recipe, conditions: dict[str, A
         fix="put recipe.json back as it was, or start a new run",
         code=Code.WEIGHTS,
     )
-    for key, value in checkpoint.state["facts"].items():
+    for key, value in conditions_of(checkpoint).items():
         now = conditions.get(key)
         if key != "recipe" and now != value:
             listener.warning(
@@ -64,5 +64,5 @@ def tell_resumed(checkpoint: Checkpoint, recipe: Recipe, conditions: dict[str, A
 def _changed_fields(checkpoint: Checkpoint, recipe: Recipe) -> list[str]:
     """The fields in which a recipe is no longer the one that the checkpoint was written under."""
     # Through the recipe, so that a field which the checkpoint's version did not have yet has its usual value.
-    before = to_dict(from_dict(Recipe, checkpoint.state["facts"]["recipe"], where="the checkpoint's recipe"))
+    before = to_dict(from_dict(Recipe, conditions_of(checkpoint)["recipe"], where="the checkpoint's recipe"))
     return [name for name, value in to_dict(recipe).items() if value != before[name]]

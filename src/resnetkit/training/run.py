@@ -44,6 +44,7 @@ from resnetkit.training.starting_weights import (
     whole_path,
 )
 from resnetkit.training.state import new_network, new_state
+from resnetkit.training.steps import Steps
 from resnetkit.weights import load_weights, read_weights, to_native
 
 
@@ -190,7 +191,8 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
             def write_best() -> None:
                 write_durably(folder.best_file, best_classifier(state, origin, is_finished=False).to_bytes())
 
-            Loop(recipe, folder, state, loaded, computing, shard, listener, conditions, write_best).run_all()
+            steps = Steps(recipe, state, loaded, computing, shard)
+            Loop(steps, folder, listener, conditions, write_best).run_all()
             result = None
             if shard.rank == 0:
                 result = finish(folder, record, best_classifier(state, origin), loaded, state.progress)

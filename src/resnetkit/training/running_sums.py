@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from resnetkit.data.batches import Shard
 from resnetkit.training.distributed import sum_over_ranks
-from resnetkit.training.interruption import StopRequest
+from resnetkit.training.divergence import Divergence
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ class Sums:
         num_correct: right answers.
         good_steps: how many.
         bad_loss, bad_norm: loss and length of the gradient of the first bad step; 0 where all were good.
+        votes: what else was summed over the processes.
+        divergence: the first bad step, where that has been made out.
     """
 
     loss: float
@@ -29,6 +32,8 @@ class Sums:
     good_steps: int
     bad_loss: float
     bad_norm: float
+    votes: tuple[float, ...] = ()
+    divergence: Divergence | None = None
 
 
 class Tally:
@@ -57,21 +62,25 @@ class Tally:
 
     @torch.no_grad()
     def end_step(self, gradient_norm: Tensor) -> None:
-        """End the step, before the update: the update is held back where something is out of bounds."""
+        """End the step, before the update, which is held back, in all processes, where something is out of bounds.
+
+        Args:
+            gradient_norm: the same in all processes.
+        """
         was_bad = self.is_bad.clone()
-        values = torch.stack([self._step[0], gradient_norm.double()])
-        bad = was_bad | ~values.isfinite().all() | (values[0] > self._largest_loss / self._shard.num_ranks)
+        step = sum_over_ranks(self._step, self._shard)
+        values = torch.stack([step[0], gradient_norm.double()])
+        bad = was_bad | ~values.isfinite().all() | (values[0] > self._largest_loss)
         self._bad_step.copy_(torch.where(bad & ~was_bad, values, self._bad_step))
         self.is_bad.copy_(bad)
-        self._sums += torch.where(bad, 0.0, torch.cat([self._step, torch.ones_like(self._step[:1])]))
+        self._sums += torch.where(bad, 0.0, torch.cat([step, torch.ones_like(step[:1])]))
         self._step.zero_()
 
-    def read(self, stop: StopRequest) -> Sums:
-        """The sums since the last reading, which begin anew; all processes agree here on a request to stop too."""
-        votes = self._sums.new_tensor(stop.votes())
-        together = sum_over_ranks(torch.cat([self._sums, self._bad_step, votes]), self._shard)
-        loss, correct, good, bad_loss, bad_norms, *votes_of_all = together.tolist()
-        stop.agree(votes_of_all)
+    def read(self, votes: Sequence[float] = ()) -> Sums:
+        """The sums since the last reading, which begin anew; the votes are summed over the processes here."""
+        all_votes = sum_over_ranks(self._sums.new_tensor(votes), self._shard)
+        loss, num_correct, good, bad_loss, bad_norm, *votes_of_all = torch.cat(
+            [self._sums, self._bad_step, all_votes]
+        ).tolist()
         self._sums.zero_()
-        ranks = self._shard.num_ranks
-        return Sums(loss, int(correct), int(good // ranks), bad_loss, bad_norms / ranks)
+        return Sums(loss, int(num_correct), int(good), bad_loss, bad_norm, tuple(votes_of_all))

@@ -47,6 +47,16 @@ class Progress:
     stopped_early: bool = False
     kept_epoch: int = 0
 
+    @property
+    def mean_loss(self) -> float:
+        """Over this epoch's images so far, in nats; 0 before the first."""
+        return self.loss_sum / max(self.num_images, 1)
+
+    @property
+    def top1(self) -> float:
+        """The share of right answers over the same."""
+        return self.num_correct / max(self.num_images, 1)
+
     def is_better(self, score: float, loss: float) -> bool:
         """Whether a validation score beats the best so far; the loss decides between equal ones."""
         return self.best_epoch == 0 or (score, -loss) > (self.best_score, -self.best_loss)
@@ -74,17 +84,16 @@ class TrainingState:
             for name, tensor in network.state_dict().items()
         }
 
-    def to_checkpoint(self, facts: dict[str, Any]) -> Checkpoint:
-        """All of it; ``facts`` about how it came about are kept beside it."""
+    def to_checkpoint(self, resume_conditions: dict[str, Any]) -> Checkpoint:
+        """All of it, and beside it what must be the same for a resume to be bit-exact."""
         tensors = {
             "weights": self.network.state_dict(),
             "optimizer": optimizer_tensors(self.optimizer, self.network),
             "average": self.average.tensors(),
             "best": self.best_weights,
         }
-        return Checkpoint(
-            self.progress.step, self.progress.epoch, tensors, {"progress": asdict(self.progress), "facts": facts}
-        )
+        state = {"progress": asdict(self.progress), "resume_conditions": resume_conditions}
+        return Checkpoint(self.progress.step, self.progress.epoch, tensors, state)
 
     def misfit(self, checkpoint: Checkpoint) -> str:
         """Why :meth:`restore` cannot go on from a checkpoint; empty where it can.
@@ -105,7 +114,7 @@ class TrainingState:
         is_sound = all(math.isfinite(n) for n in numbers) and all(n >= 0 for n in numbers if isinstance(n, int))
         if not is_sound or (progress.step, progress.epoch) != (checkpoint.step, checkpoint.epoch):
             return "its progress is none"
-        from_dict(Recipe, checkpoint.state["facts"]["recipe"])
+        from_dict(Recipe, conditions_of(checkpoint)["recipe"])
         return ""
 
     def restore(self, checkpoint: Checkpoint) -> None:
@@ -117,6 +126,13 @@ class TrainingState:
         self.progress = _progress(checkpoint)
 
 
+def conditions_of(checkpoint: Checkpoint) -> dict[str, Any]:
+    """What :meth:`TrainingState.to_checkpoint` was given; the recipe is among it."""
+    state = checkpoint.state
+    key = "resume_conditions" if "resume_conditions" in state else "facts"  # as checkpoints of earlier versions have it
+    return state[key]  # type: ignore[no-any-return]
+
+
 def _progress(checkpoint: Checkpoint) -> Progress:
     """How far a checkpoint's run is; what the version that wrote it did not count follows from what it did."""
     counted = checkpoint.state["progress"]
@@ -124,7 +140,7 @@ def _progress(checkpoint: Checkpoint) -> Progress:
     if "best_score" not in counted:  # top-1 was the only score
         progress.best_score = progress.best_top1
     if "kept_epoch" not in counted and checkpoint.tensors["best"]:
-        is_best = progress.best_epoch > 0 and checkpoint.state["facts"]["recipe"]["keep"] == "best"
+        is_best = progress.best_epoch > 0 and conditions_of(checkpoint)["recipe"]["keep"] == "best"
         progress.kept_epoch = progress.best_epoch if is_best else progress.epoch
     return progress
 
