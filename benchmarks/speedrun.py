@@ -19,7 +19,6 @@ import torch
 
 from resnetkit.config import parse_settings
 from resnetkit.data.types import LoadedData
-from resnetkit.evaluation.scoring import quick_scores
 from resnetkit.machine import runtime
 from resnetkit.machine.peaks import synchronize
 from resnetkit.models.resnet import ResNet
@@ -31,6 +30,7 @@ from resnetkit.training.loop import Loop
 from resnetkit.training.planning import plan
 from resnetkit.training.state import new_network, new_state
 from resnetkit.training.steps import Steps
+from resnetkit.training.validation import quick_scores
 
 MEMORY = Path("/dev/shm")
 

@@ -13,7 +13,6 @@ from resnetkit.classifier.classifier import load_classifier
 from resnetkit.classifier.file import BEST_FILE_NAME, find_best, find_classifier
 from resnetkit.data.batches import Shard
 from resnetkit.errors import Code, ResnetkitError
-from resnetkit.evaluation.scoring import quick_scores
 from resnetkit.models.resnet import ResNet
 from resnetkit.recipes.recipe import Recipe
 from resnetkit.runs.events import Listener
@@ -24,6 +23,7 @@ from resnetkit.training.interruption import Interrupted, StopRequest
 from resnetkit.training.planning import plan
 from resnetkit.training.run import resume, train
 from resnetkit.training.running_sums import Tally
+from resnetkit.training.validation import quick_scores
 
 RUN = "0001-resnet20_b-digits"
 
