@@ -252,7 +252,7 @@ def machine() -> str:
 
 
 def report(
-    comparison: Comparison, outcomes: Mapping[str, Outcome], packages: Mapping[str, str], facts: Sequence[str]
+    comparison: Comparison, outcomes: Mapping[str, Outcome], packages: Mapping[str, str], conditions: Sequence[str]
 ) -> str:
     """A section of Markdown: the claim, the table, and what it was measured on."""
     torn = [one.name for one in outcomes.values() if _spread(one.speeds) > LARGE_SPREAD]
@@ -260,7 +260,7 @@ def report(
     others = [share for one in outcomes.values() for share in one.others_share]
     busy = f"other work took {spread_text([100 * share for share in others], '{:.0f}')} % of the cores' time"
     versions = ", ".join(f"{name} {number}" for name, number in sorted(packages.items()))
-    measured = f"{'; '.join([*facts, busy, versions])}."
+    measured = f"{'; '.join([*conditions, busy, versions])}."
     return "\n\n".join([comparison.claim, table(comparison, outcomes), *warnings, measured])
 
 
@@ -304,7 +304,7 @@ def main(script: str, comparisons: Sequence[Comparison]) -> None:
         load = os.getloadavg()[0]
         with started(comparison, script, arguments.threads, arguments.isa) as (workers, packages):
             outcomes = take_turns(workers, rounds=arguments.rounds)
-        facts = [
+        conditions = [
             machine(),
             f"{arguments.threads} threads",
             f"{arguments.rounds} rounds in turns",
@@ -312,7 +312,7 @@ def main(script: str, comparisons: Sequence[Comparison]) -> None:
             datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         ]
         heading = comparison.title + (", limited to AVX2" if arguments.isa == "avx2" else "")
-        text = report(comparison, outcomes, packages, facts)
+        text = report(comparison, outcomes, packages, conditions)
         print(f"## {heading}\n\n{text}", flush=True)
         if arguments.write:
             write_section(arguments.write, heading, text)

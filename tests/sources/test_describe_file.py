@@ -18,20 +18,20 @@ def saved(path: Path, name: str, **settings: object) -> str:
 
 
 def test_a_file_that_tells_all(tmp_path: Path) -> None:
-    entry, facts = report_on(saved(tmp_path / "a.pth", "wrn_16_4", num_classes=7))
+    entry, report = report_on(saved(tmp_path / "a.pth", "wrn_16_4", num_classes=7))
     assert entry is not None
     assert (entry.spec.num_classes, entry.image_size_px) == (7, 32)
-    assert facts["network"] == ["wrn_16_4"]
-    assert facts["classes"] == "7, not named in the file"
-    assert facts["kind"].startswith("weights (torch, named as in torchvision / timm v1)")
-    assert "took the entry 'state_dict'" in facts["read"][0]
-    assert facts["images"].endswith("(assumed: the file does not say)")
+    assert report["network"] == ["wrn_16_4"]
+    assert report["classes"] == "7, not named in the file"
+    assert report["kind"].startswith("weights (torch, named as in torchvision / timm v1)")
+    assert "took the entry 'state_dict'" in report["read"][0]
+    assert report["images"].endswith("(assumed: the file does not say)")
 
 
 def test_a_file_that_leaves_a_choice(tmp_path: Path) -> None:
-    entry, facts = report_on(saved(tmp_path / "a.pth", "resnet50", widths=(8, 8, 8, 8)))
+    entry, report = report_on(saved(tmp_path / "a.pth", "resnet50", widths=(8, 8, 8, 8)))
     assert entry is None
-    lines = "\n".join(facts["network"])
+    lines = "\n".join(report["network"])
     assert "resnet50[widths=[8,8,8,8]]: " in lines
     assert "resnet50_v1[widths=[8,8,8,8]]: " in lines
     assert "--model" in lines
@@ -41,21 +41,21 @@ def test_tensors_that_no_network_has(tmp_path: Path) -> None:
     state = create_model("resnet20_b").state_dict()
     state["layer2.0.conv1.weight"] = torch.zeros(5, 5, 5, 5)
     torch.save(state, tmp_path / "a.pth")
-    entry, facts = report_on(str(tmp_path / "a.pth"))
+    entry, report = report_on(str(tmp_path / "a.pth"))
     assert entry is None
-    assert facts["network"][0].startswith("none that is known")
+    assert report["network"][0].startswith("none that is known")
 
 
 def test_a_classifier_of_ours(tmp_path: Path) -> None:
     network = create_model("resnet20_b", in_channels=1, num_classes=2, depths=(1, 1, 1))
     classifier = Classifier(network, Preprocessing(8, 9, 1, (0.5,), (0.25,)), ("yes", "no"), {"epochs": 3})
     classifier.save(tmp_path / "c.safetensors")
-    entry, facts = report_on(str(tmp_path / "c.safetensors"))
+    entry, report = report_on(str(tmp_path / "c.safetensors"))
     assert entry is not None
     assert entry.spec == network.spec
-    assert facts["classes"] == "yes, no"
-    assert facts["origin"] == ["epochs: 3"]
-    assert facts["images"] == "shorter side 9 px, centre 8 px, grey, mean 0.5, std 0.25"
+    assert report["classes"] == "yes, no"
+    assert report["origin"] == ["epochs: 3"]
+    assert report["images"] == "shorter side 9 px, centre 8 px, grey, mean 0.5, std 0.25"
 
 
 def test_what_is_no_file_of_weights(tmp_path: Path) -> None:

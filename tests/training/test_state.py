@@ -35,8 +35,8 @@ def test_a_checkpoint_from_before_scores_were_chosen_keeps_its_best(
     state.progress = Progress(epoch=4, step=40, best_epoch=best_epoch, best_top1=0.9, best_loss=0.3, best_score=0.9)
     state.keep_as_best(state.network)
     progress = {name: value for name, value in vars(state.progress).items() if name not in SINCE_THEN}
-    facts = {"recipe": {name: value for name, value in to_dict(recipe).items() if name != "selection"}}
-    written = replace(state.to_checkpoint({}), state={"progress": progress, "facts": facts})
+    conditions = {"recipe": {name: value for name, value in to_dict(recipe).items() if name != "selection"}}
+    written = replace(state.to_checkpoint({}), state={"progress": progress, "facts": conditions})
     restored = state_of(recipe)
     assert restored.misfit(written) == ""
     restored.restore(written)

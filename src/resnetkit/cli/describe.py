@@ -94,7 +94,7 @@ def describe(
         say_json({**content, "rows": rows, "spec": to_dict(spec)})
         return
     if svg is None:
-        _print_facts(about)
+        _print_report(about)
         _print_table(name, entry.summary, description, memory)
 
 
@@ -113,20 +113,20 @@ def _find(name: str, from_entry: str | None) -> tuple[Entry | None, dict[str, ob
     return report_on(located, entry=from_entry)
 
 
-def _print_facts(facts: dict[str, object]) -> None:
-    for key, value in facts.items():
+def _print_report(report: dict[str, object]) -> None:
+    for key, value in report.items():
         lines = value if isinstance(value, list) else [value]
         for i, line in enumerate(lines):
             say(f"{key if i == 0 else '':<14} {line}")
-    if facts:
+    if report:
         say("")
 
 
-def _print_open_choice(name: str, facts: dict[str, object], *, as_json: bool) -> None:
+def _print_open_choice(name: str, report: dict[str, object], *, as_json: bool) -> None:
     if as_json:
-        say_json({"name": name, "file": facts})
+        say_json({"name": name, "file": report})
         return
-    _print_facts(facts)
+    _print_report(report)
 
 
 def _write_picture(path: Path, name: str, spec: ResNetSpec, size: int, what: str) -> None:

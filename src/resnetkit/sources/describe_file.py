@@ -16,7 +16,7 @@ MANY_NAMES = 10
 
 
 def report_on(source: Source, *, entry: str | None = None) -> tuple[Entry | None, dict[str, Any]]:
-    """The network in a run folder, classifier or weight file, and facts about the file as ``{heading: lines}``.
+    """The network in a run folder, classifier or weight file, and what the file is as ``{heading: lines}``.
 
     The network is None where the file leaves open which one it is.
 
@@ -36,13 +36,13 @@ def report_on(source: Source, *, entry: str | None = None) -> tuple[Entry | None
         return Entry(spec, size, "the network of this classifier"), _of_classifier(located.text, classifier)
     weights = open_weights(located, entry=entry)
     decided = weights.identification.decided
-    facts = _of_weights(located.text, weights)
+    report = _of_weights(located.text, weights)
     if decided is None:
-        return None, facts
+        return None, report
     preprocessing, is_known = weights.preprocessing(decided)
-    facts["images"] = say_preprocessing(preprocessing) + ("" if is_known else " (assumed: the file does not say)")
+    report["images"] = say_preprocessing(preprocessing) + ("" if is_known else " (assumed: the file does not say)")
     base = CATALOG[decided.name.partition("[")[0]]
-    return Entry(decided.spec, preprocessing.image_size_px, base.summary), facts
+    return Entry(decided.spec, preprocessing.image_size_px, base.summary), report
 
 
 def _of_classifier(source: str, classifier: Classifier) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def _of_classifier(source: str, classifier: Classifier) -> dict[str, Any]:
 
 
 def _of_weights(source: str, weights: Weights) -> dict[str, Any]:
-    file, facts = weights.file, weights.origin.facts
+    file, provenance = weights.file, weights.origin.provenance
     count = sum(tensor.numel() for tensor in weights.native.tensors.values())
     found = weights.identification
     first = found.all_candidates[0].spec if found.all_candidates else None
@@ -67,15 +67,16 @@ def _of_weights(source: str, weights: Weights) -> dict[str, Any]:
         "file": source,
         "kind": f"weights ({file.format}, named as in {weights.native.naming}): {len(file.tensors)} tensors, "
         f"{count:,} numbers",
-        "sha256": facts["sha256"],
+        "sha256": provenance["sha256"],
         "network": _networks(found),
         "classes": _classes(names) if names else classes,
     }
-    if "origin" in facts:
-        top1 = f", {100 * facts['published_top1']:.2f} % top-1 as published" if "published_top1" in facts else ""
-        report["origin"] = f"{facts['origin']}, {facts['data']}{top1}"
-    elif "revision" in facts:
-        report["origin"] = f"{facts['weights']}, revision {facts['revision']}"
+    if "origin" in provenance:
+        top1 = provenance.get("published_top1")
+        score = "" if top1 is None else f", {100 * top1:.2f} % top-1 as published"
+        report["origin"] = f"{provenance['origin']}, {provenance['data']}{score}"
+    elif "revision" in provenance:
+        report["origin"] = f"{provenance['weights']}, revision {provenance['revision']}"
     if weights.native.notes:
         report["read"] = list(weights.native.notes)
     return report

@@ -56,14 +56,14 @@ class Origin:
         evidence: what tells it from networks with the same tensors.
         preprocessing: what its publisher says; None where nobody does, then ``assumed`` is usual for its kind.
         class_names: None where it does not name them.
-        facts: JSON-ready, for the classifier's provenance.
+        provenance: where it comes from, JSON-ready; for the classifier's.
     """
 
     evidence: tuple[Evidence, ...] = ()
     preprocessing: Preprocessing | None = None
     assumed: Preprocessing | None = None
     class_names: tuple[str, ...] | None = None
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
 def find_origin(file: WeightFile, naming: str, hub: HubFile | None = None) -> Origin:
@@ -72,13 +72,13 @@ def find_origin(file: WeightFile, naming: str, hub: HubFile | None = None) -> Or
     published = PUBLISHED.get(digest[:8])
     if published is None and file.format == "hdf5":  # Keras', the only ones known by MD5
         published = PUBLISHED_BY_MD5.get(_md5_of(file.path))
-    facts: dict[str, Any] = {"weights": str(file.path), "sha256": digest, "naming": naming}
+    provenance: dict[str, Any] = {"weights": str(file.path), "sha256": digest, "naming": naming}
     if hub is not None:
-        facts |= {"weights": f"hf://{hub.repo}/{file.path.name}", "revision": hub.revision}
+        provenance |= {"weights": f"hf://{hub.repo}/{file.path.name}", "revision": hub.revision}
     pattern, assumed = _CONVENTIONS.get(naming, (".*", None))
     evidence = [Evidence(f"its tensors are named as in {naming}", _named(pattern))]
     if published is not None:
-        return _of_published(published, evidence, facts)
+        return _of_published(published, evidence, provenance)
     config = file.metadata.get("config", {})
     evidence += _evidence_of_config(config)
     return Origin(
@@ -86,7 +86,7 @@ def find_origin(file: WeightFile, naming: str, hub: HubFile | None = None) -> Or
         _of_timm(config) or _of_transformers(_read_json(file.path.parent / "preprocessor_config.json")),
         assumed,
         _class_names(config),
-        facts,
+        provenance,
     )
 
 
@@ -111,13 +111,14 @@ def _named(pattern: str, *, whole: bool = False) -> Any:
     return fits
 
 
-def _of_published(published: Published, evidence: list[Evidence], facts: dict[str, Any]) -> Origin:
+def _of_published(published: Published, evidence: list[Evidence], provenance: dict[str, Any]) -> Origin:
     says = f"its checksum is that of {published.model} as {published.origin} published it"
     evidence.append(Evidence(says, _named(re.escape(published.model), whole=True)))
-    facts |= {"origin": published.origin, "data": published.data}
-    facts |= {} if published.top1 is None else {"published_top1": published.top1}
+    provenance |= {"origin": published.origin, "data": published.data}
+    provenance |= {} if published.top1 is None else {"published_top1": published.top1}
     known = DATASETS.get(published.data)
-    return Origin(tuple(evidence), published.preprocessing, None, None if known is None else known.class_names, facts)
+    class_names = None if known is None else known.class_names
+    return Origin(tuple(evidence), published.preprocessing, None, class_names, provenance)
 
 
 def _evidence_of_config(config: Mapping[str, Any]) -> list[Evidence]:

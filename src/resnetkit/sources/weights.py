@@ -170,7 +170,7 @@ def open_classifier(
         warnings.append("the file does not name its classes; they are called 0, 1, 2 … (--class-names gives names)")
     reasons = weights.identification.reasons if model is None else ("its network was named",)
     notes = [*weights.native.notes, *reasons]
-    provenance = {**weights.origin.facts, "model": candidate.name, "notes": notes, "warnings": warnings}
+    provenance = {**weights.origin.provenance, "model": candidate.name, "notes": notes, "warnings": warnings}
     classifier = Classifier(network, prepared, names, provenance)
     network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return classifier
