@@ -21,20 +21,22 @@ from resnetkit.evaluation.metrics import (
     wilson_interval,
 )
 
+Answers = tuple[np.ndarray, np.ndarray]  # probabilities (N, K), labels (N,)
 
-def names(num_classes):
+
+def names(num_classes: int) -> list[str]:
     return [f"class {i}" for i in range(num_classes)]
 
 
 @pytest.fixture
-def random_answers():
+def random_answers() -> Answers:
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 8, 500)
     logits = rng.normal(size=(500, 8)) + 2 * np.eye(8)[labels]
     return np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True), labels
 
 
-def test_agrees_with_scikit_learn(random_answers):
+def test_agrees_with_scikit_learn(random_answers: Answers) -> None:
     probabilities, labels = random_answers
     scores = score(probabilities, labels, names(8))
     predicted = probabilities.argmax(axis=1)
@@ -50,12 +52,12 @@ def test_agrees_with_scikit_learn(random_answers):
     assert [c.num_images for c in scores.classes] == support.tolist()
 
 
-def test_scores_survive_json(random_answers):
+def test_scores_survive_json(random_answers: Answers) -> None:
     scores = score(*random_answers, names(8))
     assert from_dict(Scores, json.loads(json.dumps(to_dict(scores)))) == scores
 
 
-def test_float32_probabilities_are_fine(random_answers):
+def test_float32_probabilities_are_fine(random_answers: Answers) -> None:
     probabilities, labels = random_answers
     single = score(probabilities.astype(np.float32), labels, names(8))
     double = score(probabilities, labels, names(8))
@@ -63,7 +65,7 @@ def test_float32_probabilities_are_fine(random_answers):
     assert single.log_loss == pytest.approx(double.log_loss, rel=1e-5)
 
 
-def test_undefined_is_none_and_not_zero():
+def test_undefined_is_none_and_not_zero() -> None:
     # Class 1 exists but is never predicted, class 2 neither exists nor is predicted.
     scores = score(np.array([[1.0, 0, 0], [1.0, 0, 0]]), np.array([0, 1]), names(3))
     never_predicted, absent = scores.classes[1:]
@@ -73,7 +75,7 @@ def test_undefined_is_none_and_not_zero():
     assert scores.macro_f1 == pytest.approx((2 / 3 + 0) / 2)
 
 
-def test_a_constant_answer_earns_only_the_first_classes():
+def test_a_constant_answer_earns_only_the_first_classes() -> None:
     labels = np.arange(10)
     scores = score(np.full((10, 10), 0.1), labels, names(10))
     assert scores.top1.correct == 1
@@ -82,36 +84,36 @@ def test_a_constant_answer_earns_only_the_first_classes():
 
 
 @pytest.mark.parametrize(("num_classes", "has_top5"), [(2, False), (5, False), (6, True)])
-def test_top5_only_where_it_says_something(num_classes, has_top5):
+def test_top5_only_where_it_says_something(num_classes: int, has_top5: bool) -> None:
     scores = score(np.eye(num_classes), np.arange(num_classes), names(num_classes))
     assert (scores.top5 is not None) == has_top5
 
 
-def test_perfect_answers():
+def test_perfect_answers() -> None:
     scores = score(np.eye(3), np.arange(3), names(3))
     assert (scores.top1.value, scores.macro_f1, scores.log_loss, scores.expected_calibration_error) == (1, 1, 0, 0)
     assert math.copysign(1, scores.log_loss) == 1, "prints as 0, not -0"
 
 
-def test_log_loss_of_an_impossible_answer_is_finite():
+def test_log_loss_of_an_impossible_answer_is_finite() -> None:
     assert log_loss(np.array([[1.0, 0.0]]), np.array([1])) == pytest.approx(-math.log(1e-12))
 
 
-def test_calibration_error_by_hand():
+def test_calibration_error_by_hand() -> None:
     # Two bins: (0, 0.5] holds one right answer at 0.5; (0.5, 1] holds 0.8 right and 0.6 wrong.
     probabilities = np.array([[0.5, 0.5], [0.8, 0.2], [0.6, 0.4]])
     error = expected_calibration_error(probabilities, np.array([0, 0, 1]), num_bins=2)
     assert error == pytest.approx(1 / 3 * abs(1 - 0.5) + 2 / 3 * abs(0.5 - 0.7))
 
 
-def test_calibration_error_with_one_bin_is_confidence_minus_accuracy(random_answers):
+def test_calibration_error_with_one_bin_is_confidence_minus_accuracy(random_answers: Answers) -> None:
     probabilities, labels = random_answers
     gap = probabilities.max(axis=1).mean() - (probabilities.argmax(axis=1) == labels).mean()
     assert expected_calibration_error(probabilities, labels, num_bins=1) == pytest.approx(abs(gap))
     assert expected_calibration_error(probabilities, labels) >= abs(gap) - 1e-12, "finer bins only find more"
 
 
-def test_confused_pairs_are_the_mistakes_in_order(random_answers):
+def test_confused_pairs_are_the_mistakes_in_order(random_answers: Answers) -> None:
     scores = score(*random_answers, names(8))
     pairs = confused_pairs(scores)
     counts = [pair.num_images for pair in pairs]
@@ -128,7 +130,7 @@ def test_confused_pairs_are_the_mistakes_in_order(random_answers):
 
 
 @given(st.integers(1, 10**6).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_wilson_interval_holds_the_share_and_mirrors(successes_of_n):
+def test_wilson_interval_holds_the_share_and_mirrors(successes_of_n: tuple[int, int]) -> None:
     successes, n = successes_of_n
     low, high = wilson_interval(successes, n)
     assert 0 <= low <= successes / n <= high <= 1
@@ -139,23 +141,23 @@ def test_wilson_interval_holds_the_share_and_mirrors(successes_of_n):
 
 
 @given(st.integers(0, 50), st.integers(2, 100))
-def test_wilson_interval_narrows_with_more_images(successes, factor):
+def test_wilson_interval_narrows_with_more_images(successes: int, factor: int) -> None:
     low, high = wilson_interval(successes, 50)
     more_low, more_high = wilson_interval(successes * factor, 50 * factor)
     assert more_high - more_low < high - low
 
 
-def test_wilson_interval_solves_its_defining_equation():
+def test_wilson_interval_solves_its_defining_equation() -> None:
     z = 1.959963984540054
     for bound in wilson_interval(81, 263):
         assert abs(81 / 263 - bound) == pytest.approx(z * math.sqrt(bound * (1 - bound) / 263))
 
 
-def test_wilson_interval_without_trials_knows_nothing():
+def test_wilson_interval_without_trials_knows_nothing() -> None:
     assert wilson_interval(0, 0) == (0.0, 1.0)
 
 
-def test_accuracy_reads_as_a_sentence():
+def test_accuracy_reads_as_a_sentence() -> None:
     assert str(Accuracy.of(0, 3)) == "0.00 % (95 % interval 0.00 to 56.15, n = 3)"
 
 
@@ -175,14 +177,16 @@ def test_accuracy_reads_as_a_sentence():
         (np.array([[0.3, 0.3]]), np.array([0]), ["a", "b"], "sum to 1"),
     ],
 )
-def test_what_cannot_be_scored_is_refused(probabilities, labels, class_names, says):
+def test_what_cannot_be_scored_is_refused(
+    probabilities: np.ndarray, labels: np.ndarray, class_names: list[str], says: str
+) -> None:
     with pytest.raises(ResnetkitError) as error:
         score(probabilities, labels, class_names)
     assert says in str(error.value)
 
 
 @pytest.mark.parametrize("arguments", [(3, 2), (-1, 2), (1, 2, 1.0)])
-def test_wilson_interval_refuses_the_impossible(arguments):
+def test_wilson_interval_refuses_the_impossible(arguments: tuple[float, ...]) -> None:
     with pytest.raises(ResnetkitError):
         wilson_interval(*arguments)
 

@@ -2,13 +2,16 @@
 
 import base64
 import io
+from collections.abc import Sequence
 from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from resnetkit.evaluation.metrics import score
+from resnetkit.evaluation.metrics import Scores, score
 from resnetkit.evaluation.mistakes import Mistake
 from resnetkit.runs.report import Report, render_report, write_report
 
@@ -21,45 +24,47 @@ SVG_LEAVES = {"path", "circle", "rect"}
 class Page(HTMLParser):
     """Elements with their attributes, the text, and whether every tag is closed in order."""
 
-    def __init__(self, html):
+    def __init__(self, html: str) -> None:
         super().__init__()
-        self.elements, self.words, self.open = [], [], []
+        self.elements: list[tuple[str, dict[str, Any]]] = []
+        self.words: list[str] = []
+        self.open: list[str] = []
         self.feed(html)
         self.close()
         self.text = " ".join(" ".join(self.words).replace("\N{NO-BREAK SPACE}", " ").split())
 
-    def handle_starttag(self, tag, attrs):
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, dict(attrs)))
         if tag not in VOID:
             self.open.append(tag)
 
-    def handle_startendtag(self, tag, attrs):
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         assert tag in SVG_LEAVES, f"<{tag}/> is not closed in HTML"
         self.elements.append((tag, dict(attrs)))
 
-    def handle_endtag(self, tag):
+    def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
 
-    def handle_data(self, data):
+    def handle_data(self, data: str) -> None:
         if self.open and self.open[-1] not in ("style", "script"):
             self.words.append(data)
 
-    def all(self, tag):
+    def all(self, tag: str) -> list[dict[str, Any]]:
         return [attributes for name, attributes in self.elements if name == tag]
 
     @property
-    def sections(self):
+    def sections(self) -> list[str]:
         return [attributes["id"] for attributes in self.all("section")]
 
 
-def scores_of(class_names, num_images=200, skill=3.0):
+def scores_of(class_names: Sequence[str], num_images: int = 200, skill: float = 3.0) -> Scores:
     rng = np.random.default_rng(len(class_names))
     labels = rng.integers(0, len(class_names), num_images)
     logits = rng.normal(size=(num_images, len(class_names))) + skill * np.eye(len(class_names))[labels]
     return score(np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True), labels, class_names)
 
 
-def epoch(number, **changes):
+def epoch(number: int, **changes: Any) -> dict[str, Any]:
     return {
         "epoch": number,
         "train_loss": 1 / number,
@@ -72,7 +77,7 @@ def epoch(number, **changes):
     } | changes
 
 
-def full_report(class_names=("cat", "dog", "fish"), **changes):
+def full_report(class_names: Sequence[str] = ("cat", "dog", "fish"), **changes: Any) -> Report:
     pixels = np.arange(64, dtype=np.uint8).reshape(1, 8, 8)
     parts = {
         "title": "resnet20 on pets",
@@ -98,7 +103,7 @@ def full_report(class_names=("cat", "dog", "fish"), **changes):
     return Report(**(parts | changes))
 
 
-def test_every_section_is_there_and_says_its_figures():
+def test_every_section_is_there_and_says_its_figures() -> None:
     report = full_report()
     page = Page(render_report(report))
     assert page.sections == SECTIONS
@@ -121,7 +126,7 @@ def test_every_section_is_there_and_says_its_figures():
 
 
 @pytest.mark.parametrize("class_names", [("cat", "dog"), tuple(f"class {i}" for i in range(100))])
-def test_it_requests_nothing(class_names):
+def test_it_requests_nothing(class_names: Sequence[str]) -> None:
     html = render_report(full_report(class_names))
     page = Page(html)
     for tag, attributes in page.elements:
@@ -133,7 +138,7 @@ def test_it_requests_nothing(class_names):
     assert policies[0].startswith("default-src 'none'"), "and the browser would refuse, should it try"
 
 
-def test_hostile_strings_stay_text_everywhere():
+def test_hostile_strings_stay_text_everywhere() -> None:
     harmless = Page(render_report(full_report(("a", "b"))))
     pixels = np.zeros((3, 8, 8), np.uint8)
     hostile = Page(
@@ -157,25 +162,25 @@ def test_hostile_strings_stay_text_everywhere():
     assert HOSTILE in hostile.text, "braces are not evaluated either"
 
 
-def test_without_a_test_split_it_says_so():
+def test_without_a_test_split_it_says_so() -> None:
     page = Page(render_report(full_report(scores={"val": scores_of(["a", "b"])})))
     assert "validation top-1" in page.text
     assert "There was no test split." in page.text
 
 
-def test_without_any_scores_it_says_so_and_keeps_the_rest():
+def test_without_any_scores_it_says_so_and_keeps_the_rest() -> None:
     page = Page(render_report(full_report(scores={})))
     assert "Not measured" in page.text
     assert page.sections == ["result", "curves", "mistakes", "network", "recipe", "environment", "repeat"]
 
 
-def test_the_least_report_has_a_result_and_a_command():
+def test_the_least_report_has_a_result_and_a_command() -> None:
     page = Page(render_report(Report(title="run", command="resnetkit train digits")))
     assert page.sections == ["result", "repeat"]
     assert not page.open
 
 
-def test_a_single_epoch_without_validation_is_drawn():
+def test_a_single_epoch_without_validation_is_drawn() -> None:
     history = [epoch(1, val_loss=None, val_top1=float("nan"), images_per_second=None)]
     page = Page(render_report(full_report(history=history)))
     labels = [svg["aria-label"] for svg in page.all("svg") if svg["class"] == "lines"]
@@ -188,7 +193,7 @@ def test_a_single_epoch_without_validation_is_drawn():
     assert "highest in epoch" not in page.text
 
 
-def test_epochs_without_a_validation_leave_no_gap_in_its_line():
+def test_epochs_without_a_validation_leave_no_gap_in_its_line() -> None:
     history = [epoch(number) for number in range(1, 7)]
     for row in history[::2]:
         del row["val_loss"], row["val_top1"]
@@ -198,25 +203,25 @@ def test_epochs_without_a_validation_leave_no_gap_in_its_line():
     assert [line.count("L") + 1 for line in lines] == [3, 3, 6]
 
 
-def test_history_keys_may_be_missing():
+def test_history_keys_may_be_missing() -> None:
     page = Page(render_report(full_report(history=[{"epoch": 1, "train_loss": 2.0}, {"epoch": 2, "train_loss": 1.0}])))
     assert len([svg for svg in page.all("svg") if svg["class"] == "lines"]) == 1
 
 
 @pytest.mark.parametrize(("num_classes", "is_drawn"), [(2, True), (30, True), (31, False), (100, False)])
-def test_a_heat_map_only_while_its_cells_are_readable(num_classes, is_drawn):
+def test_a_heat_map_only_while_its_cells_are_readable(num_classes: int, is_drawn: bool) -> None:
     page = Page(render_report(full_report([f"class {i}" for i in range(num_classes)])))
     assert ("heat" in [svg["class"] for svg in page.all("svg")]) == is_drawn
     assert "The most frequent mistakes" in page.text
 
 
-def test_perfect_answers_have_no_confused_pairs():
+def test_perfect_answers_have_no_confused_pairs() -> None:
     page = Page(render_report(full_report(scores={"test": scores_of(["a", "b"], skill=99.0)}, mistakes=[])))
     assert "all test images were classified correctly" in page.text
     assert "mistakes" not in page.sections
 
 
-def test_an_undefined_score_is_a_dash_that_sorts_last():
+def test_an_undefined_score_is_a_dash_that_sorts_last() -> None:
     perfect = score(np.eye(3)[[0, 0]], np.array([0, 1]), ["a", "b", "c"])
     page = Page(render_report(full_report(scores={"test": perfect})))
     cells = [cell["data-value"] for cell in page.all("td") if "data-value" in cell]
@@ -234,7 +239,7 @@ def test_an_undefined_score_is_a_dash_that_sorts_last():
         ((3, 224, 224), "RGB", (160, 160), "smooth"),
     ],
 )
-def test_thumbnails_show_the_image(shape, mode, size, kind):
+def test_thumbnails_show_the_image(shape: tuple[int, ...], mode: str, size: tuple[int, int], kind: str) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     page = Page(render_report(full_report(mistakes=[Mistake("x", pixels, "a", "b", 0.9, 0.1)])))
     (image,) = page.all("img")
@@ -245,7 +250,7 @@ def test_thumbnails_show_the_image(shape, mode, size, kind):
         np.testing.assert_array_equal(shown.transpose(2, 0, 1), pixels[: shown.shape[2]])
 
 
-def test_a_file_name_that_is_not_utf8_does_not_stop_the_report(tmp_path):
+def test_a_file_name_that_is_not_utf8_does_not_stop_the_report(tmp_path: Path) -> None:
     path = tmp_path / "run" / "report.html"
     write_report(path, full_report(notes=["left out: caf\udce9.png"]))
     assert r"left out: caf\udce9.png" in path.read_text("utf-8")
