@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from resnetkit.errors import Code, ResnetkitError
 
@@ -51,12 +52,19 @@ def io_errors(doing: str) -> Iterator[None]:
 
 def write_durably(path: Path, content: bytes) -> None:
     """Replace a file's content in one step: temporary file, fsync, rename, fsync of the folder."""
+    with durable_file(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def durable_file(path: Path) -> Iterator[BinaryIO]:
+    """A temporary file to write to; on success it is fsynced and replaces ``path``, on failure it is removed."""
     with io_errors(f"write {path}"):
         make_folder(path.parent)
         temporary = _temporary_name(path)
         try:
             with open(temporary, "xb") as file:
-                file.write(content)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, path)

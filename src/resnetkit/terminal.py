@@ -6,11 +6,13 @@ characters escaped, as ``\\x1b``. Programs get CSV and JSON without any loss, as
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal, TextIO
 
@@ -119,6 +121,19 @@ def for_programs() -> TextIO:
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
     return sys.stdout
+
+
+def csv_line(cells: Iterable[str]) -> str:
+    r"""A row of CSV with its end of line, as any reader reads it back.
+
+    >>> csv_line(["a,b", "c"]), csv_line(["a\rb", "c"])
+    ('"a,b",c\n', '"a\rb","c"\n')
+    """
+    row, text = list(cells), io.StringIO()
+    # A lone carriage return would be left bare, and then not read.
+    is_odd = any("\r" in cell for cell in row)
+    csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL if is_odd else csv.QUOTE_MINIMAL).writerow(row)
+    return text.getvalue()
 
 
 def say_json(value: Any) -> None:

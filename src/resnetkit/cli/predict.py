@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import re
 import sys
@@ -28,7 +27,7 @@ from resnetkit.cli.options import (
     WeightsModelOption,
 )
 from resnetkit.cli.settings import with_limits
-from resnetkit.terminal import for_programs, say_json, tell, warn
+from resnetkit.terminal import csv_line, for_programs, say_json, tell, warn
 
 if TYPE_CHECKING:
     from resnetkit.classifier.prediction import Prediction
@@ -177,18 +176,14 @@ def _write_csv(predictions: Iterable[Prediction], top: int, *, safe: bool = Fals
         safe: a cell that a spreadsheet would take for a formula gets an apostrophe in front.
     """
     out = for_programs()
-    plain = csv.writer(out, lineterminator="\n")
-    quoted = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)
     ranks = range(1, top + 1)
-    plain.writerow(
-        ["path", "status", "reason", *(f"{what}_{rank}" for rank in ranks for what in ("class", "probability"))]
-    )
+    answer_columns = (f"{what}_{rank}" for rank in ranks for what in ("class", "probability"))
+    out.write(csv_line(("path", "status", "reason", *answer_columns)))
     for prediction in predictions:
         answers = [cell for name, share in prediction.top for cell in (name, f"{share:.6f}")] or [""] * (2 * top)
         cells = [prediction.source, prediction.status, prediction.reason, *answers]
         cells = [f"'{cell}" if safe and cell.startswith(FORMULA_SIGNS) else cell for cell in cells]
-        # csv leaves a lone carriage return bare, and then does not read it.
-        (quoted if any("\r" in cell for cell in cells) else plain).writerow(cells)
+        out.write(csv_line(cells))
 
 
 def _write_jsonl(predictions: Iterable[Prediction], top: int) -> None:

@@ -1,12 +1,14 @@
 """The folder of one run.
 
-recipe.json, images.json, metrics.jsonl, log.txt, checkpoints/, classifier.safetensors, report.html.
+recipe.json, images.json, metrics.jsonl, log.txt, checkpoints/, classifier.safetensors, answers.npz, predictions.csv,
+report.html.
 """
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,8 +19,10 @@ from resnetkit.classifier.file import BEST_FILE_NAME, FILE_NAME
 from resnetkit.config import from_dict, read_object, to_dict
 from resnetkit.data.seen import SeenImages
 from resnetkit.errors import Code, ResnetkitError, require
+from resnetkit.evaluation.answers import Answers
 from resnetkit.files import create_numbered_folder, io_errors, locked, sync_file, write_durably
 from resnetkit.recipes.recipe import Recipe
+from resnetkit.runs.answer_files import read_answers, write_answers, write_predictions
 from resnetkit.runs.record import Record
 from resnetkit.terminal import shown
 
@@ -64,6 +68,16 @@ class RunFolder:
     def best_file(self) -> Path:
         """The same, of the best epoch so far, until the run has finished."""
         return self.path / BEST_FILE_NAME
+
+    @property
+    def answers_file(self) -> Path:
+        """What the classifier answered for every image of val and test."""
+        return self.path / "answers.npz"
+
+    @property
+    def predictions_file(self) -> Path:
+        """The same as a table for people."""
+        return self.path / "predictions.csv"
 
     @property
     def report_file(self) -> Path:
@@ -115,6 +129,20 @@ class RunFolder:
             return from_dict(SeenImages, json.loads(self.images_file.read_text()))
         except (ValueError, ResnetkitError) as error:
             raise ResnetkitError(Code.WEIGHTS, f"{self.images_file} is damaged", why=str(error)) from None
+
+    def write_answers(self, answers: Sequence[Answers]) -> None:
+        """Write answers.npz and predictions.csv: what the run's classifier answered on the splits it is scored on."""
+        write_answers(self.answers_file, answers)
+        write_predictions(self.predictions_file, answers)
+
+    def read_answers(self) -> dict[str, Answers]:
+        """The answers of :meth:`write_answers`, by split.
+
+        Raises:
+            ResnetkitError: where there are none, as in a run that has not ended or is of an earlier version, or they
+                are damaged.
+        """
+        return read_answers(self.answers_file)
 
     def place_of_data(self, recipe: Recipe) -> str:
         """Where the run's data are: as its recipe says, or where it was last resumed with them."""

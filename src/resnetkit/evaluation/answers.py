@@ -1,0 +1,83 @@
+"""What a classifier answered, image by image: all that scores are computed from, and whatever else is asked later."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from resnetkit.evaluation.metrics import Scores, score
+from resnetkit.images.digests import Digests
+from resnetkit.images.types import Indices
+
+Shares = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """A classifier's answers for the N images of one split, a row each.
+
+    Attributes:
+        split: ``train``, ``val`` or ``test``.
+        class_names: those of the classifier, K of them.
+        identifiers, digests: of the images, as in :class:`~resnetkit.data.types.Split`.
+        labels: int64 ``(N,)``, the true classes, positions in ``class_names``.
+        trained_on: bool ``(N,)``, of each image, whether the weights were trained on it; those are in no score.
+        probabilities: float32 ``(N, K)``.
+        num_exact: how many of an image's probabilities are as they were given, beside that of its true class: the
+            highest; among the other classes the rest is spread evenly. None: all of them.
+    """
+
+    split: str
+    class_names: tuple[str, ...]
+    identifiers: Sequence[str]
+    digests: Digests
+    labels: Indices
+    trained_on: npt.NDArray[np.bool_]
+    probabilities: Shares
+    num_exact: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @cached_property
+    def predicted(self) -> Indices:
+        """The most probable classes ``(N,)``; of equally probable ones the first, as in the scores."""
+        classes: Indices = self.probabilities.argmax(1)
+        return classes
+
+    @cached_property
+    def confidences(self) -> Shares:
+        """Their probabilities ``(N,)``."""
+        highest: Shares = self.probabilities.max(1)
+        return highest
+
+    @cached_property
+    def true_probabilities(self) -> Shares:
+        """The probabilities ``(N,)`` of the true classes."""
+        return self.probabilities[np.arange(len(self)), self.labels]
+
+    @cached_property
+    def is_right(self) -> npt.NDArray[np.bool_]:
+        """Of each image ``(N,)``, whether its most probable class is the true one."""
+        right: npt.NDArray[np.bool_] = self.predicted == self.labels
+        return right
+
+
+def score_answers(answers: Sequence[Answers], *, trained_on: bool = False) -> Scores | None:
+    """Scores of one classifier's answers on some splits together; None where there are no such images.
+
+    Args:
+        trained_on: score the images that the weights were trained on, instead of the others.
+    """
+    rows = [one.trained_on == trained_on for one in answers]
+    if not any(some.any() for some in rows):
+        return None
+    probabilities, labels = (
+        np.concatenate([getattr(one, name)[some] for one, some in zip(answers, rows, strict=True)])
+        for name in ("probabilities", "labels")
+    )
+    return score(probabilities, labels, answers[0].class_names)
