@@ -4,15 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from resnetkit.classifier.classifier import Classifier
 from resnetkit.classifier.prediction import Predictor
-from resnetkit.data.loading import open_data
 from resnetkit.data.spec import DataSpec
 from resnetkit.errors import Code, ResnetkitError
-from resnetkit.evaluation.scoring import evaluate, match_classes, worst_mistakes
+from resnetkit.evaluation.scoring import evaluate, match_classes
 from resnetkit.images.spec import Preprocessing
 from resnetkit.inference.torch_engines import plain_predictor
 from resnetkit.models.resnet import create_model
@@ -52,8 +50,9 @@ def test_labels_follow_the_classifiers_order_of_names(classifier: Classifier, pr
     straight = evaluate(predictor, "digits")
     reordered = Classifier(classifier.network, PREPROCESSING, tuple("9876543210"))
     swapped = evaluate(plain_predictor(reordered), "digits")
-    assert np.array_equal(swapped.labels, 9 - straight.labels)
-    assert np.array_equal(swapped.probabilities, straight.probabilities)
+    (one,), (other,) = straight.answers, swapped.answers
+    assert np.array_equal(other.labels, 9 - one.labels)
+    assert np.array_equal(other.probabilities, one.probabilities)
 
 
 @pytest.mark.parametrize(
@@ -81,14 +80,16 @@ def test_data_that_lack_classes_are_scored_over_the_others_and_it_is_said(predic
     for name in ("7", "3"):
         (tmp_path / name).mkdir()
     pixels = np.concatenate([split.images.read(np.arange(len(split))) for split in whole.splits])
-    chosen = [index for index, label in enumerate(whole.labels) if label == 3]
-    chosen += [index for index, label in enumerate(whole.labels) if label == 7][:5]
+    labels = np.concatenate([answers.labels for answers in whole.answers])
+    chosen = [index for index, label in enumerate(labels) if label == 3]
+    chosen += [index for index, label in enumerate(labels) if label == 7][:5]
     for index in chosen:
-        Image.fromarray(pixels[index, 0]).save(tmp_path / str(whole.labels[index]) / f"{index}.png")
+        Image.fromarray(pixels[index, 0]).save(tmp_path / str(labels[index]) / f"{index}.png")
     (tmp_path / "5").mkdir()
     part = evaluate(predictor, DataSpec(str(tmp_path), validation_fraction=0, test_fraction=0), split="all")
     assert part.scores.top1.num_images == len(chosen)
-    assert part.scores.top1.correct == (whole.probabilities[chosen].argmax(1) == whole.labels[chosen]).sum()
+    is_right = np.concatenate([answers.is_right for answers in whole.answers])
+    assert part.scores.top1.correct == is_right[chosen].sum()
     assert [entry.name for entry in part.scores.classes if entry.num_images] == ["3", "7"]
     assert part.scores.classes[5].recall is None
     told = "no images of '0', '1', '2', '4', '5' and 3 more: scored over the other 2 classes"
@@ -103,25 +104,10 @@ def test_a_folder_without_splits_is_scored_whole_unless_a_split_is_asked_for(
         pixels = np.random.default_rng(index).integers(0, 256, (8, 8), dtype=np.uint8)
         Image.fromarray(pixels).save(tmp_path / str(index % 2) / f"{index}.png")
     whole = evaluate(predictor, str(tmp_path))
-    assert (whole.split, len(whole.labels)) == ("all", 20)
-    assert len(evaluate(predictor, str(tmp_path), split="val").labels) < 20
+    assert (whole.split, whole.num_images) == ("all", 20)
+    assert evaluate(predictor, str(tmp_path), split="val").num_images < 20
 
 
 def test_an_unknown_split_is_refused(predictor: Predictor) -> None:
     with pytest.raises(ResnetkitError, match="no tset split"):
         evaluate(predictor, "digits", split="tset")
-
-
-def test_worst_mistakes_are_wrong_and_sorted(classifier: Classifier, predictor: Predictor) -> None:
-    torch.nn.init.normal_(classifier.network.fc.weight, std=1.0)
-    evaluation = evaluate(predictor, "digits")
-    mistakes = worst_mistakes(evaluation, classifier.class_names, limit=7)
-    assert len(mistakes) == 7
-    assert all(mistake.true_name != mistake.predicted_name for mistake in mistakes)
-    confidences = [mistake.probability for mistake in mistakes]
-    assert confidences == sorted(confidences, reverse=True)
-    wrong = evaluation.probabilities.argmax(1) != evaluation.labels
-    assert confidences[0] == pytest.approx(float(evaluation.probabilities.max(1)[wrong].max()))
-    split = open_data(DataSpec("digits")).load(["test"], PREPROCESSING).splits["test"]
-    position = list(split.identifiers).index(mistakes[0].identifier)
-    assert np.array_equal(mistakes[0].pixels, split.images.read(np.array([position]))[0])

@@ -85,13 +85,14 @@ def full_report(class_names: Sequence[str] = ("cat", "dog", "fish"), **changes: 
         "summary": [("Data", "200 pets")],
         "history": [epoch(1), epoch(2), epoch(3, val_top1=0.123)],
         "scores": {"val": scores_of(class_names, 100), "test": scores_of(class_names)},
+        "judged": "test",
         "mistakes": [Mistake("pets/1.png", pixels, class_names[0], class_names[1], 0.97, 0.02)],
-        "stages": [
+        "parts": [
             {
                 "name": "stem",
-                "output_shape": "16 × 8 × 8",
+                "output_shape": (16, 8, 8),
                 "blocks": "",
-                "kernel_stride": "3×3",
+                "layers": "3×3",
                 "parameters": 1432,
                 "multiply_adds": 9216,
             }
@@ -163,13 +164,13 @@ def test_hostile_strings_stay_text_everywhere() -> None:
 
 
 def test_without_a_test_split_it_says_so() -> None:
-    page = Page(render_report(full_report(scores={"val": scores_of(["a", "b"])})))
+    page = Page(render_report(full_report(scores={"val": scores_of(["a", "b"])}, judged="val")))
     assert "validation top-1" in page.text
     assert "There was no test split." in page.text
 
 
 def test_without_any_scores_it_says_so_and_keeps_the_rest() -> None:
-    page = Page(render_report(full_report(scores={})))
+    page = Page(render_report(full_report(scores={}, judged=None)))
     assert "Not measured" in page.text
     assert page.sections == ["result", "curves", "mistakes", "network", "recipe", "environment", "repeat"]
 

@@ -183,7 +183,7 @@ def _is_same(data: str, recorded: str) -> bool:
 
 def _print_evaluation(evaluation: Evaluation, seen: SeenImages | None) -> None:
     """What the images are to the weights, then the scores of those that they were not trained on."""
-    num_images, old = len(evaluation.labels), evaluation.trained_on
+    num_images, old = evaluation.num_images, evaluation.trained_on
     if seen is None:
         say("the classifier does not say what it was trained on: these images may be among it")
     elif not seen.is_complete:

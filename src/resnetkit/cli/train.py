@@ -199,7 +199,7 @@ def _warnings(result: Result) -> list[str]:
     from resnetkit.runs.folder import RunFolder
     from resnetkit.runs.result import warnings_about_recall
 
-    judged = next((name for name in ("test", "val") if name in result.scores), None)
+    judged = result.judged_split
     if judged is None:
         return []
     recipe = RunFolder(result.run).read_record().recipe

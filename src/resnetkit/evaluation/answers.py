@@ -9,12 +9,10 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from resnetkit.classifier.decision import Probabilities
 from resnetkit.evaluation.metrics import Scores, score
 from resnetkit.images.digests import Digests
 from resnetkit.images.types import Indices
-
-Shares = npt.NDArray[np.float32]
-
 
 @dataclass(frozen=True, eq=False)
 class Answers:
@@ -37,7 +35,7 @@ class Answers:
     digests: Digests
     labels: Indices
     trained_on: npt.NDArray[np.bool_]
-    probabilities: Shares
+    probabilities: Probabilities
     num_exact: int | None = None
 
     def __len__(self) -> int:
@@ -50,13 +48,13 @@ class Answers:
         return classes
 
     @cached_property
-    def confidences(self) -> Shares:
+    def confidences(self) -> Probabilities:
         """Their probabilities ``(N,)``."""
-        highest: Shares = self.probabilities.max(1)
+        highest: Probabilities = self.probabilities.max(1)
         return highest
 
     @cached_property
-    def true_probabilities(self) -> Shares:
+    def true_probabilities(self) -> Probabilities:
         """The probabilities ``(N,)`` of the true classes."""
         return self.probabilities[np.arange(len(self)), self.labels]
 

@@ -7,15 +7,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from resnetkit.classifier.decision import Probabilities
 from resnetkit.classifier.prediction import Predictor
 from resnetkit.data.loading import DataSource, open_data
 from resnetkit.data.reading import evaluation_order, read_in_turn
 from resnetkit.data.spec import DataSpec
 from resnetkit.data.types import Split
 from resnetkit.errors import Code, ResnetkitError, did_you_mean, require
-from resnetkit.evaluation.metrics import Scores, score
-from resnetkit.evaluation.mistakes import Mistake
+from resnetkit.evaluation.answers import Answers, score_answers
+from resnetkit.evaluation.metrics import Scores
 from resnetkit.evaluation.recorded import as_recorded, holds_all, load_recorded
 from resnetkit.folders.names import alike, apart, listed, one_form
 from resnetkit.images.types import BadImage, Indices
@@ -29,11 +28,10 @@ class Evaluation:
 
     Attributes:
         split: what was scored: ``train``, ``val``, ``test`` or ``all``.
-        splits: where the images are, in the order of the rows below.
+        splits: where the images are.
+        answers: what they were answered with, split by split.
         scores: of the images that the weights were not trained on; None where they were trained on all of them.
         trained_on: of the others; None where there are none.
-        probabilities: ``(N, K)``.
-        labels: positions in the classifier's class names, ``(N,)``.
         num_watched: how many of the images that were scored watched over the training, and chose among its epochs.
         bad_images: files that could not be read and were left out.
         warnings: sentences the user should read, e.g. about the same image in two splits.
@@ -41,13 +39,17 @@ class Evaluation:
 
     split: str
     splits: tuple[Split, ...]
+    answers: tuple[Answers, ...]
     scores: Scores | None
     trained_on: Scores | None
-    probabilities: Probabilities
-    labels: Indices
     num_watched: int = 0
     bad_images: tuple[BadImage, ...] = ()
     warnings: tuple[str, ...] = ()
+
+    @property
+    def num_images(self) -> int:
+        """How many images were answered for."""
+        return sum(map(len, self.answers))
 
     @property
     def num_trained_on(self) -> int:
@@ -105,23 +107,19 @@ def evaluate(
             asked, loaded = "test", as_recorded(loaded, seen, "test")
             told = "these are the images of its training: scored are those that it held back as test (--split all: all)"
             loaded = replace(loaded, warnings=(*loaded.warnings, told))
-    parts = [_answers(predictor, part, source.class_names) for part in loaded.splits.values()]
-    evaluation = _judged(
-        predictor, asked, tuple(loaded.splits.values()), *map(np.concatenate, zip(*parts, strict=True))
-    )
+    evaluation = _judged(predictor, asked, tuple(loaded.splits.values()), source.class_names)
     told_too = _absent_classes(evaluation)
     if source.channels > wanted.channels:
         told_too += ("the images are in colour, which the classifier, made for grey ones, does not see",)
     return replace(evaluation, bad_images=loaded.bad_images, warnings=(*loaded.warnings, *told_too))
 
 
-def evaluate_split(predictor: Predictor, split: Split, class_names: Sequence[str]) -> Evaluation:
-    """Score a classifier on a loaded split whose labels are positions in ``class_names``."""
-    return _judged(predictor, split.name, (split,), *_answers(predictor, split, class_names))
+def answer(predictor: Predictor, split: Split, class_names: Sequence[str]) -> Answers:
+    """A classifier's answers on a loaded split whose labels are positions in ``class_names``; their labels are its own.
 
-
-def _answers(predictor: Predictor, split: Split, class_names: Sequence[str]) -> tuple[Probabilities, Indices]:
-    """Probabilities ``(N, K)`` and the labels ``(N,)`` as the classifier numbers the classes."""
+    Raises:
+        ResnetkitError: where the classifier lacks a class, or what it answers is no number.
+    """
     labels = match_classes(class_names, predictor.class_names)[split.labels]
     batches = read_in_turn(split.images, evaluation_order(len(split), BATCH_SIZE))
     probabilities = np.concatenate([predictor.probabilities(pixels) for pixels in batches])
@@ -133,25 +131,17 @@ def _answers(predictor: Predictor, split: Split, class_names: Sequence[str]) -> 
         fix="train again with a lower learning rate, or use other weights",
         code=Code.WEIGHTS,
     )
-    return probabilities, labels
+    is_old = np.zeros(len(split), np.bool_) if predictor.seen is None else predictor.seen.trained_on(split.digests)
+    return Answers(split.name, predictor.class_names, split.identifiers, split.digests, labels, is_old, probabilities)
 
 
-def _judged(
-    predictor: Predictor,
-    name: str,
-    splits: tuple[Split, ...],
-    probabilities: Probabilities,
-    labels: Indices,
-) -> Evaluation:
-    """The scores of answers, apart for the images that the classifier was trained on."""
-    digests, seen = np.concatenate([split.digests for split in splits]), predictor.seen
-    is_old = np.zeros(len(digests), np.bool_) if seen is None else seen.trained_on(digests)
-    scores, trained_on = (
-        score(probabilities[rows], labels[rows], predictor.class_names) if rows.any() else None
-        for rows in (~is_old, is_old)
-    )
-    num_watched = 0 if seen is None else int(seen.chose(digests).sum())
-    return Evaluation(name, splits, scores, trained_on, probabilities, labels, num_watched)
+def _judged(predictor: Predictor, name: str, splits: tuple[Split, ...], class_names: Sequence[str]) -> Evaluation:
+    """The scores of a classifier's answers, apart for the images that it was trained on."""
+    answers = tuple(answer(predictor, split, class_names) for split in splits)
+    scores, trained_on = score_answers(answers), score_answers(answers, trained_on=True)
+    seen = predictor.seen
+    num_watched = 0 if seen is None else sum(int(seen.chose(split.digests).sum()) for split in splits)
+    return Evaluation(name, splits, answers, scores, trained_on, num_watched)
 
 
 def _absent_classes(evaluation: Evaluation) -> tuple[str, ...]:
@@ -184,24 +174,3 @@ def match_classes(names: Sequence[str], known: Sequence[str]) -> Indices:
             fix="rename these class folders as the classifier's classes, or take them out",
         )
     return np.array([position[one_form(name)] for name in names], dtype=np.int64)
-
-
-def worst_mistakes(evaluation: Evaluation, class_names: Sequence[str], *, limit: int = 24) -> list[Mistake]:
-    """The wrong answers on one split given with the most confidence, worst first."""
-    (split,) = evaluation.splits
-    predicted = evaluation.probabilities.argmax(1)
-    confidence = evaluation.probabilities.max(1)
-    wrong = np.flatnonzero(predicted != evaluation.labels)
-    worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:limit]
-    pixels = split.images.read(worst) if len(worst) else ()
-    return [
-        Mistake(
-            identifier=split.identifiers[i],
-            pixels=image,
-            true_name=class_names[evaluation.labels[i]],
-            predicted_name=class_names[predicted[i]],
-            probability=float(confidence[i]),
-            true_probability=float(evaluation.probabilities[i, evaluation.labels[i]]),
-        )
-        for i, image in zip(worst, pixels, strict=True)
-    ]

@@ -42,10 +42,10 @@ class Report:
         history: one mapping per epoch with the keys epoch, train_loss, train_top1, val_loss, val_top1,
             learning_rate, images_per_second, elapsed_seconds (since the start); any but the epoch may be
             missing or None.
-        scores: by split; the page is about ``test`` where there is one, else about the first.
+        scores: by split.
+        judged: the split that the page is about; None without scores.
         mistakes: of that split, the worst first.
-        stages: rows of the network's table with the keys name, output_shape, blocks, kernel_stride, parameters,
-            multiply_adds.
+        parts: rows of :func:`resnetkit.anatomy.table.as_rows`.
         recipe, environment: nested JSON values.
         notes: sentences the reader should know, e.g. about images that were left out.
     """
@@ -55,8 +55,9 @@ class Report:
     summary: Sequence[tuple[str, str]] = ()
     history: Sequence[Mapping[str, Any]] = ()
     scores: Mapping[str, Scores] = field(default_factory=dict)
+    judged: str | None = None
     mistakes: Sequence[Mistake] = ()
-    stages: Sequence[Mapping[str, Any]] = ()
+    parts: Sequence[Mapping[str, Any]] = ()
     recipe: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
     notes: Sequence[str] = ()
@@ -69,14 +70,13 @@ def write_report(path: Path, report: Report) -> None:
 
 def render_report(report: Report) -> str:
     """The page as HTML text. All strings of the report are escaped, and so are control characters and bytes in them."""
-    # Test images were seen once, at the end; validation images also made choices.
-    split = "test" if "test" in report.scores else next(iter(report.scores), "")
+    split = report.judged
     return fill_template(
         "runs/report.html.jinja",
         {"thumbnail": thumbnail},
         report=report,
         split=split,
-        measured=_measured(report.scores, split) if split else None,
+        measured=None if split is None else _measured(report.scores, split),
         curves=_curves(report.history),
         best_epoch=max(_known(report.history, "val_top1"), key=lambda row: row["val_top1"], default=None),
         total_seconds=max((row["elapsed_seconds"] for row in _known(report.history, "elapsed_seconds")), default=0),

@@ -31,6 +31,11 @@ class Result:
     left_out: tuple[BadImage, ...] = ()
     num_trained_on: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def judged_split(self) -> str | None:
+        """The split whose scores say most; None without any. Test images are read once; val's also made choices."""
+        return next((name for name in ("test", "val") if name in self.scores), None)
+
 
 def finished_result(folder: RunFolder) -> Result | None:
     """The result of a run that has ended; None while it has not, or where what it ended with is damaged."""
