@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from resnetkit.config import to_dict
+from resnetkit.evaluation.answers import score_answers
+from resnetkit.runs.folder import RunFolder
 from resnetkit.training.run import train
 
 from .conftest import Outcome
@@ -212,6 +215,9 @@ def test_fine_tuning_on_other_splits_scores_only_what_the_weights_had_not_seen(c
     assert f"were trained on {num_seen} of the 24 test images: its score is of the others" in outcome.err
     again = scores_of(cli, result["run"])
     assert again["top1"] == score
+    answers = RunFolder(Path(result["run"])).read_answers()["test"]
+    assert (len(answers), answers.trained_on.sum()) == (24, num_seen)
+    assert to_dict(score_answers([answers])) == result["scores"]["test"]
     assert again["num_trained_on"] == num_seen
 
 

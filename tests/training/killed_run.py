@@ -14,6 +14,7 @@ from typing import Any
 from resnetkit import files
 from resnetkit.classifier import classifier
 from resnetkit.cli.app import main
+from resnetkit.runs import folder
 from resnetkit.training import final_scores, running_sums, steps
 
 
@@ -51,8 +52,8 @@ def arm(moment: str, count: int) -> None:
             files.os.rename = dying(os.rename, count, before=False)
         case "before the classifier is written":
             classifier.Classifier.save = dying(classifier.Classifier.save, count, before=True)  # type: ignore[method-assign]
-        case "after the classifier is written":
-            classifier.Classifier.save = dying(classifier.Classifier.save, count, before=False)  # type: ignore[method-assign]
+        case "after the answers are written":
+            folder.write_answers = dying(folder.write_answers, count, before=False)
         case "after the report is written":
             final_scores.write_report = dying(final_scores.write_report, count, before=False)
         case "never":

@@ -33,6 +33,7 @@ SETTINGS = {
     "runtime.precision": "fp32",
 }
 OUT = Path("new", "runs")  # neither is there before
+AT_THE_END = (FILE_NAME, "answers.npz", "predictions.csv")
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def record(root: Path, promises: list[Promise], action: Callable[[Listener], Pat
         patch.setattr(loop, "save_checkpoint", saved)
         run = action(Noting(promises))
         promises.append(Promise("end"))
-    kept = {name: (run / name).read_bytes() for name in ("classifier.safetensors", "recipe.json")}
+    kept = {name: (run / name).read_bytes() for name in ("recipe.json", *AT_THE_END)}
     return Recording(recorder, root, run.relative_to(root), kept)
 
 
@@ -146,8 +147,10 @@ def broken(recording: Recording, promises: tuple[Promise, ...], folder: Path) ->
         return "the end is not found" if "end" in promised else ""
     if not run.report_file.exists() or not run.report_file.read_bytes().endswith(b"</html>"):
         return "the run has ended without a whole report"
-    is_whole = run.classifier_file.exists() and run.classifier_file.read_bytes() == recording.kept[FILE_NAME]
-    return "" if is_whole else "the run has ended without its classifier"
+    for name in AT_THE_END:
+        if not (run.path / name).exists() or (run.path / name).read_bytes() != recording.kept[name]:
+            return f"the run has ended without its {name}"
+    return ""
 
 
 def first_broken(recording: Recording, folder: Path, *, without: str | None = None) -> str:
@@ -191,5 +194,5 @@ def test_after_a_power_cut_a_run_goes_on_to_the_same_bytes(fresh: Recording, pro
     run = state_after(fresh, promise, tmp_path / "disk")
     assert finished_result(RunFolder(run)) is None
     resume(run)
-    assert (run / FILE_NAME).read_bytes() == fresh.kept[FILE_NAME]
+    assert {name: (run / name).read_bytes() for name in AT_THE_END} == {name: fresh.kept[name] for name in AT_THE_END}
     assert [event["epoch"] for event in RunFolder(run).events("epoch")] == [1, 2]

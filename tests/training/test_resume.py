@@ -67,7 +67,7 @@ def test_killed_at_every_kind_of_moment_a_run_ends_in_the_same_bytes(
         ("after a checkpoint is renamed", 8, resume),
         ("after an update", 4, resume),
         ("before the classifier is written", 1, resume),
-        ("after the classifier is written", 1, resume),
+        ("after the answers are written", 1, resume),
         ("after the report is written", 1, resume),
     ]
     steps = []
@@ -84,7 +84,8 @@ def test_killed_at_every_kind_of_moment_a_run_ends_in_the_same_bytes(
 
     last = run_killed("never", 0, *resume)
     assert last.returncode == 0, last.stderr
-    assert (run / "classifier.safetensors").read_bytes() == (whole.run / "classifier.safetensors").read_bytes()
+    for name in ("classifier.safetensors", "answers.npz", "predictions.csv"):
+        assert (run / name).read_bytes() == (whole.run / name).read_bytes(), name
     killed_rows, whole_rows = RunFolder(run).events("epoch"), RunFolder(whole.run).events("epoch")
     keys = ("epoch", "step", "train_loss", "train_top1", "val_loss", "val_top1")
     assert [[row[key] for key in keys] for row in killed_rows] == [[row[key] for key in keys] for row in whole_rows]

@@ -15,7 +15,9 @@ import resnetkit
 from resnetkit.classifier.classifier import load_classifier
 from resnetkit.cli.app import main
 from resnetkit.config import override
+from resnetkit.data.seen import pack_digests
 from resnetkit.errors import Code, ResnetkitError
+from resnetkit.evaluation.answers import score_answers
 from resnetkit.evaluation.scoring import BATCH_SIZE
 from resnetkit.images.spec import Limits
 from resnetkit.inference.torch_engines import plain_predictor
@@ -55,7 +57,10 @@ def test_a_run_leaves_a_complete_folder_that_agrees_with_itself(
     listener = Recorder()
     result = train("digits", model="resnet20_b", settings=tiny_settings, out=tmp_path, listener=listener)
     names = {path.name for path in result.run.iterdir()}
-    assert {"recipe.json", "metrics.jsonl", "log.txt", "checkpoints", "classifier.safetensors", "report.html"} <= names
+    assert names == {
+        *("recipe.json", "images.json", "metrics.jsonl", "log.txt", "checkpoints"),
+        *("classifier.safetensors", "answers.npz", "predictions.csv", "report.html"),
+    }
     record = json.loads((result.run / "recipe.json").read_text())
     assert record["recipe"]["epochs"] == 3
     assert record["environment"]["torch"] == torch.__version__
@@ -67,6 +72,11 @@ def test_a_run_leaves_a_complete_folder_that_agrees_with_itself(
     classifier = load_classifier(result.run)
     evaluation = resnetkit.evaluate(plain_predictor(classifier, batch_size=BATCH_SIZE), "digits")
     assert evaluation.scores == result.scores["test"]
+    answers = RunFolder(result.run).read_answers()
+    assert {split: score_answers([one]) for split, one in answers.items()} == result.scores
+    assert pack_digests(answers["val"].digests) == classifier.seen.val
+    lines = (result.run / "predictions.csv").read_text().splitlines()
+    assert sum(line.startswith("digits/test/") for line in lines) == len(answers["test"]) == 359
     # The best epoch's score is the classifier's own.
     best = max(row["val_top1"] for row in listener.rows)
     assert result.scores["val"].top1.value == pytest.approx(best)

@@ -166,9 +166,9 @@ def _print_runs(compared: RunComparison, a: str, b: str) -> None:
         say("", f"{split} top-1", f"  {a}: {scores.a}", f"  {b}: {scores.b}", f"  {scores.verdict}")
     if any(scores.p_value is not None for scores in compared.scores.values()):
         _print_paragraph(
-            "Two-proportion test at the 5 % level. Both answered the same images, for which a paired test would be "
-            "sharper; runs keep no single answers, so what is not significant here may still be so. One run each says "
-            "nothing about other seeds, and a validation score that chose an epoch is a little too good."
+            "Two-proportion test at the 5 % level. Both answered the same images, for which a paired test, of the "
+            "answers in their answers.npz, would be sharper: what is not significant here may still be so. One run "
+            "each says nothing about other seeds, and a validation score that chose an epoch is a little too good."
         )
     if compared.seconds is not None:
         say(f"training: {compared.seconds[0]:,.0f} s and {compared.seconds[1]:,.0f} s")

@@ -14,6 +14,7 @@ from resnetkit.evaluation.metrics import Scores, score
 from resnetkit.images.digests import Digests
 from resnetkit.images.types import Indices
 
+
 @dataclass(frozen=True, eq=False)
 class Answers:
     """A classifier's answers for the N images of one split, a row each.
