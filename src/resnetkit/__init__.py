@@ -3,6 +3,8 @@
 >>> import resnetkit
 >>> resnetkit.create_model("resnet20").num_features
 64
+>>> resnetkit.list_models("resnet5*_b")
+['resnet56_b']
 """
 
 from __future__ import annotations
@@ -14,12 +16,15 @@ if TYPE_CHECKING:
     from resnetkit.anatomy.table import describe
     from resnetkit.classifier.classifier import Classifier
     from resnetkit.classifier.prediction import Prediction
+    from resnetkit.comparing.anything import compare
     from resnetkit.data.spec import DataSpec
     from resnetkit.errors import ResnetkitError
     from resnetkit.evaluation.scoring import evaluate
     from resnetkit.inference.engine_choice import open_predictor
-    from resnetkit.models.resnet import ResNet, create_model
+    from resnetkit.models.catalog import list_models
+    from resnetkit.models.resnet import ResNet
     from resnetkit.models.spec import ResNetSpec
+    from resnetkit.sources.networks import create_model, load_weights
     from resnetkit.sources.weights import open_classifier
     from resnetkit.training.run import resume, train
 
@@ -30,9 +35,12 @@ _HOMES = {
     "ResNet": "resnetkit.models.resnet",
     "ResNetSpec": "resnetkit.models.spec",
     "ResnetkitError": "resnetkit.errors",
-    "create_model": "resnetkit.models.resnet",
+    "compare": "resnetkit.comparing.anything",
+    "create_model": "resnetkit.sources.networks",
     "describe": "resnetkit.anatomy.table",
     "evaluate": "resnetkit.evaluation.scoring",
+    "list_models": "resnetkit.models.catalog",
+    "load_weights": "resnetkit.sources.networks",
     "open_classifier": "resnetkit.sources.weights",
     "open_predictor": "resnetkit.inference.engine_choice",
     "resume": "resnetkit.training.run",
@@ -46,9 +54,12 @@ __all__ = [
     "ResNet",
     "ResNetSpec",
     "ResnetkitError",
+    "compare",
     "create_model",
     "describe",
     "evaluate",
+    "list_models",
+    "load_weights",
     "open_classifier",
     "open_predictor",
     "resume",

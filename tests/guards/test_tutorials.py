@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from resnetkit.cli.app import app, main
-from resnetkit.models.catalog import find_entry, find_names
+from resnetkit.models.catalog import find_entry, list_models
 from resnetkit.weights.conventions import CONVENTIONS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "tutorials.md").read_text()
@@ -47,7 +47,7 @@ def test_every_name_is_a_network() -> None:
     assert len(names) > 15
     for name in names:
         find_entry(name)
-    assert set(find_names("tutorial_*")) <= {*names, "tutorial_preact"}
+    assert set(list_models("tutorial_*")) <= {*names, "tutorial_preact"}
 
 
 def test_names_in_files_are_known() -> None:

@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from resnetkit.anatomy.table import Description
 from resnetkit.anatomy.table import describe as describe_network
 from resnetkit.errors import Code, ResnetkitError
-from resnetkit.models.catalog import CATALOG, find_entry, find_names
+from resnetkit.models.catalog import CATALOG, find_entry, list_models
 from resnetkit.models.resnet import ResNet
 
 GOLDEN_FILE = Path(__file__).parents[1] / "golden" / "networks.json"
@@ -149,22 +149,22 @@ def test_networks_promised_by_the_project_are_there() -> None:
     assert names <= set(CATALOG)
 
 
-def test_patterns_find_names() -> None:
-    assert find_names() == find_names("*") == list(CATALOG)
-    assert find_names("plain?6") == ["plain56"]
-    assert find_names("resnet[34]?") == ["resnet34", "resnet32", "resnet44"]
-    assert find_names("plain*") == ["plain18", "plain34", "plain20", "plain32", "plain44", "plain56", "plain110"]
-    assert find_names("*vgg*") == []
+def test_patterns_list_models() -> None:
+    assert list_models() == list_models("*") == list(CATALOG)
+    assert list_models("plain?6") == ["plain56"]
+    assert list_models("resnet[34]?") == ["resnet34", "resnet32", "resnet44"]
+    assert list_models("plain*") == ["plain18", "plain34", "plain20", "plain32", "plain44", "plain56", "plain110"]
+    assert list_models("*vgg*") == []
 
 
 def test_text_finds_names_and_summaries() -> None:
-    assert find_names("plain20") == ["plain20"]
-    assert find_names("PLAIN20") == ["plain20"]
-    assert find_names("RESNET[34]?") == find_names("resnet[34]?")
-    assert find_names("Without Skips") == find_names("without skips")
-    assert set(find_names("without skips")) == set(find_names("plain*"))
-    assert set(find_names("tutorial")) >= {"tutorial_preact", "keras_resnet50v2"}
-    assert find_names("vgg") == []
+    assert list_models("plain20") == ["plain20"]
+    assert list_models("PLAIN20") == ["plain20"]
+    assert list_models("RESNET[34]?") == list_models("resnet[34]?")
+    assert list_models("Without Skips") == list_models("without skips")
+    assert set(list_models("without skips")) == set(list_models("plain*"))
+    assert set(list_models("tutorial")) >= {"tutorial_preact", "keras_resnet50v2"}
+    assert list_models("vgg") == []
 
 
 @pytest.mark.parametrize(("wrong", "near"), [("resnet51", "resnet5"), ("ResNet-50", "resnet50"), ("plan20", "plain20")])

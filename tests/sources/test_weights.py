@@ -1,4 +1,4 @@
-"""Anybody's weights become a classifier that computes what their network computes, or a clear error."""
+"""Third-party weights become a classifier that computes what their network computes, or a clear error."""
 
 import hashlib
 import json

@@ -80,7 +80,7 @@ COMMANDS: dict[Callable[..., None], str] = {
     train.train: "Train a classifier; network and recipe are chosen for the data.",
     evaluate.evaluate: "Score a classifier, with 95 % intervals.",
     predict.predict: "Classify images: a row per file with its status.",
-    convert.convert: "Turn anybody's weights into a classifier, or back.",
+    convert.convert: "Turn third-party weights into a classifier, or back.",
     models.models: "List the named networks with their cost.",
     describe.describe: "Show a network stage by stage, or draw it.",
     compare.compare: "Show what differs between two networks, files or runs.",

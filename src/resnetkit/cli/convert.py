@@ -28,7 +28,7 @@ def convert(
     class_names: ClassNamesOption = None,
     preprocess: PreprocessOption = None,
 ) -> None:
-    """Turn anybody's weights into a classifier, or a network's weights into a file that others read.
+    """Turn third-party weights into a classifier, or a network's weights into a file that others read.
 
     \b
     Examples:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 def evaluate(
     classifier: Annotated[
-        str, typer.Argument(help="A run folder, a classifier, anybody's weight file, or hf://OWNER/NAME.")
+        str, typer.Argument(help="A run folder, a classifier, a third-party weight file, or hf://OWNER/NAME.")
     ],
     data: Annotated[
         str | None, typer.Argument(help="A data set or folder; left out: the run's own.", show_default=False)

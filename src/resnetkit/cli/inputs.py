@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reading:
-    """How to read what a command names, as its options say; all but the device is for anybody's weights."""
+    """How to read what a command names, as its options say; all but the device is for third-party weights."""
 
     model: str | None = None
     entry: str | None = None
@@ -100,7 +100,7 @@ def open_and_warn(source: str, reading: Reading) -> Classifier:
 
 
 def open_with_engine(source: str, reading: Reading, computing: Computing) -> Predictor:
-    """:func:`open_and_warn` for anybody's weights, with an engine."""
+    """:func:`open_and_warn` for third-party weights, with an engine."""
     from resnetkit.classifier.prediction import Predictor
 
     computing.check()
@@ -169,7 +169,7 @@ def _warn(provenance: Mapping[str, Any]) -> None:
 
 
 def _own_file(source: str) -> Path | None:
-    """The classifier file that a source is or holds; None for anybody's weights, or nothing."""
+    """The classifier file that a source is or holds; None for third-party weights, or nothing."""
     from resnetkit.classifier.file import FILE_NAME, is_classifier
 
     path = Path(source).expanduser()

@@ -23,9 +23,9 @@ def models(
       resnetkit models tutorial
     """
     from resnetkit.errors import Code, ResnetkitError, did_you_mean
-    from resnetkit.models.catalog import CATALOG, find_names
+    from resnetkit.models.catalog import CATALOG, list_models
 
-    names = find_names(pattern)
+    names = list_models(pattern)
     if not names:
         raise ResnetkitError(Code.USAGE, f"no network matches '{pattern}'", fix=did_you_mean(pattern, CATALOG))
 

@@ -38,7 +38,7 @@ FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
 def predict(
     classifier: Annotated[
-        str, typer.Argument(help="A run folder, a classifier, anybody's weight file, or hf://OWNER/NAME.")
+        str, typer.Argument(help="A run folder, a classifier, a third-party weight file, or hf://OWNER/NAME.")
     ],
     paths: Annotated[list[str], typer.Argument(help="Files, folders, patterns, or - for paths on stdin.")],
     top: Annotated[int, typer.Option("--top", help="How many classes to give per image.")] = 5,

@@ -23,6 +23,7 @@ from resnetkit.comparing.classifiers import (
 )
 from resnetkit.config import to_dict
 from resnetkit.errors import require
+from resnetkit.models.resnet import ResNet
 from resnetkit.models.spec import ResNetSpec
 from resnetkit.runs.folder import RunFolder
 from resnetkit.runs.record import Record
@@ -92,8 +93,10 @@ class Comparison:
         return {"a": self.a, "b": self.b, "networks": networks, **values}
 
 
-def find_subject(source: Source, *, image_size_px: int | None = None, entry: str | None = None) -> Subject:
-    """A run, a classifier, a weight file, one of these on the hub, or a network of the catalog, ready to be compared.
+def find_subject(
+    source: Source | Classifier | ResNet, *, image_size_px: int | None = None, entry: str | None = None
+) -> Subject:
+    """A run, a classifier, a weight file, one of these on the hub, or a network, ready to be compared.
 
     Args:
         entry: which of several networks a checkpoint holds; of no effect on anything but a weight file.
@@ -101,26 +104,28 @@ def find_subject(source: Source, *, image_size_px: int | None = None, entry: str
     Raises:
         ResnetkitError: where it is none of these.
     """
+    if isinstance(source, ResNet):
+        usual_px = 32 if source.spec.stem.stride == 1 else 224  # what networks with such a stem are made for
+        return Subject("a network", source.spec, image_size_px or usual_px, source.state_dict())
+    if isinstance(source, Classifier):
+        return _of_classifier("a classifier", source, None, image_size_px)
     located = locate(source)
     if located.entry is not None:
         known = located.entry
         return Subject(located.text, known.spec, image_size_px or known.image_size_px)
     if not located.is_own:
         return _find_weights(located, image_size_px, entry)
-    classifier = load_classifier(located.file)
     run = None
     if located.kind == "run":
         assert located.path is not None
         folder = RunFolder(located.path)
         run = Run(folder.read_record(), finished_result(folder))
-    return Subject(
-        located.text,
-        classifier.network.spec,
-        image_size_px or classifier.preprocessing.image_size_px,
-        classifier.network.state_dict(),
-        classifier,
-        run,
-    )
+    return _of_classifier(located.text, load_classifier(located.file), run, image_size_px)
+
+
+def _of_classifier(name: str, classifier: Classifier, run: Run | None, image_size_px: int | None) -> Subject:
+    network, size = classifier.network, image_size_px or classifier.preprocessing.image_size_px
+    return Subject(name, network.spec, size, network.state_dict(), classifier, run)
 
 
 def _find_weights(located: Located, image_size_px: int | None, entry: str | None) -> Subject:
@@ -133,12 +138,24 @@ def _find_weights(located: Located, image_size_px: int | None, entry: str | None
     return Subject(located.text, candidate.spec, size, weights.native.tensors, choices=weights.file.choices)
 
 
-def compare(a: Subject, b: Subject) -> Comparison:
-    """Everything about two subjects that can be compared.
+Comparable = Source | Classifier | ResNet | Subject
+
+
+def compare(a: Comparable, b: Comparable) -> Comparison:
+    """Compare two networks, weight files, classifiers or runs, by name or as they are in Python, in all they both have.
+
+    >>> compared = compare("resnet20", "resnet20[depths=[1,1,1]]")
+    >>> [difference.name for difference in compared.networks.differences]
+    ['depth']
+
+    Args:
+        a, b: what :func:`find_subject` takes, or gives.
 
     Raises:
-        ResnetkitError: where they have nothing in common, as a bare weight file and a name.
+        ResnetkitError: for a name that is none, and for two that have nothing in common, as a bare weight file and a
+            network's name.
     """
+    a, b = (side if isinstance(side, Subject) else find_subject(side) for side in (a, b))
     networks = None
     if a.spec is not None and b.spec is not None:
         networks = compare_networks(see(a.name, a.spec, a.image_size_px), see(b.name, b.spec, b.image_size_px))

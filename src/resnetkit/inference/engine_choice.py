@@ -109,7 +109,7 @@ def open_engine(
         batch_size: how many images will be given at once.
         num_threads: to compute with, but for torch, which has one number for the process; None: torch's.
         cache: where the choice is kept: :func:`cache_beside` the file that the classifier was loaded from, if it is as
-            it was loaded. Otherwise, as for anybody's weights, it is kept in the user's cache.
+            it was loaded. Otherwise, as for third-party weights, it is kept in the user's cache.
 
     Raises:
         ResnetkitError: for an unknown engine, or one that cannot run here, fails, or disagrees with the network.

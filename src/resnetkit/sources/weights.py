@@ -107,7 +107,7 @@ def open_network(
     """
     located = locate_weights(source)
     if located.is_own:
-        _refuse(located, {"a network": model, "one entry": entry})
+        refuse_for_own(located, {"a network": model, "one entry": entry})
         return load_classifier(located.file).network
     weights = open_weights(located, entry=entry)
     network = weights.build(model, source=located.text)[1]
@@ -117,7 +117,7 @@ def open_network(
     return network
 
 
-def _refuse(located: Located, stated: Mapping[str, object]) -> None:
+def refuse_for_own(located: Located, stated: Mapping[str, object]) -> None:
     """Refuse statements about a classifier, which says everything about itself."""
     given = [what for what, value in stated.items() if value]
     require(not given, f"{located.text} is a classifier and has {' and '.join(given)} of its own", fix="leave them out")
@@ -149,7 +149,7 @@ def open_classifier(
     """
     located = locate_weights(source)
     if located.is_own:
-        _refuse(
+        refuse_for_own(
             located,
             {"a network": model, "one entry": entry, "class names": class_names, "a preprocessing": preprocessing},
         )

@@ -63,10 +63,12 @@ def _idle(base: str, variations: dict[str, str]) -> list[str]:
     return found
 
 
-def find_names(pattern: str = "*") -> list[str]:
-    """Names that match a shell pattern, or whose name or summary contains the text, in upper or lower case.
+def list_models(pattern: str = "*") -> list[str]:
+    """List the names that match a shell pattern, or whose name or summary contains a text, in upper or lower case.
 
-    >>> find_names("ResNet5*_B")
+    Any of them is a name for :func:`resnetkit.create_model`; without a pattern, these are all there are.
+
+    >>> list_models("ResNet5*_B")
     ['resnet56_b']
     """
     wanted = pattern.lower()
