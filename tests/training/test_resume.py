@@ -268,13 +268,13 @@ def test_killed_while_a_stage_is_frozen_and_resumed_after_it_thaws_a_run_ends_in
     whole = train("digits", settings=settings, out=tmp_path / "whole").run
     run = tmp_path / "killed" / whole.name
     start = ["train", "digits", "--out", str(tmp_path / "killed"), *assignments(settings)]
-    resume = ["train", "--resume", str(run)]
+    again = ["train", "--resume", str(run)]
     steps = []
     # "A checkpoint is renamed" comes once a step and once an epoch: within epoch 1, at its very end, within epoch 3.
     for moment, count, arguments in [
         ("after an update", 7, start),
-        ("after a checkpoint is renamed", 4, resume),
-        ("after an update", 15, resume),
+        ("after a checkpoint is renamed", 4, again),
+        ("after an update", 15, again),
     ]:
         finished = run_killed(moment, count, *arguments)
         assert finished.returncode == -signal.SIGKILL, finished.stderr
