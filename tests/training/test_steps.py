@@ -139,6 +139,17 @@ def test_updates_say_after_a_group_that_the_sums_can_be_read(monkeypatch: pytest
     assert seen == [(4, sum(losses[:4])), (4, sum(losses[4:8])), (2, sum(losses[8:]))]
 
 
+def test_what_the_recipe_freezes_is_held_from_the_first_step_on_until_it_is_let_go() -> None:
+    steps = steps_of(**{"fine_tuning.freeze": "stem"})
+    stem, kept = steps.state.network.conv1.weight, []
+    for num_frozen in (steps.num_frozen, 0):
+        steps.hold(num_frozen)
+        before = stem.detach().clone()
+        steps.update(next(steps.batches()), learning_rate=0.1)
+        kept.append(torch.equal(stem, before))
+    assert kept == [True, False]
+
+
 def test_what_comes_after_a_step_out_of_bounds_changes_nothing() -> None:
     steps = steps_of()
     for batch, rate in zip(itertools.islice(steps.batches(), 4), (0.1, 0.1, 1e30, 0.2), strict=True):
