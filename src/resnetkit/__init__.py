@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from resnetkit.anatomy.table import describe
     from resnetkit.classifier.classifier import Classifier
-    from resnetkit.classifier.prediction import Prediction
+    from resnetkit.classifier.prediction import Prediction, Predictor
     from resnetkit.comparing.anything import compare
     from resnetkit.data.spec import DataSpec
     from resnetkit.errors import ResnetkitError
     from resnetkit.evaluation.scoring import evaluate
-    from resnetkit.inference.engine_choice import open_predictor
+    from resnetkit.inference.predictors import open_predictor, predict
     from resnetkit.models.catalog import list_models
     from resnetkit.models.resnet import ResNet
     from resnetkit.models.spec import ResNetSpec
@@ -32,6 +32,7 @@ _HOMES = {
     "Classifier": "resnetkit.classifier.classifier",
     "DataSpec": "resnetkit.data.spec",
     "Prediction": "resnetkit.classifier.prediction",
+    "Predictor": "resnetkit.classifier.prediction",
     "ResNet": "resnetkit.models.resnet",
     "ResNetSpec": "resnetkit.models.spec",
     "ResnetkitError": "resnetkit.errors",
@@ -42,7 +43,8 @@ _HOMES = {
     "list_models": "resnetkit.models.catalog",
     "load_weights": "resnetkit.sources.networks",
     "open_classifier": "resnetkit.sources.weights",
-    "open_predictor": "resnetkit.inference.engine_choice",
+    "open_predictor": "resnetkit.inference.predictors",
+    "predict": "resnetkit.inference.predictors",
     "resume": "resnetkit.training.run",
     "train": "resnetkit.training.run",
 }
@@ -51,6 +53,7 @@ __all__ = [
     "Classifier",
     "DataSpec",
     "Prediction",
+    "Predictor",
     "ResNet",
     "ResNetSpec",
     "ResnetkitError",
@@ -62,6 +65,7 @@ __all__ = [
     "load_weights",
     "open_classifier",
     "open_predictor",
+    "predict",
     "resume",
     "train",
 ]

@@ -22,7 +22,7 @@ from resnetkit.config import to_dict
 from resnetkit.data.seen import SeenImages, pack_digests
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.images.spec import Limits, Preprocessing
-from resnetkit.inference.engine_choice import open_predictor
+from resnetkit.inference.predictors import open_predictor
 from resnetkit.inference.torch_engines import plain_predictor
 from resnetkit.models.resnet import ResNet
 from resnetkit.models.spec import BASIC_PREACT, STEM_3X3, ResNetSpec

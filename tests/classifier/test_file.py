@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from resnetkit.classifier.classifier import Classifier
-from resnetkit.classifier.file import is_classifier, read_description
+from resnetkit.classifier.file import find_description, read_description
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.images.spec import Preprocessing
 from resnetkit.models.resnet import create_model
@@ -31,7 +31,8 @@ def test_files_of_ours_are_told_from_others(file: Path, tmp_path: Path) -> None:
     weights, text = tmp_path / "weights.safetensors", tmp_path / "text"
     save_file({"a": torch.ones(1)}, weights)
     text.write_text("no")
-    assert [is_classifier(path) for path in (file, weights, text, tmp_path / "nowhere")] == [True, False, False, False]
+    others = (weights, text, tmp_path / "nowhere")
+    assert [find_description(path) for path in (file, *others)] == [read_description(file), None, None, None]
     with pytest.raises(ResnetkitError, match="holds weights, but no network") as raised:
         read_description(weights)
     assert raised.value.code is Code.WEIGHTS

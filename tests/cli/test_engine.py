@@ -11,8 +11,12 @@ import pytest
 from PIL import Image
 from safetensors.torch import save_file
 
+from resnetkit.classifier import classifier as classifier_module
+from resnetkit.classifier import file as classifier_file
 from resnetkit.classifier.classifier import load_classifier
-from resnetkit.cli.inputs import Computing, Reading, open_for_prediction
+from resnetkit.classifier.file import FILE_NAME
+from resnetkit.cli import predict
+from resnetkit.inference import conditions
 from resnetkit.inference.engines import ENGINES
 from resnetkit.models.resnet import create_model
 
@@ -142,14 +146,59 @@ def test_without_a_file_mistakes_are_still_told(cli: Callable[..., Any], trained
 
 
 @pytest.mark.parametrize("named", ["run", "weights"])
-def test_a_file_that_turns_up_late_is_answered(trained: Path, tmp_path: Path, photo: str, named: str) -> None:
-    reading, source = Reading(), str(trained)
+def test_a_file_that_turns_up_late_is_answered(
+    cli: Callable[..., Any], trained: Path, tmp_path: Path, photo: str, named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, options = str(trained), ["--engine", "torch", "--format", "csv"]
     if named == "weights":
-        reading, source = Reading(model="resnet20"), str(tmp_path / "weights.safetensors")
+        source = str(tmp_path / "weights.safetensors")
         save_file(create_model("resnet20").state_dict(), source)
-    computing = Computing("torch", "fp32", 1)
-    predictor = open_for_prediction(source, reading, computing, expects_images=False)
-    assert predictor.engine.name == "torch"
-    (row,), (expected,) = (p.predict([photo]) for p in (predictor, open_for_prediction(source, reading, computing)))
-    assert row == expected
-    assert row.status == "ok"
+        options += ["--model", "resnet20"]
+    expected = cli("predict", source, photo, *options)
+    monkeypatch.setattr(predict.os, "access", lambda *_: False)  # as it is when the command looks at its files
+    late = cli("predict", source, photo, *options)
+    assert (late.code, late.out) == (0, expected.out)
+
+
+@needs_onnxruntime
+@pytest.mark.parametrize("command", ["predict", "evaluate"])
+@pytest.mark.parametrize(("engine", "num_loads"), [("onnxruntime", 0), ("torch", 1)])
+def test_the_classifiers_file_is_read_once(
+    cli: Callable[..., Any],
+    trained: Path,
+    tmp_path: Path,
+    photo: str,
+    command: str,
+    engine: str,
+    num_loads: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its head once, and its tensors once where torch computes; engines are looked up once."""
+    run = shutil.copytree(trained, tmp_path / "run", ignore=shutil.ignore_patterns("*.engines"))
+    arguments = [command, str(run), *([photo] if command == "predict" else []), "--engine", engine]
+    cli(*arguments)  # the engine is remembered from now on
+    calls: list[str] = []
+
+    def counted(module: Any, name: str) -> None:
+        function = getattr(module, name)
+
+        def count(*given: Any, **settings: Any) -> Any:
+            if name != "safe_open" or Path(given[0]).name == FILE_NAME:
+                calls.append(f"{module.__name__.rpartition('.')[2]}.{name}")
+            return function(*given, **settings)
+
+        monkeypatch.setattr(module, name, count)
+
+    for module, name in (
+        (classifier_file, "check_safetensors_head"),
+        (classifier_file, "safe_open"),
+        (classifier_file, "_describe"),
+        (classifier_module, "safe_open"),
+        (conditions, "find_kinds"),
+    ):
+        counted(module, name)
+    assert cli(*arguments).code == 0
+    assert sorted(calls) == sorted(
+        ["file.check_safetensors_head", "file.safe_open", "file._describe", "conditions.find_kinds"]
+        + ["classifier.safe_open"] * num_loads
+    )

@@ -15,13 +15,14 @@ import numpy as np
 import pytest
 
 from resnetkit.classifier.classifier import Classifier
+from resnetkit.classifier.file import read_description
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.graphs.onnx import write_graph
 from resnetkit.inference import deadline, engine_choice, engines
+from resnetkit.inference.conditions import find_conditions
 from resnetkit.inference.deadline import rehearse, within
-from resnetkit.inference.engine_choice import open_engine, open_predictor
+from resnetkit.inference.engine_choice import open_engine
 from resnetkit.inference.engines import ENGINES, EngineKind, open_kind
-from resnetkit.inference.remembered import Cache
 
 NUM_STARTS = 200
 NUM_AT_ONCE = 8  # several for each core: threads are interrupted everywhere
@@ -127,10 +128,10 @@ def test_an_engine_that_hangs_is_left_out_or_refused(
     monkeypatch.setattr(engines, "ENGINES", {"onnxruntime": library("held"), "torch": ENGINES["torch"]})
     monkeypatch.setattr(engine_choice, "rehearse", partial(rehearse, deadline_seconds=2))
     told: list[str] = []
-    assert open_engine(make(), tell=told.append).name == "torch"
+    assert open_engine(make(), find_conditions(device="cpu"), tell=told.append).name == "torch"
     assert "left out: the engine onnxruntime did not answer within 2 s" in told
     with pytest.raises(ResnetkitError, match="onnxruntime cannot be used for this classifier") as raised:
-        open_engine(make(), "onnxruntime", tell=told.append)
+        open_engine(make(), find_conditions("onnxruntime", device="cpu"), tell=told.append)
     assert (raised.value.code, raised.value.why) == (Code.CHECK_FAILED, "did not answer within 2 s")
 
 
@@ -143,12 +144,12 @@ def test_an_engine_chosen_before_that_hangs_now_is_given_up_too(
     if ENGINES["onnxruntime"].missing:
         pytest.skip(ENGINES["onnxruntime"].missing)
     file = tmp_path / "classifier.safetensors"
-    classifier = make()
-    classifier.save(file)
+    make().save(file)
     told: list[str] = []
-    open_engine(classifier, "onnxruntime", cache=Cache.beside(file), tell=told.append)
+    asked = (read_description(file), find_conditions("onnxruntime", device="cpu"))
+    open_engine(*asked, tell=told.append)
     monkeypatch.setattr(engine_choice, "ENGINES", {"onnxruntime": library("waits")})
     monkeypatch.setattr(engine_choice, "within", partial(within, deadline_seconds=0.2))
     monkeypatch.setattr(engine_choice, "_choose", lambda *_: SimpleNamespace(name="chosen anew"))
-    assert open_predictor(file, engine="onnxruntime", device="cpu", tell=told.append).engine.name == "chosen anew"
+    assert open_engine(*asked, tell=told.append).name == "chosen anew"
     assert any("chosen before, does not open (did not answer within 0.2 s); choosing again" in text for text in told)

@@ -14,13 +14,18 @@ import torch
 
 from resnetkit.classifier.classifier import Classifier, load_classifier
 from resnetkit.classifier.decision import Decision
-from resnetkit.classifier.prediction import Predictor
+from resnetkit.classifier.engine import Engine
+from resnetkit.classifier.file import read_description
+from resnetkit.classifier.prediction import BATCH_SIZE, Predictor
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.inference import engine_choice, engines, graph_engines, remembered, trials
-from resnetkit.inference.engine_choice import open_engine, open_predictor
+from resnetkit.inference.conditions import find_conditions
+from resnetkit.inference.engine_choice import open_engine
 from resnetkit.inference.engines import ENGINES
-from resnetkit.inference.remembered import Cache, user_folder
+from resnetkit.inference.predictors import open_predictor
+from resnetkit.inference.remembered import user_folder
 from resnetkit.inference.torch_engines import TorchEngine, plain_predictor
+from resnetkit.machine.precision import Precision
 
 needs_onnxruntime = pytest.mark.skipif(
     bool(ENGINES["onnxruntime"].missing), reason=ENGINES["onnxruntime"].missing or "installed"
@@ -55,6 +60,19 @@ def only(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     return only
 
 
+def opened(
+    source: Classifier | Path,
+    engine: str = "auto",
+    *,
+    precision: Precision = "fp32",
+    batch_size: int = BATCH_SIZE,
+    tell: Callable[[str], None],
+) -> Engine:
+    """The engine for a classifier, or for the one in a file."""
+    conditions = find_conditions(engine, precision=precision, batch_size=batch_size, device="cpu")
+    return open_engine(read_description(source) if isinstance(source, Path) else source, conditions, tell=tell)
+
+
 def kept(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.name.endswith((".json", ".onnx"))]
 
@@ -64,7 +82,7 @@ def test_with_torch_alone_nothing_is_measured_or_kept(
 ) -> None:
     only("torch", "torch_compile")
     monkeypatch.setattr(engine_choice, "choose", None)  # would fail if it were called
-    engine = open_engine(classifier, cache=Cache.beside(file), tell=told.append)
+    engine = opened(file, tell=told.append)
     assert isinstance(engine, TorchEngine)
     assert (told, kept(file.parent), user_folder().exists()) == ([], [], False)
     monkeypatch.setattr(remembered, "sha256_of", None)
@@ -75,18 +93,18 @@ def test_with_torch_alone_nothing_is_measured_or_kept(
 def test_a_choice_is_made_once(
     classifier: Classifier, file: Path, told: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = open_engine(classifier, batch_size=4, cache=Cache.beside(file), tell=told.append)
+    first = opened(file, batch_size=4, tell=told.append)
     assert "measuring the engines onnxruntime" in told[0]
     assert told[-1].startswith(f"engine {first.name}: ")
     assert "the network's within" in told[-1]
     monkeypatch.setattr(engine_choice, "choose", None)
-    again = open_engine(classifier, batch_size=4, cache=Cache.beside(file), tell=told.append)
+    again = opened(file, batch_size=4, tell=told.append)
     assert again.name == first.name
     assert len(told) == 2
     # A batch of 5 is computed by four too, one of 8 is another question.
-    assert open_engine(classifier, batch_size=5, cache=Cache.beside(file), tell=told.append).name == first.name
+    assert opened(file, batch_size=5, tell=told.append).name == first.name
     with pytest.raises(TypeError):
-        open_engine(classifier, batch_size=8, cache=Cache.beside(file), tell=told.append)
+        opened(file, batch_size=8, tell=told.append)
 
 
 @needs_onnxruntime
@@ -94,11 +112,11 @@ def test_a_changed_classifier_is_measured_anew(
     classifier: Classifier, file: Path, told: list[str], only: Callable[..., None]
 ) -> None:
     only("onnxruntime", "torch")
-    open_engine(classifier, "onnxruntime", cache=Cache.beside(file), tell=told.append)
+    opened(file, "onnxruntime", tell=told.append)
     before = set(kept(file.parent))
     classifier.network.fc.bias.data += 1
     classifier.save(file)
-    engine = open_engine(classifier, "onnxruntime", cache=Cache.beside(file), tell=told.append)
+    engine = opened(file, "onnxruntime", tell=told.append)
     assert sum("checking the engine" in text for text in told) == 2
     assert not before & set(kept(file.parent))
     pixels = np.zeros((2, 3, 16, 16), np.uint8)
@@ -108,18 +126,18 @@ def test_a_changed_classifier_is_measured_anew(
 
 @needs_onnxruntime
 def test_weights_without_a_file_are_remembered_in_the_users_cache(classifier: Classifier, told: list[str]) -> None:
-    open_engine(classifier, "onnxruntime", tell=told.append)
+    opened(classifier, "onnxruntime", tell=told.append)
     assert len(kept(user_folder())) == 2
-    open_engine(classifier, "onnxruntime", tell=told.append)
+    opened(classifier, "onnxruntime", tell=told.append)
     assert sum("checking the engine" in text for text in told) == 1
 
 
 @needs_onnxruntime
 def test_a_damaged_cache_is_rebuilt(classifier: Classifier, file: Path, told: list[str]) -> None:
-    open_engine(classifier, "onnxruntime", cache=Cache.beside(file), tell=told.append)
+    opened(file, "onnxruntime", tell=told.append)
     for path in kept(file.parent):
         path.write_bytes(b"damaged")
-        open_engine(classifier, "onnxruntime", cache=Cache.beside(file), tell=told.append)
+        opened(file, "onnxruntime", tell=told.append)
         assert path.read_bytes() != b"damaged"
     assert sum("checking the engine" in text for text in told) == 3
 
@@ -131,7 +149,7 @@ def test_an_engine_that_does_not_open_any_more_is_said_and_chosen_again(
     only("onnxruntime", "torch")
     always = {"pick": lambda trials: next(t.engine for t in trials if not t.problem)}
     monkeypatch.setattr(trials, "pick", always["pick"])
-    assert open_engine(classifier, cache=Cache.beside(file), tell=told.append).name == "onnxruntime"
+    assert opened(file, tell=told.append).name == "onnxruntime"
 
     def broken(graph: bytes, **settings: int) -> None:
         raise RuntimeError("illegal instruction")
@@ -148,18 +166,18 @@ def test_an_engine_that_disagrees_is_left_out_or_refused(
     classifier: Classifier, told: list[str], only: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     only("onnxruntime", "torch")
-    opened = graph_engines.open_onnxruntime
+    right = graph_engines.open_onnxruntime
 
     def wrong(graph: bytes, **settings: int) -> Any:
-        engine = opened(graph, **settings)
+        engine = right(graph, **settings)
         engine.logits = lambda pixels: type(engine).logits(engine, pixels)[:, :, ::-1]  # type: ignore
         return engine
 
     monkeypatch.setattr(graph_engines, "open_onnxruntime", wrong)
-    assert open_engine(classifier, tell=told.append).name == "torch"
+    assert opened(classifier, tell=told.append).name == "torch"
     assert any("left out: the engine onnxruntime differs from the network by up to" in text for text in told)
     with pytest.raises(ResnetkitError, match="onnxruntime cannot be used for this classifier") as raised:
-        open_engine(classifier, "onnxruntime", tell=told.append)
+        opened(classifier, "onnxruntime", tell=told.append)
     assert raised.value.code is Code.CHECK_FAILED
     assert "differs from the network" in raised.value.why
 
@@ -169,7 +187,7 @@ def test_where_every_engine_disagrees_the_network_itself_answers(
     classifier: Classifier, told: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine_choice, "TOLERANCES", {"fp32": -1.0})
-    assert open_engine(classifier, tell=told.append).network is classifier.network  # type: ignore[attr-defined]
+    assert opened(classifier, tell=told.append).network is classifier.network  # type: ignore[attr-defined]
     assert "no engine agrees with the network; it is used as it is, which is slower" in told
 
 
@@ -178,17 +196,17 @@ def test_in_bfloat16_the_engine_is_checked_and_remembered_apart(
 ) -> None:
     only("onnxruntime", "torch")
     monkeypatch.setattr(engine_choice, "multiplies_bf16_fast", lambda: True)
-    engine = open_engine(classifier, precision="bf16", cache=Cache.beside(file), tell=told.append)
+    engine = opened(file, precision="bf16", tell=told.append)
     pixels = np.random.default_rng(0).integers(0, 256, (4, 3, 16, 16), dtype=np.uint8)
     assert np.abs(engine.logits(pixels) - plain_predictor(classifier).engine.logits(pixels)).max() > 1e-5
     assert told[0].startswith("checking the engine torch in bf16 for this classifier")
     assert told[1].startswith("engine torch in bf16: its probabilities are the float32 network's within ")
     assert told[1].endswith(" of 8 check images")
     monkeypatch.setattr(engine_choice, "choose", None)
-    again = open_engine(classifier, precision="bf16", cache=Cache.beside(file), tell=told.append)
+    again = opened(file, precision="bf16", tell=told.append)
     assert np.array_equal(again.logits(pixels), engine.logits(pixels))
     assert len(told) == 2
-    in_float32 = open_engine(classifier, "torch", cache=Cache.beside(file), tell=told.append)
+    in_float32 = opened(file, "torch", tell=told.append)
     assert (in_float32.logits(pixels) != engine.logits(pixels)).any()
 
 
@@ -197,7 +215,7 @@ def test_where_none_is_close_enough_in_bfloat16_that_is_an_error_and_not_float32
 ) -> None:
     monkeypatch.setattr(engine_choice, "TOLERANCES", {"bf16": 1e-9})
     with pytest.raises(ResnetkitError, match="torch in bf16 cannot be used for this classifier") as raised:
-        open_engine(classifier, precision="bf16", tell=told.append)
+        opened(classifier, precision="bf16", tell=told.append)
     assert raised.value.fix == "--precision fp32"
     assert "differs from the network" in raised.value.why
 
@@ -231,7 +249,7 @@ def test_a_choice_that_cannot_be_kept_is_used_and_said(
     classifier: Classifier, told: list[str], cache_folder: Path
 ) -> None:
     cache_folder.touch()
-    assert open_engine(classifier, "onnxruntime", tell=told.append).name == "onnxruntime"
+    assert opened(classifier, "onnxruntime", tell=told.append).name == "onnxruntime"
     assert told[-1].startswith("the choice could not be kept and will be made again: ")
 
 
@@ -260,7 +278,7 @@ def test_the_classifiers_decision_is_what_makes_answers_of_any_engines_logits(
 
 PREDICT = """
 import sys
-from resnetkit.inference.engine_choice import open_predictor
+from resnetkit.inference.predictors import open_predictor
 predictor = open_predictor(sys.argv[1], engine="onnxruntime", batch_size=1)
 print(predictor.engine.name, predictor.predict([sys.argv[2]])[0].probability, "torch" in sys.modules)
 """

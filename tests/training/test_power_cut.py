@@ -11,7 +11,7 @@ import pytest
 from tests.training.power_cut import Recorder, State, roles, states, write_tree
 
 import resnetkit
-from resnetkit.classifier.file import FILE_NAME, is_classifier
+from resnetkit.classifier.file import FILE_NAME, find_description
 from resnetkit.errors import ResnetkitError
 from resnetkit.runs.events import Listener
 from resnetkit.runs.folder import RunFolder
@@ -141,7 +141,7 @@ def broken(recording: Recording, promises: tuple[Promise, ...], folder: Path) ->
     log = run.log_file.read_text(errors="replace") if run.log_file.exists() else ""
     if any(f"epoch {epoch} ended" not in log for epoch in range(1, found[0] + 1)):
         return f"the checkpoint {found} counts on lines that are not in log.txt"
-    if run.best_file.exists() and not is_classifier(run.best_file):
+    if run.best_file.exists() and find_description(run.best_file) is None:
         return "the best epoch so far is there, but not whole"
     if finished_result(run) is None:
         return "the end is not found" if "end" in promised else ""

@@ -22,8 +22,8 @@ from resnetkit.classifier.prediction import Predictor
 from resnetkit.config import to_dict
 from resnetkit.errors import ResnetkitError, first_line
 from resnetkit.images.spec import Preprocessing
-from resnetkit.inference.engine_choice import chunk_size, open_engine
-from resnetkit.inference.engines import find_kinds
+from resnetkit.inference.conditions import Conditions, chunk_size, find_conditions
+from resnetkit.inference.engine_choice import open_engine
 from resnetkit.machine import runtime
 from resnetkit.machine.device import device_name
 from resnetkit.machine.peaks import free_bytes, load_average, measure_peak, warning_about_load, watch_memory
@@ -43,13 +43,13 @@ def run_benchmark(
     plan = plan or Plan()
     load, computing = load_average(), start_computing(subject.recipe)
     # What is not there is told before anything is done.
-    find_kinds(plan.engine, plan.precision, on_cpu=computing.device.type == "cpu")
+    conditions = find_conditions(plan.engine, precision=plan.precision, device=str(computing.device))
     cases = list_cases(plan, subject.recipe.preprocessing.image_size_px)
     on_progress("measuring the machine's peak")
     precision = "bf16" if computing.bf16 else "fp32"
     peaks = {name: measure_peak(name, computing.device) for name in ("fp32", "bf16")}
     precisions = {"train": precision, "predict": plan.precision}
-    bench = _Bench(subject, plan, computing)
+    bench = _Bench(subject, conditions, computing)
     works: dict[Case, Work] = {}
     rows: dict[Case, Row] = {}
     with _compiled_for_each_shape(computing):
@@ -99,8 +99,8 @@ class _CannotRun(Exception):  # noqa: N818 - it becomes a row's reason
 class _Bench:
     """A subject on its device; its network and optimizer are shared by all cases."""
 
-    def __init__(self, subject: Subject, plan: Plan, computing: runtime.Runtime) -> None:
-        self.subject, self.plan, self.computing = subject, plan, computing
+    def __init__(self, subject: Subject, conditions: Conditions, computing: runtime.Runtime) -> None:
+        self.subject, self.conditions, self.computing = subject, conditions, computing
         subject.classifier.network.to(computing.device)
 
     @cached_property
@@ -132,8 +132,7 @@ class _Bench:
         if case.mode == "predict":
             classifier = self.subject.classifier
             sized = replace(classifier, preprocessing=_resized(classifier.preprocessing, case.image_size_px))
-            plan = self.plan
-            engine = open_engine(sized, plan.engine, precision=plan.precision, batch_size=case.batch_size)
+            engine = open_engine(sized, replace(self.conditions, batch_size=case.batch_size))
             return PredictionWork(Predictor.of(sized, engine), case.batch_size)
         recipe = self.subject.recipe
         preprocessing = _resized(recipe.preprocessing, case.image_size_px)
@@ -151,7 +150,7 @@ class _Bench:
             kept_bytes = memory.kept_bytes // (2 if self.computing.bf16 else 1)
             needed = kept_bytes * size // self.subject.recipe.accumulate_steps
         elif self.computing.device.type == "cpu":  # where engines compute a large batch in turns
-            needed = memory.peak_bytes * chunk_size(size, case.image_size_px, torch.get_num_threads())
+            needed = memory.peak_bytes * chunk_size(size, case.image_size_px, self.conditions.num_threads)
         else:
             needed = memory.peak_bytes * size
         if needed > free:

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from resnetkit.classifier.decision import Decision
-from resnetkit.classifier.file import FORMAT, find_classifier, invalid, read_description, unreadable
+from resnetkit.classifier.file import FORMAT, Description, find_classifier, invalid, read_description, unreadable
 from resnetkit.config import to_dict
 from resnetkit.data.seen import SeenImages
 from resnetkit.errors import Code, ResnetkitError, require
@@ -84,14 +84,14 @@ class Classifier:
         write_durably(Path(path), self.to_bytes())
 
 
-def load_classifier(path: str | Path, *, device: str | torch.device = "cpu") -> Classifier:
-    """The classifier of a run folder or file.
+def load_classifier(source: str | Path | Description, *, device: str | torch.device = "cpu") -> Classifier:
+    """The classifier of a run folder or file, or of a file whose description has been read.
 
     Raises:
         ResnetkitError: for a file that is missing, damaged or of another kind; nothing in it is executed.
     """
-    file = find_classifier(path)
-    description = read_description(file)
+    description = source if isinstance(source, Description) else read_description(find_classifier(source))
+    file = description.file
     try:
         with safe_open(file, framework="pt") as opened:
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118

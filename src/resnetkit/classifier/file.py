@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from safetensors import SafetensorError, safe_open
 
@@ -28,9 +28,11 @@ class Description:
     """What a classifier file says besides its weights.
 
     Attributes:
+        file: which one.
         seen: the images that the weights have met; None where that is not known.
     """
 
+    file: Path
     spec: ResNetSpec
     preprocessing: Preprocessing
     class_names: tuple[str, ...]
@@ -91,12 +93,17 @@ def _has_diverged(run: Path) -> bool:
     return bool(lines) and lines[-1].startswith('{"event": "diverged"')
 
 
-def is_classifier(file: Path) -> bool:
-    """Whether a file is one of ours, as far as its head tells."""
+def find_description(file: Path) -> Description | None:
+    """What a file says about itself if it is a classifier of ours, as far as its head tells; None where it is none.
+
+    Raises:
+        ResnetkitError: for a classifier that is damaged.
+    """
     try:
-        return _read_metadata(file) is not None
+        head = _read_head(file)
     except (SafetensorError, OSError, ValueError):
-        return False
+        return None
+    return None if head.text is None else _describe(file, head.text, head.shapes)
 
 
 def read_description(file: Path) -> Description:
@@ -106,25 +113,46 @@ def read_description(file: Path) -> Description:
         ResnetkitError: for a file that is damaged or of another kind.
     """
     try:
-        metadata = _read_metadata(file)
+        head = _read_head(file)
     except (SafetensorError, OSError, ValueError) as error:
         raise unreadable(file, error) from None
-    if metadata is None:
+    if head.text is None:
         raise ResnetkitError(
             Code.WEIGHTS,
             f"{file} holds weights, but no network, preprocessing and class names",
             fix="give the classifier.safetensors of a run",
         )
+    return _describe(file, head.text, head.shapes)
+
+
+class _Head(NamedTuple):
+    """The head of a safetensors file: our text in it, None where there is none, and its tensors' shapes."""
+
+    text: str | None
+    shapes: list[list[int]]
+
+
+def _read_head(file: Path) -> _Head:
+    check_safetensors_head(file)
+    # Opened for numpy, so that reading the head loads no torch.
+    with safe_open(file, framework="np") as opened:
+        text = (opened.metadata() or {}).get("resnetkit")
+        names = () if text is None else opened.keys()
+        return _Head(text, [opened.get_slice(name).get_shape() for name in names])
+
+
+def _describe(file: Path, text: str, shapes: list[list[int]]) -> Description:
     try:
-        description = json.loads(metadata)
+        description = json.loads(text)
         require(
             description.get("format") == FORMAT,
             f"{file} has the format '{description.get('format')}', this version reads '{FORMAT}'",
             fix="use the version of resnetkit that wrote it, or train again",
             code=Code.WEIGHTS,
         )
-        _check_claims(file, description["model"])
+        _check_claims(shapes, description["model"])
         return Description(
+            file=file,
             spec=from_dict(ResNetSpec, description["model"], where=str(file)),
             preprocessing=from_dict(Preprocessing, description["preprocessing"], where=str(file)),
             class_names=tuple(str(name) for name in description["class_names"]),
@@ -139,15 +167,13 @@ def read_description(file: Path) -> Description:
         raise ResnetkitError(Code.WEIGHTS, f"the description in {file} is damaged", why=repr(error)) from None
 
 
-def _check_claims(file: Path, model: object) -> None:
+def _check_claims(shapes: list[list[int]], model: object) -> None:
     """Refuse a network that is larger than the file's own tensors, before anything of it is made.
 
     Raises:
         ValueError: for more blocks or stages than there are tensors, or more channels, classes or pixels of a kernel
             than the longest of their sides.
     """
-    with safe_open(file, framework="np") as opened:
-        shapes = [opened.get_slice(name).get_shape() for name in opened.keys()]  # noqa: SIM118
     longest = max([LEAST_SIDE, *(side for shape in shapes for side in shape)])
     waiting: list[object] = [model]
     while waiting:
@@ -178,10 +204,3 @@ def invalid(file: Path, error: ResnetkitError) -> ResnetkitError:
         why=error.what,
         fix="give the file that train wrote",
     )
-
-
-def _read_metadata(file: Path) -> str | None:
-    check_safetensors_head(file)
-    # Opened for numpy, so that reading the head loads no torch.
-    with safe_open(file, framework="np") as opened:
-        return (opened.metadata() or {}).get("resnetkit")

@@ -37,6 +37,8 @@ def convert(
       resnetkit convert runs/0001-resnet18-photos resnet18.pth --to torchvision
       resnetkit convert hf://timm/resnetv2_50.a1h_in1k weights.pth --to timm
     """
+    from resnetkit.classifier.classifier import load_classifier
+    from resnetkit.classifier.file import Description
     from resnetkit.errors import require
     from resnetkit.sources.weights import open_network
     from resnetkit.weights.saving import save_weights
@@ -49,7 +51,8 @@ def convert(
             f"a classifier is a .safetensors file, got {target}",
             fix=f"{path.stem}.safetensors",
         )
-        open_and_warn(source, Reading(model, entry, class_names, tuple(preprocess or ()))).save(path)
+        opened = open_and_warn(source, Reading(model, entry, class_names, tuple(preprocess or ())))
+        (load_classifier(opened) if isinstance(opened, Description) else opened).save(path)
     else:
         require(
             not class_names and not preprocess, f"weights for {to} hold no class names and no preprocessing",

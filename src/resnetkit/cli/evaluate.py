@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from resnetkit.cli.inputs import Computing, Reading, chosen_file, open_and_warn
+from resnetkit.cli.inputs import Reading, chosen_file, open_and_warn
 from resnetkit.cli.options import (
     CheckpointOption,
     ClassNamesOption,
@@ -80,33 +80,33 @@ def evaluate(
     from resnetkit.data.loading import open_data
     from resnetkit.errors import require
     from resnetkit.evaluation import scoring
+    from resnetkit.inference.conditions import find_conditions
+    from resnetkit.inference.engine_choice import open_engine
 
     require(min_top1 is None or 0 <= min_top1 <= 1, f"--min-top1 must be in [0, 1], got {min_top1}")
-    computing = Computing(engine, precision, scoring.BATCH_SIZE)
-    computing.check()
-    file = chosen_file(classifier, checkpoint)
-    cache = computing.cache_beside(file)
-    loaded = open_and_warn(file, Reading(model, entry, class_names, tuple(preprocess or ()), device))
-    spec, num_recorded = _data_spec(classifier, data, loaded.limits)
+    conditions = find_conditions(engine, precision=precision, batch_size=scoring.BATCH_SIZE, device=device)
+    reading = Reading(model, entry, class_names, tuple(preprocess or ()))
+    opened = open_and_warn(chosen_file(classifier, checkpoint), reading, conditions.device)
+    spec, num_recorded = _data_spec(classifier, data, opened.limits)
     spec = replace(spec, on_bad_image=on_bad_image or spec.on_bad_image, data_dir=data_dir or spec.data_dir)
     spec = replace(spec, layout=layout or spec.layout, limits=with_limits(spec.limits, max_pixels, max_file_bytes))
     source = open_data(
-        spec, loaded.class_names
+        spec, opened.class_names
     )  # before engines are measured: nobody waits to be told that data are missing
     if split is None and num_recorded is not None and spec.validation == "test":
         split = "val"  # the data's own test images, which watched over this training
     for text in source.told():
         tell(text)
-    predictor = Predictor.of(loaded, computing.open_engine(loaded, cache))
+    predictor = Predictor.of(opened, open_engine(opened, conditions))
     evaluation = scoring.evaluate(predictor, source, split=split, num_recorded=num_recorded, progress=True)
     for text in evaluation.warnings:
         warn(text)
     if json:
-        say_json(_as_json(evaluation, loaded.seen, classifier, spec.source, precision))
+        say_json(_as_json(evaluation, opened.seen, classifier, spec.source, precision))
     else:
         computed = "" if precision == "fp32" else f", computed in {precision}"
         say(f"{classifier} on {spec.source}, split {evaluation.split}{computed}")
-        _print_evaluation(evaluation, loaded.seen)
+        _print_evaluation(evaluation, opened.seen)
     if min_top1 is not None:
         _check(evaluation.scores, min_top1)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from resnetkit.cli.inputs import Computing, Reading, chosen_file, open_for_prediction
+from resnetkit.cli.inputs import Reading, chosen_file, open_and_warn
 from resnetkit.cli.options import (
     CheckpointOption,
     ClassNamesOption,
@@ -71,21 +71,25 @@ def predict(
       resnetkit predict resnet50-0676ba61.pth photo.jpg --class-names imagenet_classes.txt
       find . -name '*.jpg' | resnetkit predict classifier.safetensors - --format jsonl --top 1
     """
-    from resnetkit.classifier.prediction import BATCH_SIZE, COLOUR_LOST
+    from resnetkit.classifier.prediction import BATCH_SIZE, COLOUR_LOST, Predictor
     from resnetkit.errors import require
+    from resnetkit.inference.conditions import find_conditions
+    from resnetkit.inference.engine_choice import open_engine
+    from resnetkit.inference.on_demand import EngineOnDemand
 
     require(top >= 1, f"--top must be at least 1, got {top}")
     require(not csv_safe or format == "csv", "--csv-safe is about --format csv", fix="add --format csv")
     files = list(find_files(paths))
     require(bool(files), f"no image files in {', '.join(paths)}", fix="give image files, or a folder that holds some")
-    loaded = open_for_prediction(
-        chosen_file(classifier, checkpoint),
-        Reading(model, entry, class_names, tuple(preprocess or ()), device),
-        Computing(engine, precision, min(BATCH_SIZE, len(files))),
-        expects_images=any(os.path.isfile(file) and os.access(file, os.R_OK) for file in files),
-    )
-    loaded = replace(loaded, limits=with_limits(loaded.limits, max_pixels, max_file_bytes))
-    top = min(top, len(loaded.class_names))
+    conditions = find_conditions(engine, precision=precision, batch_size=min(BATCH_SIZE, len(files)), device=device)
+    reading = Reading(model, entry, class_names, tuple(preprocess or ()))
+    opened = open_and_warn(chosen_file(classifier, checkpoint), reading, conditions.device)
+    # Where no file can be read nothing is computed, and nobody waits for engines to be measured.
+    expects_images = any(os.path.isfile(file) and os.access(file, os.R_OK) for file in files)
+    opener = partial(open_engine, opened, conditions)
+    predictor = Predictor.of(opened, opener() if expects_images else EngineOnDemand(opener))
+    predictor = replace(predictor, limits=with_limits(predictor.limits, max_pixels, max_file_bytes))
+    top = min(top, len(predictor.class_names))
     num_errors = num_losing_colour = 0
     writers: dict[str, Callable[[Iterable[Prediction], int], None]] = {
         "table": _write_table,
@@ -95,7 +99,7 @@ def predict(
 
     def counted() -> Iterator[Prediction]:
         nonlocal num_errors, num_losing_colour
-        for prediction in loaded.iter_predictions(files, top=top):
+        for prediction in predictor.iter_predictions(files, top=top):
             num_errors += prediction.status != "ok"
             num_losing_colour += prediction.note == COLOUR_LOST
             yield prediction

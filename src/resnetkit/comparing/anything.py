@@ -120,7 +120,7 @@ def find_subject(
         assert located.path is not None
         folder = RunFolder(located.path)
         run = Run(folder.read_record(), finished_result(folder))
-    return _of_classifier(located.text, load_classifier(located.file), run, image_size_px)
+    return _of_classifier(located.text, load_classifier(located.description or located.file), run, image_size_px)
 
 
 def _of_classifier(name: str, classifier: Classifier, run: Run | None, image_size_px: int | None) -> Subject:

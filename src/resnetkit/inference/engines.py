@@ -88,17 +88,26 @@ ENGINES: Mapping[str, EngineKind] = {
 NAMES = (AUTO, *ENGINES)
 
 
-def find_kinds(name: str, precision: Precision = "fp32", *, on_cpu: bool = True) -> tuple[EngineKind, ...]:
-    """The engines that a name stands for on this machine; several only for ``auto``.
+def check_names(name: str, precision: str) -> None:
+    """Refuse an engine or a precision of a name that there is not.
 
     Raises:
-        ResnetkitError: for an unknown name or precision, or an engine that cannot run here, or not in that precision.
+        ResnetkitError: with the nearest one.
     """
     if name not in NAMES:
         raise ResnetkitError(Code.USAGE, f"unknown engine '{name}'", fix=did_you_mean(name, NAMES))
     if precision not in get_args(Precision):
         fix = did_you_mean(precision, get_args(Precision))
         raise ResnetkitError(Code.USAGE, f"unknown precision '{precision}'", fix=fix)
+
+
+def find_kinds(name: str, precision: Precision = "fp32", *, on_cpu: bool = True) -> tuple[EngineKind, ...]:
+    """The engines that a name stands for on this machine; several only for ``auto``.
+
+    Raises:
+        ResnetkitError: for an unknown name or precision, or an engine that cannot run here, or not in that precision.
+    """
+    check_names(name, precision)
     if name == AUTO:
         able = (kind for kind in ENGINES.values() if kind.measured and precision in kind.precisions)
         return tuple(kind for kind in able if not kind.missing) if on_cpu else (ENGINES["torch"],)

@@ -31,7 +31,7 @@ def report_on(source: Source, *, entry: str | None = None) -> tuple[Entry | None
         require(
             entry is None, f"{located.text} is a classifier and has one entry of its own", fix="leave the entry out"
         )
-        classifier = load_classifier(located.file)
+        classifier = load_classifier(located.description or located.file)
         spec, size = classifier.network.spec, classifier.preprocessing.image_size_px
         return Entry(spec, size, "the network of this classifier"), _of_classifier(located.text, classifier)
     weights = open_weights(located, entry=entry)

@@ -130,11 +130,10 @@ def _of_folder(text: str, folder: Path) -> Located:
 
 def _of_file(text: str, path: Path, fetched: hub.HubFile | None = None) -> Located:
     """A classifier, or whatever else is taken for weights until they are read."""
-    from resnetkit.classifier.file import is_classifier, read_description
+    from resnetkit.classifier.file import find_description
 
-    if is_classifier(path):
-        return Located(text, "classifier", path, read_description(path), fetched)
-    return Located(text, "weights", path, fetched=fetched)
+    description = find_description(path)
+    return Located(text, "weights" if description is None else "classifier", path, description, fetched)
 
 
 def _looks_like_a_path(text: str) -> bool:

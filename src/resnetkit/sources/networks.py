@@ -94,7 +94,7 @@ def _load(network: ResNet, name: str | None, source: Source, entry: str | None, 
     located = locate_weights(source)
     if located.is_own:
         refuse_for_own(located, {"one entry": entry})
-        theirs = load_classifier(located.file).network
+        theirs = load_classifier(located.description or located.file).network
         tensors: Mapping[str, Tensor] = theirs.state_dict()
     else:
         weights = open_weights(located, entry=entry)

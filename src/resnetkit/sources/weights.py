@@ -108,7 +108,7 @@ def open_network(
     located = locate_weights(source)
     if located.is_own:
         refuse_for_own(located, {"a network": model, "one entry": entry})
-        return load_classifier(located.file).network
+        return load_classifier(located.description or located.file).network
     weights = open_weights(located, entry=entry)
     network = weights.build(model, source=located.text)[1]
     if tell is not None:
@@ -153,7 +153,7 @@ def open_classifier(
             located,
             {"a network": model, "one entry": entry, "class names": class_names, "a preprocessing": preprocessing},
         )
-        return load_classifier(located.file, device=device)
+        return load_classifier(located.description or located.file, device=device)
     weights = open_weights(located, entry=entry)
     candidate, network = weights.build(model, source=located.text)
     prepared, is_known = weights.preprocessing(candidate)

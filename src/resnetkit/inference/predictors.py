@@ -1,0 +1,79 @@
+"""Predictors of whatever is named, for people who write Python."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sized
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from resnetkit.classifier.prediction import BATCH_SIZE, Prediction, Predictor
+from resnetkit.errors import require
+from resnetkit.images.image_inputs import ImageInput
+from resnetkit.inference.conditions import find_conditions
+from resnetkit.inference.engine_choice import Tell, open_engine, tell_user
+from resnetkit.inference.engines import AUTO
+from resnetkit.machine.precision import Precision
+from resnetkit.sources.described import open_described
+
+if TYPE_CHECKING:
+    from resnetkit.classifier.classifier import Classifier
+    from resnetkit.classifier.file import Description
+
+
+def open_predictor(
+    source: str | Path | Classifier,
+    *,
+    engine: str = AUTO,
+    precision: Precision = "fp32",
+    batch_size: int = BATCH_SIZE,
+    device: str = "auto",
+    tell: Tell = tell_user,
+) -> Predictor:
+    """Open what answers for images.
+
+    Where the engine to use is known and needs no torch, torch is not loaded. The first time, engines are measured,
+    which takes some seconds; see :func:`~resnetkit.inference.engine_choice.open_engine`.
+
+    Args:
+        source: a run folder, a classifier file, a third-party weight file, ``hf://OWNER/NAME``, or a classifier, e.g.
+            from :func:`resnetkit.open_classifier`, which also says what a weight file does not.
+        engine: a name of :data:`~resnetkit.inference.engines.NAMES`.
+        precision: what convs and matrix products are computed in; ``bf16`` gives other probabilities.
+        batch_size: how many images will be given at once; the fastest engine can depend on it.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; not for a classifier, which computes where its network is.
+        tell: called with what had to be assumed, and with what is measured.
+
+    Raises:
+        ResnetkitError: for what is no classifier, an unknown engine, or one that cannot run here.
+    """
+    classifier: Classifier | Description
+    if isinstance(source, str | Path):
+        conditions = find_conditions(engine, precision=precision, batch_size=batch_size, device=device)
+        classifier = open_described(source, device=conditions.device)
+        for text in classifier.provenance.get("warnings", ()):
+            tell(f"warning: {text}")
+    else:
+        require(device == "auto", "a classifier computes where its network is", fix="leave the device out")
+        where = str(source.device)
+        conditions = find_conditions(engine, precision=precision, batch_size=batch_size, device=where)
+        classifier = source
+    return Predictor.of(classifier, open_engine(classifier, conditions, tell=tell))
+
+
+def predict(
+    source: str | Path | Classifier | Predictor, images: Iterable[ImageInput], *, top: int = 5
+) -> list[Prediction]:
+    """Classify images with whatever :func:`open_predictor` opens, or with a predictor that is open already.
+
+    Returns one :class:`~resnetkit.classifier.prediction.Prediction` for each image, in order; a file that cannot be
+    read is a row too, with the reason.
+
+    Args:
+        images: paths, bytes of image files, Pillow images, arrays; see
+            :meth:`~resnetkit.classifier.prediction.Predictor.predict_proba`.
+        top: how many classes to give for each.
+    """
+    if not isinstance(source, Predictor):
+        number = len(images) if isinstance(images, Sized) else BATCH_SIZE
+        source = open_predictor(source, batch_size=max(1, min(BATCH_SIZE, number)))
+    return source.predict(images, top=top)

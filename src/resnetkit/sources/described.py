@@ -1,0 +1,38 @@
+"""What a source says of itself, with no more loaded than that takes; no torch for classifiers of our own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from resnetkit.classifier.file import Description
+from resnetkit.sources.locate import Source, locate_weights
+
+if TYPE_CHECKING:
+    from resnetkit.classifier.classifier import Classifier
+
+
+def open_described(
+    source: Source,
+    *,
+    model: str | None = None,
+    entry: str | None = None,
+    class_names: Sequence[str] | None = None,
+    preprocessing: Mapping[str, Any] | None = None,
+    device: str = "cpu",
+) -> Classifier | Description:
+    """Open the head of a run's classifier or of a classifier file, and anything else as ``open_classifier`` does.
+
+    Raises:
+        ResnetkitError: as :func:`~resnetkit.sources.weights.open_classifier`, which says what the arguments mean.
+    """
+    located = locate_weights(source)
+    is_stated = any((model, entry, class_names, preprocessing))
+    # A file of the hub lies in its cache, where nothing is to be kept beside it.
+    if located.description is not None and located.fetched is None and not is_stated:
+        return located.description
+    from resnetkit.sources.weights import open_classifier
+
+    return open_classifier(
+        located, model=model, entry=entry, class_names=class_names, preprocessing=preprocessing, device=device
+    )
