@@ -148,7 +148,7 @@ def test_an_engine_chosen_before_that_hangs_now_is_given_up_too(
     told: list[str] = []
     asked = (read_description(file), find_conditions("onnxruntime", device="cpu"))
     open_engine(*asked, tell=told.append)
-    monkeypatch.setattr(engine_choice, "ENGINES", {"onnxruntime": library("waits")})
+    monkeypatch.setattr(engines, "ENGINES", {"onnxruntime": library("waits")})
     monkeypatch.setattr(engine_choice, "within", partial(within, deadline_seconds=0.2))
     monkeypatch.setattr(engine_choice, "_choose", lambda *_: SimpleNamespace(name="chosen anew"))
     assert open_engine(*asked, tell=told.append).name == "chosen anew"

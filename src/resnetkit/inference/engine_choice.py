@@ -13,9 +13,10 @@ from resnetkit.classifier.engine import Engine
 from resnetkit.classifier.file import Description
 from resnetkit.errors import Code, ResnetkitError, summarize
 from resnetkit.images.spec import Preprocessing
+from resnetkit.inference import engines
 from resnetkit.inference.conditions import Conditions
 from resnetkit.inference.deadline import rehearse, within
-from resnetkit.inference.engines import ENGINES, EngineKind, open_kind
+from resnetkit.inference.engines import EngineKind, open_kind
 from resnetkit.inference.remembered import Cache, Record
 from resnetkit.inference.trials import TOLERANCES, Choice, Trial, check_images, choose
 from resnetkit.machine.precision import Precision
@@ -51,11 +52,12 @@ def open_engine(classifier: Classifier | Description, conditions: Conditions, *,
     conditions = conditions.for_images(classifier.preprocessing.image_size_px)
     _tell_if_vain(conditions, tell)
     load = functools.cache(lambda: _loaded(classifier, conditions))
+    settings = _settings(conditions, classifier.preprocessing)
     if not conditions.is_choice:
-        return open_kind(ENGINES[conditions.engines[0]], load(), **_settings(conditions, classifier.preprocessing))
+        return open_kind(engines.ENGINES[conditions.engines[0]], load(), **settings)
     cache = _cache_of(classifier)
     record = cache.read(conditions)
-    opened = None if record is None else _reopen(record, load, _settings(conditions, classifier.preprocessing), tell)
+    opened = None if record is None else _reopen(record, load, settings, tell)
     return _choose(load(), conditions, cache, tell) if opened is None else opened
 
 
@@ -87,7 +89,7 @@ def _settings(conditions: Conditions, preprocessing: Preprocessing) -> dict[str,
 
 def _reopen(record: Record, load: Load, settings: Mapping[str, Any], tell: Tell) -> Engine | None:
     """The engine that was chosen before; None where it does not open any more, which is said."""
-    kind = ENGINES[record.engine]
+    kind = engines.ENGINES[record.engine]
     try:
         return _open(kind, record.graph if kind.reads == "graph" else load(), settings)
     except Exception as error:  # whatever another project's code raises: the choice is made anew
@@ -106,7 +108,7 @@ def _choose(classifier: Classifier, conditions: Conditions, cache: Cache, tell: 
     from resnetkit.inference.torch_engines import open_plain
 
     precision, settings = conditions.precision, _settings(conditions, classifier.preprocessing)
-    kinds = [ENGINES[name] for name in conditions.engines]
+    kinds = [engines.ENGINES[name] for name in conditions.engines]
     names = ", ".join(conditions.engines) + _suffix(precision)
     doing = "measuring the engines" if len(kinds) > 1 else "checking the engine"
     tell(f"{doing} {names} for this classifier, {conditions.batch_size} images at a time; once, a few seconds")
@@ -136,7 +138,7 @@ def _choose(classifier: Classifier, conditions: Conditions, cache: Cache, tell: 
         tell("no engine agrees with the network; it is used as it is, which is slower")
         return reference
     tell(say_choice(choice, precision))
-    read = graph if ENGINES[choice.engine.name].reads == "graph" else None
+    read = graph if engines.ENGINES[choice.engine.name].reads == "graph" else None
     try:
         cache.write(conditions, Record(choice.engine.name, choice.trials, read))
     except ResnetkitError as error:
