@@ -28,11 +28,11 @@ class Description:
     """What a classifier file says besides its weights.
 
     Attributes:
-        file: which one.
+        file: which one; two that say the same are equal.
         seen: the images that the weights have met; None where that is not known.
     """
 
-    file: Path
+    file: Path = field(compare=False)
     spec: ResNetSpec
     preprocessing: Preprocessing
     class_names: tuple[str, ...]
