@@ -180,6 +180,11 @@ class RunFolder:
         events = (_parsed(line) for line in self.metrics_file.read_bytes().split(b"\n"))
         return [event for event in events if event is not None and kind in (None, event["event"])]
 
+    @property
+    def last_step(self) -> int:
+        """The last update that was recorded, from 1; 0 before any."""
+        return max((event.get("step", 0) for event in self.events()), default=0)
+
     def forget_after(self, step: int, epoch: int) -> None:
         """Drop events of updates, and of ends of epochs, that are about to come again."""
         kept = [e for e in self.events() if e.get("step", 0) <= step and e.get("epoch", 0) <= epoch]

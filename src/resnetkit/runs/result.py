@@ -32,6 +32,11 @@ class Result:
     num_trained_on: dict[str, int] = field(default_factory=dict)
 
     @property
+    def folder(self) -> RunFolder:
+        """Where the classifier, its answers, the report and the records are."""
+        return RunFolder(self.run)
+
+    @property
     def judged_split(self) -> str | None:
         """The split whose scores say most; None without any. Test images are read once; val's also made choices."""
         return next((name for name in ("test", "val") if name in self.scores), None)

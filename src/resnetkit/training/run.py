@@ -24,7 +24,7 @@ from resnetkit.models.resnet import ResNet
 from resnetkit.models.spec import ResNetSpec
 from resnetkit.recipes.recipe import Chosen, Recipe
 from resnetkit.recipes.warnings import settings_without_validation, warnings_about_classes
-from resnetkit.runs.events import Listener, Listeners, Logger
+from resnetkit.runs.events import Listener, Listeners, Logger, telling_of_a_stop
 from resnetkit.runs.folder import RunFolder
 from resnetkit.runs.result import Result, finished_result
 from resnetkit.training.best_classifier import ClassifierOrigin, best_classifier
@@ -93,10 +93,12 @@ def resume(
         Interrupted: on SIGINT or SIGTERM, after writing a checkpoint.
     """
     listener, folder = listener or Listener(), RunFolder(Path(run))
-    recipe = folder.read_record().recipe
-    done = finished_result(folder)
+    record = folder.read_record()
+    recipe, done = record.recipe, finished_result(folder)
     if done is not None:
+        listener.run_started(folder, record, folder.last_step)
         listener.message(f"{folder.path} is finished; nothing to resume")
+        listener.run_ended(done)
         return done
     # The recipe stays what it was: where its files are now is no part of the run.
     place = folder.place_of_data(recipe) if data is None else str(Path(data).expanduser().absolute())
@@ -165,14 +167,15 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
         assert folder is not None
         record = folder.read_record()
         check_same_data(folder, record, loaded)
-        with _lock(folder if start.folder is None else None, shard):
+        if shard.rank == 0:
+            listener = Listeners(Logger(folder.log), listener)
+        with _lock(folder if start.folder is None else None, shard), telling_of_a_stop(listener):
             if shard.rank == 0:
-                listener = Listeners(Logger(folder.log), listener)
                 remove_leftovers(folder.checkpoints)
             for text in loaded.warnings:
                 listener.warning(text)
             listener.message(f"run folder {folder.path}")
-            listener.run_started(folder.path, recipe)
+            listener.run_started(folder, record, 0 if checkpoint is None else checkpoint.step)
             conditions = resume_conditions(recipe, computing, shard)
             if any_damaged and checkpoint is None:
                 listener.warning("no checkpoint is whole: the run starts again from the beginning")
@@ -196,7 +199,7 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
             result = None
             if shard.rank == 0:
                 result = finish(folder, record, best_classifier(state, origin), loaded, state.progress)
-                listener.run_ended(result.scores)
+                listener.run_ended(result)
             return from_first_rank(result, shard)  # type: ignore[no-any-return]
 
 
