@@ -1,4 +1,4 @@
-"""What an image costs, drawn as bars: for the terminal, and as SVG."""
+"""Draw what an image costs as bars: for the terminal, and as SVG."""
 
 from __future__ import annotations
 

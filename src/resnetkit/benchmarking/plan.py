@@ -1,4 +1,4 @@
-"""What to measure: modes, image sizes and batch sizes, and how much time to give them (no torch here)."""
+"""Plan of a benchmark: modes, image sizes and batch sizes, and how much time to give them (no torch here)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SMALLEST_PX = 8
 
 @dataclass(frozen=True)
 class Plan:
-    """What to measure; what is left empty is chosen for the subject.
+    """Cases to measure; what is left empty is chosen for the subject.
 
     Attributes:
         rounds: every row has its turn in each of them.

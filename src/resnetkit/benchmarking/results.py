@@ -1,4 +1,4 @@
-"""What was measured, in figures that say how far to trust them."""
+"""Results in figures that say how far to trust them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PASSES_OF_TRAINING = 3
 
 @dataclass(frozen=True)
 class Row:
-    """What a case gave; where it could not run, ``reason`` says why and there are no figures.
+    """Result of a case; where it could not run, ``reason`` says why and there are no figures.
 
     Attributes:
         multiply_adds: of one image's forward pass.

@@ -176,7 +176,7 @@ def _compiled_for_each_shape(computing: runtime.Runtime) -> Iterator[None]:
 
 
 def _passes(subject: Subject, mode: Mode) -> int | None:
-    """What an image costs, in forward passes; None where part of the network is frozen, which saves some of it."""
+    """Cost of an image in forward passes; None where part of the network is frozen, which saves some of it."""
     if mode == "predict":
         return 2 if subject.classifier.preprocessing.average_mirrored else 1
     return PASSES_OF_TRAINING if subject.recipe.fine_tuning.freeze == "none" else None

@@ -1,4 +1,4 @@
-"""What is measured: a network by its name, a classifier, third-party weights or a run, and how it is trained."""
+"""Target of a benchmark: a network by its name, a classifier, third-party weights or a run, and how it is trained."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def find_subject(
     model: str | None = None,
     entry: str | None = None,
 ) -> Subject:
-    """What a source names, and a recipe for it.
+    """Find what a source names, and a recipe for it.
 
     The recipe of a run is the run's own; for anything else, it is the one of that name, or the one that ``train`` would
     choose for many images of the network's size.
@@ -86,7 +86,7 @@ def _choose(spec: ResNetSpec, name: str, image_size_px: int, recipe: str | None,
 
 
 def _with_margin(image_size_px: int) -> int:
-    """What photos are resized to before a square is cut out of them; small images are left as they are."""
+    """Size that photos are resized to before a square is cut out of them; small images are left as they are."""
     return image_size_px if image_size_px <= SMALL_PX else round(image_size_px * 8 / 7)
 
 

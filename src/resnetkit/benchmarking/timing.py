@@ -41,7 +41,7 @@ class Figure:
 
     @property
     def is_steady(self) -> bool:
-        """Whether the rounds agree well enough to be believed."""
+        """Tell whether the rounds agree well enough to be believed."""
         return self.spread <= LARGE_SPREAD
 
 

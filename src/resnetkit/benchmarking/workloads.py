@@ -85,7 +85,7 @@ class TrainingWork:
 
     @property
     def engine(self) -> str:
-        """What computes."""
+        """Engine that computes."""
         return "torch"
 
     def __call__(self, num_steps: int) -> list[float]:
@@ -124,7 +124,7 @@ class PredictionWork:
 
     @property
     def engine(self) -> str:
-        """What computes."""
+        """Engine that computes."""
         return self.predictor.engine.name
 
     def __call__(self, num_steps: int) -> list[float]:

@@ -183,7 +183,7 @@ def erase(images: Tensor, augmentation: Augmentation, seed: int, epoch: int, ind
 
 
 def _inside(start: Draws, length: Draws, size: int, device: torch.device) -> Tensor:
-    """Which of ``size`` pixels lie in [start, start + length), bool ``(N, size)``."""
+    """Mark which of ``size`` pixels lie in [start, start + length), bool ``(N, size)``."""
     first, last = np.round(start), np.round(start + length)
     pixels = np.arange(size)
     return to_device((pixels >= first[:, None]) & (pixels < last[:, None]), device)

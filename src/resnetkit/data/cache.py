@@ -151,7 +151,7 @@ class _Unknown(Exception):  # noqa: N818 - a question without an answer
 
 
 class _Known:
-    """What a cache, if there is one, knows about the files of a folder as they are now."""
+    """Knowledge that a cache, if there is one, has of the files of a folder as they are now."""
 
     def __init__(self, originals: FolderImages) -> None:
         self.originals = originals

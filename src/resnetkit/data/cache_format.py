@@ -63,7 +63,7 @@ class Packed:
     extra: dict[str, Any]
 
     def is_sound(self, row: int) -> bool:
-        """Whether the pixels of one image are those that were written."""
+        """Tell whether the pixels of one image are those that were written."""
         return checksum(self.pixels[row]) == int(self.table["crc32"][row])
 
 

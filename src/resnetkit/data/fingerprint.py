@@ -1,4 +1,4 @@
-"""What loaded data are, as a fingerprint, and what the user should know about them."""
+"""Fingerprint of loaded data, and what the user should know about them."""
 
 from __future__ import annotations
 

@@ -132,7 +132,7 @@ class NamedImages:
 
     @property
     def is_prepared(self) -> bool:
-        """Whether preparing leaves the pixels as they are."""
+        """Tell whether preparing leaves the pixels as they are."""
         wanted = self.preprocessing
         size = wanted.image_size_px
         return size == wanted.resize_px and self.pixels.shape[1:] == (wanted.channels, size, size)
@@ -167,7 +167,7 @@ def stacked(rows: Sequence[UInt8Images]) -> UInt8Images:
 
 
 class Examination(NamedTuple):
-    """What a look at every image found.
+    """Findings of a look at every image.
 
     Attributes:
         readable: positions of the readable images.

@@ -17,7 +17,7 @@ Floats = npt.NDArray[np.float64]
 
 
 class Purpose(IntEnum):
-    """What a draw is for; two purposes never share numbers. Values are part of every run's result: only append."""
+    """Purposes of draws; two purposes never share numbers. Values are part of every run's result: only append."""
 
     ORDER = 0
     CROP = 1
@@ -69,7 +69,7 @@ def uniform(seed: int, epoch: int, indices: npt.NDArray[np.int64], purpose: Purp
 def uniform_each(
     seed: int, epoch: int, indices: npt.NDArray[np.int64], purposes: Sequence[Purpose], num_draws: int
 ) -> Floats:
-    """What :func:`uniform` draws for each of some purposes, ``(n, number of purposes, num_draws)``, in one go."""
+    """Draw as :func:`uniform` does for each of some purposes, ``(n, number of purposes, num_draws)``, in one go."""
     num_blocks = -(-num_draws // 2)  # four words make two draws of 53 bits
     sample = indices.astype(np.uint64)[:, None, None]
     block = np.arange(num_blocks, dtype=np.uint64)[None, None, :]

@@ -1,4 +1,4 @@
-"""Which images weights have met: what they were trained on, what watched over it, what was held back to score them."""
+"""Images that weights have met: what they were trained on, what watched over it, what was held back to score them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class SeenImages:
     is_complete: bool = True
 
     def then(self, splits: Mapping[str, Split]) -> SeenImages:
-        """What weights have met that had met these, and were then trained on these splits."""
+        """Images that weights have met which had met these, and were then trained on these splits."""
         now = {name: pack_digests(split.digests) for name, split in splits.items()}
         return SeenImages(
             **now,

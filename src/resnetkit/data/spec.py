@@ -1,4 +1,4 @@
-"""What the data are and how images become network input, as plain data (no torch here)."""
+"""Data and the way from images to a network's input, described as plain data (no torch here)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from resnetkit.images.spec import Limits
 
 @frozen
 class DataSpec:
-    """Which images, how they are split, and where they are kept while training.
+    """Images by their source, the way they are split, and where they are kept while training.
 
     ``source`` is the name of a data set or the path of an image folder. A missing validation split is carved
     out of the training images, stratified by class and decided by each image's name and ``split_seed``.

@@ -1,4 +1,4 @@
-"""Which images are held back for validation and test, decided by their names and a seed."""
+"""Hold images back for validation and test, by their names and a seed."""
 
 from __future__ import annotations
 

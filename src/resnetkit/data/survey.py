@@ -1,4 +1,4 @@
-"""What the files of a folder tell about their images before all of them are decoded."""
+"""Survey of a folder: what its files tell about their images before all of them are decoded."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MEASURED = 256  # 16-bit images whose values are looked at
 
 @dataclass(frozen=True)
 class Survey:
-    """What headers tell.
+    """Findings from headers.
 
     Attributes:
         num_looked_at: how many headers were read: all, unless a sample of them settled that there is colour.

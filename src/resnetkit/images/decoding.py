@@ -53,7 +53,7 @@ class UnreadableImage(Exception):  # noqa: N818 - it names a state of the file
 
 
 class Header(NamedTuple):
-    """What an image's header tells, as seen after the EXIF orientation."""
+    """Size and colours that an image's header tells, as seen after the EXIF orientation."""
 
     width: int
     height: int
@@ -384,7 +384,7 @@ def _sixteen_bit_values(image: Image.Image, white: int = WHITE_16BIT) -> npt.NDA
 
 
 def _has_deep_colour(image: Image.Image) -> bool:
-    """Whether Pillow will keep only the upper half of this image's 16-bit values; asked before it is decoded."""
+    """Tell whether Pillow will keep only the upper half of this image's 16-bit values; asked before it is decoded."""
     return any(DEEP_COLOUR.search(str(tile[3])) for tile in getattr(image, "tile", ()))
 
 

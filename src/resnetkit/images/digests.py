@@ -49,6 +49,6 @@ def image_digest(pixels: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> int:
 
 
 def has_colour(pixels: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> bool:
-    """Whether red, green and blue of ``(H, W, 3)`` differ anywhere; of most images in colour, the middle tells."""
+    """Tell whether red, green and blue of ``(H, W, 3)`` differ anywhere; of most images in colour, the middle tells."""
     red, green, blue = pixels[len(pixels) // 2, pixels.shape[1] // 2].tolist()
     return not red == green == blue or any(bool((pixels[..., 0] != pixels[..., other]).any()) for other in (1, 2))

@@ -1,4 +1,4 @@
-"""What a file's name tells: an image that is read, an image or film that is not, or something beside the images."""
+"""Kinds of files by their names: images that are read, images and films that are not, and what lies beside images."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def format_of(content: bytes) -> Format | None:
 
 
 def is_image(name: str) -> bool:
-    """Whether a file of this name is read as an image."""
+    """Tell whether a file of this name is read as an image."""
     return name.lower().endswith(EXTENSIONS)
 
 

@@ -1,4 +1,4 @@
-"""What a caller may give as an image, and what decoding takes: a path, the bytes of a file, or an image of Pillow's.
+"""Turn what a caller may give as an image into what decoding takes: a path, a file's bytes, or an image of Pillow's.
 
 No torch here: a tensor is known by what it can do.
 """
@@ -23,7 +23,7 @@ KINDS = (
 
 
 class TensorLike(Protocol):
-    """What is used of a tensor of torch's."""
+    """Tensors of torch's, as far as they are used."""
 
     dtype: Any
     shape: tuple[int, ...]
@@ -75,7 +75,7 @@ def check_are_several(images: object) -> None:
 
 
 def name_of(number: int, image: object) -> str:
-    """What to call an image: its path, or its position in the input."""
+    """Name of an image: its path, or its position in the input."""
     return str(image) if isinstance(image, str | os.PathLike) else str(number)
 
 

@@ -23,7 +23,7 @@ LONGEST_SIDE_RATIO = 8
 
 
 def prepare_for_evaluation(image: Image.Image, preprocessing: Preprocessing) -> UInt8Images:
-    """What the network sees of an image, uint8 ``(C, S, S)`` with S = ``image_size_px``.
+    """Cut out what the network sees of an image, uint8 ``(C, S, S)`` with S = ``image_size_px``.
 
     With ``fit="crop"``, the shorter side is resized to ``resize_px`` (antialiased, the longer side rounded), then the
     centre is cut out; with the others, all of the image is in the square.

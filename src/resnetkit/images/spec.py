@@ -1,4 +1,4 @@
-"""How an image becomes a network's input, as plain data (no torch here)."""
+"""Way from an image to a network's input, as plain data (no torch here)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every kind of data looks like to the rest of the project."""
+"""Types that every kind of data has for the rest of the project."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class ArrayImages:
 
 @dataclass(frozen=True)
 class Shapes:
-    """How large images are, and how far from square.
+    """Sizes of images, and how far from square they are.
 
     Attributes:
         shorter_px, longer_px: medians of their shorter and longer sides.

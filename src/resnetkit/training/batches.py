@@ -22,7 +22,7 @@ MOST_STEPS_TOGETHER, VALUES_TOGETHER = 16, 2**25
 
 
 def steps_together(recipe: Recipe, device: torch.device) -> int:
-    """How many batches are made ready at once; the batches are the same with any number."""
+    """Number of batches that are made ready at once; the batches are the same with any number."""
     if device.type == "cpu":
         return 1
     images = recipe.preprocessing

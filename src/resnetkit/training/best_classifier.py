@@ -18,7 +18,7 @@ from resnetkit.training.state import TrainingState
 
 @dataclass(frozen=True)
 class ClassifierOrigin:
-    """What the classifier of a run says about where it comes from.
+    """Origin that the classifier of a run tells of.
 
     Attributes:
         data_name: of its data, as they were called when the run began.

@@ -60,7 +60,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep: int = 2) -> P
 
 
 def folder_name(step: int, epoch: int) -> str:
-    """What the folder of a checkpoint is called."""
+    """Name of the folder of a checkpoint."""
     return f"step-{step:08d}-epoch-{epoch:04d}"
 
 

@@ -1,4 +1,4 @@
-"""How a recipe's run computes on this machine."""
+"""Set this machine up as a recipe's run computes."""
 
 from __future__ import annotations
 

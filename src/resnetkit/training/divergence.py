@@ -17,7 +17,7 @@ BEYOND_REASON = 1e6
 
 
 def largest_loss(num_classes: int) -> float:
-    """What the mean loss of a batch may be at most, in nats."""
+    """Largest mean loss that a batch may have, in nats."""
     return BEYOND_REASON * math.log(max(2, num_classes))
 
 
@@ -42,7 +42,7 @@ class Divergence:
     mean_loss: float
 
     def as_error(self, recipe: Recipe) -> ResnetkitError:
-        """What to tell the user."""
+        """Error to tell the user."""
         where = f"epoch {self.epoch}" if self.step is None else f"epoch {self.epoch}, step {self.step}"
         held = "the weights of this epoch are not kept" if self.step is None else "the weights were not updated with it"
         return ResnetkitError(

@@ -35,5 +35,5 @@ def hold_lowest_parts(network: ResNet, num_frozen: int) -> None:
 
 
 def count_trainable(network: nn.Module) -> int:
-    """How many numbers an update may change."""
+    """Count the numbers that an update may change."""
     return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)

@@ -20,7 +20,7 @@ class Interrupted(Exception):  # noqa: N818 - a request that was granted, not an
 
 
 class StopRequest:
-    """Which signal asked this process to stop, and which one all processes have agreed to stop for; 0: none."""
+    """Signal that asked this process to stop, and the one that all processes have agreed to stop for; 0: none."""
 
     def __init__(self) -> None:
         self.asked = self.agreed = 0

@@ -127,7 +127,7 @@ class Loop:
         return take_anew(network, self._recipe, self._data.splits["train"], self.steps.num_frozen)
 
     def _validate(self, network: ResNet) -> dict[str, float]:
-        """What :func:`quick_scores` gives; nothing without a val split, or where it is not due."""
+        """Scores of :func:`quick_scores`; none without a val split, or where it is not due."""
         done, recipe = self._state.progress.epoch + 1, self._recipe
         is_due = done % recipe.validate_every_epochs == 0 or done == recipe.epochs
         if "val" not in self._data.splits or not is_due:

@@ -43,7 +43,7 @@ def orthogonalize(stacks: Sequence[Tensor]) -> list[Tensor]:
 
 
 def _iterate(square: Tensor) -> Tensor:
-    """What all turns together multiply ``x`` by, from the left."""
+    """Matrix that all turns together multiply ``x`` by, from the left."""
     unit = A * torch.eye(square.shape[1], device=square.device)
     whole = factor = torch.baddbmm(unit + B * square, square, square, alpha=C)
     for _ in range(TURNS - 1):

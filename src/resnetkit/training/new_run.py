@@ -16,7 +16,7 @@ from resnetkit.training.starting_weights import record_of_weights, seen_before
 def make_record(
     chosen: Chosen, source: DataSource, loaded: LoadedData, computing: runtime.Runtime, command: str
 ) -> Record:
-    """What is known of a run when it begins."""
+    """Record of what is known of a run when it begins."""
     data = DataRecord(
         name=source.name,
         fingerprint=loaded.fingerprint,

@@ -122,7 +122,7 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer, network: nn.Module) -> d
 
 
 def restores_optimizer(optimizer: torch.optim.Optimizer, network: nn.Module, tensors: Mapping[str, Tensor]) -> bool:
-    """Whether :func:`restore_optimizer` can take these: each of a parameter and of its shape, or a number."""
+    """Tell whether :func:`restore_optimizer` can take these: each of a parameter and of its shape, or a number."""
     parameters, kept = dict(network.named_parameters()), defaultdict[str, set[str]](set)
     for full_name, value in tensors.items():
         name, _, key = full_name.rpartition("/")

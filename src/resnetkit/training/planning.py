@@ -1,4 +1,4 @@
-"""What a run will be, before it is one: its data opened, its recipe chosen, and the command that repeats it."""
+"""Plan a run before it is one: its data opened, its recipe chosen, and the command that repeats it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from resnetkit.training.starting_weights import check_start, find_weights, start
 
 
 def summarize_data(source: DataSource, spec: DataSpec) -> DataSummary:
-    """What the choice of network and recipe depends on."""
+    """Summarize what the choice of network and recipe depends on."""
     if spec.source in DATASETS:
         return DataSummary.of(DATASETS[spec.source], source.split_sizes["train"])
     return DataSummary(

@@ -1,4 +1,4 @@
-"""What must fit together before training starts: batches, classes, and the data of a resumed run."""
+"""Refuse what does not fit together before training starts: batches, classes, and the data of a resumed run."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def check_same_data(folder: RunFolder, record: Record, loaded: LoadedData) -> No
 
 
 def _what_changed(before: SeenImages | None, loaded: LoadedData) -> str:
-    """How many images are missing or new, by their pixels."""
+    """Numbers of images that are missing or new, by their pixels."""
     if before is None:
         return "their fingerprint differs"
     recorded = np.concatenate([unpack_digests(before.packed(name)) for name in SPLITS])

@@ -16,7 +16,7 @@ from resnetkit.training.state import TrainingState, conditions_of
 
 
 def resume_conditions(recipe: Recipe, computing: runtime.Runtime, shard: Shard) -> dict[str, Any]:
-    """What bit-exact resume needs to be the same."""
+    """Conditions that must be the same for a resume to be bit-exact."""
     machine = {**runtime.environment(), **computing.as_dict()}
     keys = ("torch", "processor", "cpu_capability", "threads", "gpu", "precision", "compile")
     return {"recipe": to_dict(recipe), "processes": shard.num_ranks, **{key: machine[key] for key in keys}}

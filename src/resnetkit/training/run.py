@@ -231,7 +231,7 @@ def _without_places(recipe: Recipe) -> dict[str, Any]:
 
 
 def _warnings_about(recipe: Recipe, loaded: LoadedData) -> list[str]:
-    """What is to be said of a recipe once the images are known."""
+    """Warnings about a recipe that only the images give reason for."""
     counts = np.bincount(loaded.splits["train"].labels, minlength=len(loaded.class_names)).tolist()
     return [
         *warnings_about_classes(recipe, loaded.class_names, counts),

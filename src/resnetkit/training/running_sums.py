@@ -1,4 +1,4 @@
-"""What training steps add up on the device; the host reads it now and then, because asking makes the device wait."""
+"""Sums over training steps, kept on the device: the host reads them now and then, because asking makes it wait."""
 
 from __future__ import annotations
 

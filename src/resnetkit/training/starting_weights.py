@@ -52,7 +52,7 @@ def whole_path(weights: str) -> str:
 
 
 def starting_point(settings: Mapping[str, Any], model: str | ResNetSpec | None) -> StartingPoint | None:
-    """What the weights in the settings, as :func:`find_weights` gives them, say about themselves; None for none.
+    """Description that the weights in the settings of :func:`find_weights` give of themselves; None for none.
 
     Raises:
         ResnetkitError: where they leave open which network they are and ``model`` does not say, or contradict it.

@@ -21,7 +21,7 @@ from resnetkit.training.optimizer import make_optimizer, optimizer_tensors, rest
 
 @dataclass
 class Progress:
-    """How far a run is.
+    """Position of a run, and what it has come to.
 
     Attributes:
         epoch, step_in_epoch: where it goes on, from 0.
@@ -58,7 +58,7 @@ class Progress:
         return self.num_correct / max(self.num_images, 1)
 
     def is_better(self, score: float, loss: float) -> bool:
-        """Whether a validation score beats the best so far; the loss decides between equal ones."""
+        """Tell whether a validation score beats the best so far; the loss decides between equal ones."""
         return self.best_epoch == 0 or (score, -loss) > (self.best_score, -self.best_loss)
 
     def start_next_epoch(self) -> None:
@@ -127,14 +127,14 @@ class TrainingState:
 
 
 def conditions_of(checkpoint: Checkpoint) -> dict[str, Any]:
-    """What :meth:`TrainingState.to_checkpoint` was given; the recipe is among it."""
+    """Resume conditions that :meth:`TrainingState.to_checkpoint` was given; the recipe is among them."""
     state = checkpoint.state
     key = "resume_conditions" if "resume_conditions" in state else "facts"  # as checkpoints of earlier versions have it
     return state[key]  # type: ignore[no-any-return]
 
 
 def _progress(checkpoint: Checkpoint) -> Progress:
-    """How far a checkpoint's run is; what the version that wrote it did not count follows from what it did."""
+    """Progress of a checkpoint's run; what the version that wrote it did not count follows from what it did."""
     counted = checkpoint.state["progress"]
     progress = from_dict(Progress, counted)
     if "best_score" not in counted:  # top-1 was the only score
@@ -156,7 +156,7 @@ def new_network(recipe: Recipe) -> ResNet:
 
 
 def new_state(recipe: Recipe, network: ResNet, device: torch.device) -> TrainingState:
-    """What a run with this network starts from; the network is moved to the device."""
+    """State that a run with this network starts from; the network is moved to the device."""
     network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = make_optimizer(recipe.optimizer, network, recipe.fine_tuning)
     return TrainingState(network, optimizer, WeightAverage(network, recipe.ema_decay))

@@ -63,7 +63,7 @@ class Steps:
 
     @property
     def steps_per_epoch(self) -> int:
-        """How many batches an epoch has."""
+        """Number of batches in an epoch."""
         return self._feed.steps_per_epoch
 
     def hold(self, num_frozen: int) -> None:
@@ -91,7 +91,7 @@ class Steps:
         return self.recipe.optimizer.learning_rate * learning_rate_share(self.recipe.schedule, step, num_steps)
 
     def batches(self) -> Iterator[TrainingBatch]:
-        """What is left of the epoch that the state is in."""
+        """Batches that are left of the epoch which the state is in."""
         return self._feed.batches(self.state.progress.epoch, self.state.progress.step_in_epoch)
 
     def updates(self, rate_of: Callable[[int], float] | None = None) -> Iterator[int]:
