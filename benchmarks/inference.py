@@ -61,16 +61,14 @@ def classifier(model: str) -> Any:
 
 def ours(model: str, batch_size: int, engine: str, precision: str = "fp32") -> Round:
     """An engine by name, opened in a folder of its own, so that ``auto`` measures."""
-    from resnetkit.inference.engine_choice import open_engine
-    from resnetkit.inference.remembered import Cache
+    from resnetkit.inference.predictors import open_predictor
 
-    subject = classifier(model)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "classifier.safetensors"
-        subject.save(file)
-        opened = open_engine(subject, engine, precision=precision, batch_size=batch_size, cache=Cache.beside(file))
+        classifier(model).save(file)
+        predictor = open_predictor(file, engine=engine, precision=precision, batch_size=batch_size, device="cpu")
     given = pixels(batch_size)
-    return rounds(lambda: opened.logits(given), batch_size)
+    return rounds(lambda: predictor.probabilities(given), batch_size)
 
 
 # --- peers, as a user would run them ---

@@ -64,7 +64,7 @@ def classifier_file(model: str) -> Path:
 
 
 def ours(model: str, engine: str) -> Round:
-    from resnetkit.inference.engine_choice import open_predictor
+    from resnetkit.inference.predictors import open_predictor
 
     paths = images()
     predictor = open_predictor(classifier_file(model), engine=engine)

@@ -127,11 +127,8 @@ def test_descriptions_and_the_command_line_load_no_torch(module: str) -> None:
 @pytest.mark.parametrize(
     "module",
     [
-        "resnetkit.classifier.file",
-        "resnetkit.classifier.prediction",
-        "resnetkit.inference.engine_choice",
+        "resnetkit.inference.predictors",  # and with it all that opens sources and chooses engines
         "resnetkit.inference.graph_engines",
-        "resnetkit.sources.locate",
     ],
 )
 def test_what_can_answer_without_torch_loads_none(module: str) -> None:
