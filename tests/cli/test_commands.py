@@ -17,6 +17,8 @@ from PIL import Image
 from resnetkit.cli.evaluate import _print_scores
 from resnetkit.cli.train import print_result
 from resnetkit.evaluation.metrics import score
+from resnetkit.runs.answer_files import read_answers
+from resnetkit.runs.folder import RunFolder
 from resnetkit.runs.result import Result
 
 Cli = Callable[..., tuple[int, str, str]]
@@ -179,6 +181,27 @@ def test_evaluate_json_agrees_with_the_text_and_the_run(cli: Cli, trained: Path)
     text = cli("evaluate", str(trained))[1]
     assert f"{100 * scores['top1']['value']:.2f} %" in text
     assert "n = 359" in text
+
+
+def test_evaluate_keeps_its_answers_in_a_new_file(cli: Cli, trained: Path, tmp_path: Path) -> None:
+    table, arrays = tmp_path / "new" / "answers.csv", tmp_path / "answers.npz"
+    for file in (table, arrays):
+        assert cli("evaluate", str(trained), "--engine", "torch", "--answers", str(file)).code == 0
+    (test,) = table.read_text().splitlines()[1:2]
+    assert test.startswith("digits/test/")
+    found, kept = read_answers(arrays), RunFolder(trained).read_answers()
+    assert list(found) == ["test"]
+    np.testing.assert_array_equal(found["test"].predicted, kept["test"].predicted)
+    np.testing.assert_array_equal(found["test"].digests, kept["test"].digests)
+
+    scores = json.loads(cli("evaluate", str(trained), "--split", "all", "--json", "--answers", f"{arrays}.npz").out)
+    found = read_answers(Path(f"{arrays}.npz"))
+    assert {split: len(one) for split, one in found.items()} == {"train": 1293, "val": 145, "test": 359}
+    assert sum(one.is_right[~one.trained_on].sum() for one in found.values()) == scores["top1"]["correct"]
+    for file, words in ((table, "is there already"), (tmp_path / "answers.txt", "end it in .csv")):
+        refused = cli("evaluate", str(trained), "--answers", str(file))
+        assert refused.code == 2
+        assert words in refused.err
 
 
 def test_min_top1_decides_the_exit_code(cli: Cli, trained: Path) -> None:

@@ -217,7 +217,7 @@ def test_fine_tuning_on_other_splits_scores_only_what_the_weights_had_not_seen(c
     assert again["top1"] == score
     answers = RunFolder(Path(result["run"])).read_answers()["test"]
     assert (len(answers), answers.trained_on.sum()) == (24, num_seen)
-    assert to_dict(score_answers([answers])) == result["scores"]["test"]
+    assert to_dict(score_answers(answers)) == result["scores"]["test"]
     assert again["num_trained_on"] == num_seen
 
 

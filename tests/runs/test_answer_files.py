@@ -84,7 +84,7 @@ def test_a_large_split_keeps_the_highest_and_every_score(
         read = read_answers(tmp_path / "a.npz")["val"]
         assert read.num_exact == num_kept
         for trained_on in (False, True):
-            assert score_answers([read], trained_on=trained_on) == score_answers([whole], trained_on=trained_on)
+            assert score_answers(read, trained_on=trained_on) == score_answers(whole, trained_on=trained_on)
         np.testing.assert_array_equal(read.predicted, whole.predicted)
         highest, expected = (np.sort(one.probabilities)[:, -num_kept:] for one in (read, whole))
         np.testing.assert_array_equal(highest, expected)

@@ -75,7 +75,7 @@ def test_a_run_tells_of_its_start_its_epochs_and_its_end(short: dict[str, Any]) 
     assert report.num_updates == row["step"] == 10
     (ended,) = heard["run_ended"]
     assert ended == result
-    assert {name: score_answers([one]) for name, one in ended.folder.read_answers().items()} == result.scores
+    assert {name: score_answers(one) for name, one in ended.folder.read_answers().items()} == result.scores
 
     again = Everything()
     assert resume(result.run, listener=again) == result

@@ -73,7 +73,7 @@ def test_a_run_leaves_a_complete_folder_that_agrees_with_itself(
     evaluation = resnetkit.evaluate(plain_predictor(classifier, batch_size=BATCH_SIZE), "digits")
     assert evaluation.scores == result.scores["test"]
     answers = RunFolder(result.run).read_answers()
-    assert {split: score_answers([one]) for split, one in answers.items()} == result.scores
+    assert {split: score_answers(one) for split, one in answers.items()} == result.scores
     assert pack_digests(answers["val"].digests) == classifier.seen.val
     lines = (result.run / "predictions.csv").read_text().splitlines()
     assert sum(line.startswith("digits/test/") for line in lines) == len(answers["test"]) == 359

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -48,6 +49,14 @@ def evaluate(
     min_top1: Annotated[
         float | None, typer.Option("--min-top1", help="Exit with 1 if top-1 is below this share (0 to 1).")
     ] = None,
+    answers: Annotated[
+        str | None,
+        typer.Option(
+            "--answers",
+            help="Write what is answered for every image to a new file: .csv, or .npz with all probabilities.",
+            show_default=False,
+        ),
+    ] = None,
     layout: LayoutOption = None,
     on_bad_image: Annotated[
         Literal["stop", "skip"] | None,
@@ -71,7 +80,7 @@ def evaluate(
     \b
     Examples:
       resnetkit evaluate runs/0001-resnet20-digits
-      resnetkit evaluate runs/0001-resnet18-photos new_photos
+      resnetkit evaluate runs/0001-resnet18-photos new_photos --answers answers.csv
       resnetkit evaluate classifier.safetensors cifar10 --json --min-top1 0.9
       resnetkit evaluate resnet20-12fca82f.th cifar10
       resnetkit evaluate weights.pth my_photos --model resnet50_v1 --class-names names.txt
@@ -82,7 +91,10 @@ def evaluate(
     from resnetkit.evaluation import scoring
     from resnetkit.inference.conditions import find_conditions
     from resnetkit.inference.engine_choice import open_engine
+    from resnetkit.runs.answer_files import check_new_file, save_answers
 
+    if answers is not None:
+        check_new_file(Path(answers))
     require(min_top1 is None or 0 <= min_top1 <= 1, f"--min-top1 must be in [0, 1], got {min_top1}")
     conditions = find_conditions(engine, precision=precision, batch_size=scoring.BATCH_SIZE, device=device)
     reading = Reading(model, entry, class_names, tuple(preprocess or ()))
@@ -101,6 +113,8 @@ def evaluate(
     evaluation = scoring.evaluate(predictor, source, split=split, num_recorded=num_recorded, progress=True)
     for text in evaluation.warnings:
         warn(text)
+    if answers is not None:
+        save_answers(Path(answers), evaluation.answers)
     if json:
         say_json(_as_json(evaluation, opened.seen, classifier, spec.source, precision))
     else:
@@ -149,7 +163,6 @@ def _as_json(
 def _data_spec(classifier: str, data: str | None, limits: Limits) -> tuple[DataSpec, int | None]:
     """The data to score on, and how many images they had in training; None for others than those of a run."""
     import os
-    from pathlib import Path
 
     from resnetkit.data.datasets import DATASETS
     from resnetkit.data.spec import DataSpec

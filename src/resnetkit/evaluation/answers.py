@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -20,7 +20,7 @@ class Answers:
     """A classifier's answers for the N images of one split, a row each.
 
     Attributes:
-        split: ``train``, ``val`` or ``test``.
+        split: ``train``, ``val``, ``test``, or ``all`` of a folder that has none.
         class_names: those of the classifier, K of them.
         identifiers, digests: of the images, as in :class:`~resnetkit.data.types.Split`.
         labels: int64 ``(N,)``, the true classes, positions in ``class_names``.
@@ -66,17 +66,26 @@ class Answers:
         return right
 
 
-def score_answers(answers: Sequence[Answers], *, trained_on: bool = False) -> Scores | None:
-    """Scores of one classifier's answers on some splits together; None where there are no such images.
+def score_answers(answers: Answers, *, trained_on: bool = False) -> Scores | None:
+    """Scores of the answers for images that the weights were not trained on; None where there are no such images.
 
     Args:
-        trained_on: score the images that the weights were trained on, instead of the others.
+        trained_on: score the images that the weights were trained on, instead.
     """
-    rows = [one.trained_on == trained_on for one in answers]
-    if not any(some.any() for some in rows):
-        return None
-    probabilities, labels = (
-        np.concatenate([getattr(one, name)[some] for one, some in zip(answers, rows, strict=True)])
-        for name in ("probabilities", "labels")
+    rows = answers.trained_on == trained_on
+    return score(answers.probabilities[rows], answers.labels[rows], answers.class_names) if rows.any() else None
+
+
+def join_answers(split: str, parts: Sequence[Answers]) -> Answers:
+    """One classifier's answers on several splits, at least one, as those on a single one called ``split``."""
+    if len(parts) == 1:
+        return replace(parts[0], split=split)
+    return Answers(
+        split,
+        parts[0].class_names,
+        tuple(identifier for part in parts for identifier in part.identifiers),
+        np.concatenate([part.digests for part in parts]),
+        np.concatenate([part.labels for part in parts]),
+        np.concatenate([part.trained_on for part in parts]),
+        np.concatenate([part.probabilities for part in parts]),
     )
-    return score(probabilities, labels, answers[0].class_names)

@@ -13,7 +13,7 @@ from resnetkit.data.reading import evaluation_order, read_in_turn
 from resnetkit.data.spec import DataSpec
 from resnetkit.data.types import Split
 from resnetkit.errors import Code, ResnetkitError, did_you_mean, require
-from resnetkit.evaluation.answers import Answers, score_answers
+from resnetkit.evaluation.answers import Answers, join_answers, score_answers
 from resnetkit.evaluation.metrics import Scores
 from resnetkit.evaluation.recorded import as_recorded, holds_all, load_recorded
 from resnetkit.folders.names import alike, apart, listed, one_form
@@ -29,7 +29,7 @@ class Evaluation:
     Attributes:
         split: what was scored: ``train``, ``val``, ``test`` or ``all``.
         splits: where the images are.
-        answers: what they were answered with, split by split.
+        answers: what they were answered with; of ``all`` of several splits, split by split.
         scores: of the images that the weights were not trained on; None where they were trained on all of them.
         trained_on: of the others; None where there are none.
         num_watched: how many of the images that were scored watched over the training, and chose among its epochs.
@@ -137,11 +137,18 @@ def answer(predictor: Predictor, split: Split, class_names: Sequence[str]) -> An
 
 def _judged(predictor: Predictor, name: str, splits: tuple[Split, ...], class_names: Sequence[str]) -> Evaluation:
     """The scores of a classifier's answers, apart for the images that it was trained on."""
-    answers = tuple(answer(predictor, split, class_names) for split in splits)
-    scores, trained_on = score_answers(answers), score_answers(answers, trained_on=True)
+    parts = tuple(answer(predictor, split, class_names) for split in splits)
+    joined = join_answers(name, parts)
     seen = predictor.seen
-    num_watched = 0 if seen is None else sum(int(seen.chose(split.digests).sum()) for split in splits)
-    return Evaluation(name, splits, answers, scores, trained_on, num_watched)
+    num_watched = 0 if seen is None else int(seen.chose(joined.digests).sum())
+    return Evaluation(
+        split=name,
+        splits=splits,
+        answers=parts if name == "all" and len(parts) > 1 else (joined,),
+        scores=score_answers(joined),
+        trained_on=score_answers(joined, trained_on=True),
+        num_watched=num_watched,
+    )
 
 
 def _absent_classes(evaluation: Evaluation) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,26 @@ COLUMNS = (
 )
 
 Arrays = dict[str, npt.NDArray[Any]]
+
+
+def save_answers(path: Path, answers: Iterable[Answers]) -> None:
+    """Write answers to a new file, as its name says: ``.npz`` for :func:`write_answers`, ``.csv`` for a table.
+
+    Raises:
+        ResnetkitError: see :func:`check_new_file`.
+    """
+    check_new_file(path)
+    WRITERS[path.suffix](path, answers)
+
+
+def check_new_file(path: Path) -> None:
+    """Refuse a file for answers that is there already, or whose name does not say what it is to be."""
+    require(
+        path.suffix in WRITERS,
+        f"cannot tell from its name what to write to {path}",
+        fix="end it in .csv for a table, or in .npz for all probabilities",
+    )
+    require(not path.exists(), f"{path} is there already", fix="give a new name, or remove it first")
 
 
 def write_answers(path: Path, answers: Iterable[Answers]) -> None:
@@ -93,6 +113,9 @@ def write_predictions(path: Path, answers: Iterable[Answers]) -> None:
     """
     rows = [COLUMNS, *(row for one in answers for row in _rows(one))]
     write_durably(path, "".join(map(csv_line, rows)).encode("utf-8", "surrogateescape"))
+
+
+WRITERS: Mapping[str, Callable[[Path, Iterable[Answers]], None]] = {".npz": write_answers, ".csv": write_predictions}
 
 
 def _rows(answers: Answers) -> Iterable[tuple[str, ...]]:

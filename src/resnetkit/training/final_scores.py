@@ -25,7 +25,7 @@ def finish(folder: RunFolder, record: Record, classifier: Classifier, loaded: Lo
     classifier.save(folder.classifier_file)
     folder.best_file.unlink(missing_ok=True)
     folder.write_answers(tuple(answers.values()))
-    scores = {name: score for name, one in answers.items() if (score := score_answers([one])) is not None}
+    scores = {name: score for name, one in answers.items() if (score := score_answers(one)) is not None}
     num_trained_on = {name: int(one.trained_on.sum()) for name, one in answers.items()}
     result = Result(folder.path, scores, progress.seconds, loaded.bad_images, num_trained_on)
     judged = result.judged_split
