@@ -1,15 +1,17 @@
 """Receptive fields: by hand, by the literature's numbers, and by poking at images."""
 
 from dataclasses import replace
+from functools import reduce
 
 import pytest
 import torch
-from torch import nn
 
 from resnetkit.anatomy.receptive_field import Window, see_through
 from resnetkit.anatomy.table import describe
 from resnetkit.models.catalog import CATALOG
+from resnetkit.models.plan import plan_network
 from resnetkit.models.resnet import ResNet
+from resnetkit.models.sliding import Slide
 from resnetkit.models.spec import (
     AVGPOOL_CONV_BN,
     BASIC,
@@ -42,15 +44,10 @@ def test_known_networks(name: str, size_px: int) -> None:
 
 
 def test_a_window_by_hand() -> None:
-    first = Window(9).slide(kernel_size=3, stride=2, before=1, after=1)
+    first = Window(9).slide(Slide(kernel_size=3, stride=2, before=1, after=1))
     assert first == Window(map_px=5, jump=2, low=-1, high=1)
-    second = first.slide(kernel_size=3, stride=1, before=1, after=1)
+    second = first.slide(Slide(kernel_size=3, stride=1, before=1, after=1))
     assert (second.low, second.high, second.size_px) == (-3, 3, 7)
-
-
-def test_a_layer_of_unknown_reach_is_not_passed_over() -> None:
-    with pytest.raises(NotImplementedError, match="Upsample"):
-        see_through(Window(9), nn.Upsample(scale_factor=2))
 
 
 STEM = replace(STEM_3X3, widths=(8,))
@@ -90,9 +87,7 @@ def test_a_pixel_sees_what_changes_it(spec: ResNetSpec, size: int) -> None:
     columns[torch.arange(size), :, :, torch.arange(size)] = 100.0
     with torch.no_grad():
         dark, moved = network(torch.zeros_like(columns[:1])), network(columns)
-    window = Window(size)
-    for part in (network.conv1, network.maxpool, *(getattr(network, name) for name in network.stage_names)):
-        window = see_through(window, part)
+    window = reduce(see_through, plan_network(spec), Window(size))
     assert window.map_px == moved.shape[3]
     middle = window.map_px // 2
     centre = moved.shape[2] // 2

@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import nn
 
-from resnetkit.anatomy.wiring import BlockWiring, Step, describe_layer, note_shapes, wire, wire_block
+from resnetkit.anatomy.wiring import BlockWiring, DrawnStep, wire, wire_block
 from resnetkit.models.block import ResidualBlock
+from resnetkit.models.block_plan import Layers, plan_block
 from resnetkit.models.catalog import CATALOG
-from resnetkit.models.layers import Layers
+from resnetkit.models.places import Place
+from resnetkit.models.sliding import Map
 from resnetkit.models.spec import (
     ACT_AROUND_ADD,
     ACT_BEFORE_ADD,
@@ -35,20 +36,17 @@ from resnetkit.models.spec import (
 )
 
 
-def names(steps: tuple[Step, ...]) -> str:
+def names(steps: tuple[DrawnStep, ...]) -> str:
     return " ".join(step.name for step in steps)
 
 
-def words(steps: tuple[Step, ...]) -> list[str]:
+def words(steps: tuple[DrawnStep, ...]) -> list[str]:
     return [step.words for step in steps]
 
 
 def wired(block: Block, *, channels: int = 64, width: int = 64, stride: int = 1) -> BlockWiring:
-    with torch.device("meta"):
-        module = ResidualBlock(block, channels, width, stride, Layers(BatchNorm())).eval()
-        shapes = note_shapes(module)
-        module(torch.empty(1, channels, 32, 32))
-    return wire_block(module, shapes)
+    plan = plan_block(Place(1, 1, block, channels, width, stride), Layers(BatchNorm()))
+    return wire_block(plan, Map(channels, 32))[0]
 
 
 @pytest.mark.parametrize(
@@ -127,14 +125,14 @@ BLOCKS = [
 @pytest.mark.parametrize("block", BLOCKS)
 def test_steps_are_the_calls_of_a_forward_pass(block: Block) -> None:
     called: list[str] = []
+    plan = plan_block(Place(1, 1, block, 64, 32, stride=2), Layers(BatchNorm()))
     with torch.device("meta"):
-        module = ResidualBlock(block, 64, 32, 2, Layers(BatchNorm()))
-        shapes = note_shapes(module)
+        module = ResidualBlock(plan)
         for name, child in module.named_modules():
             if name != "joiner" and not list(child.children()):
                 child.register_forward_hook(lambda *_, name=name: called.append(name))
         module(torch.empty(2, 64, 16, 16))
-    wiring = wire_block(module, shapes)
+    wiring, _ = wire_block(plan, Map(64, 16))
     paths = (wiring.preact, wiring.branch, wiring.skip, wiring.gate, wiring.after_add)
     steps = [step.name for path in paths for step in path if step.name]
     assert steps == called
@@ -149,8 +147,3 @@ def test_a_network_has_every_layer_in_its_wiring() -> None:
     kinds = {block.kind: block for block in wiring.block_kinds()}
     assert kinds["shape-matching"].places == ((1, 3), (2, 4), (3, 6))
     assert sum(len(block.places) for block in kinds.values()) == 16
-
-
-def test_a_layer_without_words_is_not_passed_over() -> None:
-    with pytest.raises(NotImplementedError, match="a layer of kind Softplus has no words"):
-        describe_layer(nn.Softplus())

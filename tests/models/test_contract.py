@@ -5,10 +5,11 @@ Who adds a member to a union, a word to a ``Literal`` or another activation orde
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from functools import cache
+from functools import cache, reduce
 from pathlib import Path
 from typing import Any, get_args
 from xml.etree import ElementTree
@@ -17,17 +18,17 @@ import numpy as np
 import pytest
 import torch
 from tests.models.alternatives import EVERY_SPEC, PROJECTIONS, SMALL, legal_orders
+from tests.models.measured import measure_cost
 from torch import Tensor, nn
 
 from resnetkit.anatomy.block_picture import draw_blocks
-from resnetkit.anatomy.cost import Cost, count_cost
+from resnetkit.anatomy.cost import count_cost
 from resnetkit.anatomy.memory import measure_memory
 from resnetkit.anatomy.network_picture import draw_network
 from resnetkit.anatomy.receptive_field import Window, see_through
 from resnetkit.anatomy.spec_words import MEANINGS
-from resnetkit.anatomy.table import describe
 from resnetkit.anatomy.text_picture import block_text, network_text
-from resnetkit.anatomy.wiring import BlockWiring, NetworkWiring, Step, wire
+from resnetkit.anatomy.wiring import BlockWiring, DrawnStep, NetworkWiring, wire
 from resnetkit.classifier.classifier import Classifier, load_classifier
 from resnetkit.classifier.prediction import Predictor
 from resnetkit.config import from_dict, to_dict
@@ -35,11 +36,12 @@ from resnetkit.graphs.folding import fold
 from resnetkit.images.spec import Preprocessing
 from resnetkit.inference.engines import ENGINES, open_kind
 from resnetkit.inference.torch_engines import plain_predictor
-from resnetkit.models.attention import EfficientChannelGate, SqueezeExcite
 from resnetkit.models.block import Joiner, ResidualBlock
 from resnetkit.models.layers import Subsample, ZeroPad
+from resnetkit.models.plan import plan_network
 from resnetkit.models.resnet import ResNet
-from resnetkit.models.spec import BatchNorm, Initialization, ProjectionStep, ResNetSpec
+from resnetkit.models.spec import BatchNorm, GroupNorm, Initialization, ProjectionStep, ResNetSpec
+from resnetkit.models.steps import Attend, GlobalPool
 from resnetkit.weights import load_weights, read_weights, to_native
 
 SIZE = 21  # odd on the way down, where paddings differ
@@ -103,9 +105,7 @@ def test_json_gives_the_same_network(spec: ResNetSpec) -> None:
 
 @every_structure
 def test_the_counted_cost_is_that_of_the_built_network(spec: ResNetSpec) -> None:
-    built = describe(spec, SIZE)
-    assert built.parameters == sum(parameter.numel() for parameter in build(spec).parameters())
-    assert count_cost(spec, SIZE) == Cost(built.parameters, built.multiply_adds)
+    assert count_cost(spec, SIZE) == measure_cost(spec, SIZE)
 
 
 @pytest.mark.parametrize("spec", ONE_BY_ONE, ids=label(ONE_BY_ONE))
@@ -115,14 +115,15 @@ def test_memory_is_counted(spec: ResNetSpec) -> None:
     assert memory.parameter_bytes == 4 * sum(parameter.numel() for parameter in build(spec).parameters())
 
 
-def names(steps: tuple[Step, ...], prefix: str = "") -> Iterator[str]:
-    yield from (prefix + step.name for step in steps if step.name)
+def named(steps: Iterable[DrawnStep], prefix: str = "") -> list[tuple[str, tuple[int, ...]]]:
+    """Layers by name, with the shapes they hand on."""
+    return [(prefix + step.name, step.output_shape) for step in steps if step.name]
 
 
-def block_names(block: BlockWiring) -> Iterator[str]:
+def named_in_block(block: BlockWiring) -> list[tuple[str, tuple[int, ...]]]:
     ((stage, position),) = block.places
-    for path in (block.preact, block.branch, block.skip, block.gate, block.after_add):
-        yield from names(path, f"layer{stage}.{position - 1}.")
+    paths = (block.preact, block.branch, block.skip, block.gate, block.after_add)
+    return named(itertools.chain(*paths), f"layer{stage}.{position - 1}.")
 
 
 def steps_of(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:
@@ -141,14 +142,14 @@ def steps_of(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Modu
 def test_the_wiring_is_the_calls_of_a_forward_pass(spec: ResNetSpec) -> None:
     wiring = cached_wiring(spec)
     told = [
-        *names(wiring.stem),
-        *(name for stage in wiring.stages for block in stage for name in block_names(block)),
-        *names(wiring.tail),
+        *named(wiring.stem),
+        *(layer for stage in wiring.stages for block in stage for layer in named_in_block(block)),
+        *named(wiring.tail),
     ]
-    called: list[str] = []
+    called: list[tuple[str, tuple[int, ...]]] = []
     network = ResNet(spec).eval()
     for name, module in steps_of(network):
-        module.register_forward_hook(lambda *_, name=name: called.append(name))
+        module.register_forward_hook(lambda _, __, output, name=name: called.append((name, tuple(output.shape[1:]))))
     network(images_for(spec))
     assert told == called
 
@@ -164,26 +165,21 @@ def test_pictures_are_drawn(spec: ResNetSpec) -> None:
     assert all(step.words in text for step in steps)
 
 
-def reads_whole_map(network: ResNet) -> bool:
-    gates = (SqueezeExcite, EfficientChannelGate, nn.GroupNorm)
-    return network.spec.conv != "plain" or any(isinstance(module, gates) for module in network.modules())
+def reads_whole_map(spec: ResNetSpec) -> bool:
+    paths = [path for part in plan_network(spec) for path in part.iter_paths()]
+    gates = [layer for layer in (step.layer for path in paths for step in path) if isinstance(layer, Attend)]
+    is_pooled = any(isinstance(step.layer, GlobalPool) for gate in gates for step in gate.steps)
+    return is_pooled or spec.conv != "plain" or isinstance(spec.norm, GroupNorm)
 
 
 @every_structure
 def test_a_pixel_sees_what_changes_it(spec: ResNetSpec) -> None:
     """All weights positive, the image dark but for a column: what is seen moves the output, its neighbour does not."""
     size = 97
-    network = ResNet(replace(spec, num_classes=None, pooling="none")).double().eval()
-    window = Window(size)
-    for part in (
-        network.conv1,
-        network.bn1,
-        network.act1,
-        network.maxpool,
-        *(getattr(network, n) for n in network.stage_names),
-    ):
-        window = see_through(window, part)
-    if reads_whole_map(network):  # there the number is of what neighbours hand on
+    spec = replace(spec, num_classes=None, pooling="none")
+    network = ResNet(spec).double().eval()
+    window = reduce(see_through, plan_network(spec), Window(size))
+    if reads_whole_map(spec):  # there the number is of what neighbours hand on
         assert 1 < window.size_px < size
         return
     for name, parameter in network.named_parameters():

@@ -7,7 +7,7 @@ from itertools import groupby
 
 from markupsafe import Markup
 
-from resnetkit.anatomy.wiring import BlockWiring, Step
+from resnetkit.anatomy.wiring import BlockWiring, DrawnStep
 from resnetkit.pages import svg
 
 BOX_PX = 30
@@ -110,7 +110,7 @@ def _subtitle(block: BlockWiring) -> str:
 class _Column:
     """A vertical lane of boxes around ``x``, as wide as its longest words."""
 
-    def __init__(self, steps: Sequence[Step], left: float, smallest_px: float = 0) -> None:
+    def __init__(self, steps: Sequence[DrawnStep], left: float, smallest_px: float = 0) -> None:
         self.steps = steps
         self.width = max([smallest_px, *(svg.words_px(step.words) + 26 for step in steps)])
         self.names_px = max([0.0, *(svg.words_px(step.name) + 10 for step in steps if step.name)])
@@ -118,7 +118,7 @@ class _Column:
         self.x = self.left + self.width / 2
         self.right = self.left + self.width
 
-    def draw(self, steps: Sequence[Step], top: float) -> list[Markup]:
+    def draw(self, steps: Sequence[DrawnStep], top: float) -> list[Markup]:
         """Boxes of some of the steps, one per row from ``top`` on, each with its name and words."""
         parts = []
         for row, step in enumerate(steps):

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from resnetkit.anatomy.table import list_parts
+from resnetkit.models.plan import plan_network
 from resnetkit.models.resnet import ResNet
 from resnetkit.models.spec import ResNetSpec
 
@@ -69,30 +69,30 @@ def measure_memory(spec: ResNetSpec, image_size_px: int) -> Memory:
     with torch.device("meta"):
         network = ResNet(spec)
         images = torch.empty(BATCH, spec.in_channels, image_size_px, image_size_px)
-    parts = list_parts(network)
     with torch.no_grad():
         peaks = _run_counted(network.eval(), images, lambda live: live.take_peak())
     kept = _run_counted(network.train(), images, lambda live: live.take_growth())
     return Memory(
         4 * sum(p.numel() for p in network.parameters()),
         tuple(
-            PartMemory(part.name, kept.get(part.name, 0) // BATCH, peaks.get(part.name, 0) // BATCH) for part in parts
+            PartMemory(part.name, kept.get(part.ends_with, 0) // BATCH, peaks.get(part.ends_with, 0) // BATCH)
+            for part in plan_network(spec)
         ),
     )
 
 
 def _run_counted(network: ResNet, images: Tensor, take: Callable[[_LiveBytes], int]) -> dict[str, int]:
-    """What ``take`` reads when each part has run, by the part's name."""
+    """What ``take`` reads when each part has run, by the module that ends it."""
     live = _LiveBytes(images)
     taken: dict[str, int] = {}
     hooks = []
-    for part in list_parts(network):
-        if part.modules:
+    for part in plan_network(network.spec):
+        if part.ends_with:
 
-            def note(_module: nn.Module, _inputs: object, _output: object, name: str = part.name) -> None:
-                taken[name] = take(live)
+            def note(_module: nn.Module, _inputs: object, _output: object, end: str = part.ends_with) -> None:
+                taken[end] = take(live)
 
-            hooks.append(part.modules[-1].register_forward_hook(note))
+            hooks.append(network.get_submodule(part.ends_with).register_forward_hook(note))
     with live:
         network(images)
     for hook in hooks:

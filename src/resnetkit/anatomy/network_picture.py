@@ -9,7 +9,7 @@ from itertools import groupby
 from markupsafe import Markup
 
 from resnetkit.anatomy.block_picture import KIND_WORDS, MARGIN_PX, shape_words
-from resnetkit.anatomy.wiring import BlockWiring, NetworkWiring, Step
+from resnetkit.anatomy.wiring import BlockWiring, DrawnStep, NetworkWiring
 from resnetkit.pages import svg
 
 MAX_UNFOLDED = 4
@@ -100,7 +100,7 @@ class _Row:
     height: float
 
 
-def _chain(name: str, steps: Sequence[Step]) -> _Row:
+def _chain(name: str, steps: Sequence[DrawnStep]) -> _Row:
     """Steps side by side, with arrows between them."""
     parts = _labels(name, steps[-1].output_shape, 35)
     x, height = float(LABELS_PX), 70.0
@@ -181,5 +181,5 @@ def _alike(stage: Sequence[BlockWiring]) -> list[list[BlockWiring]]:
     return [list(run) for _, run in groupby(stage, key=lambda block: (block.kind, block.convs))]
 
 
-def _listed(steps: Sequence[Step]) -> str:
+def _listed(steps: Sequence[DrawnStep]) -> str:
     return ", ".join(step.words for step in steps)

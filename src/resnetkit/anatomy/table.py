@@ -1,23 +1,18 @@
-"""What a network is, stage by stage: shapes, blocks, parameters, multiply-adds."""
+"""What a network is, stage by stage: shapes, blocks, parameters, multiply-adds (no torch here)."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections import Counter
 from dataclasses import dataclass
-from functools import reduce
 from typing import assert_never
 
-import torch
-from torch import Tensor, nn
-
+from resnetkit.anatomy.cost import Cost, count_part
 from resnetkit.anatomy.receptive_field import Window, see_through
-from resnetkit.anatomy.wiring import skip_kind
-from resnetkit.models.block import ResidualBlock
-from resnetkit.models.resnet import ResNet
-from resnetkit.models.spec import ResNetSpec
-
-WEIGHED = (nn.Conv1d, nn.Conv2d, nn.Linear)  # the layers with weights; norms are not counted as layers
+from resnetkit.models.plan import Part, plan_network
+from resnetkit.models.sliding import Map
+from resnetkit.models.spec import Block, ResNetSpec
+from resnetkit.models.steps import Conv, GlobalPool, Linear, Normalize, Step
 
 
 @dataclass(frozen=True)
@@ -98,29 +93,6 @@ class Description:
         return max(row.receptive_field_px for row in self.rows if row.receptive_field_px is not None)
 
 
-@dataclass(frozen=True)
-class Part:
-    """A row's modules in the order of their calls; none for global pooling, which is no module."""
-
-    name: str
-    modules: tuple[nn.Module, ...]
-
-
-def list_parts(network: ResNet) -> list[Part]:
-    """The rows of a network's table."""
-    spec = network.spec
-    pool = "max-pool" if "max" in spec.stem.pool else "pool"
-    tail = (network.norm, network.act)
-    return [
-        Part("stem", (network.conv1, network.bn1, network.act1)),
-        *([Part(pool, (network.maxpool,))] if spec.stem.pool != "none" else []),
-        *(Part(f"stage {i}", (network.get_submodule(name),)) for i, name in enumerate(network.stage_names, start=1)),
-        *([Part("tail", tail)] if any(not isinstance(module, nn.Identity) for module in tail) else []),
-        *([Part(f"{spec.pooling}-pool", ())] if spec.pooling != "none" else []),
-        *([Part("head", (network.fc,))] if spec.num_classes is not None else []),
-    ]
-
-
 def describe(spec: ResNetSpec, image_size_px: int) -> Description:
     """Table of a network for square images; nothing is computed, so any size is instant.
 
@@ -128,67 +100,39 @@ def describe(spec: ResNetSpec, image_size_px: int) -> Description:
     >>> table = describe(CATALOG["resnet50"].spec, 224)
     >>> table.parameters, table.multiply_adds, table.rows[-3].output_shape
     (25557032, 4089184256, (2048, 7, 7))
+
+    Raises:
+        ResnetkitError: for channels that do not meet, and for images that are too small.
     """
-    with torch.device("meta"):
-        network = ResNet(spec).eval()
-        images = torch.empty(1, spec.in_channels, image_size_px, image_size_px)
-    cost = _Cost(network)
-    with torch.no_grad():
-        network(images)
+    x = Map(spec.in_channels, image_size_px)
     window: Window | None = Window(image_size_px)
     rows = []
-    for part in list_parts(network):
-        if part.modules and part.name != "head":
-            assert window is not None, "convs stand before the pooling"
-            window = reduce(see_through, part.modules, window)
-        else:
-            window = None  # from here on every number comes from the whole image
-        rows.append(cost.row(network, part, window))
+    for part in plan_network(spec):
+        x, cost = count_part(part, x)
+        # From global pooling on, which is no module, every number comes from the whole image.
+        window = see_through(window, part) if window and part.ends_with else None
+        shape = (x.channels, x.size_px, x.size_px) if window else (x.channels,)
+        rows.append(_row(spec, part, cost, shape, window))
     return Description((spec.in_channels, image_size_px, image_size_px), tuple(rows))
 
 
-class _Cost:
-    """Shapes, multiply-adds and activations of every module, noted by forward hooks."""
-
-    def __init__(self, network: nn.Module) -> None:
-        self.multiply_adds: Counter[nn.Module] = Counter()
-        self.activations: Counter[nn.Module] = Counter()
-        self.output_shapes: dict[nn.Module, tuple[int, ...]] = {}
-        for module in network.modules():
-            module.register_forward_hook(self._note)
-
-    def _note(self, module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        self.output_shapes[module] = tuple(output.shape[1:])
-        if isinstance(module, WEIGHED):
-            self.multiply_adds[module] += output.numel() * module.weight[0].numel()
-            self.activations[module] += output.numel()
-
-    def row(self, network: ResNet, part: Part, window: Window | None) -> StageRow:
-        if not part.modules:
-            return StageRow(part.name, (network.num_features,), "", "global", 0, 0)
-        modules = [module for top in part.modules for module in top.modules()]
-        words = _stage_words(network, part) if part.name.startswith("stage") else {"layers": _layers(network, part)}
-        return StageRow(
-            name=part.name,
-            output_shape=self.output_shapes[part.modules[-1]],
-            blocks=words.get("blocks", ""),
-            layers=words["layers"],
-            parameters=sum(p.numel() for top in part.modules for p in top.parameters()),
-            multiply_adds=sum(self.multiply_adds[module] for module in modules),
-            activations=sum(self.activations[module] for module in modules),
-            receptive_field_px=None if window is None else window.size_px,
-            jump_px=None if window is None else window.jump,
-            strided_layer=words.get("strided_layer", ""),
-            num_layers=(num_layers := _count_layers(part)),
-            num_beside=sum(isinstance(module, WEIGHED) for module in modules) - num_layers,
-        )
-
-
-def _count_layers(part: Part) -> int:
-    blocks = [module for top in part.modules for module in top.modules() if isinstance(module, ResidualBlock)]
-    if blocks:
-        return sum(len(block.block.kernel_sizes) for block in blocks)
-    return sum(isinstance(module, WEIGHED) for top in part.modules for module in top.modules())
+def _row(spec: ResNetSpec, part: Part, cost: Cost, shape: tuple[int, ...], window: Window | None) -> StageRow:
+    blocks, layers, strided_layer = _stage_words(spec, part) if part.blocks else ("", _layers(spec, part), "")
+    num_layers = sum(len(block.place.block.kernel_sizes) for block in part.blocks) or cost.num_layers
+    return StageRow(
+        name=part.name,
+        output_shape=shape,
+        blocks=blocks,
+        layers=layers,
+        parameters=cost.parameters,
+        multiply_adds=cost.multiply_adds,
+        activations=cost.activations,
+        receptive_field_px=None if window is None else window.size_px,
+        jump_px=None if window is None else window.jump,
+        strided_layer=strided_layer,
+        num_layers=num_layers,
+        num_beside=cost.num_layers - num_layers,
+    )
 
 
 POOL_WORDS = {
@@ -200,47 +144,47 @@ POOL_WORDS = {
 }
 
 
-def _layers(network: ResNet, part: Part) -> str:
+def _layers(spec: ResNetSpec, part: Part) -> str:
     """Words for what stands around the stages."""
-    spec = network.spec
-    match part.name:
-        case "stem":
+    match part.name, part.steps:
+        case "stem", _:
             convs = [f"{k}×{k}, {w}" for k, w in zip(spec.stem.kernel_sizes, spec.stem.widths, strict=True)]
             return " → ".join(convs) + (f", stride {spec.stem.stride}" if spec.stem.stride > 1 else "")
-        case "tail":
-            words = {nn.BatchNorm2d: "BN", nn.GroupNorm: "GN", nn.ReLU: "ReLU"}
-            return " ".join(words[type(module)] for module in part.modules if not isinstance(module, nn.Identity))
-        case "head":
-            return f"linear {network.num_features} → {spec.num_classes}"
+        case "tail", steps:
+            norm = {"batch_norm": "BN", "group_norm": "GN"}[spec.norm.kind]
+            return " ".join(norm if isinstance(step.layer, Normalize) else "ReLU" for step in steps)
+        case _, (Step(layer=Linear() as head),):
+            return f"linear {head.in_channels} → {head.out_channels}"
+        case _, (Step(layer=GlobalPool()),):
+            return "global"
         case _:
             return POOL_WORDS[spec.stem.pool]
 
 
-def _stage_words(network: ResNet, part: Part) -> dict[str, str]:
-    (stage,) = part.modules
-    blocks: list[ResidualBlock] = [module for module in stage.children() if isinstance(module, ResidualBlock)]
-    kinds = Counter(skip_kind(block) for block in blocks)
-    convs = [blocks[-1].get_submodule(name) for name in blocks[-1].branch if name.startswith("conv")]
+def _stage_words(spec: ResNetSpec, part: Part) -> tuple[str, str, str]:
+    """Words for a stage: its blocks, their layers, and which layer of which block has the stride."""
+    kinds = Counter(block.skip_kind for block in part.blocks)
+    convs = [step.layer for step in part.blocks[-1].branch if isinstance(step.layer, Conv)]
     layers = " → ".join(
-        f"{c.kernel_size[0]}×{c.kernel_size[0]}, {c.out_channels}" + (f" ({c.groups} groups)" if c.groups > 1 else "")
-        for c in convs
-        if isinstance(c, nn.Conv2d)
+        f"{conv.kernel_size}×{conv.kernel_size}, {conv.out_channels}"
+        + (f" ({conv.groups} groups)" if conv.groups > 1 else "")
+        for conv in convs
     )
-    strided = next((block for block in blocks if block.stride > 1), None)
-    where = f", stride {strided.stride} in the {network.spec.strided_block} block" if strided else ""
-    return {
-        "blocks": " + ".join(f"{count} {kind}" for kind, count in kinds.items()),
-        "layers": f"[{layers}] × {len(blocks)}{where}",
-        "strided_layer": f"block {blocks.index(strided) + 1}, {_strided_layer(strided)}" if strided else "",
-    }
+    strided = next((block.place for block in part.blocks if block.place.stride > 1), None)
+    where = f", stride {strided.stride} in the {spec.strided_block} block" if strided else ""
+    return (
+        " + ".join(f"{count} {kind}" for kind, count in kinds.items()),
+        f"[{layers}] × {len(part.blocks)}{where}",
+        f"block {strided.position}, {_strided_layer(strided.block)}" if strided else "",
+    )
 
 
-def _strided_layer(block: ResidualBlock) -> str:
+def _strided_layer(block: Block) -> str:
     """The layer of the branch that carries the block's stride, which is above 1."""
-    match block.block.downsampling:
+    match block.downsampling:
         case "stride":
-            kernel_size = block.block.kernel_sizes[block.block.strided_conv]
-            return f"conv{block.block.strided_conv + 1} ({kernel_size}×{kernel_size})"
+            kernel_size = block.kernel_sizes[block.strided_conv]
+            return f"conv{block.strided_conv + 1} ({kernel_size}×{kernel_size})"
         case "blur":
             return "aa (blur)"
         case "avg":
@@ -248,7 +192,7 @@ def _strided_layer(block: ResidualBlock) -> str:
         case "max":
             return "max-pool"
         case _:
-            assert_never(block.block.downsampling)
+            assert_never(block.downsampling)
 
 
 def as_rows(description: Description) -> list[dict[str, object]]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from resnetkit.anatomy.block_picture import KIND_WORDS, drawn_words, shape_words
 from resnetkit.anatomy.network_picture import Fold, fold, order_words, skip_words
-from resnetkit.anatomy.wiring import BlockWiring, NetworkWiring, Step
+from resnetkit.anatomy.wiring import BlockWiring, DrawnStep, NetworkWiring
 
 
 def block_text(block: BlockWiring) -> str:
@@ -79,7 +79,7 @@ def network_text(network: NetworkWiring) -> str:
     return "\n".join([*lines, "", f"in each block, in order: {order_words(network.stages[0][-1])}"])
 
 
-def _lane(steps: Sequence[Step]) -> list[str]:
+def _lane(steps: Sequence[DrawnStep]) -> list[str]:
     """Names and words of steps, in two columns."""
     names = max((len(step.name) for step in steps), default=0)
     return [f"{step.name:<{names}}  {step.words}" if names else step.words for step in steps]
@@ -124,5 +124,5 @@ def _fold_words(one: Fold) -> str:
     return f"{one.count} × {_words(one.block)}"
 
 
-def _listed(steps: Sequence[Step]) -> str:
+def _listed(steps: Sequence[DrawnStep]) -> str:
     return " · ".join(step.words for step in steps)

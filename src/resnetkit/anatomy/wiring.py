@@ -2,27 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal, assert_never
 
-import torch
-from torch import Tensor, nn
-
-from resnetkit.models.attention import EfficientChannelGate, SqueezeExcite
-from resnetkit.models.block import ResidualBlock
-from resnetkit.models.layers import Blur, FlexibleConv2d, SamePad, StochasticDepth, Subsample, ZeroPad
-from resnetkit.models.resnet import ResNet
-from resnetkit.models.spec import Add, DropoutAdd, Fork, GatedAdd, NoSkip, ResNetSpec, ScaledAdd
+from resnetkit.models.block_plan import BlockPlan, SkipKind
+from resnetkit.models.plan import plan_network
+from resnetkit.models.sliding import Map, apply
+from resnetkit.models.spec import (
+    BatchNorm,
+    EfficientChannelAttention,
+    Fork,
+    GroupNorm,
+    Norm,
+    ResNetSpec,
+    SqueezeExcitation,
+)
+from resnetkit.models.steps import (
+    Attend,
+    Blur,
+    ChannelConv,
+    Conv,
+    DropBranch,
+    Dropout,
+    GlobalPool,
+    Layer,
+    Linear,
+    MaxPool,
+    MeanPool,
+    Normalize,
+    PadChannels,
+    PadSame,
+    PadZeros,
+    Relu,
+    Scale,
+    Sigmoid,
+    Step,
+    Subsample,
+    TimesGate,
+)
 
 Shape = tuple[int, ...]
 StepKind = Literal["conv", "norm", "act", "pool", "dropout", "attention", "scale", "shape"]
-SkipKind = Literal["identity", "projection", "shape-matching", "plain"]
-Shapes = Mapping[nn.Module, tuple[Shape, Shape]]  # of each module: its input's and its output's
 
 
 @dataclass(frozen=True)
-class Step:
+class DrawnStep:
     """One layer or one piece of arithmetic.
 
     Attributes:
@@ -54,12 +79,12 @@ class BlockWiring:
     stride: int
     input_shape: Shape
     output_shape: Shape
-    preact: tuple[Step, ...]
-    branch: tuple[Step, ...]
-    skip: tuple[Step, ...]
+    preact: tuple[DrawnStep, ...]
+    branch: tuple[DrawnStep, ...]
+    skip: tuple[DrawnStep, ...]
     skip_reads: Fork
-    gate: tuple[Step, ...]
-    after_add: tuple[Step, ...]
+    gate: tuple[DrawnStep, ...]
+    after_add: tuple[DrawnStep, ...]
 
     @property
     def convs(self) -> tuple[str, ...]:
@@ -72,9 +97,9 @@ class NetworkWiring:
     """The whole network: steps before the blocks, blocks by stage, steps behind them."""
 
     input_shape: Shape
-    stem: tuple[Step, ...]
+    stem: tuple[DrawnStep, ...]
     stages: tuple[tuple[BlockWiring, ...], ...]
-    tail: tuple[Step, ...]
+    tail: tuple[DrawnStep, ...]
 
     def block_kinds(self) -> tuple[BlockWiring, ...]:
         """The first block of each kind the network has, with all the places where blocks of that kind stand.
@@ -101,163 +126,140 @@ def wire(spec: ResNetSpec, image_size_px: int) -> NetworkWiring:
     >>> [step.name for step in network.stages[0][0].branch]
     ['conv1', 'bn1', 'act1', 'conv2', 'bn2']
     """
-    with torch.device("meta"):
-        network = ResNet(spec).eval()
-        images = torch.empty(1, spec.in_channels, image_size_px, image_size_px)
-    shapes = note_shapes(network)
-    network(images)
-    stem = [step for name in ("conv1", "bn1", "act1", "maxpool") for step in _steps(network, name, shapes)]
-    stages = tuple(
-        tuple(
-            wire_block(block, shapes, place=(number, position))
-            for position, block in enumerate(network.get_submodule(name).children(), start=1)
-            if isinstance(block, ResidualBlock)
-        )
-        for number, name in enumerate(network.stage_names, start=1)
+    image = x = Map(spec.in_channels, image_size_px)
+    stem: list[DrawnStep] = []
+    stages: list[tuple[BlockWiring, ...]] = []
+    tail: list[DrawnStep] = []
+    for part in plan_network(spec):
+        steps, x = _draw(part.steps, x)
+        (tail if stages else stem).extend(steps)
+        blocks = []
+        for plan in part.blocks:
+            wiring, x = wire_block(plan, x)
+            blocks.append(wiring)
+        if blocks:
+            stages.append(tuple(blocks))
+    return NetworkWiring(_shape(image), tuple(stem), tuple(stages), tuple(tail))
+
+
+def wire_block(plan: BlockPlan, x: Map) -> tuple[BlockWiring, Map]:
+    """How one block is wired, and the map it makes of ``x``."""
+    joining = plan.joining
+    preact, start = _draw(plan.preact, x)
+    fork = x if plan.skip_reads == "input" else start
+    branch, end = _draw(plan.branch + joining.on_branch, start)
+    after_add, out = _draw(plan.after_add, end)
+    wiring = BlockWiring(
+        places=((plan.place.stage, plan.place.position),),
+        kind=plan.skip_kind,
+        stride=plan.place.stride,
+        input_shape=_shape(x),
+        output_shape=_shape(out),
+        preact=preact,
+        branch=branch,
+        skip=_draw(plan.skip + joining.on_skip, fork)[0],
+        skip_reads=plan.skip_reads if preact else "input",
+        gate=_draw(joining.gate, fork)[0],
+        after_add=after_add,
     )
-    tail = [step for name in ("norm", "act") for step in _steps(network, name, shapes)]
-    if spec.pooling != "none":
-        words = {"avg": "global mean", "max": "global maximum"}[spec.pooling]
-        tail.append(Step("pool", "", words, (network.num_features,)))
-    tail += _steps(network, "fc", shapes)
-    return NetworkWiring(tuple(images.shape[1:]), tuple(stem), stages, tuple(tail))
+    return wiring, out
 
 
-def wire_block(block: ResidualBlock, shapes: Shapes, *, place: tuple[int, int] = (1, 1)) -> BlockWiring:
-    """How one block of a network is wired; ``shapes`` as :func:`note_shapes` noted them in a forward pass."""
-    start, end = shapes[block]
-    skip = [] if block.downsample is None else list(_steps(block, "downsample", shapes))
-    branch = [step for name in block.branch for step in _steps(block, name, shapes)]
-    gate: list[Step] = []
-    match block.block.join:
-        case ScaledAdd(skip_scale=skip_scale, branch_scale=branch_scale):
-            skip.append(Step("scale", "", f"× {skip_scale:g}", end))
-            branch.append(Step("scale", "", f"× {branch_scale:g}", end))
-        case DropoutAdd(drop_rate=rate):
-            skip.append(Step("dropout", "", f"dropout {rate:g}", end))
-        case GatedAdd(exclusive=exclusive):
-            gate = [*_steps(block, "joiner.gate", shapes), Step("act", "", "sigmoid = g", end)]
-            skip.append(Step("scale", "", "× (1 − g)", end))
-            if exclusive:
-                branch.append(Step("scale", "", "× g", end))
-        case Add() | NoSkip():
-            pass
-        case _:
-            assert_never(block.block.join)
-    return BlockWiring(
-        places=(place,),
-        kind=skip_kind(block),
-        stride=block.stride,
-        input_shape=start,
-        output_shape=end,
-        preact=tuple(step for name in block.preact for step in _steps(block, name, shapes)),
-        branch=tuple(branch),
-        skip=tuple(skip),
-        skip_reads=block.reads if block.preact else "input",
-        gate=tuple(gate),
-        after_add=tuple(step for name in block.after_add for step in _steps(block, name, shapes)),
-    )
+def _draw(steps: Iterable[Step], x: Map) -> tuple[tuple[DrawnStep, ...], Map]:
+    """The steps but for those that do nothing, and the map that they make of ``x``."""
+    drawn = []
+    for step in steps:
+        x = apply(step.layer, x)
+        if not step.does_nothing:
+            kind, words = describe_layer(step.layer)
+            is_pooled = isinstance(step.layer, GlobalPool | Linear)
+            drawn.append(DrawnStep(kind, step.name, words, (x.channels,) if is_pooled else _shape(x)))
+    return tuple(drawn), x
 
 
-def skip_kind(block: ResidualBlock) -> SkipKind:
-    """What the skip of a block is."""
-    if isinstance(block.block.join, NoSkip):
-        return "plain"
-    if block.downsample is None or all(_does_nothing(layer) for layer in block.downsample):
-        return "identity"
-    has_weights = any(True for _ in block.downsample.parameters())
-    return "projection" if has_weights else "shape-matching"  # zero padding or subsampling: nothing to learn
+def _shape(x: Map) -> Shape:
+    return x.channels, x.size_px, x.size_px
 
 
-def note_shapes(network: nn.Module) -> Shapes:
-    """A table that a forward pass fills: of each module, the shapes (C, H, W) of its input and output."""
-    shapes: dict[nn.Module, tuple[Shape, Shape]] = {}
-
-    def note(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        shapes[module] = (tuple(inputs[0].shape[1:]), tuple(output.shape[1:]))
-
-    for module in network.modules():
-        module.register_forward_hook(note)
-    return shapes
-
-
-def _steps(parent: nn.Module, name: str, shapes: Shapes) -> Iterator[Step]:
-    """The child's steps: several where it is a sequence, none where it does nothing."""
-    layer = parent.get_submodule(name)
-    if isinstance(layer, nn.Sequential):
-        for child, _ in layer.named_children():
-            yield from _steps(parent, f"{name}.{child}", shapes)
-    elif not _does_nothing(layer):
-        kind, words = describe_layer(layer)
-        yield Step(kind, name, words, shapes[layer][1])
-
-
-def _does_nothing(layer: nn.Module) -> bool:
-    match layer:
-        case nn.Identity():
-            return True
-        case Subsample():
-            return layer.stride == 1
-        case ZeroPad():
-            return layer.extra_channels == 0
-        case _:
-            return False
-
-
-def describe_layer(layer: nn.Module) -> tuple[StepKind, str]:
+def describe_layer(layer: Layer) -> tuple[StepKind, str]:
     """Kind of a layer, and what it does in words.
 
-    >>> describe_layer(nn.Conv2d(64, 128, 3, stride=2, padding=1, bias=False))
+    >>> describe_layer(Conv(64, 128, 3, stride=2))
     ('conv', '3×3 conv, 64 → 128, stride 2')
     """
     match layer:
-        case nn.Conv2d():
+        case Conv():
             return "conv", _conv_words(layer)
-        case nn.Linear():
-            return "conv", f"linear, {layer.in_features} → {layer.out_features}"
-        case nn.BatchNorm2d():
-            return "norm", "batch norm"
-        case nn.GroupNorm():
-            return "norm", f"group norm, {layer.num_groups} groups"
-        case nn.ReLU():
+        case ChannelConv():
+            return "conv", f"conv over {layer.kernel_size} channels"
+        case Linear():
+            return "conv", f"linear, {layer.in_channels} → {layer.out_channels}"
+        case Normalize():
+            return "norm", _norm_words(layer.norm)
+        case Relu():
             return "act", "ReLU"
-        case nn.MaxPool2d():
+        case Sigmoid():
+            return "act", "sigmoid = g"
+        case MaxPool():
             return "pool", f"{layer.kernel_size}×{layer.kernel_size} max-pool" + _stride_words(layer.stride)
-        case nn.AvgPool2d():
-            return "pool", f"{layer.kernel_size}×{layer.kernel_size} mean" + _stride_words(layer.stride)
+        case MeanPool():
+            return "pool", f"{layer.stride}×{layer.stride} mean" + _stride_words(layer.stride)
+        case GlobalPool():
+            return "pool", {"avg": "global mean", "max": "global maximum"}[layer.kind]
         case Blur():
             return "pool", "3×3 blur" + _stride_words(layer.stride)
         case Subsample():
             return "shape", f"every {_ordinal(layer.stride)} pixel"
-        case ZeroPad():
-            return "shape", f"{layer.extra_channels} zero channels"
-        case nn.ZeroPad2d() | SamePad():
-            is_zero = isinstance(layer, nn.ZeroPad2d) or layer.value == 0
-            return "shape", "pad with zeros" if is_zero else "pad with −∞"
-        case nn.Dropout():
-            return "dropout", f"dropout {layer.p:g}"
-        case StochasticDepth():
+        case PadChannels():
+            return "shape", f"{layer.extra} zero channels"
+        case PadZeros():
+            return "shape", "pad with zeros"
+        case PadSame():
+            return "shape", "pad with zeros" if layer.value == 0 else "pad with −∞"
+        case Dropout():
+            return "dropout", f"dropout {layer.rate:g}"
+        case DropBranch():
             return "dropout", f"stochastic depth {layer.rate:.3g}"
-        case SqueezeExcite():
-            return "attention", f"squeeze-excite, {layer.fc1.in_channels} → {layer.fc1.out_channels}"
-        case EfficientChannelGate():
-            return "attention", f"channel attention over {layer.conv.kernel_size[0]}"
+        case Scale():
+            return "scale", f"× {layer.factor:g}"
+        case TimesGate():
+            return "scale", "× (1 − g)" if layer.complement else "× g"
+        case Attend():
+            return "attention", _attention_words(layer)
         case _:
-            raise NotImplementedError(f"a layer of kind {type(layer).__name__} has no words")
+            assert_never(layer)
 
 
-def _conv_words(conv: nn.Conv2d) -> str:
-    kernel_size = conv.kernel_size[0]
+def _conv_words(conv: Conv) -> str:
     same = conv.in_channels == conv.out_channels
     channels = f"{conv.out_channels}" if same else f"{conv.in_channels} → {conv.out_channels}"
-    words = f"{kernel_size}×{kernel_size} conv, {channels}" + _stride_words(conv.stride[0])
+    words = f"{conv.kernel_size}×{conv.kernel_size} conv, {channels}" + _stride_words(conv.stride)
     words += f", {conv.groups} groups" if conv.groups > 1 else ""
-    words += ", bias" if conv.bias is not None else ""
-    standardizes = isinstance(conv, FlexibleConv2d) and conv.standardizes
-    return words + (", standardised" if standardizes else "")
+    words += ", bias" if conv.bias else ""
+    return words + (", standardised" if conv.standardizes else "")
 
 
-def _stride_words(stride: object) -> str:
+def _norm_words(norm: Norm) -> str:
+    match norm:
+        case BatchNorm():
+            return "batch norm"
+        case GroupNorm():
+            return f"group norm, {norm.groups} groups"
+        case _:
+            assert_never(norm)
+
+
+def _attention_words(layer: Attend) -> str:
+    match layer.attention:
+        case SqueezeExcitation() as attention:
+            return f"squeeze-excite, {layer.channels} → {attention.hidden_channels(layer.channels)}"
+        case EfficientChannelAttention() as attention:
+            return f"channel attention over {attention.kernel_size(layer.channels)}"
+        case _:
+            assert_never(layer.attention)
+
+
+def _stride_words(stride: int) -> str:
     return f", stride {stride}" if stride != 1 else ""
 
 

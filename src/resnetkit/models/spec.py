@@ -15,7 +15,7 @@ from pydantic import AliasChoices, BeforeValidator, Field
 from resnetkit.config import frozen
 from resnetkit.errors import require
 
-Step = Literal["conv", "bn", "act"]
+StreamStep = Literal["conv", "bn", "act"]
 
 
 @frozen
@@ -28,8 +28,8 @@ class ActivationOrder:
         act_again: whether the act that ends the branch acts once more behind the addition.
     """
 
-    unit: tuple[Step, Step, Step]
-    after_add: tuple[Step, ...] = ()
+    unit: tuple[StreamStep, StreamStep, StreamStep]
+    after_add: tuple[StreamStep, ...] = ()
     act_again: bool = False
 
     def __post_init__(self) -> None:
@@ -50,7 +50,7 @@ class ActivationOrder:
         )
 
     @property
-    def preact(self) -> tuple[Step, ...]:
+    def preact(self) -> tuple[StreamStep, ...]:
         """What a block does before its first conv; empty unless pre-activated."""
         return self.unit[: self.unit.index("conv")]
 
@@ -213,7 +213,8 @@ class EfficientChannelAttention:
         return max(size if size % 2 else size + 1, 3)
 
 
-Attention = Annotated[NoAttention | SqueezeExcitation | EfficientChannelAttention, Field(discriminator="kind")]
+SomeAttention = SqueezeExcitation | EfficientChannelAttention
+Attention = Annotated[NoAttention | SomeAttention, Field(discriminator="kind")]
 
 ConvRole = Literal["inner", "last", "projection"]
 
