@@ -15,8 +15,9 @@ from resnetkit.config import from_dict, to_dict
 from resnetkit.errors import ResnetkitError
 from resnetkit.models.attention import EfficientChannelGate, SqueezeExcite
 from resnetkit.models.block import Joiner, ResidualBlock
+from resnetkit.models.block_plan import Layers, plan_block
 from resnetkit.models.initialization import initialize
-from resnetkit.models.layers import Layers
+from resnetkit.models.places import Place
 from resnetkit.models.spec import (
     ACT_AROUND_ADD,
     ACT_BEFORE_ADD,
@@ -94,9 +95,8 @@ def make(
     starts_stage: bool = False,
 ) -> ResidualBlock:
     """The block in double precision, with weights and statistics that leave nothing at 0 or 1."""
-    made = ResidualBlock(
-        block, in_channels, width, stride, Layers(BatchNorm(), padding=padding), starts_stage=starts_stage
-    ).double()
+    place = Place(1, 1 if starts_stage else 2, block, in_channels, width, stride)
+    made = ResidualBlock(plan_block(place, Layers(BatchNorm(), padding=padding))).double()
     for layer in made.modules():
         if isinstance(layer, nn.BatchNorm2d):
             nn.init.normal_(layer.weight, 1, 0.3)
@@ -341,7 +341,7 @@ def test_the_stride_is_on_the_named_conv(index: int) -> None:
 
 @every_order
 def test_zero_last_makes_the_block_its_skip(order: ActivationOrder) -> None:
-    block = ResidualBlock(replace(BASIC, order=order, conv_bias=("inner", "last")), 8, 8, 1, Layers(BatchNorm()))
+    block = make(replace(BASIC, order=order, conv_bias=("inner", "last"))).float()
     x = torch.randn(4, 8, 5, 5)
     initialize(block, Initialization())
     assert not torch.allclose(block(x), block._run(block.after_add, x.clone()))
@@ -354,7 +354,7 @@ def test_zero_last_is_the_norm_in_v1_and_the_conv_in_v2() -> None:
         (replace(BOTTLENECK, expansion=1), "bn3"),
         (replace(BOTTLENECK_PREACT, expansion=1), "conv3"),
     ):
-        block = ResidualBlock(description, 8, 8, 1, Layers(BatchNorm()))
+        block = make(description)
         initialize(block, Initialization(zero_last=True))
         zeros = {
             name for name, parameter in block.named_parameters() if name.endswith("weight") and not parameter.any()
@@ -380,7 +380,7 @@ def test_biases_are_where_they_are_named_and_nowhere_else(roles: tuple[str, ...]
 )
 def test_cardinality_and_group_width_set_the_inner_width(groups: int, group_width: int, inner: int) -> None:
     spec = replace(BOTTLENECK, groups=groups, group_width=group_width)
-    block = ResidualBlock(spec, 64, 64, 1, Layers(BatchNorm()))
+    block = make(spec, 64, 64)
     assert block.conv2.weight.shape == (inner, inner // groups, 3, 3)
     assert (block.conv1.out_channels, block.conv3.in_channels, block.conv3.out_channels) == (inner, inner, 256)
     assert block.conv1.groups == block.conv3.groups == 1
@@ -397,7 +397,7 @@ def test_cardinality_and_group_width_set_the_inner_width(groups: int, group_widt
 )
 def test_channels_that_do_not_meet_are_refused(block: Block, in_channels: int, width: int, message: str) -> None:
     with pytest.raises(ResnetkitError, match=message):
-        ResidualBlock(block, in_channels, width, 1, Layers(BatchNorm()))
+        make(block, in_channels, width)
 
 
 # --- attention ---
@@ -465,8 +465,8 @@ def test_files_of_earlier_versions_call_downsampling_antialias(earlier: str, now
 
 
 def test_stochastic_depth_ends_the_branch() -> None:
-    make_layers = Layers(BatchNorm())
-    block = ResidualBlock(replace(BASIC, attention=SqueezeExcitation()), 8, 8, 1, make_layers, drop_path_rate=0.5)
+    place = Place(1, 1, replace(BASIC, attention=SqueezeExcitation()), 8, 8, stride=1)
+    block = ResidualBlock(plan_block(place, Layers(BatchNorm()), drop_branch_rate=0.5))
     assert block.branch[-2:] == ("se", "drop_path")
 
 

@@ -5,16 +5,31 @@ from itertools import product
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from resnetkit.errors import ResnetkitError
-from resnetkit.models.layers import Blur, FlexibleConv2d, Layers, StochasticDepth, Subsample, ZeroPad, pad_same
-from resnetkit.models.spec import STEM_7X7, BatchNorm, GroupNorm
+from resnetkit.models.block_plan import Layers
+from resnetkit.models.layers import (
+    Blur,
+    FlexibleConv2d,
+    StochasticDepth,
+    Subsample,
+    ZeroPad,
+    build,
+    build_child,
+    pad_same,
+)
+from resnetkit.models.plan import plan_stem_pool
+from resnetkit.models.spec import STEM_7X7, BatchNorm, GroupNorm, Stem
 
 SIZES = range(1, 14)
 SYMMETRIC = Layers(BatchNorm())
 SAME = Layers(BatchNorm(), padding="same")
+
+
+def stem_pool(make: Layers, stem: Stem, channels: int) -> nn.Module:
+    return build_child("maxpool", plan_stem_pool(replace(stem, widths=(channels,)), make))
 
 
 def brute_force_same(size: int, kernel_size: int, stride: int) -> tuple[int, int]:
@@ -55,7 +70,7 @@ def windows(x: Tensor, kernel_size: int, stride: int, value: float) -> list[list
 @pytest.mark.parametrize(("kernel_size", "stride"), [(3, 2), (5, 2), (3, 3), (5, 4), (7, 2), (1, 2)])
 @pytest.mark.parametrize("size", [(8, 8), (7, 10), (5, 3)], ids=str)
 def test_same_padded_conv_pixel_by_pixel(kernel_size: int, stride: int, size: tuple[int, int]) -> None:
-    conv = SAME.make_conv(3, 4, kernel_size, stride=stride, bias=True).double()
+    conv = build(SAME.make_conv(3, 4, kernel_size, stride=stride, bias=True)).double()
     assert conv.bias is not None
     x = torch.randn(1, 3, *size, dtype=torch.float64)
     result = conv(x)[0]
@@ -67,20 +82,20 @@ def test_same_padded_conv_pixel_by_pixel(kernel_size: int, stride: int, size: tu
 
 
 def test_same_differs_from_symmetric_only_where_the_stride_leaves_a_pixel_over() -> None:
-    conv = SAME.make_conv(1, 1, 3, stride=2)
-    symmetric = SYMMETRIC.make_conv(1, 1, 3, stride=2)
+    conv = build(SAME.make_conv(1, 1, 3, stride=2))
+    symmetric = build(SYMMETRIC.make_conv(1, 1, 3, stride=2))
     symmetric.load_state_dict(conv.state_dict())
     odd, even = torch.randn(1, 1, 9, 9), torch.randn(1, 1, 8, 8)
     torch.testing.assert_close(conv(odd), symmetric(odd))
     assert not torch.allclose(conv(even), symmetric(even))
-    assert not isinstance(SAME.make_conv(1, 1, 3, stride=1), FlexibleConv2d)
-    assert not isinstance(SAME.make_conv(1, 1, 1, stride=2), FlexibleConv2d)
+    assert not isinstance(build(SAME.make_conv(1, 1, 3, stride=1)), FlexibleConv2d)
+    assert not isinstance(build(SAME.make_conv(1, 1, 1, stride=2)), FlexibleConv2d)
 
 
 @pytest.mark.parametrize("make", [SYMMETRIC, SAME], ids=["symmetric", "same"])
 def test_every_conv_gives_ceil_of_size_over_stride(make: Layers) -> None:
     for size, kernel_size, stride in product(SIZES, (1, 3, 5, 7), (1, 2, 3)):
-        conv = make.make_conv(1, 1, kernel_size, stride=stride)
+        conv = build(make.make_conv(1, 1, kernel_size, stride=stride))
         assert conv(torch.empty(1, 1, size, 6)).shape[2] == -(-size // stride)
 
 
@@ -90,13 +105,13 @@ def test_max_pool_pixel_by_pixel(pool: str, size: tuple[int, int]) -> None:
     stem = replace(STEM_7X7, pool=pool)  # type: ignore[arg-type]
     x = torch.randn(1, 2, *size) - 3  # all but surely negative, so that a padding of zeros would win
     outside = float("-inf") if pool == "max" else 0.0
-    same = SAME.make_stem_pool(stem, 2)(x)[0]
+    same = stem_pool(SAME, stem, 2)(x)[0]
     seen = windows(x[0], 3, 2, outside)
     assert same.shape == (2, len(seen), len(seen[0]))
     for i, row in enumerate(seen):
         for j, window in enumerate(row):
             assert torch.equal(same[:, i, j], window.amax((1, 2)))
-    symmetric = SYMMETRIC.make_stem_pool(stem, 2)(x)
+    symmetric = stem_pool(SYMMETRIC, stem, 2)(x)
     assert torch.equal(symmetric, F.max_pool2d(F.pad(x, (1, 1, 1, 1), value=outside), 3, 2))
     assert symmetric.shape == (1, *same.shape)
 
@@ -132,16 +147,14 @@ def test_blur_is_the_binomial_filter_over_mirrored_borders() -> None:
 
 @pytest.mark.parametrize("pool", ["max", "zero_padded_max", "blurred_max", "conv"])
 def test_stem_pools_round_the_half_up_and_the_mean_down(pool: str) -> None:
-    layer = SYMMETRIC.make_stem_pool(replace(STEM_7X7, pool=pool), 4)  # type: ignore[arg-type]
+    layer = stem_pool(SYMMETRIC, replace(STEM_7X7, pool=pool), 4)  # type: ignore[arg-type]
     for size in (2, 5, 8):
         assert layer(torch.randn(2, 4, size, 6)).shape == (2, 4, -(-size // 2), 3)
-        assert (
-            SYMMETRIC.make_stem_pool(replace(STEM_7X7, pool="avg"), 4)(torch.randn(1, 4, size, 6)).shape[2] == size // 2
-        )
+        assert stem_pool(SYMMETRIC, replace(STEM_7X7, pool="avg"), 4)(torch.randn(1, 4, size, 6)).shape[2] == size // 2
 
 
 def test_group_norm_is_over_groups_of_each_image() -> None:
-    norm = Layers(GroupNorm(groups=2, eps=1e-3)).make_norm(6)
+    norm = build(Layers(GroupNorm(groups=2, eps=1e-3)).make_norm(6))
     x = torch.randn(3, 6, 4, 5)
     groups = x.view(3, 2, -1)
     expected = (groups - groups.mean(2, keepdim=True)) / (groups.var(2, keepdim=True, correction=0) + 1e-3).sqrt()
@@ -153,7 +166,7 @@ def test_group_norm_is_over_groups_of_each_image() -> None:
 @pytest.mark.parametrize("padding", ["symmetric", "same"])
 def test_standardised_filters_do_not_care_about_scale_and_shift(padding: str) -> None:
     make = Layers(BatchNorm(), conv="weight_standardized", padding=padding)  # type: ignore[arg-type]
-    conv, x = make.make_conv(3, 4, 3, stride=2), torch.randn(2, 3, 8, 8)
+    conv, x = build(make.make_conv(3, 4, 3, stride=2)), torch.randn(2, 3, 8, 8)
     before = conv(x)
     with torch.no_grad():
         filters = conv.weight.flatten(1)

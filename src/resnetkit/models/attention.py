@@ -38,14 +38,12 @@ class EfficientChannelGate(nn.Module):
         return x * gate.view(x.shape[0], -1, 1, 1)
 
 
-def make_attention(attention: spec.Attention, channels: int) -> nn.Module | None:
-    """The gate a spec asks for; None for none."""
+def make_attention(attention: spec.SomeAttention, channels: int) -> nn.Module:
+    """The gate a spec asks for."""
     match attention:
         case spec.SqueezeExcitation():
             return SqueezeExcite(channels, attention.hidden_channels(channels))
         case spec.EfficientChannelAttention():
             return EfficientChannelGate(attention.kernel_size(channels))
-        case spec.NoAttention():
-            return None
         case _:
             assert_never(attention)

@@ -1,105 +1,109 @@
-"""The layers a network is wired from, made so that padding, normalisation and filters are values."""
+"""The layers a network is wired from: what PyTorch has none of, and a module for every step that is a layer."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, assert_never
+from collections.abc import Iterable
+from typing import assert_never
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from resnetkit.errors import require
-from resnetkit.models.spec import BatchNorm, GroupNorm, Norm, Padding, Stem
+from resnetkit.models import steps
+from resnetkit.models.attention import make_attention
+from resnetkit.models.sliding import same_padding
+from resnetkit.models.spec import BatchNorm, GroupNorm
+from resnetkit.models.steps import Layer, Step
 
 STANDARDIZATION_EPS = 1e-8  # Big Transfer's
 
 
-@dataclass(frozen=True)
-class Layers:
-    """Makes the layers whose kind is one choice for the whole network."""
+def build(layer: Layer) -> nn.Module:
+    """The module of a layer.
 
-    norm: Norm
-    conv: Literal["plain", "weight_standardized"] = "plain"
-    padding: Padding = "symmetric"
+    >>> build(steps.Conv(3, 64, 7, stride=2))
+    Conv2d(3, 64, kernel_size=(7, 7), stride=(2, 2), padding=(3, 3), bias=False)
+    """
+    match layer:
+        case steps.Conv():
+            return _build_conv(layer)
+        case steps.Normalize():
+            return _build_norm(layer)
+        case steps.Relu():
+            return nn.ReLU(inplace=layer.in_place)
+        case steps.MaxPool():
+            return nn.MaxPool2d(layer.kernel_size, layer.stride, layer.padding, ceil_mode=layer.rounds_up)
+        case steps.MeanPool(stride=1):
+            return nn.Identity()
+        case steps.MeanPool():
+            return nn.AvgPool2d(layer.stride, ceil_mode=layer.rounds_up, count_include_pad=False)
+        case steps.Blur():
+            return Blur(layer.stride)
+        case steps.Subsample():
+            return Subsample(layer.stride)
+        case steps.PadZeros():
+            return nn.ZeroPad2d(layer.px)
+        case steps.PadSame():
+            return SamePad(layer.kernel_size, layer.stride, layer.value)
+        case steps.PadChannels():
+            return ZeroPad(layer.extra, num_before=layer.num_before)
+        case steps.Dropout():
+            return nn.Dropout(layer.rate)
+        case steps.DropBranch():
+            return StochasticDepth(layer.rate)
+        case steps.Attend():
+            return make_attention(layer.attention, layer.channels)
+        case steps.Linear():
+            return nn.Linear(layer.in_channels, layer.out_channels)
+        case steps.ChannelConv() | steps.Sigmoid() | steps.GlobalPool() | steps.Scale() | steps.TimesGate():
+            raise TypeError(f"{layer} is a piece of a module, or arithmetic: no layer by itself")
+        case _:
+            assert_never(layer)
 
-    def make_conv(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int,
-        *,
-        stride: int = 1,
-        groups: int = 1,
-        bias: bool = False,
-    ) -> nn.Conv2d:
-        """A conv that keeps the size at stride 1 and gives ``ceil(size / stride)`` otherwise."""
-        pads_same = self.padding == "same" and stride > 1 and kernel_size > 1
-        make = nn.Conv2d if self.conv == "plain" and not pads_same else FlexibleConv2d
-        layer = make(
-            in_channels,
-            out_channels,
-            kernel_size,
-            stride=stride,
-            padding=0 if pads_same else kernel_size // 2,
-            groups=groups,
-            bias=bias,
-        )
-        if isinstance(layer, FlexibleConv2d):
-            layer.pads_same, layer.standardizes = pads_same, self.conv == "weight_standardized"
-        return layer
 
-    def make_norm(self, channels: int) -> nn.BatchNorm2d | nn.GroupNorm:
-        """The normalisation of ``channels`` channels."""
-        match self.norm:
-            case BatchNorm(eps=eps, momentum=momentum):
-                return nn.BatchNorm2d(channels, eps=eps, momentum=momentum)
-            case GroupNorm(groups=groups, eps=eps):
-                require(
-                    channels % groups == 0,
-                    f"norm.groups must divide the channels of every layer, got {groups} groups for {channels} channels",
-                    fix="set norm.groups to a common divisor of the widths",
-                )
-                return nn.GroupNorm(groups, channels, eps=eps)
-            case _:
-                assert_never(self.norm)
+def build_child(name: str, path: Iterable[Step]) -> nn.Module:
+    """The module of a path's step ``name``, or of its steps ``name.0``, ``name.1`` …; an identity if it has none."""
+    layers = {step.name: build(step.layer) for step in path if step.name.partition(".")[0] == name}
+    if not layers:
+        return nn.Identity()
+    return layers[name] if name in layers else nn.Sequential(*layers.values())
 
-    def make_stem_pool(self, stem: Stem, channels: int) -> nn.Module:
-        """What halves the size after the stem's convs."""
-        match stem.pool:
-            case "none":
-                return nn.Identity()
-            case "max" | "zero_padded_max":
-                return self._make_max_pool(zero_padded=stem.pool == "zero_padded_max")
-            case "blurred_max":
-                return nn.Sequential(nn.MaxPool2d(3, stride=1, padding=1), Blur(2))
-            case "avg":
-                return nn.AvgPool2d(2)
-            case "conv":
-                conv = self.make_conv(channels, channels, 3, stride=2)
-                return nn.Sequential(conv, self.make_norm(channels), nn.ReLU(inplace=True))
-            case _:
-                assert_never(stem.pool)
 
-    def _make_max_pool(self, *, zero_padded: bool) -> nn.Module:
-        if self.padding == "same":
-            return nn.Sequential(SamePad(3, 2, 0.0 if zero_padded else float("-inf")), nn.MaxPool2d(3, stride=2))
-        if zero_padded:
-            return nn.Sequential(nn.ZeroPad2d(1), nn.MaxPool2d(3, stride=2))
-        return nn.MaxPool2d(3, stride=2, padding=1)
+def _build_conv(conv: steps.Conv) -> nn.Conv2d:
+    needs_more = conv.pads_same or conv.standardizes
+    make = FlexibleConv2d if needs_more else nn.Conv2d
+    layer = make(
+        conv.in_channels,
+        conv.out_channels,
+        conv.kernel_size,
+        stride=conv.stride,
+        padding=0 if conv.pads_same else conv.kernel_size // 2,
+        groups=conv.groups,
+        bias=conv.bias,
+    )
+    if isinstance(layer, FlexibleConv2d):
+        layer.pads_same, layer.standardizes = conv.pads_same, conv.standardizes
+    return layer
+
+
+def _build_norm(layer: steps.Normalize) -> nn.BatchNorm2d | nn.GroupNorm:
+    match layer.norm:
+        case BatchNorm(eps=eps, momentum=momentum):
+            return nn.BatchNorm2d(layer.channels, eps=eps, momentum=momentum)
+        case GroupNorm(groups=groups, eps=eps):
+            return nn.GroupNorm(groups, layer.channels, eps=eps)
+        case _:
+            assert_never(layer.norm)
 
 
 def pad_same(x: Tensor, kernel_size: int, stride: int, value: float = 0.0) -> Tensor:
-    """TensorFlow's ``same`` padding: where it cannot be even, the end gets the extra pixel.
+    """Pad as :func:`~resnetkit.models.sliding.same_padding` says.
 
     >>> pad_same(torch.ones(1, 1, 4, 5), kernel_size=3, stride=2).shape
     torch.Size([1, 1, 5, 7])
     """
-    amounts: list[int] = []
-    for size in (x.shape[-1], x.shape[-2]):
-        total = max((-(-size // stride) - 1) * stride + kernel_size - size, 0)
-        amounts += [total // 2, total - total // 2]
-    return F.pad(x, amounts, value=value)
+    height, width = (same_padding(size, kernel_size, stride) for size in x.shape[-2:])
+    return F.pad(x, (*width, *height), value=value)
 
 
 class SamePad(nn.Module):
@@ -131,9 +135,14 @@ class FlexibleConv2d(nn.Conv2d):
             x = pad_same(x, self.kernel_size[0], self.stride[0])
         weight = self.weight
         if self.standardizes:
-            variance, mean = torch.var_mean(weight, dim=(1, 2, 3), keepdim=True, correction=0)
-            weight = (weight - mean) * torch.rsqrt(variance + STANDARDIZATION_EPS)
+            weight = standardize(weight)
         return F.conv2d(x, weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+
+
+def standardize(weight: Tensor) -> Tensor:
+    """Bring each filter of a conv to mean 0 and variance 1."""
+    variance, mean = torch.var_mean(weight, dim=(1, 2, 3), keepdim=True, correction=0)
+    return (weight - mean) * torch.rsqrt(variance + STANDARDIZATION_EPS)
 
 
 class ZeroPad(nn.Module):

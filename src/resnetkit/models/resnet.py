@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, assert_never
 
 from torch import Tensor, nn
@@ -13,8 +14,8 @@ from resnetkit.errors import require
 from resnetkit.models.block import ResidualBlock
 from resnetkit.models.catalog import find_entry
 from resnetkit.models.initialization import draw, initialize
-from resnetkit.models.layers import Layers
-from resnetkit.models.places import iter_places
+from resnetkit.models.layers import build_child
+from resnetkit.models.plan import plan_network
 from resnetkit.models.spec import ResNetSpec
 
 
@@ -31,49 +32,17 @@ class ResNet(nn.Module):
     def __init__(self, spec: ResNetSpec) -> None:
         super().__init__()
         self.spec = spec
-        preact = spec.block.order.preact
-        make = Layers(spec.norm, spec.conv, spec.padding)
-        self._add_stem(make, preact)
-
-        stages: list[list[ResidualBlock]] = [[] for _ in spec.depths]
-        for number, place in enumerate(iter_places(spec), start=1):
-            stages[place.stage - 1].append(
-                ResidualBlock(
-                    place.block,
-                    place.in_channels,
-                    place.width,
-                    place.stride,
-                    make,
-                    starts_stage=place.starts_stage,
-                    drop_path_rate=spec.stochastic_depth_rate * number / sum(spec.depths),
-                )
-            )
-        self.stage_names = tuple(f"layer{i}" for i in range(1, len(stages) + 1))
-        for name, blocks in zip(self.stage_names, stages, strict=True):
-            self.add_module(name, nn.Sequential(*blocks))
-        self.stage_channels = tuple(blocks[-1].out_channels for blocks in stages)
-        self.num_features = channels = self.stage_channels[-1]
-        tail = preact if spec.tail is None else spec.tail
-        self.norm = make.make_norm(channels) if "bn" in tail else nn.Identity()
-        self.act = nn.ReLU(inplace="bn" in tail) if "act" in tail else nn.Identity()
-        self.fc = nn.Identity() if spec.num_classes is None else nn.Linear(channels, spec.num_classes)
+        parts = plan_network(spec)
+        child = partial(build_child, path=[step for part in parts for step in part.steps])
+        self.conv1, self.bn1, self.act1, self.maxpool = map(child, ("conv1", "bn1", "act1", "maxpool"))
+        stages = {part.ends_with: part.blocks for part in parts if part.blocks}
+        for name, blocks in stages.items():
+            self.add_module(name, nn.Sequential(*map(ResidualBlock, blocks)))
+        self.stage_names = tuple(stages)
+        self.stage_channels = tuple(blocks[-1].place.out_channels for blocks in stages.values())
+        self.num_features = self.stage_channels[-1]
+        self.norm, self.act, self.fc = map(child, ("norm", "act", "fc"))
         initialize(self, spec.initialization)
-
-    def _add_stem(self, make: Layers, preact: tuple[str, ...]) -> None:
-        spec, stem = self.spec, self.spec.stem
-        steps = tuple(s for s in ("bn", "act") if s not in preact) if stem.steps is None else stem.steps
-        convs: list[nn.Module] = []
-        channels, last = spec.in_channels, len(stem.widths) - 1
-        for i, (kernel_size, width) in enumerate(zip(stem.kernel_sizes, stem.widths, strict=True)):
-            stride = stem.stride if i == 0 else 1
-            convs.append(make.make_conv(channels, width, kernel_size, stride=stride, bias=stem.bias))
-            if i < last:
-                convs += [make.make_norm(width), nn.ReLU(inplace=True)]
-            channels = width
-        self.conv1 = convs[0] if last == 0 else nn.Sequential(*convs)
-        self.bn1 = make.make_norm(channels) if "bn" in steps else nn.Identity()
-        self.act1 = nn.ReLU(inplace=True) if "act" in steps else nn.Identity()
-        self.maxpool = make.make_stem_pool(stem, channels)
 
     def _stem(self, images: Tensor) -> Tensor:
         x: Tensor = self.maxpool(self.act1(self.bn1(self.conv1(images))))
@@ -134,8 +103,8 @@ class ResNet(nn.Module):
             self.fc = nn.Identity()
             return
         weight = next(self.parameters())
-        self.fc = nn.Linear(self.num_features, num_classes, device=weight.device, dtype=weight.dtype)
-        draw(self.fc, self.spec.initialization.head)
+        self.fc = head = nn.Linear(self.num_features, num_classes, device=weight.device, dtype=weight.dtype)
+        draw(head, self.spec.initialization.head)
 
 
 def create_model(model: str | ResNetSpec, **settings: Any) -> ResNet:
