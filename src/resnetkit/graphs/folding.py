@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Iterator
 
 import torch
 from torch import nn
 
-from resnetkit.models.block import ResidualBlock
-from resnetkit.models.layers import STANDARDIZATION_EPS, FlexibleConv2d
+from resnetkit.models.layers import FlexibleConv2d, standardize
+from resnetkit.models.plan import plan_network
 from resnetkit.models.resnet import ResNet
 
 
@@ -23,34 +22,15 @@ def fold(network: ResNet) -> ResNet:
     folded = copy.deepcopy(network).eval().requires_grad_(False)
     for module in folded.modules():
         if isinstance(module, FlexibleConv2d) and module.standardizes:
-            _standardize(module)
-    for owner, names in _streams(folded):
-        for conv_name, norm_name in itertools.pairwise(names):
-            conv, norm = owner.get_submodule(conv_name), owner.get_submodule(norm_name)
-            # The stem's first layer can itself be a sequence, which its norm follows.
-            conv = conv[-1] if isinstance(conv, nn.Sequential) and len(conv) else conv
+            module.weight.copy_(standardize(module.weight.double()))
+            module.standardizes = False
+    for path in (path for part in plan_network(network.spec) for path in part.iter_paths()):
+        for conv_name, norm_name in itertools.pairwise(step.name for step in path if step.name):
+            conv, norm = folded.get_submodule(conv_name), folded.get_submodule(norm_name)
             if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
                 _fold_norm(conv, norm)
-                owner.set_submodule(norm_name, nn.Identity())
+                folded.set_submodule(norm_name, nn.Identity())
     return folded
-
-
-def _standardize(conv: FlexibleConv2d) -> None:
-    """Store the filters as they are used."""
-    weight = conv.weight.double()
-    variance, mean = torch.var_mean(weight, dim=(1, 2, 3), keepdim=True, correction=0)
-    conv.weight.copy_((weight - mean) * torch.rsqrt(variance + STANDARDIZATION_EPS))
-    conv.standardizes = False
-
-
-def _streams(network: ResNet) -> Iterator[tuple[nn.Module, tuple[str, ...]]]:
-    """Modules with the names of their children that run one after the other, nothing between them."""
-    yield network, ("conv1", "bn1")
-    for module in network.modules():
-        if isinstance(module, nn.Sequential):
-            yield module, tuple(name for name, _ in module.named_children())
-        elif isinstance(module, ResidualBlock):
-            yield module, module.branch
 
 
 def _fold_norm(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> None:

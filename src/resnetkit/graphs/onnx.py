@@ -7,7 +7,6 @@ of layer says which nodes it is; a layer without one is an error, never an appro
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import singledispatch
@@ -25,11 +24,13 @@ from resnetkit.errors import Code, ResnetkitError
 from resnetkit.graphs.folding import fold
 from resnetkit.graphs.names import INPUT, OUTPUT
 from resnetkit.images.spec import Preprocessing
-from resnetkit.models.attention import EfficientChannelGate, SqueezeExcite
-from resnetkit.models.block import Joiner, ResidualBlock
+from resnetkit.models.block import ResidualBlock
+from resnetkit.models.block_plan import walk_block
 from resnetkit.models.layers import Blur, FlexibleConv2d, SamePad, StochasticDepth, Subsample, ZeroPad
+from resnetkit.models.plan import plan_network
 from resnetkit.models.resnet import ResNet
-from resnetkit.models.spec import Add, DropoutAdd, GatedAdd, NoSkip, ScaledAdd
+from resnetkit.models.sliding import same_padding
+from resnetkit.models.steps import Arithmetic, Attend, Dropout, GlobalPool, Layer, Relu, Scale, Sigmoid, Step, TimesGate
 
 OPSET = 17
 IR_VERSION = 8  # the one that came with this opset, so that older runtimes read it
@@ -251,71 +252,76 @@ def _(layer: Blur, graph: Graph, x: Map) -> Map:
 
 
 @_write.register
-def _(layer: SqueezeExcite, graph: Graph, x: Map) -> Map:
-    pooled = replace(x, name=graph.add("GlobalAveragePool", x.name), height=1, width=1)
-    hidden = replace(pooled, name=graph.add("Relu", _write(layer.fc1, graph, pooled).name))
-    gate = graph.add("Sigmoid", _write(layer.fc2, graph, hidden).name)
-    return replace(x, name=graph.add("Mul", x.name, gate))
+def _(layer: nn.Conv1d, graph: Graph, x: Map) -> Map:
+    # Channels as the height of a one-channel image: the conv across them is an ordinary one.
+    column = graph.add("Reshape", x.name, np.array([0, 1, x.channels, 1]))
+    kernel = layer.kernel_size[0]
+    mixed = graph.add(
+        "Conv", column, layer.weight.unsqueeze(-1), kernel_shape=[kernel, 1], pads=[kernel // 2, 0, kernel // 2, 0]
+    )
+    return replace(x, name=graph.add("Reshape", mixed, np.array([0, x.channels, 1, 1])))
 
 
 @_write.register
-def _(layer: EfficientChannelGate, graph: Graph, x: Map) -> Map:
-    pooled = graph.add("GlobalAveragePool", x.name)
-    # Channels as the height of a one-channel image: the conv across them is an ordinary one.
-    column = graph.add("Reshape", pooled, np.array([0, 1, x.channels, 1]))
-    kernel = layer.conv.kernel_size[0]
-    mixed = graph.add(
-        "Conv",
-        column,
-        layer.conv.weight.unsqueeze(-1),
-        kernel_shape=[kernel, 1],
-        pads=[kernel // 2, 0, kernel // 2, 0],
-    )
-    gate = graph.add("Reshape", graph.add("Sigmoid", mixed), np.array([0, x.channels, 1, 1]))
-    return replace(x, name=graph.add("Mul", x.name, gate))
+def _(layer: nn.Linear, graph: Graph, x: Map) -> Map:
+    features = graph.add("Flatten", x.name)
+    logits = graph.add("Gemm", features, layer.weight, layer.bias, transB=1)
+    return Map(logits, layer.out_features, 1, 1)
 
 
 @_write.register
 def _(layer: ResidualBlock, graph: Graph, x: Map) -> Map:
-    preact = _run(layer, layer.preact, graph, x)
-    branch = _run(layer, layer.branch, graph, preact)
-    fork = x if layer.reads == "input" else preact
-    skip = fork if layer.downsample is None else _write(layer.downsample, graph, fork)
-    joined = replace(branch, name=_join(layer.joiner, graph, skip, branch, fork))
-    return _run(layer, layer.after_add, graph, joined)
+    return walk_block(
+        layer.plan,
+        x,
+        run=lambda path, x, gate: _run(layer, path, graph, x, gate),
+        add=lambda branch, skip: replace(branch, name=graph.add("Add", branch.name, skip.name)),
+    )
 
 
 @_write.register
 def _(layer: ResNet, graph: Graph, x: Map) -> Map:
-    x = _run(layer, ("conv1", "bn1", "act1", "maxpool", *layer.stage_names, "norm", "act"), graph, x)
-    pool = {"avg": "GlobalAveragePool", "max": "GlobalMaxPool"}[layer.spec.pooling]
-    features = graph.add("Flatten", graph.add(pool, x.name))
-    assert isinstance(layer.fc, nn.Linear)
-    logits = graph.add("Gemm", features, layer.fc.weight, layer.fc.bias, transB=1)
-    return Map(logits, layer.fc.out_features, 1, 1)
-
-
-def _run(owner: nn.Module, names: Sequence[str], graph: Graph, x: Map) -> Map:
-    for name in names:
-        x = _write(getattr(owner, name), graph, x)
+    for part in plan_network(layer.spec):
+        x = _run(layer, part.steps, graph, x)
+        if part.blocks:
+            x = _write(layer.get_submodule(part.ends_with), graph, x)
     return x
 
 
-def _join(joiner: Joiner, graph: Graph, skip: Map, branch: Map, fork: Map) -> str:
-    match joiner.join:
-        case Add() | DropoutAdd():
-            return graph.add("Add", branch.name, skip.name)
-        case ScaledAdd(skip_scale=skip_scale, branch_scale=branch_scale):
-            scaled = graph.add("Mul", skip.name, float(skip_scale))
-            return graph.add("Add", scaled, graph.add("Mul", branch.name, float(branch_scale)))
-        case GatedAdd(exclusive=exclusive):
-            gate = graph.add("Sigmoid", _write(joiner.gate, graph, fork).name)
-            kept = graph.add("Mul", graph.add("Sub", 1.0, gate), skip.name)
-            return graph.add("Add", kept, graph.add("Mul", gate, branch.name) if exclusive else branch.name)
-        case NoSkip():
-            return branch.name
+def _run(owner: nn.Module, path: Sequence[Step], graph: Graph, x: Map, gate: Map | None = None) -> Map:
+    """Write the steps of a path, one after the other, with the layers that ``owner`` has for them."""
+    for step in path:
+        if isinstance(step.layer, Attend):
+            weights = _run(owner.get_submodule(step.name), step.layer.steps, graph, x)
+            x = replace(x, name=graph.add("Mul", x.name, weights.name))
+        elif step.name:
+            x = _write(owner.get_submodule(step.name), graph, x)
+        else:
+            x = _compute(step.layer, graph, x, gate)
+    return x
+
+
+def _compute(layer: Layer, graph: Graph, x: Map, gate: Map | None) -> Map:
+    """Write a step that is no layer of the network."""
+    assert isinstance(layer, Arithmetic | Relu | Dropout), f"{layer} is a layer, and has no name"
+    match layer:
+        case Relu():
+            return replace(x, name=graph.add("Relu", x.name))
+        case Sigmoid():
+            return replace(x, name=graph.add("Sigmoid", x.name))
+        case GlobalPool():
+            operator = {"avg": "GlobalAveragePool", "max": "GlobalMaxPool"}[layer.kind]
+            return replace(x, name=graph.add(operator, x.name), height=1, width=1)
+        case Scale():
+            return replace(x, name=graph.add("Mul", x.name, float(layer.factor)))
+        case TimesGate():
+            assert gate is not None
+            factor = graph.add("Sub", 1.0, gate.name) if layer.complement else gate.name
+            return replace(x, name=graph.add("Mul", factor, x.name))
+        case Dropout():
+            return x
         case _:
-            assert_never(joiner.join)
+            assert_never(layer)
 
 
 def _pad(graph: Graph, x: Map, pads: Sequence[int], value: float) -> Map:
@@ -328,9 +334,9 @@ def _pad(graph: Graph, x: Map, pads: Sequence[int], value: float) -> Map:
 
 
 def _same_pads(x: Map, kernel: int, stride: int) -> list[int]:
-    """TensorFlow's ``same`` padding of ``x``: top, left, bottom, right; the end gets the odd pixel."""
-    totals = [max((math.ceil(size / stride) - 1) * stride + kernel - size, 0) for size in (x.height, x.width)]
-    return [total // 2 for total in totals] + [total - total // 2 for total in totals]
+    """TensorFlow's ``same`` padding of ``x``: top, left, bottom, right."""
+    (top, bottom), (left, right) = (same_padding(size, kernel, stride) for size in (x.height, x.width))
+    return [top, left, bottom, right]
 
 
 def _windowed(x: Map, name: str, kernel: int, stride: int, pads: Sequence[int], *, channels: int | None = None) -> Map:
