@@ -121,9 +121,11 @@ def named(steps: Iterable[DrawnStep], prefix: str = "") -> list[tuple[str, tuple
 
 
 def named_in_block(block: BlockWiring) -> list[tuple[str, tuple[int, ...]]]:
+    """Layers in the order of their calls: those of the join run when branch and skip have ended."""
     ((stage, position),) = block.places
-    paths = (block.preact, block.branch, block.skip, block.gate, block.after_add)
-    return named(itertools.chain(*paths), f"layer{stage}.{position - 1}.")
+    before = itertools.chain(block.preact, block.branch, block.skip, block.gate)
+    in_order = [*sorted(before, key=lambda step: step.name.startswith("joiner.")), *block.after_add]
+    return named(in_order, f"layer{stage}.{position - 1}.")
 
 
 def steps_of(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:
@@ -174,7 +176,7 @@ def reads_whole_map(spec: ResNetSpec) -> bool:
 
 @every_structure
 def test_a_pixel_sees_what_changes_it(spec: ResNetSpec) -> None:
-    """All weights positive, the image dark but for a column: what is seen moves the output, its neighbour does not."""
+    """All weights positive, the image even but for a column: what is seen moves the output, its neighbour does not."""
     size = 97
     spec = replace(spec, num_classes=None, pooling="none")
     network = ResNet(spec).double().eval()
@@ -183,15 +185,15 @@ def test_a_pixel_sees_what_changes_it(spec: ResNetSpec) -> None:
         assert 1 < window.size_px < size
         return
     for name, parameter in network.named_parameters():
-        parameter.data.fill_(0.0 if name.endswith("bias") else 0.1)
+        parameter.data.fill_(0.0 if name.endswith("bias") else 0.1 if parameter.ndim > 1 else 1.0)
     middle = window.map_px // 2
     low, high = (middle * window.jump + end for end in (window.low, window.high))
-    images = torch.zeros(5, spec.in_channels, 17, size, dtype=torch.float64)
+    images = torch.full((5, spec.in_channels, 17, size), 1e-6, dtype=torch.float64)
     for image, column in zip(images[1:], (low - 1, low, high, high + 1), strict=True):
-        image[:, :, column] = 100.0
+        image[:, :, column] = 1e-4
     with torch.no_grad():
-        dark, *moved = network(images)[:, :, :, middle]
-    assert [not torch.equal(dark, other) for other in moved] == [False, True, True, False]
+        even, *moved = network(images)[:, :, :, middle]
+    assert [not torch.equal(even, other) for other in moved] == [False, True, True, False]
 
 
 @every_structure

@@ -200,7 +200,7 @@ def test_the_stride_of_a_stage_is_in_the_named_block(where: str, strides: list[i
     )
     network = ResNet(spec).eval()
     for stage in (network.layer1, network.layer2):
-        assert [block.stride for block in stage] == strides
+        assert [block.plan.place.stride for block in stage] == strides
         assert [block.downsample is not None for block in stage] == (
             [True, False, False] if where == "first" else [True, False, True]
         )
@@ -213,7 +213,7 @@ def test_the_first_block_may_differ() -> None:
     first = replace(BASIC_PREACT, projection=CONV_BN, project="always")
     network = ResNet(replace(SMALL, block=BASIC_PREACT, first_block=first))
     blocks = [*network.layer1, *network.layer2]
-    assert [block.block for block in blocks] == [first, BASIC_PREACT, BASIC_PREACT]
+    assert [block.plan.place.block for block in blocks] == [first, BASIC_PREACT, BASIC_PREACT]
     assert network(torch.randn(2, 3, 8, 8)).shape == (2, 5)
 
 

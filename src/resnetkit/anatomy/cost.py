@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import assert_never
 
 from resnetkit.models.block_plan import walk_block
@@ -79,14 +80,22 @@ def count_part(part: Part, x: Map) -> tuple[Map, Cost]:
 
     def run(steps: Steps, x: Map, _gate: Map | None) -> Map:
         nonlocal total
-        for step in steps:
-            total += cost_of(step.layer, x)
-            x = apply(step.layer, x)
+        x, cost = _count_steps(steps, x)
+        total += cost
         return x
 
     x = run(part.steps, x, None)
     for block in part.blocks:
         x = walk_block(block, x, run, add=lambda branch, skip: branch)
+    return x, total
+
+
+@cache
+def _count_steps(steps: Steps, x: Map) -> tuple[Map, Cost]:
+    total = Cost()
+    for step in steps:
+        total += cost_of(step.layer, x)
+        x = apply(step.layer, x)
     return x, total
 
 
@@ -110,11 +119,7 @@ def cost_of(layer: Layer, x: Map) -> Cost:
         case Normalize():
             return Cost(2 * layer.channels)
         case Attend():
-            total = Cost()
-            for step in layer.steps:
-                total += cost_of(step.layer, x)
-                x = apply(step.layer, x)
-            return total
+            return _count_steps(layer.steps, x)[1]
         case Relu() | Sigmoid() | Scale() | TimesGate() | Dropout() | DropBranch():
             return Cost()
         case MaxPool() | MeanPool() | GlobalPool() | Blur() | Subsample() | PadZeros() | PadSame() | PadChannels():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import assert_never
 
 from torch import Tensor, nn
@@ -64,19 +65,19 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, plan: BlockPlan) -> None:
         super().__init__()
-        self.plan, place = plan, plan.place
-        self.block, self.out_channels = place.block, place.out_channels
+        self.plan = plan
         self.preact, self.branch, self.after_add = (
             tuple(step.name for step in path) for path in (plan.preact, plan.branch, plan.after_add)
         )
         self.reads = plan.skip_reads
+        place, block = plan.place, plan.place.block
         layers = {step.name: step.layer for step in plan.preact + plan.branch + plan.after_add}
-        stream = [name for path in self.block.order.layer_names(len(self.block.kernel_sizes)) for name in path]
-        # What variants add to the stream is registered behind it: optimizers number parameters in this order.
+        stream = itertools.chain(*block.order.layer_names(len(block.kernel_sizes)))
+        # What variants add to the branch is registered behind the stream: optimizers count parameters in this order.
         for name in dict.fromkeys([*stream, *layers]):
             self.add_module(name, build(layers[name]))
         self.downsample = build_child("downsample", plan.skip) if plan.skip else None
-        self.joiner = Joiner(self.block.join, place.in_channels, place.out_channels, place.stride)
+        self.joiner = Joiner(block.join, place.in_channels, place.out_channels, place.stride)
 
     def _run(self, names: tuple[str, ...], x: Tensor) -> Tensor:
         for name in names:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import assert_never
 
-from resnetkit.errors import require
+from resnetkit.errors import Code, ResnetkitError
 from resnetkit.models.steps import (
     Attend,
     Blur,
@@ -106,11 +106,12 @@ def apply(layer: Layer, x: Map) -> Map:
         ResnetkitError: where not a single window fits into the map.
     """
     size_px = slide_of(layer, x.size_px).count(x.size_px)
-    require(size_px >= 1, f"a map of {x.size_px}×{x.size_px} pixels is too small for what comes next: {layer}")
+    if size_px < 1:
+        raise ResnetkitError(Code.USAGE, f"a map of {x.size_px}×{x.size_px} pixels is too small for {layer}")
     match layer:
         case Conv() | Linear():
             return Map(layer.out_channels, size_px)
         case PadChannels():
             return Map(x.channels + layer.extra, size_px)
         case _:
-            return replace(x, size_px=size_px)
+            return x if size_px == x.size_px else Map(x.channels, size_px)
