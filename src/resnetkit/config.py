@@ -217,7 +217,7 @@ def _parse(raw: Any) -> Any:
 
 
 def _is_text(cls: Any, tree: Any, path: str, raw: Any) -> bool:
-    """Whether what reads as a JSON number or truth value is meant for a field that takes text and no such value."""
+    """Tell whether what reads as a JSON number or truth value is meant for a field that takes text alone."""
     if not isinstance(_parse(raw), bool | int | float):
         return False
     schema = _adapter(cls).json_schema()

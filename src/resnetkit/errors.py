@@ -69,7 +69,7 @@ def require(condition: bool, what: str, *, why: str = "", fix: str = "", code: C
 
 
 def first_line(error: BaseException) -> str:
-    """What another project's error says, without its pages of detail; its kind where it says nothing.
+    """Words of another project's error, without its pages of detail; its kind where it says nothing.
 
     >>> first_line(RuntimeError("out of memory\\ntried to allocate")), first_line(AssertionError())
     ('out of memory', 'AssertionError')

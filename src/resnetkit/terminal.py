@@ -63,7 +63,7 @@ _live_line_open = False
 
 
 def is_live() -> bool:
-    """Whether a line on stderr can be written over."""
+    """Tell whether a line on stderr can be written over."""
     return sys.stderr.isatty()
 
 

@@ -16,7 +16,7 @@ Probabilities = npt.NDArray[np.float32]
 
 @frozen
 class Decision:
-    """How logits become an answer; part of every classifier.
+    """Way from logits to an answer; part of every classifier.
 
     Attributes:
         temperature: what logits are divided by (Guo et al. 2017, arXiv:1706.04599); above 1 all answers are less sure,

@@ -25,7 +25,7 @@ BEST_FILE_NAME = "best_so_far.safetensors"  # of a run that has not finished
 
 @dataclass(frozen=True)
 class Description:
-    """What a classifier file says besides its weights.
+    """Description that a classifier file gives besides its weights.
 
     Attributes:
         file: which one; two that say the same are equal.
@@ -94,7 +94,7 @@ def _has_diverged(run: Path) -> bool:
 
 
 def find_description(file: Path) -> Description | None:
-    """What a file says about itself if it is a classifier of ours, as far as its head tells; None where it is none.
+    """Read what a file says of itself if it is a classifier of ours, as far as its head tells; None where it is none.
 
     Raises:
         ResnetkitError: for a classifier that is damaged.
@@ -107,7 +107,7 @@ def find_description(file: Path) -> Description | None:
 
 
 def read_description(file: Path) -> Description:
-    """What a classifier file says about itself; its weights are not read.
+    """Read what a classifier file says about itself; its weights are not read.
 
     Raises:
         ResnetkitError: for a file that is damaged or of another kind.

@@ -42,7 +42,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Subject:
-    """What a text names, as far as it goes: a name has a network alone, a weight file tensors alone, a run all.
+    """Thing that a text names, as far as it goes: a name has a network alone, a weight file tensors alone, a run all.
 
     Attributes:
         choices: what was chosen of a weight file's content, or left aside.

@@ -30,7 +30,7 @@ class ValueDifference:
 
 @dataclass(frozen=True)
 class Distance:
-    """How far the tensors of one part of a network are apart.
+    """Distance between the tensors of one part of two networks.
 
     Attributes:
         num_tensors, num_equal: tensors compared, and those equal in every number.
@@ -57,14 +57,14 @@ class TensorComparison:
 
     @property
     def is_telling(self) -> bool:
-        """Whether most tensors are compared; networks of another build share a stem at most."""
+        """Tell whether most tensors are compared; networks of another build share a stem at most."""
         compared = sum(distance.num_tensors for distance in self.distances)
         return compared > len(self.other_shape) + max(len(self.only_a), len(self.only_b))
 
 
 @dataclass(frozen=True)
 class ClassifierComparison:
-    """What decides an answer beside the weights.
+    """Settings that decide an answer beside the weights.
 
     Attributes:
         only_a, only_b: class names that one side alone has.
@@ -149,7 +149,7 @@ def part_of(name: str) -> str:
 
 
 def compare_scores(a: Accuracy, b: Accuracy, *, same_images: bool) -> ScoreComparison:
-    """Whether two top-1 accuracies differ by more than chance.
+    """Tell whether two top-1 accuracies differ by more than chance.
 
     >>> compare_scores(Accuracy.of(940, 1000), Accuracy.of(950, 1000), same_images=True).verdict
     'no significant difference: 1.00 points, p = 0.33'

@@ -1,4 +1,4 @@
-"""What a classifier answered, image by image: all that scores are computed from, and whatever else is asked later."""
+"""Answers of a classifier, image by image: all that scores are computed from, and whatever else is asked later."""
 
 from __future__ import annotations
 

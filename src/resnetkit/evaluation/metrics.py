@@ -1,4 +1,4 @@
-"""How good a classifier is, from its probabilities (N, K) and the true labels (N,): numpy only.
+"""Scores of a classifier, from its probabilities (N, K) and the true labels (N,): numpy only.
 
 Every share of images comes with the number of images and a 95 % interval, and what is undefined is None, never 0.
 """
@@ -50,7 +50,7 @@ class Accuracy:
 
 @frozen
 class ClassScore:
-    """How well one class is found.
+    """Scores of one class.
 
     Attributes:
         num_images: images that truly are of this class.

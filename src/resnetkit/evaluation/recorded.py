@@ -64,7 +64,7 @@ def as_recorded(loaded: LoadedData, seen: SeenImages, split: str) -> LoadedData:
 
 
 def holds_all(loaded: LoadedData, seen: SeenImages) -> bool:
-    """Whether some data hold all images of a training, which held some back for its test."""
+    """Tell whether some data hold all images of a training, which held some back for its test."""
     return bool(seen.test) and bool(np.isin(np.concatenate(_recorded(seen)), _digests(loaded)).all())
 
 

@@ -48,12 +48,12 @@ class Evaluation:
 
     @property
     def num_images(self) -> int:
-        """How many images were answered for."""
+        """Number of images that were answered for."""
         return sum(map(len, self.answers))
 
     @property
     def num_trained_on(self) -> int:
-        """How many of the images the weights were trained on."""
+        """Number of the images that the weights were trained on."""
         return 0 if self.trained_on is None else self.trained_on.top1.num_images
 
 

@@ -36,7 +36,7 @@ class Folder:
 
     @cached_property
     def num_images(self) -> int:
-        """How many images are in and below it."""
+        """Number of images in and below it."""
         return len(self.images) + sum(folder.num_images for folder in self.folders)
 
     @cached_property
@@ -55,7 +55,7 @@ class Folder:
         return sorted(path for folder in self.walk() for path in folder.images)
 
     def all_left_out(self) -> LeftOut:
-        """What is not read in and below it."""
+        """Files in and below it that are not read."""
         total = LeftOut()
         for folder in self.walk():
             total.add_all(folder.left_out)
@@ -115,7 +115,7 @@ def _read(place: str, folder: Folder, above: frozenset[tuple[int, int]]) -> Fold
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:
-    """What is in a folder."""
+    """List what is in a folder."""
     try:
         with os.scandir(folder) as entries:
             return list(entries)
@@ -126,7 +126,7 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
-    """Whether an entry is a folder or a link to one. Listing a folder told so already: no file is asked again."""
+    """Tell whether an entry is a folder or a link to one. Listing a folder told so already: no file is asked again."""
     try:
         return entry.is_dir()
     except OSError:  # a link to itself

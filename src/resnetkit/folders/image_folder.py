@@ -33,7 +33,7 @@ class Listing:
 
 @dataclass(frozen=True)
 class ImageFolder:
-    """What a scan found.
+    """Findings of a scan.
 
     Attributes:
         splits: those of ``train``, ``val`` and ``test`` that exist, or only ``all`` for classes without a split.

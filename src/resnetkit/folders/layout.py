@@ -1,4 +1,4 @@
-"""Which folders hold the classes of which split: read where it is plain, refused with the way to say it where not.
+"""Find the folders that hold each split's classes: read where it is plain, refused with the way to say it where not.
 
 A folder's name alone decides nothing. It is read together with what it holds: a *divided* folder holds folders of
 images, a flat one holds images.
@@ -20,7 +20,7 @@ from resnetkit.folders.split_words import PLAIN, read_name, says_nothing, split_
 
 @dataclass(frozen=True)
 class Reading:
-    """What a layout says.
+    """Splits and classes that a layout tells of.
 
     Attributes:
         places: by split (or only ``all``), the folders that hold its class folders, relative to the root; the part
@@ -164,7 +164,7 @@ def read_layout(tree: Folder, root: Path, layout: str, known: Sequence[str] = ()
 
 
 def is_divided(folder: Folder) -> bool:
-    """Whether most of a folder's images lie in folders of it."""
+    """Tell whether most of a folder's images lie in folders of it."""
     return 2 * len(folder.images) < folder.num_images
 
 

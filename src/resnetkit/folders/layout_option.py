@@ -1,4 +1,4 @@
-"""How the layout of an image folder is told: ``auto``, ``classes``, ``splits``, or folders by name."""
+"""Ways to tell the layout of an image folder: ``auto``, ``classes``, ``splits``, or folders by name."""
 
 from __future__ import annotations
 

@@ -189,7 +189,7 @@ class Refusals:
 
 
 def classes_in_file_names(names: Sequence[str]) -> list[str]:
-    """What files are named after, as in ``cat.0.jpg`` and ``dog_12.png``; nothing where that tells no classes apart.
+    """Names that files are called after, as in ``cat.0.jpg`` or ``dog_12.png``; none where they tell no classes.
 
     >>> classes_in_file_names(["cat.0.jpg", "cat.1.jpg", "dog_12.png"])
     ['cat', 'dog']
@@ -211,7 +211,7 @@ def sorting_command(folder: Path, classes: Sequence[str]) -> str:
 
 
 def split_marks(names: Sequence[str]) -> dict[str, str]:
-    """What all of some names say of splits; nothing if one of them says nothing."""
+    """Words on splits that all of some names say; nothing if one of them says nothing."""
     found = {name: meaning for name, meaning in split_names(names).items() if meaning in ("train", "val", "test")}
     return found if len(found) == len(names) else {}
 

@@ -22,7 +22,7 @@ def one_form(name: str) -> str:
 
 
 def alike(name: str) -> str:
-    """What is left of a name without letter case, spaces and invisible signs; alike names are easily taken for one.
+    """Strip a name of letter case, spaces and invisible signs; names that are alike then are easily taken for one.
 
     >>> alike("Cat ") == alike("cat"), alike("ice\\u00a0cream") == alike("Ice cream")
     (True, True)

@@ -40,7 +40,7 @@ FILLERS = (
 
 @dataclass(frozen=True)
 class Name:
-    """How a folder's name is read.
+    """Reading of a folder's name.
 
     Attributes:
         meaning: which part of a data set it names, if any.
@@ -75,7 +75,7 @@ def split_names(names: Iterable[str]) -> dict[str, str]:
 
 
 def says_nothing(name: str) -> bool:
-    """Whether a folder's name says no more than that it holds data: ``images``, ``dataset_2``, ``train_test_split``."""
+    """Tell whether a folder's name says only that it holds data: ``images``, ``dataset_2``, ``train_test_split``."""
     read, words = read_name(name), _words(name)
     is_number = all(word.isdigit() for word in words)
     return not read.rest and read.meaning in (None, "train", "val", "test") and not is_number
@@ -120,7 +120,7 @@ _FILLERS = frozenset(map(_plain, FILLERS.split()))
 
 
 def _meaning(word: str) -> str | None:
-    """What a word names: itself, or what is left of a compound such as ``trainset`` or ``testdaten``."""
+    """Find what a word names: itself, or what is left of a compound such as ``trainset`` or ``testdaten``."""
     if word in _MEANING_OF:
         return _MEANING_OF[word]
     for cut in range(2, len(word) - 1) if word.isascii() else range(1, len(word)):

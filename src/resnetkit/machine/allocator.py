@@ -1,4 +1,4 @@
-"""How this process asks the system for memory."""
+"""Set up how this process asks the system for memory."""
 
 from __future__ import annotations
 

@@ -38,14 +38,14 @@ def find_device(name: str = "auto") -> torch.device:
 
 
 def compute_convs_in(precision: str) -> None:
-    """What CUDA convs of float32 are computed in: ``ieee`` or ``tf32``."""
+    """Choose what CUDA convs of float32 are computed in: ``ieee`` or ``tf32``."""
     # The older switch too, and first: torch refuses to read it where the two disagree.
     torch.backends.cudnn.allow_tf32 = precision == "tf32"
     torch.backends.cudnn.conv.fp32_precision = precision  # type: ignore[attr-defined]
 
 
 class _ConvPrecision:
-    """What CUDA convs of float32 are computed in, held at float32 while anybody asks for it, in any thread."""
+    """Format that CUDA convs of float32 are computed in, held at float32 while anybody asks for it, in any thread."""
 
     def __init__(self) -> None:
         self._lock, self._holders, self._before = threading.Lock(), 0, ""
@@ -73,7 +73,7 @@ def exact_float32(device: torch.device) -> AbstractContextManager[None]:
 
 
 def default_generator(device: torch.device) -> torch.Generator:
-    """What layers draw from on the device; ``torch.manual_seed`` seeds every device's, and takes its time."""
+    """Generator that layers draw from on the device; ``torch.manual_seed`` seeds every device's, and takes its time."""
     if device.type == "cuda":
         torch.cuda.init()  # type: ignore[no-untyped-call]
         return torch.cuda.default_generators[device.index]
@@ -81,7 +81,7 @@ def default_generator(device: torch.device) -> torch.Generator:
 
 
 def multiplies_bf16(device: torch.device) -> bool:
-    """Whether the device has units for bfloat16, which make it faster than float32."""
+    """Tell whether the device has units for bfloat16, which make it faster than float32."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return multiplies_bf16_fast()
@@ -94,7 +94,7 @@ def free_on_gpu(device: torch.device) -> int:
 
 
 def device_name(device: torch.device) -> str:
-    """What a GPU calls itself; ``cpu`` for the processor."""
+    """Name that a GPU gives itself; ``cpu`` for the processor."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 

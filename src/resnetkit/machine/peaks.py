@@ -1,4 +1,4 @@
-"""What the machine at hand can do at best, how busy it is, and the memory a piece of work takes."""
+"""Peaks of the machine at hand: what it can do at best, how busy it is, and the memory a piece of work takes."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def synchronize(device: torch.device) -> None:
 
 
 def load_average() -> float:
-    """How many processes wanted a core in the last minute, on average; 0 where the system does not tell."""
+    """Number of processes that wanted a core in the last minute, on average; 0 where the system does not tell."""
     try:
         return os.getloadavg()[0]
     except (AttributeError, OSError):

@@ -1,4 +1,4 @@
-"""What networks are computed in."""
+"""Formats that networks are computed in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the processor is, and what can be computed in; no torch here."""
+"""Name of the processor, and the formats that it computes in fast; no torch here."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ CPU_INFO = Path("/proc/cpuinfo")  # Linux
 
 
 def processor_name() -> str:
-    """What the processor calls itself."""
+    """Name that the processor gives itself."""
     return _cpu_info("model name") or platform.processor()
 
 
 def multiplies_bf16_fast() -> bool:
-    """Whether the processor has AMX units for bfloat16.
+    """Tell whether the processor has AMX units for bfloat16.
 
     Without them it gains nothing: a ResNet-18 image in 39 ms (torch) and 33 ms (OpenVINO) with AVX-512's instructions
     for it, in 100 and 92 ms with none, against 33 and 23 ms in float32, on one processor held to each.
@@ -23,7 +23,7 @@ def multiplies_bf16_fast() -> bool:
 
 
 def _cpu_info(key: str) -> str:
-    """What the system says about the first core under a key; empty where it says nothing."""
+    """Words of the system about the first core under a key; empty where it says nothing."""
     try:
         lines = CPU_INFO.read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -23,7 +23,7 @@ COMPILE_FROM_FLOPS = 2.5e13  # per thread: some minutes of training, of which co
 
 @dataclass(frozen=True)
 class Runtime:
-    """How this process computes.
+    """Device, precision and threads that this process computes with.
 
     Attributes:
         notes: sentences on what was decided, for the user.
@@ -39,7 +39,7 @@ class Runtime:
         return f"{self.device}, {'bf16' if self.bf16 else 'float32'}{threads}{', compiled' if self.compile else ''}"
 
     def as_dict(self) -> dict[str, Any]:
-        """What was decided, as JSON-ready values."""
+        """Decisions as JSON-ready values."""
         return {"precision": "bf16" if self.bf16 else "fp32", "compile": self.compile}
 
 
@@ -98,7 +98,7 @@ def start(
 
 
 def _why_not_compile(device: torch.device) -> str:
-    """What compiling a small function raises; empty where it works."""
+    """Text of what compiling a small function raises; empty where it works."""
     keep_compiled_code_apart()
     try:
         small = torch.compile(lambda x: x.relu() + 1, dynamic=False)

@@ -41,7 +41,7 @@ def num_physical_cores() -> int:
 
 
 def may_have_gpu() -> bool:
-    """Whether torch could find a GPU here; where this says no, asking torch itself is spared."""
+    """Tell whether torch could find a GPU here; where this says no, asking torch itself is spared."""
     if version_of("torch").endswith("+cpu"):
         return False
     try:

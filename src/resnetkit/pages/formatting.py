@@ -1,4 +1,4 @@
-"""How values are written on a report's page."""
+"""Write values as a report's page has them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which network and which recipe suit which data and which weights, and why (no torch here)."""
+"""Choose the network and the recipe that suit some data and weights, and say why (no torch here)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DataSummary:
-    """What the choice depends on.
+    """Summary of data: all that the choice depends on.
 
     Attributes:
         image_size_px: of the images as they are; in a folder of photos, typical for the shorter side.
@@ -252,7 +252,7 @@ def _choose_recipe(summary: DataSummary, start: StartingPoint | None) -> tuple[s
 
 
 def _choose_fit(summary: DataSummary, start: StartingPoint | None) -> tuple[Fit, str]:
-    """How images become squares; without a reason where nothing had to be chosen."""
+    """Way in which images become squares; without a reason where nothing had to be chosen."""
     theirs = start.preprocessing.fit if start is not None and start.preprocessing is not None else "crop"
     shapes = summary.shapes
     if theirs != "crop" or shapes is None or shapes.middle_share >= LONG_SHARE:

@@ -19,7 +19,7 @@ Switch = Literal["auto", "on", "off"]
 
 @frozen
 class RuntimeSpec:
-    """How to compute; ``auto`` is decided for the device.
+    """Settings of computing; ``auto`` is decided for the device.
 
     Attributes:
         device: ``auto`` (a CUDA GPU where there is one, else the CPU), ``cpu``, ``cuda`` or ``cuda:N``.

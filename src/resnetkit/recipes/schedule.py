@@ -14,7 +14,7 @@ SHORT_RUN_STEPS = 100
 
 
 def is_short(num_steps: int) -> bool:
-    """Whether a run of so many updates should have the statistics of its batch norms taken anew."""
+    """Tell whether a run of so many updates should have the statistics of its batch norms taken anew."""
     return num_steps < SHORT_RUN_STEPS
 
 
@@ -43,7 +43,7 @@ def learning_rate_share(schedule: Schedule, step: int, num_steps: int) -> float:
 
 
 def num_frozen_parts(fine_tuning: FineTuning, parts: Sequence[str], epoch: int) -> int:
-    """How many of the parts, from below, are held in ``epoch`` (from 0).
+    """Number of the parts, from below, that are held in ``epoch`` (from 0).
 
     >>> gradual = FineTuning(freeze="stage1", thaw_every_epochs=2)
     >>> [num_frozen_parts(gradual, ("stem", "stage1", "head"), epoch) for epoch in range(6)]
@@ -57,7 +57,7 @@ def num_frozen_parts(fine_tuning: FineTuning, parts: Sequence[str], epoch: int) 
 
 
 def rate_factors(fine_tuning: FineTuning, parts: Sequence[str]) -> dict[str, float]:
-    """What each part's learning rate is multiplied by.
+    """Factors of each part's learning rate.
 
     >>> rate_factors(FineTuning(layer_decay=0.5, head_factor=4), ("stem", "stage1", "head"))
     {'stem': 0.25, 'stage1': 0.5, 'head': 4.0}

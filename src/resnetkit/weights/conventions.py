@@ -1,4 +1,4 @@
-"""How others name the parts of a residual network, as tables."""
+"""Conventions by which others name the parts of a residual network, as tables."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Convention:
 
     @property
     def separator(self) -> str:
-        """What stands before the variable's name."""
+        """Prefix before the variable's name."""
         return "." if self.layout == "torch" else "/"
 
     @property
@@ -48,7 +48,7 @@ class Convention:
         return TORCH_VARIABLES if self.layout == "torch" else TENSORFLOW_VARIABLES
 
     def is_marked(self, modules: list[str]) -> bool:
-        """Whether the names tell this convention from its neighbours."""
+        """Tell whether the names tell this convention from its neighbours."""
         return all(any(re.search(mark, m) for m in modules) for mark in self.marks) and not (
             self.unless and any(re.search(self.unless, m) for m in modules)
         )
@@ -70,7 +70,7 @@ class _Number(str):
 
 
 def rename_module(module: str, rows: tuple[Row, ...]) -> str | None:
-    """What the first fitting row makes of a name.
+    """Translate a name by the first row that fits.
 
     >>> rename_module("conv3_block2_1_bn", KERAS_V1)
     'layer2.1.bn1'

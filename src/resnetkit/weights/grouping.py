@@ -106,7 +106,7 @@ def _networks(prefix: str, names: Names, tensors: Mapping[str, Tensor], depth: i
 
 
 def _is_network(names: Names, tensors: Mapping[str, Tensor]) -> bool:
-    """Whether some convention explains all names, and they are those of a stem and blocks."""
+    """Tell whether some convention explains all names, and they are those of a stem and blocks."""
     readings = read_names({name: tensors[whole] for name, whole in names.items()})
     return bool(readings) and all(
         any(our.startswith(part) for our in reading.names.values())

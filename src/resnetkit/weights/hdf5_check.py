@@ -13,7 +13,7 @@ import zipfile
 
 
 def is_inside(dataset) -> bool:  # type: ignore[no-untyped-def]
-    """Whether the values lie in this file: those of another must not be opened."""
+    """Tell whether the values lie in this file: those of another must not be opened."""
     return not dataset.is_virtual and not dataset.id.get_create_plist().get_external_count()
 
 

@@ -1,4 +1,4 @@
-"""Which network a file's tensors belong to, as far as their names and shapes tell."""
+"""Identify the network that a file's tensors belong to, as far as their names and shapes tell."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Identification:
-    """What a file can be.
+    """Networks that a file can hold.
 
     Attributes:
         all_candidates: every network with these tensors.
@@ -117,7 +117,7 @@ class Identification:
 
 
 def identify(tensors: Mapping[str, Tensor], evidence: Iterable[Evidence] = ()) -> Identification:
-    """What a file can be whose tensors have our names (see :func:`~resnetkit.weights.naming.to_native`).
+    """Identify the networks that a file can hold by our names for its tensors (:func:`.to_native`).
 
     >>> weights = ResNet(CATALOG["resnet20_b"].spec).state_dict()
     >>> identify(weights).decided.name
@@ -179,7 +179,7 @@ def _candidates(shapes: Shapes) -> Iterable[Candidate]:
 
 @dataclass(frozen=True)
 class _ShapeClues:
-    """What the shapes tell at once.
+    """Clues that the shapes give at once.
 
     Attributes:
         channels: of each stage's output.
@@ -236,7 +236,7 @@ def _find_clues(shapes: Shapes) -> _ShapeClues | None:
 
 
 def _has_tensors(spec: ResNetSpec, shapes: Shapes) -> bool:
-    """Whether a network has just these tensors; one block per stage is looked at before all are built."""
+    """Tell whether a network has just these tensors; one block per stage is looked at before all are built."""
     try:
         short = replace(spec, depths=(1,) * len(spec.depths), strided_block="first")
         return shapes.items() >= _shapes_of(short).items() and _shapes_of(spec) == shapes

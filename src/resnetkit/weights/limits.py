@@ -1,4 +1,4 @@
-"""What a weight file may ask for: a file is foreign, so its own claims are checked before anything is allocated."""
+"""Limits of what a weight file may ask for: it is foreign, so its claims are checked before anything is allocated."""
 
 from __future__ import annotations
 

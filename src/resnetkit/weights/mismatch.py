@@ -23,7 +23,7 @@ class Mismatch:
 
     @classmethod
     def between(cls, given: Tensors, own: Tensors) -> Mismatch:
-        """What of ``given`` does not fit ``own``. Batch counters are no weights, and old files lack them."""
+        """Compare ``given`` with ``own``: what does not fit. Batch counters are no weights, and old files lack them."""
         return cls(
             tuple(name for name in own if name not in given and not name.endswith("num_batches_tracked")),
             tuple(name for name in given if name not in own),
@@ -83,7 +83,7 @@ def _channels(mismatch: Mismatch, given: Tensors, own: Tensors) -> tuple[str, st
 
 
 def _structure(given: Tensors, own: Tensors) -> list[tuple[str, str]]:
-    """What kind of network each is, where they differ."""
+    """Describe the kind of network that each is, where they differ."""
     theirs, ours = _traits(given), _traits(own)
     differ = [(theirs[trait], ours[trait]) for trait in theirs if theirs[trait] != ours[trait]]
     return [pair for pair in differ if all(pair)]

@@ -123,7 +123,7 @@ def _rename_layer(name: str, layers: Mapping[str, str]) -> str:
 
 
 def _nearest(tensors: Mapping[str, Tensor]) -> str:
-    """Which convention knows most of the names, and what it does not know."""
+    """Find the convention that knows most of the names, and what it does not know."""
     if all(keras_order.AUTOMATIC.fullmatch(name) for name in tensors):
         return "its layers have Keras' automatic names, and do not line up as pre-activated blocks of two convs"
 

@@ -26,7 +26,7 @@ BYTES = {
 
 
 class Stand:
-    """What a name in a pickle stands for: nothing is known of it, and nothing happens to it."""
+    """Stand-in for what a name in a pickle means: nothing is known of it, and nothing happens to it."""
 
     def __init__(self, name: str = "", *_: object) -> None:
         self.name = name

@@ -1,4 +1,4 @@
-"""What ``torch.save`` wrote, read without executing anything of it."""
+"""Read what ``torch.save`` wrote, without executing anything of it."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def check_torch_archive(entries: list[zipfile.ZipInfo], file_bytes: int) -> None
 
 
 def read_torch(path: Path) -> object:
-    """What is in the file: tensors, plain values, and containers of them.
+    """Content of the file: tensors, plain values, and containers of them.
 
     Raises:
         Unreadable: for anything else; nothing in the file is run.

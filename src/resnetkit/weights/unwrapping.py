@@ -88,7 +88,7 @@ def _is_state_dict(content: object) -> bool:
 
 
 def _holds_state_dict(content: object, seen: set[tuple[int, int]], depth: int = MAX_DEPTH) -> bool:
-    """Whether a state dict is somewhere inside; ``seen`` are mappings without, by identity and depth: each is looked
+    """Tell whether a state dict is inside; ``seen`` are mappings without, by identity and depth: each is looked
     through once, however often a pickle repeats it."""
     if _is_state_dict(content):
         return True
@@ -137,7 +137,7 @@ def _plain_items(content: Mapping[Any, Any], leave: Any) -> dict[str, Any]:
 
 @dataclass
 class Budget:
-    """How many more values are copied: a pickle can repeat one list in a list a thousand times, level after level."""
+    """Number of values yet to be copied at most: a pickle can repeat a list a thousand times, level after level."""
 
     left: int
 

@@ -1,4 +1,4 @@
-"""What was read from a weight file."""
+"""Content that was read from a weight file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Kind = Literal["torch", "safetensors", "npz", "hdf5", "keras"]
 
 @dataclass(frozen=True)
 class WeightFile:
-    """What a weight file holds.
+    """Content of a weight file.
 
     Attributes:
         path: the file itself, also where a folder was given.
