@@ -153,7 +153,7 @@ def _tell_usage(error: Any) -> int:
 
 
 def _value_of(option: str) -> str:
-    """What was given with an option, where it is a plain word or number."""
+    """Value that was given with an option, where it is a plain word or number."""
     following = [*sys.argv[1:], ""]
     values = [following[i + 1] for i, word in enumerate(following) if word == option]
     values += [word.removeprefix(f"{option}=") for word in following if word.startswith(f"{option}=")]

@@ -188,14 +188,14 @@ def _data_spec(classifier: str, data: str | None, limits: Limits) -> tuple[DataS
 
 
 def _is_same(data: str, recorded: str) -> bool:
-    """Whether two names mean the same data set, or the same folder."""
+    """Tell whether two names mean the same data set, or the same folder."""
     import os
 
     return data == recorded or os.path.realpath(os.path.expanduser(data)) == os.path.realpath(recorded)
 
 
 def _print_evaluation(evaluation: Evaluation, seen: SeenImages | None) -> None:
-    """What the images are to the weights, then the scores of those that they were not trained on."""
+    """Tell what the images are to the weights, then the scores of those that they were not trained on."""
     num_images, old = evaluation.num_images, evaluation.trained_on
     if seen is None:
         say("the classifier does not say what it was trained on: these images may be among it")

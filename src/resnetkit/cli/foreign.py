@@ -1,4 +1,4 @@
-"""What options are called by other tools, and what to say here instead: a table, read where an option is unknown."""
+"""Names that options have in other tools, and what to say here instead: a table, read where an option is unknown."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ FOREIGN: tuple[tuple[str, dict[str, str]], ...] = (
 
 
 def ours(name: str, command: str, value: str = "") -> str:
-    """What does here what others call so, for a command; empty where nothing is known.
+    """Find what does here what others call so, for a command; empty where nothing is known.
 
     >>> ours("--lr", "train", "0.3"), ours("imgsz", "describe")
     ('--set optimizer.learning_rate=0.3', '--image-size 224')

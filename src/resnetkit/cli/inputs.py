@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reading:
-    """How to read third-party weights that a command names, as its options say."""
+    """Options on how to read third-party weights that a command names."""
 
     model: str | None = None
     entry: str | None = None
@@ -23,7 +23,7 @@ class Reading:
 
 
 def chosen_file(source: str, checkpoint: Literal["best"] | None) -> str:
-    """What to open: the source as it stands, or what ``--checkpoint`` chooses of a run."""
+    """Find what to open: the source as it stands, or what ``--checkpoint`` chooses of a run."""
     from resnetkit.classifier.file import find_best
 
     return source if checkpoint is None else str(find_best(source))

@@ -1,4 +1,4 @@
-"""What is told of the names of networks that a command is given."""
+"""Tell what is to be said of the names of networks that a command is given."""
 
 from __future__ import annotations
 

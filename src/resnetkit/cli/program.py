@@ -1,4 +1,4 @@
-"""How the user can call this program again."""
+"""Command by which the user can call this program again."""
 
 from __future__ import annotations
 

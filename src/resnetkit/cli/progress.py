@@ -1,4 +1,4 @@
-"""What a training run shows: one live line on a terminal, plain lines elsewhere; all on stderr."""
+"""Show a training run: one live line on a terminal, plain lines elsewhere; all on stderr."""
 
 from __future__ import annotations
 

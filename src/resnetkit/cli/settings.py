@@ -21,7 +21,7 @@ def with_limits(limits: Limits, max_pixels: int | None, max_file_bytes: int | No
 def read_settings(
     assignments: list[str] | None, options: Mapping[str, tuple[str, Any]], *, command: str = "train"
 ) -> dict[str, str]:
-    """What ``--set`` sets, as text by path.
+    """Settings of ``--set``, as text by path.
 
     Args:
         options: by option, the field that it sets too and its value; None where it is not given.

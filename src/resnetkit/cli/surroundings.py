@@ -1,4 +1,4 @@
-"""What a process needs around it before it can do anything; told as one error of ours where it is missing."""
+"""Check what a process needs around it before it can do anything; told as one error of ours where it is missing."""
 
 from __future__ import annotations
 

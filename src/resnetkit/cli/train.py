@@ -195,7 +195,7 @@ def _remark(split: str, result: Result) -> str:
 
 
 def _warnings(result: Result) -> list[str]:
-    """What the scores hide, of the split that says most."""
+    """Tell what the scores hide, of the split that says most."""
     from resnetkit.runs.folder import RunFolder
     from resnetkit.runs.result import warnings_about_recall
 

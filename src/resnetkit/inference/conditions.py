@@ -1,4 +1,4 @@
-"""What an engine is chosen under: all that its speed and its answers depend on, beside the classifier itself."""
+"""Conditions that an engine is chosen under: all that its speed and answers depend on, beside the classifier."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ class Conditions:
 
     @property
     def on_cpu(self) -> bool:
-        """Whether the processor computes."""
+        """Tell whether the processor computes."""
         return self.device == "cpu"
 
     @property
     def is_choice(self) -> bool:
-        """Whether something is to be measured or checked: torch alone in float32 is not."""
+        """Tell whether something is to be measured or checked: torch alone in float32 is not."""
         return self.precision != "fp32" or self.engines != ("torch",)
 
     def for_images(self, image_size_px: int) -> Conditions:
@@ -123,7 +123,7 @@ def _find_device(device: str) -> tuple[str, str]:
 
 
 def chunk_size(batch_size: int, image_size_px: int, num_threads: int) -> int:
-    """How many images are computed at once: a power of two, so that a choice serves nearby sizes too.
+    """Number of images that are computed at once: a power of two, so that a choice serves nearby sizes too.
 
     >>> [chunk_size(n, 224, 2) for n in (1, 3, 64)], chunk_size(256, 32, 2)
     ([1, 2, 8], 256)

@@ -78,7 +78,7 @@ def _cache_of(classifier: Classifier | Description) -> Cache:
 
 
 def _settings(conditions: Conditions, preprocessing: Preprocessing) -> dict[str, Any]:
-    """What :func:`open_kind` is told for a choice."""
+    """Arguments of :func:`open_kind` for a choice."""
     return {
         "image_shape": preprocessing.image_shape,
         "batch_size": conditions.batch_size,
@@ -204,7 +204,7 @@ def say_choice(choice: Choice, precision: Precision = "fp32") -> str:
 
 
 def _suffix(precision: Precision) -> str:
-    """What is said behind an engine's name; float32 goes without saying."""
+    """Words behind an engine's name; float32 goes without saying."""
     return "" if precision == "fp32" else f" in {precision}"
 
 

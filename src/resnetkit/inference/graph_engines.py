@@ -33,7 +33,7 @@ OPENVINO_PRECISIONS: Mapping[Precision, str] = {"fp32": "f32", "bf16": "bf16"}
 
 @dataclass(frozen=True)
 class Streams:
-    """How threads and images are divided.
+    """Division of threads and images.
 
     Attributes:
         number: pieces computed at the same time.

@@ -1,4 +1,4 @@
-"""Which engine was chosen, kept with the converted graph: beside the classifier, or in the user's cache.
+"""Keep which engine was chosen, with the converted graph: beside the classifier, or in the user's cache.
 
 A choice holds for one content of the classifier, under the same
 :class:`~resnetkit.inference.conditions.Conditions`. Whatever does not fit, or is damaged, is as if it were not there.
@@ -68,7 +68,7 @@ class Cache:
         return (*beside, user_folder() / name)
 
     def read(self, conditions: Conditions) -> Record | None:
-        """What was kept for these conditions; None for nothing, or for what is damaged."""
+        """Find what was kept for these conditions; None for nothing, or for what is damaged."""
         return next((record for folder in self.folders if (record := _read(folder, self.digest, conditions))), None)
 
     def write(self, conditions: Conditions, record: Record) -> None:

@@ -96,7 +96,7 @@ def open_compiled(classifier: Classifier, *, batch_size: int, num_threads: int, 
 
 
 def compile_options(device: torch.device) -> dict[str, Any]:
-    """What the compiler is told.
+    """Settings that the compiler is told.
 
     On a GPU every shape is known, so kernels are tried out beforehand. No CUDA graphs: they answer only in the thread
     that recorded them, and an engine may be called from any. A process that is set to deterministic algorithms, as by

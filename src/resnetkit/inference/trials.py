@@ -1,4 +1,4 @@
-"""Which engine: each is checked against the network itself, then timed in turns, and the fastest is taken."""
+"""Choose an engine: each is checked against the network itself, then timed in turns, and the fastest is taken."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ EQUALLY_FAST = 1.03  # a difference that the next measurement may turn round
 
 @frozen
 class Trial:
-    """How one engine did.
+    """Outcome of one engine's trial.
 
     Attributes:
         agreement: with the network itself on the check images; None where it gave no answer to compare.
@@ -96,7 +96,7 @@ def choose(
 
 
 def compare(engine: str, logits: Logits, expected: Logits, decision: Decision, tolerance: float) -> Trial:
-    """How an engine's logits ``(N, V, K)`` agree with those expected, by the probabilities that they make."""
+    """Measure how an engine's logits ``(N, V, K)`` agree with those expected, by the probabilities that they make."""
     if logits.shape != expected.shape:
         return Trial(engine, problem=f"gives {logits.shape} logits instead of {expected.shape}")
     agreement = measure_agreement(logits, expected, decision)
@@ -105,7 +105,7 @@ def compare(engine: str, logits: Logits, expected: Logits, decision: Decision, t
 
 
 def find_disagreement(answer: Probabilities, expected: Probabilities, tolerance: float) -> str:
-    """What is wrong with probabilities ``(N, K)``, in words; empty where nothing is.
+    """Say what is wrong with probabilities ``(N, K)``, in words; empty where nothing is.
 
     A class may turn only where two are closer than the tolerance, which for an image is never more than half of its
     highest probability.

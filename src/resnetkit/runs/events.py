@@ -1,4 +1,4 @@
-"""What a run tells while it runs; the command line prints it, trackers keep it, Python callers do what they like."""
+"""Events of a run while it runs; the command line prints them, trackers keep them, Python callers do what they like."""
 
 from __future__ import annotations
 

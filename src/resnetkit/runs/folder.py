@@ -56,12 +56,12 @@ class RunFolder:
 
     @property
     def checkpoints(self) -> Path:
-        """What resuming needs."""
+        """Folder of what resuming needs."""
         return self.path / "checkpoints"
 
     @property
     def classifier_file(self) -> Path:
-        """What is used."""
+        """File that is used."""
         return self.path / FILE_NAME
 
     @property
@@ -71,7 +71,7 @@ class RunFolder:
 
     @property
     def answers_file(self) -> Path:
-        """What the classifier answered for every image of val and test."""
+        """Answers of the classifier for every image of val and test."""
         return self.path / "answers.npz"
 
     @property
@@ -81,12 +81,12 @@ class RunFolder:
 
     @property
     def report_file(self) -> Path:
-        """What is read."""
+        """Page that is read."""
         return self.path / "report.html"
 
     @property
     def log_file(self) -> Path:
-        """What was said."""
+        """File of what was said."""
         return self.path / "log.txt"
 
     def write_record(self, record: Record) -> None:
@@ -94,7 +94,7 @@ class RunFolder:
         write_durably(self.recipe_file, (json.dumps(to_dict(record), indent=2) + "\n").encode())
 
     def read_record(self) -> Record:
-        """What recipe.json says.
+        """Record in recipe.json.
 
         Raises:
             ResnetkitError: where this is no run folder.

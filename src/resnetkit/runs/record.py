@@ -1,4 +1,4 @@
-"""What a run is: everything that was known of it when it began, which recipe.json keeps."""
+"""Record of a run: everything that was known of it when it began, which recipe.json keeps."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class DataRecord:
 
     @property
     def num_image_files(self) -> int:
-        """How many images there were, readable or not."""
+        """Number of images, readable or not."""
         return sum(self.num_images.values()) + len(self.bad_images)
 
 

@@ -34,7 +34,7 @@ PIXELATED_BELOW_PX = 80
 
 @dataclass(frozen=True)
 class Report:
-    """What the page tells about a run; any part may be empty and is then left out.
+    """Content of the page about a run; any part may be empty and is then left out.
 
     Attributes:
         command: repeats the run.

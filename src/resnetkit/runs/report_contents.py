@@ -1,4 +1,4 @@
-"""What the report of a run tells, from its record, its result and its history."""
+"""Gather what the report of a run tells, from its record, its result and its history."""
 
 from __future__ import annotations
 

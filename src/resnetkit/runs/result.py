@@ -1,4 +1,4 @@
-"""How a run ended: its scores, and what they say."""
+"""Result of a run: its scores, and what they say."""
 
 from __future__ import annotations
 
