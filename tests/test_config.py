@@ -88,7 +88,7 @@ def test_missing_fields_take_their_defaults() -> None:
         ({"name": "a", "color": "blue"}, "'color' is not valid", ""),
         ({"name": "a", "points": [1, "x"]}, "'points.1' is not valid", ""),
         ({"name": "a", "frame": {"thickness_px": 1.5}}, "'frame.thickness_px' is not valid", ""),
-        ({}, "'name' is not valid", ""),
+        ({}, "'name' is missing", ""),
         ([], "'Drawing' is not valid", ""),
     ],
 )

@@ -70,6 +70,8 @@ def from_dict(cls: type[T], data: Any, *, where: str = "") -> T:
             raise ResnetkitError(
                 Code.USAGE, f"{prefix}unknown field '{path}'", fix=_suggest(path, _paths(cls, data))
             ) from None
+        if first["type"] in ("missing", "missing_argument"):
+            raise ResnetkitError(Code.USAGE, f"{prefix}'{path}' is missing") from None
         raise ResnetkitError(
             Code.USAGE, f"{prefix}'{path or cls.__name__}' is not valid: {first['msg']}, got {first['input']!r}"
         ) from None

@@ -16,7 +16,8 @@ from safetensors.torch import load_file, save_file
 
 from resnetkit.classifier.classifier import Classifier, load_classifier
 from resnetkit.classifier.decision import Decision
-from resnetkit.classifier.file import FILE_NAME, FORMAT, find_classifier, read_description
+from resnetkit.classifier.description import FORMAT
+from resnetkit.classifier.file import FILE_NAME, find_classifier, read_description
 from resnetkit.classifier.prediction import Predictor
 from resnetkit.config import to_dict
 from resnetkit.data.seen import SeenImages, pack_digests
@@ -85,7 +86,7 @@ def test_its_decision_travels_with_it_where_it_is_not_the_usual_one(tmp_path: Pa
     assert "decision" not in json.loads(_metadata(tmp_path / "usual.safetensors"))
 
 
-@pytest.mark.parametrize("seen", [None, 7, {"train": 3}, {"trained": ""}, {"is_complete": "?"}])
+@pytest.mark.parametrize("seen", [7, {"train": 3}, {"trained": ""}, {"is_complete": "?"}])
 def test_a_damaged_list_of_images_is_refused(tmp_path: Path, seen: object) -> None:
     path = tmp_path / "damaged.safetensors"
     make(seen=SeenImages()).save(path)
@@ -190,10 +191,13 @@ def test_a_file_from_before_images_were_fitted_is_read_as_cropping(tmp_path: Pat
 FOREIGN = {
     "another format": ({"format": "resnetkit classifier 9"}, "this version reads"),
     "no network": ({"model": None}, "is damaged"),
-    "no class names": ({"class_names": None}, "is damaged"),
-    "class names of another kind": ({"class_names": 3}, "is damaged"),
+    "no class names": ({"class_names": None}, "'class_names' is missing"),
+    "class names of another kind": ({"class_names": 3}, "is not valid"),
     "too few class names": ({"class_names": ["a", "b"]}, "3 classes, 2 names"),
-    "a network of unknown fields": ({"model": {"block": {}, "depths": [1], "blocks": 3}}, "unknown field 'blocks'"),
+    "a network of unknown fields": (
+        {"model": {"block": {}, "depths": [1], "blocks": 3}},
+        "unknown field 'model.blocks'",
+    ),
     "a network that cannot be": ({"model": {"block": {}, "depths": []}}, "depths, widths and strides"),
     "a network for other weights": ({"model": {"block": {}, "depths": [1, 1, 1, 1]}}, "do not fit"),
     "preprocessing for other channels": (
@@ -203,7 +207,7 @@ FOREIGN = {
     "preprocessing of another kind": ({"preprocessing": "none"}, "is not valid"),
     "limits of another kind": ({"limits": {"max_pixels": "many"}}, "is not valid"),
     "no limits at all": ({"limits": {"max_pixels": 0}}, "is not valid"),
-    "provenance of another kind": ({"provenance": 3}, "is damaged"),
+    "provenance of another kind": ({"provenance": 3}, "is not valid"),
 }
 
 

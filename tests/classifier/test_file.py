@@ -24,7 +24,7 @@ def test_the_head_says_what_the_classifier_is(file: Path) -> None:
     description = read_description(file)
     assert description.class_names == ("a", "b")
     assert description.preprocessing == Preprocessing(8, 8)
-    assert (description.spec.depths, description.provenance) == ((1,), {"data": "x"})
+    assert (description.model.depths, description.provenance) == ((1,), {"data": "x"})
 
 
 def test_files_of_ours_are_told_from_others(file: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -213,7 +214,7 @@ def test_a_head_for_other_classes_is_refused_before_any_image_is_decoded(
 ) -> None:
     classifier = load_classifier(pretrained)
     classifier.network.reset_head(4)
-    classifier.class_names = ("a", "b", "c", "d")
+    classifier = replace(classifier, class_names=("a", "b", "c", "d"))
     file = tmp_path / "four.safetensors"
     if kind == "classifier":
         classifier.save(file)
@@ -230,8 +231,7 @@ def test_a_head_for_other_classes_is_refused_before_any_image_is_decoded(
 
 @pytest.mark.usefixtures("never_decoded")
 def test_a_head_for_as_many_classes_of_other_names_is_refused(tmp_path: Path, pretrained: Path) -> None:
-    classifier = load_classifier(pretrained)
-    classifier.class_names = tuple(f"sign {i}" for i in range(10))
+    classifier = replace(load_classifier(pretrained), class_names=tuple(f"sign {i}" for i in range(10)))
     classifier.save(tmp_path / "signs.safetensors")
     settings = {"fine_tuning.weights": str(tmp_path / "signs.safetensors")}
     with pytest.raises(ResnetkitError, match="do not fit the data") as caught:

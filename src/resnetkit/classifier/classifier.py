@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from resnetkit.classifier.decision import Decision
-from resnetkit.classifier.file import FORMAT, Description, find_classifier, invalid, read_description, unreadable
-from resnetkit.config import to_dict
+from resnetkit.classifier.description import Description, to_text
+from resnetkit.classifier.file import find_classifier, invalid, read_description, unreadable
 from resnetkit.data.seen import SeenImages
 from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.files import write_durably
@@ -60,24 +59,23 @@ class Classifier:
         """Where the network computes."""
         return next(self.network.parameters()).device
 
+    def _description(self) -> Description:
+        return Description(
+            self.network.spec,
+            self.preprocessing,
+            self.class_names,
+            self.provenance,
+            self.limits,
+            self.decision,
+            self.seen,
+        )
+
     def to_bytes(self) -> bytes:
         """The content of the classifier's file; the same classifier always gives the same bytes."""
-        description: dict[str, Any] = {
-            "format": FORMAT,
-            "model": to_dict(self.network.spec),
-            "preprocessing": to_dict(self.preprocessing),
-            "class_names": list(self.class_names),
-            "provenance": self.provenance,
-            "limits": to_dict(self.limits),
-        }
-        if self.seen is not None:
-            description["seen"] = to_dict(self.seen)
-        if self.decision != Decision():
-            description["decision"] = to_dict(self.decision)
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.network.state_dict().items()}
-        # One metadata key only: the format does not keep the order of several. In ASCII, because a class has the name
-        # of a folder, which need not be UTF-8.
-        return save(tensors, metadata={"resnetkit": json.dumps(description)})
+        # One metadata key only: the format does not keep the order of several. And no tensors beside the network's own:
+        # others load it strictly.
+        return save(tensors, metadata={"resnetkit": to_text(self._description())})
 
     def save(self, path: str | Path) -> None:
         """Write the classifier durably."""
@@ -99,8 +97,8 @@ def load_classifier(source: str | Path | Description, *, device: str | torch.dev
         raise unreadable(file, error) from None
     try:
         with torch.device("meta"):  # that all shapes are those of the file is known before anything is allocated
-            load_weights(ResNet(description.spec), tensors, source=str(file), only_check=True)
-        network = ResNet(description.spec)
+            load_weights(ResNet(description.model), tensors, source=str(file), only_check=True)
+        network = ResNet(description.model)
         load_weights(network, tensors, source=str(file))
         classifier = Classifier(
             network,

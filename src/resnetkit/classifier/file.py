@@ -2,44 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from safetensors import SafetensorError, safe_open
 
-from resnetkit.classifier.decision import Decision
-from resnetkit.config import from_dict
-from resnetkit.data.seen import SeenImages
+from resnetkit.classifier.description import Description, from_sections, parse
 from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.foreign_json import check_safetensors_head
-from resnetkit.images.spec import Limits, Preprocessing
-from resnetkit.models.spec import ResNetSpec
 
-FORMAT = "resnetkit classifier 2"
 LEAST_SIDE = 1_024  # smaller numbers are never refused: a small network has few tensors, and kernels beside channels
 FILE_NAME = "classifier.safetensors"
 BEST_FILE_NAME = "best_so_far.safetensors"  # of a run that has not finished
-
-
-@dataclass(frozen=True)
-class Description:
-    """Description that a classifier file gives besides its weights.
-
-    Attributes:
-        file: which one; two that say the same are equal.
-        seen: the images that the weights have met; None where that is not known.
-    """
-
-    file: Path = field(compare=False)
-    spec: ResNetSpec
-    preprocessing: Preprocessing
-    class_names: tuple[str, ...]
-    provenance: dict[str, Any]
-    limits: Limits
-    seen: SeenImages | None = None
-    decision: Decision = field(default_factory=Decision)
 
 
 def find_classifier(path: str | Path) -> Path:
@@ -94,16 +68,16 @@ def _has_diverged(run: Path) -> bool:
 
 
 def find_description(file: Path) -> Description | None:
-    """Read what a file says of itself if it is a classifier of ours, as far as its head tells; None where it is none.
+    """Read what a file says of itself if it is a classifier of ours, by its head alone; None where it is none.
 
     Raises:
-        ResnetkitError: for a classifier that is damaged.
+        ResnetkitError: for one of ours whose description does not hold.
     """
     try:
         head = _read_head(file)
     except (SafetensorError, OSError, ValueError):
         return None
-    return None if head.text is None else _describe(file, head.text, head.shapes)
+    return None if head is None else _describe(file, head)
 
 
 def read_description(file: Path) -> Description:
@@ -116,58 +90,43 @@ def read_description(file: Path) -> Description:
         head = _read_head(file)
     except (SafetensorError, OSError, ValueError) as error:
         raise unreadable(file, error) from None
-    if head.text is None:
+    if head is None:
         raise ResnetkitError(
             Code.WEIGHTS,
             f"{file} holds weights, but no network, preprocessing and class names",
             fix="give the classifier.safetensors of a run",
         )
-    return _describe(file, head.text, head.shapes)
+    return _describe(file, head)
 
 
 class _Head(NamedTuple):
-    """The head of a safetensors file: our text in it, None where there is none, and its tensors' shapes."""
+    """The description's text, and the shapes of the tensors."""
 
-    text: str | None
+    text: str
     shapes: list[list[int]]
 
 
-def _read_head(file: Path) -> _Head:
+def _read_head(file: Path) -> _Head | None:
+    """The head of a classifier file; None for another safetensors file."""
     check_safetensors_head(file)
     # Opened for numpy, so that reading the head loads no torch.
     with safe_open(file, framework="np") as opened:
         text = (opened.metadata() or {}).get("resnetkit")
-        names = () if text is None else opened.keys()
-        return _Head(text, [opened.get_slice(name).get_shape() for name in names])
+        return None if text is None else _Head(text, [opened.get_slice(n).get_shape() for n in opened.keys()])  # noqa: SIM118
 
 
-def _describe(file: Path, text: str, shapes: list[list[int]]) -> Description:
+def _describe(file: Path, head: _Head) -> Description:
     try:
-        description = json.loads(text)
-        require(
-            description.get("format") == FORMAT,
-            f"{file} has the format '{description.get('format')}', this version reads '{FORMAT}'",
-            fix="use the version of resnetkit that wrote it, or train again",
-            code=Code.WEIGHTS,
-        )
-        _check_claims(shapes, description["model"])
-        return Description(
-            file=file,
-            spec=from_dict(ResNetSpec, description["model"], where=str(file)),
-            preprocessing=from_dict(Preprocessing, description["preprocessing"], where=str(file)),
-            class_names=tuple(str(name) for name in description["class_names"]),
-            provenance=dict(description["provenance"]),
-            limits=from_dict(Limits, description.get("limits", {}), where=str(file)),
-            seen=from_dict(SeenImages, description["seen"], where=str(file)) if "seen" in description else None,
-            decision=from_dict(Decision, description.get("decision", {}), where=str(file)),
-        )
+        sections = parse(head.text, str(file))
+        _check_claims(sections["model"], head.shapes)
+        return from_sections(sections, file)
     except ResnetkitError as error:
         raise error if error.code is Code.WEIGHTS else invalid(file, error) from None
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise ResnetkitError(Code.WEIGHTS, f"the description in {file} is damaged", why=repr(error)) from None
 
 
-def _check_claims(shapes: list[list[int]], model: object) -> None:
+def _check_claims(model: object, shapes: list[list[int]]) -> None:
     """Refuse a network that is larger than the file's own tensors, before anything of it is made.
 
     Raises:

@@ -29,7 +29,7 @@ from resnetkit.images.types import UInt8Images
 
 if TYPE_CHECKING:
     from resnetkit.classifier.classifier import Classifier
-    from resnetkit.classifier.file import Description
+    from resnetkit.classifier.description import Description
 
 BATCH_SIZE = 64
 # How many batches are decoded while one is computed; two keep the engine fed where files differ in size.

@@ -38,7 +38,7 @@ def convert(
       resnetkit convert hf://timm/resnetv2_50.a1h_in1k weights.pth --to timm
     """
     from resnetkit.classifier.classifier import load_classifier
-    from resnetkit.classifier.file import Description
+    from resnetkit.classifier.description import Description
     from resnetkit.errors import require
     from resnetkit.sources.weights import open_network
     from resnetkit.weights.saving import save_weights

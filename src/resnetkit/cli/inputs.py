@@ -9,7 +9,7 @@ from resnetkit.terminal import warn
 
 if TYPE_CHECKING:
     from resnetkit.classifier.classifier import Classifier
-    from resnetkit.classifier.file import Description
+    from resnetkit.classifier.description import Description
 
 
 @dataclass(frozen=True)

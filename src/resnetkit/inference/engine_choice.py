@@ -9,8 +9,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from resnetkit.classifier.description import Description
 from resnetkit.classifier.engine import Engine
-from resnetkit.classifier.file import Description
 from resnetkit.errors import Code, ResnetkitError, summarize
 from resnetkit.images.spec import Preprocessing
 from resnetkit.inference import engines

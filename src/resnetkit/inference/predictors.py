@@ -17,7 +17,7 @@ from resnetkit.sources.described import open_described
 
 if TYPE_CHECKING:
     from resnetkit.classifier.classifier import Classifier
-    from resnetkit.classifier.file import Description
+    from resnetkit.classifier.description import Description
 
 
 def open_predictor(

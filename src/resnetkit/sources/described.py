@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from resnetkit.classifier.file import Description
+from resnetkit.classifier.description import Description
 from resnetkit.sources.locate import Source, locate_weights
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from resnetkit.models.catalog.entry import Entry
 from resnetkit.sources import hub
 
 if TYPE_CHECKING:
-    from resnetkit.classifier.file import Description
+    from resnetkit.classifier.description import Description
 
 Kind = Literal["run", "classifier", "weights", "network"]
 

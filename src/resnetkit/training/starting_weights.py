@@ -67,7 +67,7 @@ def starting_point(settings: Mapping[str, Any], model: str | ResNetSpec | None) 
         require(entry is None, f"{weights} is a classifier and has one entry of its own", fix="leave --entry out")
         own = located.description
         return StartingPoint(
-            weights, own.spec, str(own.provenance.get("model", "resnet")), own.preprocessing, own.class_names
+            weights, own.model, str(own.provenance.get("model", "resnet")), own.preprocessing, own.class_names
         )
     if isinstance(model, ResNetSpec):
         return StartingPoint(weights)
