@@ -32,14 +32,18 @@ def chosen_file(source: str, checkpoint: Literal["best"] | None) -> str:
 def open_and_warn(source: str, reading: Reading, device: str = "cpu") -> Classifier | Description:
     """:func:`~resnetkit.sources.described.open_described` with the command line's options."""
     from resnetkit.config import parse_settings
-    from resnetkit.sources.class_names import read_class_names
     from resnetkit.sources.described import open_described
 
+    class_names = None
+    if reading.class_names is not None:
+        from resnetkit.sources.class_names import read_class_names
+
+        class_names = read_class_names(reading.class_names)
     classifier = open_described(
         source,
         model=reading.model,
         entry=reading.entry,
-        class_names=None if reading.class_names is None else read_class_names(reading.class_names),
+        class_names=class_names,
         preprocessing=parse_settings(list(reading.preprocess), option="--preprocess"),
         device=device,
     )

@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from resnetkit.errors import Code, ResnetkitError
-from resnetkit.models.catalog import CATALOG, find_entry
-from resnetkit.models.catalog.entry import Entry
 from resnetkit.sources import hub
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the catalog of networks is loaded where one of its names may be meant
     from resnetkit.classifier.description import Description
+    from resnetkit.models.catalog.entry import Entry
 
 Kind = Literal["run", "classifier", "weights", "network"]
 
@@ -84,6 +83,8 @@ def locate(source: Source) -> Located:
     text = str(source)
     if _looks_like_a_path(text):
         raise _nothing_at(text, "give an existing one, or a name that resnetkit models lists")
+    from resnetkit.models.catalog import find_entry
+
     return Located(text, "network", entry=find_entry(text))
 
 
@@ -143,6 +144,8 @@ def _looks_like_a_path(text: str) -> bool:
 
 def _no_weights_at(text: str) -> ResnetkitError:
     """The error for what names no weights, but perhaps a network, or is another tool's word for published weights."""
+    from resnetkit.models.catalog import CATALOG
+
     wanted = text.partition("[")[0].lower().removesuffix("_weights.default").removesuffix("_weights.imagenet1k_v1")
     if wanted in CATALOG or "imagenet" in wanted or wanted in ("default", "true", "pretrained"):
         network = wanted if wanted in CATALOG else "resnet18"
@@ -165,6 +168,8 @@ def _nothing_at(text: str, fix: str) -> ResnetkitError:
 
 def _nearest(text: str) -> str:
     """What is there, or a network's name, that a mistyped text is nearest to; empty for none."""
+    from resnetkit.models.catalog import CATALOG
+
     path = Path(os.path.expanduser(text))
     try:
         beside = {name: str(Path(text).with_name(name)) for name in os.listdir(path.parent)}
