@@ -67,7 +67,7 @@ def losses_at(rates: np.ndarray, steps: Steps) -> list[float]:
     return losses
 
 
-def test_the_rates_are_whoever_calls_a_step_has_for_it() -> None:
+def test_a_rate_finder_gives_each_update_a_rate_of_its_own() -> None:
     steps = steps_of()
     losses = losses_at(np.geomspace(1e-3, 1e3, NUM_STEPS), steps)
     assert steps.state.progress.step == NUM_STEPS
