@@ -188,12 +188,23 @@ def _kept(answers: Answers) -> Arrays:
     if probabilities.size <= MAX_NUMBERS or probabilities.shape[1] <= NUM_KEPT:
         return {"probabilities": probabilities}
     parts = [probabilities[start : start + ROWS_TOGETHER] for start in range(0, len(answers), ROWS_TOGETHER)]
-    classes = np.concatenate([np.argsort(-part, axis=1, kind="stable")[:, :NUM_KEPT] for part in parts])
+    classes = np.concatenate([_highest(part) for part in parts])
     return {
         "top_classes": classes.astype(np.int32),
         "top_probabilities": np.take_along_axis(probabilities, classes, axis=1),
         "true_probabilities": answers.true_probabilities,
     }
+
+
+def _highest(probabilities: npt.NDArray[np.float32]) -> Indices:
+    """The :data:`NUM_KEPT` most probable classes ``(N, NUM_KEPT)``, best first; of equal ones, the first."""
+    least = -np.partition(-probabilities, NUM_KEPT - 1, axis=1)[:, NUM_KEPT - 1, None]
+    is_above, is_equal = probabilities > least, probabilities == least
+    num_missing = NUM_KEPT - is_above.sum(1, keepdims=True)
+    is_kept = is_above | (is_equal & (is_equal.cumsum(1) <= num_missing))
+    classes = np.nonzero(is_kept)[1].reshape(len(probabilities), NUM_KEPT)  # in the order of classes
+    order = np.argsort(-np.take_along_axis(probabilities, classes, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(classes, order, axis=1)
 
 
 def _spread(own: Arrays, num_classes: int) -> npt.NDArray[np.float32]:

@@ -20,15 +20,17 @@ from resnetkit.data.splitting import SPLITS
 from resnetkit.data.types import LoadedData
 from resnetkit.errors import Code, require
 from resnetkit.files import write_durably
+from resnetkit.machine.runtime import Runtime
 from resnetkit.models.resnet import ResNet
 from resnetkit.models.spec import ResNetSpec
 from resnetkit.recipes.recipe import Chosen, Recipe
 from resnetkit.recipes.warnings import settings_without_validation, warnings_about_classes
 from resnetkit.runs.events import Listener, Listeners, Logger, telling_of_a_stop
 from resnetkit.runs.folder import RunFolder
+from resnetkit.runs.record import Record
 from resnetkit.runs.result import Result, finished_result
 from resnetkit.training.best_classifier import ClassifierOrigin, best_classifier
-from resnetkit.training.checkpoint import remove_leftovers
+from resnetkit.training.checkpoint import Checkpoint, remove_leftovers
 from resnetkit.training.computing import start_computing
 from resnetkit.training.distributed import check_same_on_all_ranks, from_first_rank, process_group
 from resnetkit.training.final_scores import finish
@@ -43,7 +45,7 @@ from resnetkit.training.starting_weights import (
     told_of_seen,
     whole_path,
 )
-from resnetkit.training.state import new_network, new_state
+from resnetkit.training.state import TrainingState, new_network, new_state
 from resnetkit.training.steps import Steps
 from resnetkit.weights import load_weights, read_weights, to_native
 
@@ -145,20 +147,8 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
         listener.message(f"computing on {computing}")
         for text in (*chosen.warnings, *computing.notes):
             listener.warning(text)
-        state = new_state(recipe, new_network(recipe), computing.device)
-        checkpoint, any_damaged = None, False
-        if start.folder is not None:
-            checkpoint, any_damaged = find_checkpoint(start.folder, recipe, state, listener)
-        if checkpoint is None and (network := _fine_tuned_network(recipe, start)) is not None:
-            # Before the images, so that weights which do not fit are refused at once.
-            state = new_state(recipe, network, computing.device)
-        loaded = source.load(SPLITS, recipe.preprocessing, progress=shard.rank == 0)
-        position = (checkpoint.step, checkpoint.epoch) if checkpoint else None
-        own = {"their recipe": _without_places(recipe), "their images": loaded.fingerprint}
-        check_same_on_all_ranks({**own, "the checkpoint they go on from": position}, shard)
-        check_batches(recipe, len(loaded.splits["train"]), shard)
-        check_classes(recipe, loaded)
-        loaded = replace(loaded, warnings=(*loaded.warnings, *_warnings_about(recipe, loaded)))
+        state, checkpoint, restarts = _first_state(recipe, start, computing, listener)
+        loaded = _load(source, recipe, checkpoint, shard)
         folder = start.folder
         if folder is None and shard.rank == 0:
             record = make_record(chosen, source, loaded, computing, start.command)
@@ -170,37 +160,77 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
         if shard.rank == 0:
             listener = Listeners(Logger(folder.log), listener)
         with _lock(folder if start.folder is None else None, shard), telling_of_a_stop(listener):
-            if shard.rank == 0:
-                remove_leftovers(folder.checkpoints)
             for text in loaded.warnings:
                 listener.warning(text)
             listener.message(f"run folder {folder.path}")
             listener.run_started(folder, record, 0 if checkpoint is None else checkpoint.step)
-            conditions = resume_conditions(recipe, computing, shard)
-            if any_damaged and checkpoint is None:
+            if restarts:
                 listener.warning("no checkpoint is whole: the run starts again from the beginning")
+            conditions = resume_conditions(recipe, computing, shard)
             if checkpoint is not None:
                 tell_resumed(checkpoint, recipe, conditions, listener)
                 state.restore(checkpoint)
-            if shard.rank == 0 and start.folder is not None:
-                folder.remember_place(recipe, source.spec.source)
             if shard.rank == 0:
+                remove_leftovers(folder.checkpoints)
+                folder.remember_place(recipe, source.spec.source)
                 folder.forget_after(state.progress.step, state.progress.epoch)
             seen = _seen_images(folder, recipe, loaded)
             for text in told_of_seen(seen, loaded.splits):
                 listener.warning(text)
             origin = ClassifierOrigin(recipe, record.data.name or source.name, loaded, seen)
-
-            def write_best() -> None:
-                write_durably(folder.best_file, best_classifier(state, origin, is_finished=False).to_bytes())
-
             steps = Steps(recipe, state, loaded, computing, shard)
-            Loop(steps, folder, listener, conditions, write_best).run_all()
-            result = None
-            if shard.rank == 0:
-                result = finish(folder, record, best_classifier(state, origin), loaded, state.progress)
-                listener.run_ended(result)
-            return from_first_rank(result, shard)  # type: ignore[no-any-return]
+            return _train(steps, folder, record, origin, conditions, listener)
+
+
+def _first_state(
+    recipe: Recipe, start: RunStart, computing: Runtime, listener: Listener
+) -> tuple[TrainingState, Checkpoint | None, bool]:
+    """What a run starts from, the checkpoint that is yet to be restored, and whether all there were are damaged."""
+    state, checkpoint, any_damaged = new_state(recipe, new_network(recipe), computing.device), None, False
+    if start.folder is not None:
+        checkpoint, any_damaged = find_checkpoint(start.folder, recipe, state, listener)
+    if checkpoint is None and (network := _fine_tuned_network(recipe, start)) is not None:
+        # Before the images, so that weights which do not fit are refused at once.
+        state = new_state(recipe, network, computing.device)
+    return state, checkpoint, any_damaged and checkpoint is None
+
+
+def _load(source: DataSource, recipe: Recipe, checkpoint: Checkpoint | None, shard: Shard) -> LoadedData:
+    """The images, checked; their warnings are also what is to be said of the recipe, now that they are known."""
+    loaded = source.load(SPLITS, recipe.preprocessing, progress=shard.rank == 0)
+    position = (checkpoint.step, checkpoint.epoch) if checkpoint else None
+    own = {"their recipe": _without_places(recipe), "their images": loaded.fingerprint}
+    check_same_on_all_ranks({**own, "the checkpoint they go on from": position}, shard)
+    check_batches(recipe, len(loaded.splits["train"]), shard)
+    check_classes(recipe, loaded)
+    counts = np.bincount(loaded.splits["train"].labels, minlength=len(loaded.class_names)).tolist()
+    told = (
+        *warnings_about_classes(recipe, loaded.class_names, counts),
+        *settings_without_validation(recipe, has_validation="val" in loaded.splits),
+    )
+    return replace(loaded, warnings=(*loaded.warnings, *told))
+
+
+def _train(
+    steps: Steps,
+    folder: RunFolder,
+    record: Record,
+    origin: ClassifierOrigin,
+    conditions: dict[str, Any],
+    listener: Listener,
+) -> Result:
+    """All that is left of a run, and its end."""
+    state = steps.state
+
+    def write_best() -> None:
+        write_durably(folder.best_file, best_classifier(state, origin, is_finished=False).to_bytes())
+
+    Loop(steps, folder, listener, conditions, write_best).run_all()
+    result = None
+    if steps.shard.rank == 0:
+        result = finish(folder, record, best_classifier(state, origin), steps.data, state.progress)
+        listener.run_ended(result)
+    return from_first_rank(result, steps.shard)  # type: ignore[no-any-return]
 
 
 def _fine_tuned_network(recipe: Recipe, start: RunStart) -> ResNet | None:
@@ -228,15 +258,6 @@ def _fine_tuned_network(recipe: Recipe, start: RunStart) -> ResNet | None:
 def _without_places(recipe: Recipe) -> dict[str, Any]:
     """A recipe's values but for where data and devices are, in which machines may differ."""
     return to_dict(replace(recipe, data=DataSpec(""), runtime=replace(recipe.runtime, device="auto")))  # type: ignore[no-any-return]
-
-
-def _warnings_about(recipe: Recipe, loaded: LoadedData) -> list[str]:
-    """Warnings about a recipe that only the images give reason for."""
-    counts = np.bincount(loaded.splits["train"].labels, minlength=len(loaded.class_names)).tolist()
-    return [
-        *warnings_about_classes(recipe, loaded.class_names, counts),
-        *settings_without_validation(recipe, has_validation="val" in loaded.splits),
-    ]
 
 
 def _seen_images(folder: RunFolder, recipe: Recipe, loaded: LoadedData) -> SeenImages:
