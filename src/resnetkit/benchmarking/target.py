@@ -17,7 +17,6 @@ from resnetkit.models.spec import ResNetSpec
 from resnetkit.recipes.advice import MANY_PHOTOS, DataSummary, choose
 from resnetkit.recipes.named import SMALL_PX
 from resnetkit.recipes.recipe import Recipe
-from resnetkit.runs.folder import RunFolder
 from resnetkit.sources.locate import Source, locate
 from resnetkit.sources.weights import open_classifier
 
@@ -63,10 +62,9 @@ def find_subject(
     if located.entry is not None:
         chosen = _choose(located.entry.spec, text, located.entry.image_size_px, recipe, settings)
         return Subject(text, _fresh(chosen), chosen)
-    if located.kind == "run":
+    if located.run is not None:
         require(recipe is None, f"{text} is a run and has a recipe", fix="leave --recipe out; --set changes its fields")
-        assert located.path is not None
-        own = RunFolder(located.path).read_record().recipe
+        own = located.run.read_record().recipe
         own = override(replace(own, fine_tuning=replace(own.fine_tuning, weights=None)), settings)
         return _checked(text, _fresh(own) if located.description is None else open_classifier(located), own)
     classifier = open_classifier(located, model=model, entry=entry)

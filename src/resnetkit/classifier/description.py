@@ -1,4 +1,4 @@
-"""What a classifier's file says besides its weights: one tree of values, and its text. No torch here.
+"""Description of a classifier, all that its file says besides its weights: a tree of values, and its text; no torch.
 
 The text is JSON in ASCII: ``format``, ``needs``, and as sections the fields of a :class:`Description`; those of
 :data:`OPTIONAL` are left out where they say nothing but the usual. A later version may write sections that this one
@@ -31,7 +31,7 @@ EARLIER = (
 
 @frozen
 class Description:
-    """All that a classifier is, but for its weights.
+    """Everything that a classifier is, but for its weights.
 
     Attributes:
         file: where it was read, which is no part of what it says.

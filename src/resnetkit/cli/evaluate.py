@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from resnetkit.cli.inputs import Reading, chosen_file, open_and_warn
+from resnetkit.cli.inputs import Reading, chosen_of, open_and_warn
 from resnetkit.cli.options import (
     CheckpointOption,
     ClassNamesOption,
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from resnetkit.evaluation.metrics import Scores
     from resnetkit.evaluation.scoring import Evaluation
     from resnetkit.images.spec import Limits
+    from resnetkit.sources.locate import Located
 
 
 def evaluate(
@@ -92,14 +93,16 @@ def evaluate(
     from resnetkit.inference.conditions import find_conditions
     from resnetkit.inference.engine_choice import open_engine
     from resnetkit.runs.answer_files import check_new_file, save_answers
+    from resnetkit.sources.locate import locate_weights
 
     if answers is not None:
         check_new_file(Path(answers))
     require(min_top1 is None or 0 <= min_top1 <= 1, f"--min-top1 must be in [0, 1], got {min_top1}")
     conditions = find_conditions(engine, precision=precision, batch_size=scoring.BATCH_SIZE, device=device)
     reading = Reading(model, entry, class_names, tuple(preprocess or ()))
-    opened = open_and_warn(chosen_file(classifier, checkpoint), reading, conditions.device)
-    spec, num_recorded = _data_spec(classifier, data, opened.limits)
+    located = locate_weights(classifier)
+    opened = open_and_warn(chosen_of(located, checkpoint), reading, conditions.device)
+    spec, num_recorded = _data_spec(located, data, opened.limits)
     spec = replace(spec, on_bad_image=on_bad_image or spec.on_bad_image, data_dir=data_dir or spec.data_dir)
     spec = replace(spec, layout=layout or spec.layout, limits=with_limits(spec.limits, max_pixels, max_file_bytes))
     source = open_data(
@@ -160,18 +163,17 @@ def _as_json(
     }
 
 
-def _data_spec(classifier: str, data: str | None, limits: Limits) -> tuple[DataSpec, int | None]:
+def _data_spec(classifier: Located, data: str | None, limits: Limits) -> tuple[DataSpec, int | None]:
     """The data to score on, and how many images they had in training; None for others than those of a run."""
     import os
 
     from resnetkit.data.datasets import DATASETS
     from resnetkit.data.spec import DataSpec
     from resnetkit.errors import Code, require
-    from resnetkit.runs.folder import RunFolder
 
-    folder = RunFolder(Path(classifier))
-    record = folder.read_record() if folder.recipe_file.is_file() else None
-    place = "" if record is None else folder.place_of_data(record.recipe)
+    folder = classifier.run
+    record = None if folder is None else folder.read_record()
+    place = "" if folder is None or record is None else folder.place_of_data(record.recipe)
     if record is None or (data is not None and not _is_same(data, place)):
         require(data is not None, "which data? A classifier file does not say", fix="give DATA, or the run")
         assert data is not None
@@ -179,8 +181,8 @@ def _data_spec(classifier: str, data: str | None, limits: Limits) -> tuple[DataS
     own = replace(record.recipe.data, source=place)
     require(
         own.source in DATASETS or os.path.isdir(own.source),
-        f"the images of {classifier} are no longer in {own.source}",
-        fix=f"say where they are now: resnetkit evaluate {classifier} NEW/PATH",
+        f"the images of {classifier.text} are no longer in {own.source}",
+        fix=f"say where they are now: resnetkit evaluate {classifier.text} NEW/PATH",
         code=Code.DATA,
     )
     # The same split seed and shares as in training: what was held back then is held back now.

@@ -10,6 +10,7 @@ from resnetkit.terminal import warn
 if TYPE_CHECKING:
     from resnetkit.classifier.classifier import Classifier
     from resnetkit.classifier.description import Description
+    from resnetkit.sources.locate import Located, Source
 
 
 @dataclass(frozen=True)
@@ -22,14 +23,17 @@ class Reading:
     preprocess: tuple[str, ...] = ()
 
 
-def chosen_file(source: str, checkpoint: Literal["best"] | None) -> str:
-    """Find what to open: the source as it stands, or what ``--checkpoint`` chooses of a run."""
+def chosen_of(located: Located, checkpoint: Literal["best"] | None) -> Located:
+    """Return what to open: what was named as it stands, or what ``--checkpoint`` chooses of a run."""
+    if checkpoint is None:
+        return located
     from resnetkit.classifier.file import find_best
+    from resnetkit.sources.locate import locate
 
-    return source if checkpoint is None else str(find_best(source))
+    return locate(find_best(located.path or located.text))
 
 
-def open_and_warn(source: str, reading: Reading, device: str = "cpu") -> Classifier | Description:
+def open_and_warn(source: Source, reading: Reading, device: str = "cpu") -> Classifier | Description:
     """:func:`~resnetkit.sources.described.open_described` with the command line's options."""
     from resnetkit.config import parse_settings
     from resnetkit.sources.described import open_described

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from resnetkit.cli.inputs import Reading, chosen_file, open_and_warn
+from resnetkit.cli.inputs import Reading, chosen_of, open_and_warn
 from resnetkit.cli.options import (
     CheckpointOption,
     ClassNamesOption,
@@ -76,6 +76,7 @@ def predict(
     from resnetkit.inference.conditions import find_conditions
     from resnetkit.inference.engine_choice import open_engine
     from resnetkit.inference.on_demand import EngineOnDemand
+    from resnetkit.sources.locate import locate_weights
 
     require(top >= 1, f"--top must be at least 1, got {top}")
     require(not csv_safe or format == "csv", "--csv-safe is about --format csv", fix="add --format csv")
@@ -83,7 +84,7 @@ def predict(
     require(bool(files), f"no image files in {', '.join(paths)}", fix="give image files, or a folder that holds some")
     conditions = find_conditions(engine, precision=precision, batch_size=min(BATCH_SIZE, len(files)), device=device)
     reading = Reading(model, entry, class_names, tuple(preprocess or ()))
-    opened = open_and_warn(chosen_file(classifier, checkpoint), reading, conditions.device)
+    opened = open_and_warn(chosen_of(locate_weights(classifier), checkpoint), reading, conditions.device)
     # Where no file can be read nothing is computed, and nobody waits for engines to be measured.
     expects_images = any(os.path.isfile(file) and os.access(file, os.R_OK) for file in files)
     opener = partial(open_engine, opened, conditions)

@@ -25,7 +25,6 @@ from resnetkit.config import to_dict
 from resnetkit.errors import require
 from resnetkit.models.resnet import ResNet
 from resnetkit.models.spec import ResNetSpec
-from resnetkit.runs.folder import RunFolder
 from resnetkit.runs.record import Record
 from resnetkit.runs.result import Result, finished_result
 from resnetkit.sources.locate import Located, Source, locate
@@ -115,12 +114,10 @@ def find_subject(
         return Subject(located.text, known.spec, image_size_px or known.image_size_px)
     if not located.is_own:
         return _find_weights(located, image_size_px, entry)
-    run = None
-    if located.kind == "run":
-        assert located.path is not None
-        folder = RunFolder(located.path)
-        run = Run(folder.read_record(), finished_result(folder))
-    return _of_classifier(located.text, load_classifier(located.description or located.file), run, image_size_px)
+    classifier, run = load_classifier(located.description or located.file), None
+    if located.run is not None:
+        run = Run(located.run.read_record(), finished_result(located.run))
+    return _of_classifier(located.text, classifier, run, image_size_px)
 
 
 def _of_classifier(name: str, classifier: Classifier, run: Run | None, image_size_px: int | None) -> Subject:

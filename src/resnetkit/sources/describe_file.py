@@ -1,4 +1,4 @@
-"""What a file is, in words: for people, before they use it."""
+"""Words about a file, for people before they use it."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _of_weights(source: str, weights: Weights) -> dict[str, Any]:
 
 
 def _say_head(weights: Weights, num_classes: int | None) -> str:
-    """What a head without class names answers, or that it is none of a kind that a network here has."""
+    """Say what a head without class names answers, or that it is none of a kind that a network here has."""
     if num_classes is not None:
         return f"{num_classes}, not named in the file"
     head = [name for name in weights.native.tensors if name.startswith("fc.")]
@@ -93,7 +93,7 @@ def _say_head(weights: Weights, num_classes: int | None) -> str:
 
 
 def _networks(found: Identification) -> list[str]:
-    """What it is and why, or what it can be and what would tell."""
+    """Say what it is and why, or what it can be and what would tell."""
     reasons = [f"({reason})" for reason in found.reasons]
     if found.decided is not None:
         return [found.decided.name, *reasons]

@@ -1,4 +1,4 @@
-"""What a source says of itself, with no more loaded than that takes; no torch for classifiers of our own."""
+"""Reads what a source says of itself, with no more loaded than that takes: no torch for classifiers of our own."""
 
 from __future__ import annotations
 

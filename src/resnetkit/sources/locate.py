@@ -1,4 +1,4 @@
-"""What a text names: a run, a classifier, a weight file, one of these on the hub, or a network. Asked here alone.
+"""Answers what a text names: a run, a classifier, a weight file, one of these on the hub, or a network; here alone.
 
 No torch here, and nothing heavy until there is a file to look into.
 """
@@ -17,13 +17,14 @@ from resnetkit.sources import hub
 if TYPE_CHECKING:  # the catalog of networks is loaded where one of its names may be meant
     from resnetkit.classifier.description import Description
     from resnetkit.models.catalog.entry import Entry
+    from resnetkit.runs.folder import RunFolder
 
 Kind = Literal["run", "classifier", "weights", "network"]
 
 
 @dataclass(frozen=True)
 class Located:
-    """What a text names.
+    """Thing that a text names.
 
     Attributes:
         text: as it was given.
@@ -45,8 +46,17 @@ class Located:
 
     @property
     def is_own(self) -> bool:
-        """Whether it says everything about itself, as runs and classifiers do."""
+        """True for what says everything about itself: runs and classifiers."""
         return self.kind in ("run", "classifier")
+
+    @property
+    def run(self) -> RunFolder | None:
+        """The folder of a run; None of anything else."""
+        if self.kind != "run" or self.path is None:
+            return None
+        from resnetkit.runs.folder import RunFolder
+
+        return RunFolder(self.path)
 
     @property
     def file(self) -> Path:
@@ -68,7 +78,7 @@ Source = str | Path | Located
 
 
 def locate(source: Source) -> Located:
-    """What a text names; a file or folder that is there comes before a network of that name.
+    """Find what a text names; a file or folder that is there comes before a network of that name.
 
     A name on the hub, ``hf://OWNER/NAME``, is fetched, and is then what its file is. What has been located already
     stays as it is.
@@ -101,7 +111,7 @@ def locate_weights(source: Source) -> Located:
 
 
 def _find_stored(text: str) -> Located | None:
-    """What is on the disk or on the hub; None where nothing is."""
+    """Find what is on the disk or on the hub; None where nothing is."""
     if text.startswith(hub.SCHEME):
         fetched = hub.fetch(text)
         return _of_file(text, fetched.path, fetched)
@@ -138,7 +148,7 @@ def _of_file(text: str, path: Path, fetched: hub.HubFile | None = None) -> Locat
 
 
 def _looks_like_a_path(text: str) -> bool:
-    """Whether a text can be no network's name."""
+    """True where a text can be no network's name."""
     return "[" not in text and (bool(Path(text).suffix) or not text or text != os.path.basename(text))
 
 
@@ -167,7 +177,7 @@ def _nothing_at(text: str, fix: str) -> ResnetkitError:
 
 
 def _nearest(text: str) -> str:
-    """What is there, or a network's name, that a mistyped text is nearest to; empty for none."""
+    """Name of what is there, or of a network, that a mistyped text is nearest to; empty for none."""
     from resnetkit.models.catalog import CATALOG
 
     path = Path(os.path.expanduser(text))

@@ -1,4 +1,4 @@
-"""What a weight file says besides its tensors: which network it is, how its images are prepared, its classes."""
+"""Reads what a weight file says besides its tensors: which network it is, how its images are prepared, its classes."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _INTERPOLATION: dict[int, Interpolation] = {0: "nearest", 1: "lanczos", 2: "bili
 
 @dataclass(frozen=True)
 class Origin:
-    """What a file says besides its tensors.
+    """Statements of a file besides its tensors.
 
     Attributes:
         evidence: what tells it from networks with the same tensors.
@@ -96,7 +96,7 @@ def _md5_of(path: Path) -> str:
 
 
 def usual_preprocessing(image_size_px: int, channels: int) -> Preprocessing:
-    """What is assumed of weights that nothing is known about: ImageNet's statistics, photographs cut 224 of 256."""
+    """Preprocessing that is assumed where nothing is known: ImageNet's statistics, photographs cut 224 of 256."""
     resize_px = round(image_size_px * 8 / 7) if image_size_px > MANY_PX else image_size_px
     if channels == 3:
         return Preprocessing(image_size_px, resize_px)

@@ -37,7 +37,7 @@ class Weights:
 
     @cached_property
     def identification(self) -> Identification:
-        """What it can be; found by a search of the whole catalog when it is first asked for."""
+        """Networks that it can be, found by a search of the whole catalog when it is first asked for."""
         return identify(self.native.tensors, self.origin.evidence)
 
     def choose(self, model: str | None, *, source: str) -> Candidate:
@@ -68,7 +68,7 @@ class Weights:
         return Candidate(model, replace(spec, num_classes=num_classes, in_channels=first.shape[1]))
 
     def preprocessing(self, candidate: Candidate) -> tuple[Preprocessing, bool]:
-        """How images are prepared for it, and whether that is known rather than assumed."""
+        """Find how images are prepared for it, and whether that is known rather than assumed."""
         if self.origin.preprocessing is not None:
             return self.origin.preprocessing, True
         assumed = self.origin.assumed
@@ -198,7 +198,7 @@ def _names(
 
 
 def say_preprocessing(preprocessing: Preprocessing) -> str:
-    """How images are prepared, in words."""
+    """Say how images are prepared."""
     mean, std = (", ".join(f"{value:.4g}" for value in values) for values in (preprocessing.mean, preprocessing.std))
     size = preprocessing.image_size_px
     fit = {
