@@ -49,6 +49,7 @@ def train_in_two_processes(out: Path, settings: dict[str, object]) -> Path:
     return run
 
 
+@pytest.mark.slow
 def test_two_processes_equal_one(tmp_path: Path, tiny_settings: dict[str, object]) -> None:
     # Dropout draws differ between processes, so it is off; mixing, averaging and augmentation are on. One step an
     # epoch: rounding differences grow some tenfold with every update, a real difference is there from the first.
@@ -66,6 +67,7 @@ def test_two_processes_equal_one(tmp_path: Path, tiny_settings: dict[str, object
         np.testing.assert_allclose(weights_two[name], value, rtol=1e-3, atol=1e-4, err_msg=name)
 
 
+@pytest.mark.slow
 def test_two_processes_equal_one_with_a_stage_that_is_frozen_and_thaws(
     tmp_path: Path, fine_settings: dict[str, object], pretrained: Path
 ) -> None:
@@ -87,6 +89,7 @@ def test_two_processes_equal_one_with_a_stage_that_is_frozen_and_thaws(
             assert torch.equal(weights[name], before[name]) != changed, name
 
 
+@pytest.mark.slow
 def test_two_processes_that_diverge_end_with_the_reason(tmp_path: Path, tiny_settings: dict[str, object]) -> None:
     settings = tiny_settings | {"optimizer.learning_rate": 1e18, "schedule.warmup_share": 0}
     finished = two_processes(tmp_path, settings)
@@ -95,6 +98,7 @@ def test_two_processes_that_diverge_end_with_the_reason(tmp_path: Path, tiny_set
     assert "learning_rate" in finished.stderr
 
 
+@pytest.mark.slow
 def test_processes_that_were_started_differently_are_told_so(tmp_path: Path) -> None:
     train = f"{sys.executable} -m resnetkit train digits --model resnet20_b --out {tmp_path / 'runs'} --seed $RANK"
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0"]
