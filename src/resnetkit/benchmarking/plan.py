@@ -7,8 +7,8 @@ from itertools import product
 from typing import Literal
 
 from resnetkit.errors import require
+from resnetkit.images.spec import SMALL_PX
 from resnetkit.machine.precision import Precision
-from resnetkit.recipes.named import SMALL_PX
 
 Mode = Literal["predict", "train"]
 # Prediction first: it needs less memory, and what a process has once had it may keep.

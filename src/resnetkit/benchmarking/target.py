@@ -12,10 +12,10 @@ from resnetkit.classifier.classifier import Classifier
 from resnetkit.config import override
 from resnetkit.data.spec import DataSpec
 from resnetkit.errors import require
+from resnetkit.images.spec import with_margin
 from resnetkit.models.resnet import ResNet
 from resnetkit.models.spec import ResNetSpec
 from resnetkit.recipes.advice import MANY_PHOTOS, DataSummary, choose
-from resnetkit.recipes.named import SMALL_PX
 from resnetkit.recipes.recipe import Recipe
 from resnetkit.sources.locate import Source, locate
 from resnetkit.sources.weights import open_classifier
@@ -78,14 +78,9 @@ def _choose(spec: ResNetSpec, name: str, image_size_px: int, recipe: str | None,
     channels, num_classes = spec.in_channels, spec.num_classes or USUAL_CLASSES
     require(channels in (1, 3), f"images have 1 or 3 channels, {name} reads {channels}")
     summary = DataSummary(SOURCE, image_size_px, channels, MANY_PHOTOS, num_classes, is_folder=True)
-    size = {"preprocessing.image_size_px": image_size_px, "preprocessing.resize_px": _with_margin(image_size_px)}
+    size = {"preprocessing.image_size_px": image_size_px, "preprocessing.resize_px": with_margin(image_size_px)}
     chosen = choose(summary, DataSpec(SOURCE), model=spec, recipe=recipe, settings={**size, **settings}).recipe
     return replace(chosen, model_name=name)
-
-
-def _with_margin(image_size_px: int) -> int:
-    """Size that photos are resized to before a square is cut out of them; small images are left as they are."""
-    return image_size_px if image_size_px <= SMALL_PX else round(image_size_px * 8 / 7)
 
 
 def _checked(text: str, classifier: Classifier, recipe: Recipe) -> Subject:

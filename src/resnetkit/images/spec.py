@@ -20,6 +20,9 @@ WHITE_16BIT = 0xFFFF  # the largest value there is
 REDUCED_RATIO = 2
 
 
+SMALL_PX = 64  # larger images are treated as photographs, of which the centre is cut out
+
+
 MAX_SIZE_PX = 8_192  # of images that a network is given: one of them takes 200 MB of bytes, its maps far more
 
 
@@ -108,3 +111,12 @@ class Limits:
     def __post_init__(self) -> None:
         for name in ("max_pixels", "max_file_bytes"):
             require(getattr(self, name) >= 1, f"limits.{name} must be at least 1, got {getattr(self, name)}")
+
+
+def with_margin(image_size_px: int) -> int:
+    """What images are resized to before a square of ``image_size_px`` is cut out: for photographs 8/7 of it.
+
+    >>> with_margin(224), with_margin(32)
+    (256, 32)
+    """
+    return round(image_size_px * 8 / 7) if image_size_px > SMALL_PX else image_size_px

@@ -27,6 +27,8 @@ from resnetkit.models.steps import (
     Steps,
 )
 
+FIRST_CONVS = ("conv1.weight", "conv1.0.weight")  # what a stem of one conv, and one of several, calls its first weights
+
 
 @dataclass(frozen=True)
 class Part:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from resnetkit.config import override
 from resnetkit.data.spec import DataSpec
 from resnetkit.errors import Code, ResnetkitError, did_you_mean, require
-from resnetkit.images.spec import Fit, Preprocessing
+from resnetkit.images.spec import SMALL_PX, Fit, Preprocessing, with_margin
 from resnetkit.models.catalog import find_entry
 from resnetkit.models.spec import ResNetSpec
 from resnetkit.models.variations import SHORT_NAMES, split_name
-from resnetkit.recipes.named import RECIPES, REMARKS, SMALL_PX
+from resnetkit.recipes.named import RECIPES, REMARKS
 from resnetkit.recipes.recipe import Chosen, Recipe
 from resnetkit.recipes.schedule import is_short
 from resnetkit.recipes.warnings import (
@@ -295,9 +295,7 @@ def _choose_preprocessing(summary: DataSummary, start: StartingPoint | None, fit
         return adapted, f"{why}, with the average of their mean and std in each channel"
     size, why = _choose_image_size(summary, start)
     mean, std = summary.statistics or PHOTO_STATISTICS[summary.channels]
-    # Around the crop of a photo a margin: 8/7, the 256 for 224 that everyone uses.
-    resize_px = round(size * 8 / 7) if size > SMALL_PX else size
-    chosen = Preprocessing(size, resize_px, summary.channels, mean, std, fit=fit)
+    chosen = Preprocessing(size, with_margin(size), summary.channels, mean, std, fit=fit)
     return replace(chosen, white_16bit=white or chosen.white_16bit), why
 
 

@@ -11,9 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 from resnetkit.data.spec import Augmentation
+from resnetkit.images.spec import SMALL_PX
 from resnetkit.recipes.recipe import AdamW, FineTuning, Muon, Recipe, Schedule, Sgd
-
-SMALL_PX = 64  # above it, images are treated as photographs
 
 
 def tiny_images(base: Recipe, flip_rate: float) -> Recipe:

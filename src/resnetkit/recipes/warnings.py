@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from resnetkit.config import override
 from resnetkit.data.spec import Augmentation, DataSpec
+from resnetkit.images.spec import SMALL_PX
 from resnetkit.models.effects import cannot_learn, find_idle
 from resnetkit.models.spec import ResNetSpec
-from resnetkit.recipes.named import SMALL_PX
 from resnetkit.recipes.recipe import Recipe, Schedule
 from resnetkit.recipes.schedule import FEW_STEPS, num_frozen_parts
 

@@ -13,7 +13,7 @@ from typing import Any
 from resnetkit.data.datasets import DATASETS
 from resnetkit.errors import ResnetkitError
 from resnetkit.files import sha256_of
-from resnetkit.images.spec import Fit, Interpolation, Preprocessing
+from resnetkit.images.spec import Fit, Interpolation, Preprocessing, with_margin
 from resnetkit.sources.class_names import from_json, tell_apart
 from resnetkit.sources.hub import HubFile
 from resnetkit.sources.published import CIFAR10_USUAL, KERAS_V1, KERAS_V2, PUBLISHED, PUBLISHED_BY_MD5, Published
@@ -22,7 +22,6 @@ from resnetkit.weights.identification import Candidate, Evidence
 from resnetkit.weights.weight_file import WeightFile
 
 MAX_JSON_BYTES = 2**20
-MANY_PX = 64  # from here on images are photographs, of which the centre is cut out
 
 # What goes with each naming convention: the networks it names, and how its authors prepare images, if all do alike.
 _CIFAR100 = Preprocessing(32, 32, mean=(0.5071, 0.4865, 0.4409), std=(0.2673, 0.2564, 0.2762))
@@ -97,7 +96,7 @@ def _md5_of(path: Path) -> str:
 
 def usual_preprocessing(image_size_px: int, channels: int) -> Preprocessing:
     """Preprocessing that is assumed where nothing is known: ImageNet's statistics, photographs cut 224 of 256."""
-    resize_px = round(image_size_px * 8 / 7) if image_size_px > MANY_PX else image_size_px
+    resize_px = with_margin(image_size_px)
     if channels == 3:
         return Preprocessing(image_size_px, resize_px)
     return Preprocessing(image_size_px, resize_px, channels, (0.5,) * channels, (0.5,) * channels)

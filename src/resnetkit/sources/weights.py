@@ -14,6 +14,7 @@ from resnetkit.config import override
 from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.images.spec import Preprocessing
 from resnetkit.models.catalog import find_entry
+from resnetkit.models.plan import FIRST_CONVS
 from resnetkit.models.resnet import ResNet
 from resnetkit.sources.locate import Located, Source, locate_weights
 from resnetkit.sources.origins import Origin, find_origin, usual_preprocessing
@@ -22,9 +23,6 @@ from resnetkit.weights.identification import Candidate, Identification, identify
 from resnetkit.weights.loading import load_weights
 from resnetkit.weights.naming import Native, to_native
 from resnetkit.weights.weight_file import WeightFile
-
-# Where a network's first conv keeps its weights: in a stem of one conv, of several.
-FIRST_CONVS = ("conv1.weight", "conv1.0.weight")
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from resnetkit.errors import Code, ResnetkitError
+from resnetkit.models.plan import FIRST_CONVS
 from resnetkit.weights.mismatch import Mismatch, explain
 
 HEAD = ("fc.weight", "fc.bias")
-STEM_CONVS = ("conv1.weight", "conv1.0.weight")
 
 
 def load_weights(
@@ -39,7 +39,7 @@ def load_weights(
         own = {name: tensor for name, tensor in own.items() if name not in HEAD}
         given = {name: tensor for name, tensor in given.items() if not name.startswith("fc.")}
     if adapt_channels:
-        for name in STEM_CONVS:
+        for name in FIRST_CONVS:
             if name in own and name in given and given[name].ndim == 4:
                 given[name] = adapt_input(given[name], own[name].shape[1])
     mismatch = Mismatch.between(given, own)
