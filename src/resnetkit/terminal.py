@@ -22,6 +22,8 @@ _CONTROL = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
 )
 
+SHOWN_NAMES = 10
+
 
 def shown(text: str) -> str:
     r"""A text as people may see it, on one line: control characters are escaped.
@@ -30,6 +32,31 @@ def shown(text: str) -> str:
     ('cat\\x1b[2J\\n.png', 'caf\\udce9')
     """
     return _CONTROL.sub(lambda match: ascii(match[0])[1:-1], text)
+
+
+def quoted(name: str) -> str:
+    """A name in quotation marks; what cannot be seen in it is escaped.
+
+    >>> print(quoted("cat"), quoted("caf\\u00e9"), quoted("a\\u200bb"), quoted("cat "))
+    'cat' 'café' 'a\\u200bb' 'cat '
+    """
+    return f"'{shown(name)}'"
+
+
+def listed(names: Iterable[str], limit: int = SHOWN_NAMES) -> str:
+    """Names in quotation marks for a sentence, the first few of many.
+
+    >>> listed(["cat", "dog"]), listed(["a", "b", "c"], 2)
+    ("'cat', 'dog'", "'a', 'b' and 1 more")
+    """
+    return first_few(map(quoted, names), limit)
+
+
+def first_few(parts: Iterable[str], limit: int = SHOWN_NAMES) -> str:
+    """Parts of a sentence with commas between them, the first few of many."""
+    parts = list(parts)
+    text = ", ".join(parts[:limit])
+    return text if len(parts) <= limit else f"{text} and {len(parts) - limit:,} more"
 
 
 def shown_lines(text: str) -> str:

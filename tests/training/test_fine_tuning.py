@@ -236,7 +236,7 @@ def test_a_head_for_as_many_classes_of_other_names_is_refused(tmp_path: Path, pr
     settings = {"fine_tuning.weights": str(tmp_path / "signs.safetensors")}
     with pytest.raises(ResnetkitError, match="do not fit the data") as caught:
         train("digits", settings=settings, out=tmp_path)
-    assert "10 classes (sign 0, sign 1, sign 2, …), not the 10 (0, 1, 2, …) of the data" in caught.value.why
+    assert "10 classes ('sign 0', 'sign 1', 'sign 2' and 7 more), not the 10 ('0', '1', '2' " in caught.value.why
     _, chosen = plan("digits", settings=settings | {"fine_tuning.reset_head": True})
     assert chosen.recipe.fine_tuning.reset_head
 

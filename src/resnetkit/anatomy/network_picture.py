@@ -56,16 +56,21 @@ def order_words(block: BlockWiring) -> str:
     return (f"{start} · " if start else "") + branch + plus + (f" {after}" if after else "")
 
 
+def steps_words(steps: Sequence[DrawnStep], separator: str) -> str:
+    """What steps do, one after the other."""
+    return separator.join(step.words for step in steps)
+
+
 def tell_network(network: NetworkWiring) -> str:
     """A network's picture in sentences."""
-    sentences = [f"Input {shape_words(network.input_shape)}.", f"Stem: {_listed(network.stem)}."]
+    sentences = [f"Input {shape_words(network.input_shape)}.", f"Stem: {steps_words(network.stem, ', ')}."]
     for number, stage in enumerate(network.stages, start=1):
         folds = [
             f"{one.count} {KIND_WORDS[one.block.kind]} of {', '.join(one.block.convs)}"
             for one in [Fold(run[0], len(run)) for run in _alike(stage)]
         ]
         sentences.append(f"Stage {number}: {'; '.join(folds)}; to {shape_words(stage[-1].output_shape)}.")
-    return " ".join([*sentences, f"Then {_listed(network.tail)}." if network.tail else ""]).strip()
+    return " ".join([*sentences, f"Then {steps_words(network.tail, ', ')}." if network.tail else ""]).strip()
 
 
 def draw_network(title: str, network: NetworkWiring) -> str:
@@ -179,7 +184,3 @@ def _inside(network: NetworkWiring) -> str:
 
 def _alike(stage: Sequence[BlockWiring]) -> list[list[BlockWiring]]:
     return [list(run) for _, run in groupby(stage, key=lambda block: (block.kind, block.convs))]
-
-
-def _listed(steps: Sequence[DrawnStep]) -> str:
-    return ", ".join(step.words for step in steps)

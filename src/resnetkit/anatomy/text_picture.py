@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from resnetkit.anatomy.block_picture import KIND_WORDS, drawn_words, shape_words
-from resnetkit.anatomy.network_picture import Fold, fold, order_words, skip_words
+from resnetkit.anatomy.network_picture import Fold, fold, order_words, skip_words, steps_words
 from resnetkit.anatomy.wiring import BlockWiring, DrawnStep, NetworkWiring
 
 
@@ -62,7 +62,7 @@ def block_text(block: BlockWiring) -> str:
 
 def network_text(network: NetworkWiring) -> str:
     """A whole network, one line per part; runs of equal blocks are folded."""
-    rows = [("input", "", shape_words(network.input_shape)), ("stem", _listed(network.stem), "")]
+    rows = [("input", "", shape_words(network.input_shape)), ("stem", steps_words(network.stem, " · "), "")]
     for number, stage in enumerate(network.stages, start=1):
         rows += [
             (f"stage {number}" if i == 0 else "", _fold_words(one), "") for i, one in enumerate(_runs(fold(stage)))
@@ -70,7 +70,7 @@ def network_text(network: NetworkWiring) -> str:
         rows[-1] = (*rows[-1][:2], shape_words(stage[-1].output_shape))
     rows[1] = (*rows[1][:2], shape_words(network.stem[-1].output_shape))
     if network.tail:
-        rows.append(("tail", _listed(network.tail), shape_words(network.tail[-1].output_shape)))
+        rows.append(("tail", steps_words(network.tail, " · "), shape_words(network.tail[-1].output_shape)))
     names, words = (max(len(row[i]) for row in rows) for i in (0, 1))
     lines = []
     for i, (name, what, shape) in enumerate(rows):
@@ -122,7 +122,3 @@ def _words(block: BlockWiring) -> str:
 
 def _fold_words(one: Fold) -> str:
     return f"{one.count} × {_words(one.block)}"
-
-
-def _listed(steps: Sequence[DrawnStep]) -> str:
-    return " · ".join(step.words for step in steps)

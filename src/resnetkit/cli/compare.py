@@ -9,7 +9,7 @@ import typer
 
 from resnetkit.cli.names import warn_about_name
 from resnetkit.cli.options import EntryOption, JsonOption
-from resnetkit.terminal import say, say_json, warn
+from resnetkit.terminal import first_few, say, say_json, warn
 
 if TYPE_CHECKING:
     from resnetkit.anatomy.comparison import NetworkComparison, Quantity
@@ -153,8 +153,7 @@ def _print_tensors(compared: TensorComparison, a: str, b: str) -> None:
         ("of another shape", compared.other_shape),
     ):
         if names:
-            more = f" and {len(names) - 10} more" if len(names) > 10 else ""
-            say(f"{what}: {', '.join(names[:10])}{more}")
+            say(f"{what}: {first_few(names)}")
 
 
 def _print_runs(compared: RunComparison, a: str, b: str) -> None:

@@ -9,10 +9,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from resnetkit.data.types import Split
-from resnetkit.folders.names import quoted
 from resnetkit.images.spec import Preprocessing
 from resnetkit.images.types import Indices, mean_middle_share
-from resnetkit.terminal import shown
+from resnetkit.terminal import first_few, quoted, shown
 
 FEW_IMAGES = 10
 MUCH_LOST = 0.1  # of a class
@@ -122,6 +121,5 @@ def _class_sizes(class_names: Sequence[str], counts: list[int]) -> list[str]:
     order = sorted(range(len(counts)), key=counts.__getitem__)
     few = [f"'{class_names[index]}' ({counts[index]})" for index in order if counts[index] < FEW_IMAGES]
     if few:
-        first = ", ".join(few[:5]) + (", …" if len(few) > 5 else "")
-        found.append(f"classes with fewer than {FEW_IMAGES} training images: {first}")
+        found.append(f"classes with fewer than {FEW_IMAGES} training images: {first_few(few, 5)}")
     return found

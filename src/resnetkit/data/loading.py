@@ -22,13 +22,12 @@ from resnetkit.data.types import LoadedData, Split
 from resnetkit.errors import Code, ResnetkitError, did_you_mean, require
 from resnetkit.folders.image_folder import scan
 from resnetkit.folders.layout_option import AUTO, UNSPLIT
-from resnetkit.folders.names import quoted
 from resnetkit.images.decoding import OVER_LIMIT
 from resnetkit.images.image_files import tell_ignored
 from resnetkit.images.prepared_pixels import prepare_seen, prepare_whole
 from resnetkit.images.spec import Preprocessing
 from resnetkit.images.types import BadImage, Images, Indices, Shapes, empty_images
-from resnetkit.terminal import progress_bar, shown
+from resnetkit.terminal import progress_bar, quoted, shown
 
 SHOWN_BAD_IMAGES = 20
 SHOWN_CLASSES = 12

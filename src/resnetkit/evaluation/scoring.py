@@ -16,8 +16,9 @@ from resnetkit.errors import Code, ResnetkitError, did_you_mean, require
 from resnetkit.evaluation.answers import Answers, join_answers, score_answers
 from resnetkit.evaluation.metrics import Scores
 from resnetkit.evaluation.recorded import as_recorded, holds_all, load_recorded
-from resnetkit.folders.names import alike, apart, listed, one_form
+from resnetkit.folders.names import alike, apart, one_form
 from resnetkit.images.types import BadImage, Indices
+from resnetkit.terminal import listed
 
 BATCH_SIZE = 256
 

@@ -11,8 +11,9 @@ from resnetkit.folders.folder_tree import Folder, natural_key, read_tree
 from resnetkit.folders.layout import Reading, is_divided, read_layout
 from resnetkit.folders.layout_option import AUTO, CLASSES, UNSPLIT, type_layout
 from resnetkit.folders.layout_refusals import WANTED
-from resnetkit.folders.names import alike, apart, listed, lookalikes, one_form, quoted
+from resnetkit.folders.names import alike, apart, lookalikes, one_form
 from resnetkit.images.image_files import LeftOut, count_unread
+from resnetkit.terminal import listed, quoted
 
 SHOWN_ASIDES = 5
 SHOWN_GROUPS = 10

@@ -14,8 +14,9 @@ from resnetkit.errors import Code, did_you_mean, require
 from resnetkit.folders.folder_tree import Folder
 from resnetkit.folders.layout_option import CLASSES, KEYS, SPLITS_BY_NAME, UNSPLIT, Places, parse_layout
 from resnetkit.folders.layout_refusals import Refusals
-from resnetkit.folders.names import listed, one_form, quoted
+from resnetkit.folders.names import one_form
 from resnetkit.folders.split_words import PLAIN, read_name, says_nothing, split_names
+from resnetkit.terminal import listed, quoted
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from pathlib import Path
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.folders.folder_tree import Folder
 from resnetkit.folders.layout_option import CLASSES, UNSPLIT, type_layout
-from resnetkit.folders.names import listed, quoted
 from resnetkit.folders.split_words import says_nothing, split_names
 from resnetkit.images.image_files import count_unread
+from resnetkit.terminal import listed, quoted
 
 WANTED = "put the images in FOLDER/train/CLASS/ (and FOLDER/val/CLASS/, FOLDER/test/CLASS/), or in FOLDER/CLASS/"
 TABLES = (".csv", ".tsv", ".xlsx", ".json", ".jsonl", ".parquet")

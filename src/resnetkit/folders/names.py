@@ -5,10 +5,6 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from resnetkit.terminal import shown
-
-SHOWN_NAMES = 10
-
 
 def one_form(name: str) -> str:
     """A name in Unicode's composed form (NFC), in which classes are compared.
@@ -39,25 +35,6 @@ def lookalikes(names: Iterable[str]) -> list[list[str]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def quoted(name: str) -> str:
-    """A name in quotation marks; what cannot be seen in it is escaped.
-
-    >>> print(quoted("cat"), quoted("caf\\u00e9"), quoted("a\\u200bb"), quoted("cat "))
-    'cat' 'café' 'a\\u200bb' 'cat '
-    """
-    return f"'{shown(name)}'"
-
-
 def apart(names: Sequence[str]) -> str:
     """Alike names so that the difference shows: in escapes where they may look the same on the screen."""
     return " and ".join(ascii(name) for name in names)
-
-
-def listed(names: Sequence[str], limit: int = SHOWN_NAMES) -> str:
-    """Names for a sentence, the first few of many.
-
-    >>> listed(["cat", "dog"]), listed(["a", "b", "c"], 2)
-    ("'cat', 'dog'", "'a', 'b' and 1 more")
-    """
-    text = ", ".join(quoted(name) for name in names[:limit])
-    return text if len(names) <= limit else f"{text} and {len(names) - limit:,} more"

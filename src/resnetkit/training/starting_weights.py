@@ -17,6 +17,7 @@ from resnetkit.recipes.recipe import FineTuning, Recipe
 from resnetkit.runs.record import WeightsRecord
 from resnetkit.sources.locate import locate_weights
 from resnetkit.sources.weights import open_weights
+from resnetkit.terminal import listed
 
 
 @frozen
@@ -100,8 +101,8 @@ def check_start(recipe: Recipe, start: StartingPoint | None, class_names: tuple[
     same_names = not start.class_names or start.class_names == class_names
     if not (same_number and same_names) and not recipe.fine_tuning.reset_head:
         count = "no" if start.spec.num_classes is None else start.spec.num_classes
-        theirs = f"{count} classes{_listed(start.class_names)}"
-        differences.append(f"{theirs}, not the {len(class_names)}{_listed(class_names)} of the data")
+        theirs = f"{count} classes{_named(start.class_names)}"
+        differences.append(f"{theirs}, not the {len(class_names)}{_named(class_names)} of the data")
         options.append("--reset-head starts with a new head")
     require(
         not differences,
@@ -116,9 +117,8 @@ def _channels(number: int) -> str:
     return f"{number} channel" + ("" if number == 1 else "s")
 
 
-def _listed(names: tuple[str, ...], limit: int = 3) -> str:
-    shown = ", ".join(names[:limit]) + (", …" if len(names) > limit else "")
-    return f" ({shown})" if names else ""
+def _named(names: tuple[str, ...]) -> str:
+    return f" ({listed(names, 3)})" if names else ""
 
 
 def seen_before(recipe: Recipe) -> SeenImages:

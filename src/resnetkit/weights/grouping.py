@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from resnetkit.errors import did_you_mean
+from resnetkit.terminal import listed
 from resnetkit.weights.conventions import HEADS
 from resnetkit.weights.limits import Unreadable
 from resnetkit.weights.naming import read_names
@@ -80,12 +81,12 @@ def _choose(found: list[Group]) -> tuple[Group, list[str]]:
     averaged = [group for group in found if AVERAGED.search(group.prefix)]
     if len(averaged) != 1:
         raise Unreadable(
-            f"it holds several networks: {_quoted(names)}",
+            f"it holds several networks: {listed(names)}",
             f"name one of them with --entry, in Python with entry=, e.g. --entry {names[0]}",
         )
     own = averaged[0].prefix.rstrip(".")
     others = [name for name in names if name != own]
-    return averaged[0], [f"took '{own}', the averaged weights; --entry reads {_quoted(others)} instead"]
+    return averaged[0], [f"took '{own}', the averaged weights; --entry reads {listed(others)} instead"]
 
 
 def _networks(prefix: str, names: Names, tensors: Mapping[str, Tensor], depth: int = 0) -> list[Group]:
@@ -134,7 +135,7 @@ def _with_head(group: Group, beside: Names, tensors: Mapping[str, Tensor]) -> Gr
     if len(both) == len(group.names) + len(heads) and _is_network(both, tensors):
         return Group(group.prefix, both)
     raise Unreadable(
-        f"it has two heads: one in '{group.prefix.rstrip('.')}', and beside it {_quoted(list(heads.values())[:2])}",
+        f"it has two heads: one in '{group.prefix.rstrip('.')}', and beside it {listed(list(heads.values())[:2])}",
         f"--entry {group.prefix.rstrip('.')} reads the first and leaves the other aside",
     )
 
@@ -156,7 +157,3 @@ def _beginnings(name: str) -> Iterator[str]:
     """The modules that hold a tensor, from the outermost."""
     parts = name.split(".")
     yield from (".".join(parts[:length]) for length in range(1, len(parts) + 1))
-
-
-def _quoted(names: Iterable[str]) -> str:
-    return ", ".join(f"'{name}'" for name in names)

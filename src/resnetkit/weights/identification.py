@@ -85,7 +85,7 @@ class Identification:
                     Code.WEIGHTS,
                     f"{source} is not {model}",
                     why=proof.says,
-                    fix=f"leave --model out, or give {_listed(shlex.quote(c.name) for c in self.candidates)}",
+                    fix=f"leave --model out, or give {_either(shlex.quote(c.name) for c in self.candidates)}",
                 )
         return named
 
@@ -97,7 +97,7 @@ class Identification:
                 Code.WEIGHTS,
                 f"{source} contradicts itself",
                 why=f"{self.contradiction.says}, but its tensors are those of "
-                f"{_listed(c.name for c in self.all_candidates)}",
+                f"{_either(c.name for c in self.all_candidates)}",
                 fix="get the file again from its source",
             )
         if not self.candidates:
@@ -110,7 +110,7 @@ class Identification:
             )
         raise ResnetkitError(
             Code.WEIGHTS,
-            f"{source} can be {_listed(c.name for c in self.candidates)}: they have the same tensors",
+            f"{source} can be {_either(c.name for c in self.candidates)}: they have the same tensors",
             why=_difference(self.candidates),
             fix=f"say which with --model, e.g. --model {shlex.quote(self.candidates[0].name)}",
         )
@@ -260,6 +260,6 @@ def _difference(candidates: tuple[Candidate, ...]) -> str:
     return "; ".join(summaries)
 
 
-def _listed(names: Iterable[str]) -> str:
+def _either(names: Iterable[str]) -> str:
     names = list(names)
     return ", ".join(names[:-1]) + " or " + names[-1] if len(names) > 1 else "".join(names)

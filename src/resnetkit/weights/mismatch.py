@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from resnetkit.models.plan import FIRST_CONVS
+from resnetkit.terminal import first_few
+
 CHOOSE = "choose the network these weights were made for (--model)"
 ADAPT = "fit the first conv to them (--adapt-channels)"
 Tensors = Mapping[str, Tensor]
@@ -52,8 +55,8 @@ def explain(mismatch: Mismatch, given: Tensors, own: Tensors) -> tuple[str, str]
     structure = [f"the file has {theirs}, the network {ours}" for theirs, ours in _structure(given, own)]
     shapes = [f"{name} {tuple(given[name].shape)} instead of {tuple(own[name].shape)}" for name in mismatch.mis_shaped]
     lists = [("missing", mismatch.missing), ("unexpected", mismatch.unexpected), ("wrong shape", shapes)]
-    listed = [f"{len(names)} {kind}: {_shorten(list(names))}" for kind, names in lists if names]
-    return "; ".join([*structure, *listed]), CHOOSE
+    misfits = [f"{len(names)} {kind}: {first_few(names, 4)}" for kind, names in lists if names]
+    return "; ".join([*structure, *misfits]), CHOOSE
 
 
 def _head(mismatch: Mismatch, given: Tensors, own: Tensors) -> tuple[str, str, set[str]]:
@@ -74,7 +77,7 @@ def _head(mismatch: Mismatch, given: Tensors, own: Tensors) -> tuple[str, str, s
 
 
 def _channels(mismatch: Mismatch, given: Tensors, own: Tensors) -> tuple[str, str, set[str]]:
-    for name in ("conv1.weight", "conv1.0.weight"):
+    for name in FIRST_CONVS:
         if name in mismatch.mis_shaped and given[name].ndim == 4:
             theirs, ours = given[name].shape, own[name].shape
             if theirs[1] != ours[1] and (theirs[0], *theirs[2:]) == (ours[0], *ours[2:]):
@@ -106,7 +109,3 @@ def _traits(tensors: Tensors) -> dict[str, str]:
         "attention": "attention" if any(".se." in name for name in tensors) else "no attention",
         "bias": "a bias on convs" if any(re.search(r"conv\d\.bias$", name) for name in tensors) else "none on convs",
     }
-
-
-def _shorten(names: list[str], limit: int = 4) -> str:
-    return ", ".join(names[:limit]) + (f" … ({len(names) - limit} more)" if len(names) > limit else "")

@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from resnetkit.errors import did_you_mean
+from resnetkit.terminal import listed
 from resnetkit.weights.grouping import choose_network
 from resnetkit.weights.limits import Unreadable, check_names
 
@@ -58,10 +59,10 @@ def unwrap(content: object, entry: str | None) -> Unwrapped:
         name, entry = _choose(candidates, entry)
         others = [other for other in candidates if other != name]
         aside = [key for key in content if isinstance(key, str) and key in NOT_WEIGHTS]
-        note = f"took the entry '{name}'" + (f"; --entry reads {_quoted(others)} instead" if others else "")
+        note = f"took the entry '{name}'" + (f"; --entry reads {listed(others)} instead" if others else "")
         notes.append(note)
         choices += [note] if others else []
-        notes += [f"left aside: {_quoted(aside)}"] if aside else []
+        notes += [f"left aside: {listed(aside)}"] if aside else []
         metadata |= _plain_items(content, leave=[*candidates, *aside])
         content = candidates[name]
     if not _is_state_dict(content):
@@ -119,7 +120,7 @@ def _choose(candidates: Mapping[str, object], entry: str | None) -> tuple[str, s
         raise Unreadable(f"it has no entry '{entry}'", did_you_mean(entry, names))
     if len(names) > 1 and names[0] not in AVERAGED + CURRENT:
         raise Unreadable(
-            f"it holds several networks: {_quoted(names)}", "name one of them with --entry, in Python with entry="
+            f"it holds several networks: {listed(names)}", "name one of them with --entry, in Python with entry="
         )
     return names[0], entry
 
@@ -156,7 +157,3 @@ def _plain(value: object, budget: Budget, depth: int = 6) -> Any:
     if depth and isinstance(value, list | tuple):
         return [_plain(v, budget, depth - 1) for v in value if budget.left > 0]
     return None
-
-
-def _quoted(names: list[str]) -> str:
-    return ", ".join(f"'{name}'" for name in names)
