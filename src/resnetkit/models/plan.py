@@ -68,9 +68,13 @@ def plan_network(spec: ResNetSpec) -> tuple[Part, ...]:
     if pool:
         parts.append(Part("max-pool" if "max" in spec.stem.pool else "pool", "maxpool", pool))
     stages: list[list[BlockPlan]] = [[] for _ in spec.depths]
+    plans: dict[tuple[object, ...], BlockPlan] = {}  # of a thousand blocks few are unlike
     for number, place in enumerate(iter_places(spec), start=1):
         drop_rate = spec.stochastic_depth_rate * number / sum(spec.depths)
-        stages[place.stage - 1].append(plan_block(place, make, drop_branch_rate=drop_rate))
+        kind = (id(place.block), place.in_channels, place.width, place.stride, place.starts_stage, drop_rate)
+        if kind not in plans:
+            plans[kind] = plan_block(place, make, drop_branch_rate=drop_rate)
+        stages[place.stage - 1].append(replace(plans[kind], place=place))
     parts += [Part(f"stage {i}", f"layer{i}", blocks=tuple(blocks)) for i, blocks in enumerate(stages, start=1)]
     channels = stages[-1][-1].place.out_channels
     kinds = spec.block.order.preact if spec.tail is None else spec.tail
