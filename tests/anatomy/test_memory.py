@@ -9,7 +9,7 @@ from resnetkit.anatomy.memory import measure_memory
 from resnetkit.anatomy.table import describe
 from resnetkit.models.catalog import CATALOG
 from resnetkit.models.resnet import ResNet
-from resnetkit.models.spec import BASIC, STEM_3X3, NoSkip, ResNetSpec
+from resnetkit.models.spec import BASIC, STEM_3X3, STEM_7X7, NoSkip, ResNetSpec
 
 SMALL = ResNetSpec(replace(BASIC, join=NoSkip()), (1,), (8,), (1,), stem=replace(STEM_3X3, widths=(8,)), num_classes=5)
 
@@ -55,3 +55,10 @@ def test_memory_grows_with_the_area_but_for_the_head() -> None:
     stages = [[part.kept_bytes for part in memory.parts[:-1]] for memory in (small, large)]
     assert stages[1] == [4 * kept for kept in stages[0]]
     assert small.peak_bytes < small.kept_bytes
+
+
+def test_the_stems_pool_is_not_counted_again_for_global_pooling() -> None:
+    spec = replace(SMALL, stem=replace(STEM_7X7, widths=(8,)))
+    by_mean, by_maximum = (measure_memory(replace(spec, pooling=pooling), 32) for pooling in ("avg", "max"))
+    assert [part.name for part in by_maximum.parts] == ["stem", "max-pool", "stage 1", "max-pool", "head"]
+    assert [part.kept_bytes for part in by_maximum.parts][:4] == [part.kept_bytes for part in by_mean.parts][:4]

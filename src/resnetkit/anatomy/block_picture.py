@@ -28,7 +28,7 @@ def shape_words(shape: Sequence[int]) -> str:
 
 
 def place_words(places: Sequence[tuple[int, int]]) -> str:
-    """Where blocks stand, stage by stage.
+    """List where blocks stand, stage by stage.
 
     >>> place_words([(1, 2), (1, 3), (1, 4), (2, 1), (2, 3)])
     'stage 1: blocks 2 to 4; stage 2: blocks 1, 3'
@@ -46,7 +46,7 @@ def place_words(places: Sequence[tuple[int, int]]) -> str:
 
 
 def drawn_words(block: BlockWiring) -> str:
-    """Where blocks like this one stand, and which of them lends the picture its numbers."""
+    """Say where blocks like this one stand, and which of them lends the picture its numbers."""
     words = place_words(block.places)
     return words if len(block.places) == 1 else f"{words} · drawn: {place_words(block.places[:1])}"
 

@@ -202,7 +202,7 @@ def _difference(meaning: Meaning, differing: tuple[str, ...], a: Side, b: Side) 
 
 
 def _measured(meaning: Meaning, a: Side, b: Side) -> str:
-    """What a paper reports for two choices, in a sentence that says for which network."""
+    """Tell what a paper reports for two choices, and for which network."""
     errors = [(side.name, meaning.error(side.spec)) for side in (a, b)]
     words = "; ".join(f"{error} with the choice of {name}" for name, error in errors if error)
     return f"Error of {meaning.measured_on}: {words}." if words else ""

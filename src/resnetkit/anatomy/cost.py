@@ -75,7 +75,7 @@ def count_cost(spec: ResNetSpec, image_size_px: int) -> Cost:
 
 
 def count_part(part: Part, x: Map) -> tuple[Map, Cost]:
-    """What a part of a network makes of ``x``, and its cost."""
+    """Give the map that a part of a network makes of ``x``, and its cost."""
     total = Cost()
 
     def run(steps: Steps, x: Map, _gate: Map | None) -> Map:

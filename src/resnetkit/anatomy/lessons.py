@@ -1,4 +1,4 @@
-"""What two networks teach, told with their own numbers: a table of lessons, each with the case it is for."""
+"""Lessons that two networks teach, told with their own numbers: a table, each with the case it is for."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _tell_blocks(a: Side, b: Side) -> str:
 
 
 def _tell_addition(side: Side) -> str:
-    """What is added where that is more than the skip and the branch as they are."""
+    """Tell what is added where that is more than the skip and the branch as they are."""
     join = side.spec.block.join
     if is_plain(side.spec) or keeps_skip_whole(join):
         return ""
@@ -83,7 +83,7 @@ def _places(side: Side) -> str:
 
 
 def _tell_bottleneck(a: Side, b: Side) -> str | None:
-    """Why 1×1 – 3×3 – 1×1 is cheaper, on an identity block of the first network that has such blocks."""
+    """Tell why 1×1 – 3×3 – 1×1 is cheaper, on an identity block of the first network that has such blocks."""
     sides = [side for side in (a, b) if side.spec.block.kernel_sizes == (1, 3, 1)]
     if not sides or a.spec.block.kernel_sizes == b.spec.block.kernel_sizes:
         return None

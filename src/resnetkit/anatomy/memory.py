@@ -49,12 +49,12 @@ class Memory:
 
     @property
     def kept_bytes(self) -> int:
-        """For one image in training, beside the weights, their gradients and the optimizer's state."""
+        """Bytes for one image in training, beside the weights, their gradients and the optimizer's state."""
         return sum(part.kept_bytes for part in self.parts)
 
     @property
     def peak_bytes(self) -> int:
-        """For one image in use, beside the weights."""
+        """Bytes for one image in use, beside the weights."""
         return max(part.peak_bytes for part in self.parts)
 
 
@@ -82,7 +82,7 @@ def measure_memory(spec: ResNetSpec, image_size_px: int) -> Memory:
 
 
 def _run_counted(network: ResNet, images: Tensor, take: Callable[[_LiveBytes], int]) -> dict[str, int]:
-    """What ``take`` reads when each part has run, by the module that ends it."""
+    """Note what ``take`` reads when each part has run, by the module that ends it."""
     live = _LiveBytes(images)
     taken: dict[str, int] = {}
     hooks = []
@@ -115,7 +115,7 @@ class _LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return peak
 
     def take_growth(self) -> int:
-        """How much more is alive than at the last call."""
+        """Bytes that are alive beyond those at the last call."""
         growth, self._taken = self._now - self._taken, self._now
         return growth
 

@@ -41,7 +41,7 @@ def fold(stage: Sequence[BlockWiring]) -> list[Fold]:
 
 
 def skip_words(block: BlockWiring) -> str:
-    """What a skip does, in short: ``identity``, or its steps without their sizes."""
+    """Tell what a skip does, in short: ``identity``, or its steps without their sizes."""
     if block.kind == "plain":
         return ""
     return " · ".join(step.words.split(",")[0] for step in block.skip) or "identity"
@@ -57,7 +57,7 @@ def order_words(block: BlockWiring) -> str:
 
 
 def steps_words(steps: Sequence[DrawnStep], separator: str) -> str:
-    """What steps do, one after the other."""
+    """Tell what steps do, one after the other."""
     return separator.join(step.words for step in steps)
 
 
@@ -173,7 +173,7 @@ def _labels(name: str, shape: Sequence[int], middle: float) -> list[Markup]:
 
 
 def _inside(network: NetworkWiring) -> str:
-    """How many blocks of which kind."""
+    """Count the blocks of each kind."""
     kinds = [block.kind for stage in network.stages for block in stage]
     return ", ".join(
         f"{kinds.count(kind)} {words.partition(',')[0]}{'s' if kinds.count(kind) > 1 else ''}"

@@ -1,4 +1,4 @@
-"""Which pixels of the image one pixel of a feature map depends on (no torch here)."""
+"""The pixels of the image that one pixel of a feature map depends on (no torch here)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from resnetkit.models.steps import Attend, Steps, TimesGate
 
 @dataclass(frozen=True)
 class Window:
-    """What the pixels of a square feature map see: pixel ``i`` the image's ``i * jump + low`` to ``i * jump + high``.
+    """The image as a square feature map sees it: pixel ``i`` sees ``i * jump + low`` to ``i * jump + high``.
 
     Attributes:
         map_px: side of the feature map.

@@ -1,4 +1,4 @@
-"""What the skip, the addition and the activation order of a block are in words, and what follows from each of them.
+"""Words for the skip, the addition and the activation order of a block, and what follows from each of them.
 
 Every sentence is derived from the value it is about, so that values without a name of their own have one too.
 """
@@ -85,13 +85,13 @@ def order_words(order: ActivationOrder) -> str:
 
 
 def order_error(spec: ResNetSpec) -> str:
-    """What the paper measured for a network's order; empty where it did not, or where there are no skips as there."""
+    """Give the paper's errors for a network's order; empty where it has none, or where there are no skips as there."""
     order = spec.block.order
     return "" if is_plain(spec) or order not in _ORDER_ERRORS else "{} and {} %".format(*_ORDER_ERRORS[order])
 
 
 def tell_orders(a: ResNetSpec, b: ResNetSpec) -> str:
-    """What follows from two activation orders, each in its own network."""
+    """Tell what follows from two activation orders, each in its own network."""
     told = dict.fromkeys(
         f"{_capital(_order_name(spec.block.order))}: {'; '.join(_consequences(spec.block))}."
         for spec in (a, b)
@@ -152,14 +152,14 @@ def _step_words(names: tuple[str, ...]) -> str:
 
 
 def projection_words(projection: Projection | None) -> str:
-    """What a skip does to change its shape; None: as where the width changes."""
+    """Tell what a skip does to change its shape; None: as where the width changes."""
     if projection is None:
         return "as where the width changes"
     return _PROJECTIONS.get(projection, f"{', '.join(projection.steps)} of the {projection.reads}")
 
 
 def join_words(join: Join) -> str:
-    """How skip and branch become one map."""
+    """Tell how skip and branch become one map."""
     match join:
         case Add():
             return "skip + branch"
@@ -177,7 +177,7 @@ def join_words(join: Join) -> str:
 
 
 def join_error(join: Join) -> str:
-    """What the paper measured for a join, in its ResNet-110; empty where it did not."""
+    """Give the paper's error for a join, in its ResNet-110; empty where it has none."""
     match join:
         case Add():
             return "6.61 %"
@@ -196,7 +196,7 @@ def join_error(join: Join) -> str:
 
 
 def tell_joins(a: ResNetSpec, b: ResNetSpec) -> str:
-    """What follows from how two networks add, with their own factors and numbers of blocks."""
+    """Tell what follows from how two networks add, with their own factors and numbers of blocks."""
     if is_plain(a) != is_plain(b):
         (with_skips,) = (spec for spec in (a, b) if not is_plain(spec))
         is_sum = isinstance(with_skips.block.join, Add)
@@ -248,10 +248,10 @@ def _power(factor: float, exponent: int) -> str:
 
 
 def keeps_skip_whole(join: Join) -> bool:
-    """Whether an addition takes the skip as it comes."""
+    """Tell whether an addition takes the skip as it comes."""
     return isinstance(join, Add) or (isinstance(join, ScaledAdd) and join.skip_scale == 1)
 
 
 def is_plain(spec: ResNetSpec) -> bool:
-    """Whether a network has no skips."""
+    """Tell whether a network has no skips."""
     return isinstance(spec.block.join, NoSkip)

@@ -1,4 +1,4 @@
-"""What a field of a network's spec means and why a difference in it matters: sentences with sources (no torch here).
+"""Words for what a field of a network's spec means and why it matters: sentences with sources (no torch here).
 
 Accuracies are those of the papers' own tables, for the papers' own networks and recipes.
 """
@@ -45,7 +45,7 @@ class Meaning:
     is_of_skip: bool = False
 
     def tell(self, a: ResNetSpec, b: ResNetSpec) -> str:
-        """What follows from the choices of two networks."""
+        """Tell what follows from the choices of two networks."""
         return self.why if isinstance(self.why, str) else self.why(a, b)
 
 

@@ -1,4 +1,4 @@
-"""What a network is, stage by stage: shapes, blocks, parameters, multiply-adds (no torch here)."""
+"""A network's table, stage by stage: shapes, blocks, parameters, multiply-adds (no torch here)."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Description:
 
     @property
     def multiply_adds(self) -> int:
-        """Of convs and linear layers, for one image."""
+        """Multiply-adds of convs and linear layers, for one image."""
         return sum(row.multiply_adds for row in self.rows)
 
     @property
@@ -78,7 +78,7 @@ class Description:
 
     @property
     def layers_in_words(self) -> str:
-        """How the layers are counted, such as ``52 layers …: 3 in the stem, 48 in the blocks, 1 in the head``."""
+        """Say how the layers are counted, such as ``52 layers …: 3 in the stem, 48 in the blocks, 1 in the head``."""
         places: Counter[str] = Counter()
         for row in self.rows:
             places["blocks" if row.name.startswith("stage") else row.name] += row.num_layers

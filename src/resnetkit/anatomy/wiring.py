@@ -1,4 +1,4 @@
-"""What happens to an image in a block and in a network, step by step in words: the data that every picture draws."""
+"""A block and a network, step by step in words: the data that every picture draws (no torch here)."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class NetworkWiring:
 
 
 def wire(spec: ResNetSpec, image_size_px: int) -> NetworkWiring:
-    """How a network is wired, with the shapes for square images; nothing is computed.
+    """Tell how a network is wired, with the shapes for square images; nothing is computed.
 
     >>> from resnetkit.models.catalog import CATALOG
     >>> network = wire(CATALOG["resnet18"].spec, 224)
@@ -143,7 +143,7 @@ def wire(spec: ResNetSpec, image_size_px: int) -> NetworkWiring:
 
 
 def wire_block(plan: BlockPlan, x: Map) -> tuple[BlockWiring, Map]:
-    """How one block is wired, and the map it makes of ``x``."""
+    """Tell how one block is wired, and give the map it makes of ``x``."""
     joining = plan.joining
     preact, start = _draw(plan.preact, x)
     fork = x if plan.skip_reads == "input" else start

@@ -1,4 +1,4 @@
-"""What the ONNX graph calls its input and output; for those who write it and those who run it."""
+"""Names of the ONNX graph's input and output, for those who write it and those who run it."""
 
 INPUT = "pixels"
 OUTPUT = "logits"

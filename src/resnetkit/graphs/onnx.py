@@ -196,7 +196,7 @@ def _(layer: nn.MaxPool2d, graph: Graph, x: Map) -> Map:
 
 
 def _beyond_edge(ceil_mode: bool, stride: int, x: Map) -> list[int]:
-    """How far the last windows of a pool of that kernel and stride reach beyond the bottom and right edges."""
+    """Count how far the last windows of a pool reach beyond the bottom and right edges."""
     return [-size % stride if ceil_mode else 0 for size in (x.height, x.width)]
 
 

@@ -1,4 +1,4 @@
-"""What a block does to a feature map, path by path, derived from its spec (no torch here)."""
+"""The plan of a block: its steps, path by path, derived from its spec (no torch here)."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class BlockPlan:
 
     @property
     def skip_kind(self) -> SkipKind:
-        """What its skip is; ``shape-matching`` changes the shape without weights."""
+        """Kind of its skip; ``shape-matching`` changes the shape without weights."""
         if not self.joining.adds:
             return "plain"
         if all(step.does_nothing for step in self.skip):
@@ -73,7 +73,7 @@ class BlockPlan:
 
 
 def walk_block(plan: BlockPlan, x: T, run: Callable[[Steps, T, T | None], T], add: Callable[[T, T], T]) -> T:
-    """What a block makes of ``x``, whatever that is: :meth:`ResidualBlock.forward` for values of any kind.
+    """Take ``x``, whatever it is, along all paths of a block: ``ResidualBlock.forward`` for values of any kind.
 
     Args:
         run: takes a path's steps, what the first of them reads, and the gate where the block has one.

@@ -1,4 +1,4 @@
-"""Which fields of a network's spec have no effect on it, and which networks cannot learn (no torch here)."""
+"""Fields of a network's spec that have no effect on it, and networks that cannot learn (no torch here)."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _simplify_orders(spec: ResNetSpec) -> ResNetSpec:
 
 
 def _pads(spec: ResNetSpec, places: Sequence[Place]) -> bool:
-    """Whether a layer with a stride pads at all: others pad alike in either manner."""
+    """Tell whether a layer with a stride pads at all: others pad alike in either manner."""
     stem = spec.stem
     in_stem = (stem.stride > 1 and stem.kernel_sizes[0] > 1) or stem.pool in ("max", "zero_padded_max", "conv")
     return in_stem or any(

@@ -1,4 +1,4 @@
-"""What a join does to the ends of skip and branch, step by step (no torch here)."""
+"""Joins, step by step: what each does to the ends of skip and branch (no torch here)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from resnetkit.models.steps import Conv, Dropout, Scale, Sigmoid, Step, Steps, T
 
 @dataclass(frozen=True)
 class Joining:
-    """What a join does to skip and branch before they are added.
+    """A join: what it does to skip and branch before they are added.
 
     Attributes:
         gate: makes ``g`` of what the skip reads, for :class:`~resnetkit.models.steps.TimesGate`.

@@ -187,14 +187,14 @@ class Blur(nn.Module):
 
 
 def _mirrored(x: Tensor, dim: int) -> Tensor:
-    """With one pixel more at both ends; on a GPU PyTorch's reflection padding adds gradients up in a random order."""
+    """Add one pixel at both ends; on a GPU PyTorch's reflection padding adds gradients up in a random order."""
     last = x.shape[dim] - 1
     inner = min(1, last)  # one pixel has no neighbour to be mirrored at; repeating it gives what mirroring would
     return torch.cat([x.narrow(dim, inner, 1), x, x.narrow(dim, last - inner, 1)], dim)
 
 
 class StochasticDepth(nn.Module):
-    """In training, drop whole branches image by image and scale up the others (arXiv:1603.09382).
+    """Drop whole branches image by image in training, and scale up the others (arXiv:1603.09382).
 
     The paper drops a branch for the whole batch and scales at test time instead; expected values are the same.
     """

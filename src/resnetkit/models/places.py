@@ -1,4 +1,4 @@
-"""Where the blocks of a network stand: what each reads, and with which stride (no torch here)."""
+"""The blocks of a network where they stand: what each reads, and with which stride (no torch here)."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ class Place:
 
     @property
     def out_channels(self) -> int:
-        """What the block hands on."""
+        """Channels that the block hands on."""
         return self.width * self.block.expansion
 
     @property
     def starts_stage(self) -> bool:
-        """Whether it is the first of its stage."""
+        """True for the first of its stage."""
         return self.position == 1
 
     @property
     def projection(self) -> Projection | None:
-        """What its skip does to change shape; None for an identity, or without a skip."""
+        """The skip's way to change shape; None for an identity, or without a skip."""
         return self.block.find_projection(
             self.in_channels, self.out_channels, self.stride, starts_stage=self.starts_stage
         )

@@ -1,4 +1,4 @@
-"""What a network does to an image, step by step, derived from its spec: the one walk for all readers (no torch here).
+"""The plan of a network: all its steps, derived from its spec: the one walk for all readers (no torch here).
 
 Modules (:mod:`~resnetkit.models.block`, :mod:`~resnetkit.models.resnet`) are built from a plan, costs are counted and
 receptive fields measured over it, pictures draw it, ONNX graphs are written and norms are folded along it.
@@ -107,7 +107,7 @@ def _plan_stem(spec: ResNetSpec, make: Layers) -> Iterator[Step]:
 
 
 def plan_stem_pool(stem: Stem, make: Layers) -> Steps:
-    """What halves the size after the stem's convs."""
+    """Steps that halve the size after the stem's convs."""
     channels = stem.widths[-1]
     match stem.pool:
         case "none":

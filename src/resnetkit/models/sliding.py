@@ -1,4 +1,4 @@
-"""How the windows of layers slide over square feature maps: sizes and paddings by arithmetic (no torch here)."""
+"""Windows of layers that slide over square feature maps: sizes and paddings by arithmetic (no torch here)."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ class Map:
 
     @property
     def num_pixels(self) -> int:
-        """Of one channel."""
+        """Pixels of one channel."""
         return self.size_px**2
 
 
 @dataclass(frozen=True)
 class Slide:
-    """How a window moves along one side of a map, with ``before`` and ``after`` pixels of padding at the ends."""
+    """A window that moves along one side of a map, with ``before`` and ``after`` pixels of padding at the ends."""
 
     kernel_size: int = 1
     stride: int = 1
@@ -53,7 +53,7 @@ class Slide:
     after: int = 0
 
     def count(self, size_px: int) -> int:
-        """How many windows fit: the size of what comes out."""
+        """Count the windows that fit: the size of what comes out."""
         return (size_px + self.before + self.after - self.kernel_size) // self.stride + 1
 
 

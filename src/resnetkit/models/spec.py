@@ -1,4 +1,4 @@
-"""What a residual network is made of, as plain data (no torch here).
+"""A residual network as plain data (no torch here).
 
 A ResNet is one stream ``conv -> bn -> act -> conv -> bn -> act …``. An activation order only says where in that
 stream a block starts and where its addition falls; a variant is another value, never another class.
@@ -20,7 +20,7 @@ StreamStep = Literal["conv", "bn", "act"]
 
 @frozen
 class ActivationOrder:
-    """Where a block starts and where its addition falls (arXiv:1603.05027, Figure 4).
+    """A block's place in the stream: where it starts, where its addition falls (arXiv:1603.05027, Figure 4).
 
     Attributes:
         unit: the three steps repeated once per conv of the branch.
@@ -51,7 +51,7 @@ class ActivationOrder:
 
     @property
     def preact(self) -> tuple[StreamStep, ...]:
-        """What a block does before its first conv; empty unless pre-activated."""
+        """Steps of a block before its first conv; empty unless pre-activated."""
         return self.unit[: self.unit.index("conv")]
 
     def layer_names(self, num_convs: int) -> tuple[tuple[str, ...], ...]:
@@ -139,7 +139,7 @@ Fork = Literal["input", "preact"]
 
 @frozen
 class Projection:
-    """What the skip does to reach the branch's shape; its first ``conv``, ``avgpool`` or ``subsample`` strides.
+    """Steps of the skip to the branch's shape; its first ``conv``, ``avgpool`` or ``subsample`` strides.
 
     Attributes:
         steps: ``conv`` is 1×1, ``pad`` appends zero channels, ``pad_around`` puts half of them in front,
@@ -208,7 +208,7 @@ class EfficientChannelAttention:
     kind: Literal["eca"] = "eca"
 
     def kernel_size(self, channels: int) -> int:
-        """Of the conv: odd, and wider for more channels."""
+        """Kernel size of the conv: odd, and wider for more channels."""
         size = int(abs(math.log2(channels) + 1) / 2)
         return max(size if size % 2 else size + 1, 3)
 
@@ -293,7 +293,7 @@ class Block:
     def find_projection(
         self, in_channels: int, out_channels: int, stride: int, *, starts_stage: bool
     ) -> Projection | None:
-        """What the skip does to change shape where it has to or is to; None for an identity, or without a skip."""
+        """Find what the skip does to change shape where it has to or is to; None for an identity and without a skip."""
         widens, shrinks = in_channels != out_channels, stride != 1
         match self.project:
             case "always":
@@ -319,7 +319,7 @@ BOTTLENECK_PREACT = replace(BOTTLENECK, order=FULL_PREACT, projection=CONV_OF_PR
 
 @frozen
 class Stem:
-    """What stands before the first block: convs, then what the blocks do not start with, then a pool.
+    """The part before the first block: convs, then what the blocks do not start with, then a pool.
 
     Attributes:
         kernel_sizes, widths: one conv each; between two convs stand bn and act.
@@ -419,7 +419,7 @@ Distribution = Annotated[HeNormal | Normal | GlorotUniform | FanInUniform, Field
 
 @frozen
 class Initialization:
-    """How weights start; biases start at 0 unless the distribution says otherwise.
+    """The start of all weights; biases start at 0 unless the distribution says otherwise.
 
     Attributes:
         zero_last: the last layer with weights of every branch starts at 0, so that every block starts as

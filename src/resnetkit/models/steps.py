@@ -131,14 +131,14 @@ class PadChannels:
 
 @dataclass(frozen=True)
 class Dropout:
-    """In training, numbers dropped at random."""
+    """Numbers dropped at random in training."""
 
     rate: float
 
 
 @dataclass(frozen=True)
 class DropBranch:
-    """In training, whole branches dropped image by image (arXiv:1603.09382)."""
+    """Whole branches dropped image by image in training (arXiv:1603.09382)."""
 
     rate: float
 
@@ -166,7 +166,7 @@ class Attend:
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """What makes the gate, with the names of the layers in the attention's own module."""
+        """Steps that make the gate, with the names of the layers in the attention's own module."""
         match self.attention:
             case SqueezeExcitation():
                 hidden = self.attention.hidden_channels(self.channels)
@@ -214,7 +214,7 @@ class Step:
 
     @property
     def does_nothing(self) -> bool:
-        """Whether it hands on what it reads: steps that a projection has for other blocks."""
+        """True where it hands on what it reads: steps that a projection has for other blocks."""
         match self.layer:
             case MeanPool(stride=1) | Subsample(stride=1) | PadChannels(extra=0):
                 return True

@@ -252,7 +252,7 @@ def _reorder(block: Block, order: ActivationOrder) -> Block:
 
 
 def _settle_first_block(spec: ResNetSpec) -> ResNetSpec:
-    """With the paper's first unit where the order calls for one, and without one elsewhere."""
+    """Take the paper's first unit where the order calls for one, and none elsewhere."""
     block = spec.block
     starts_with_identity = (
         spec.stem.widths[-1] == spec.widths[0] * block.expansion

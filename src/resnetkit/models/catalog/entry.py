@@ -1,4 +1,4 @@
-"""What a named network is."""
+"""A named network."""
 
 from __future__ import annotations
 

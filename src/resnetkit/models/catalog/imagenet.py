@@ -44,7 +44,7 @@ DEPTHS: dict[int, tuple[Block, tuple[int, ...]]] = {
 
 @dataclass(frozen=True)
 class Tweak:
-    """What the letter behind a depth stands for (arXiv:1812.01187, Section 4)."""
+    """The meaning of the letter behind a depth (arXiv:1812.01187, Section 4)."""
 
     stem: Stem
     projection: Projection
