@@ -1,4 +1,4 @@
-"""How far the answers of one way to compute a classifier lie from those of another."""
+"""Measure how far the answers of one way to compute a classifier lie from those of another."""
 
 from __future__ import annotations
 

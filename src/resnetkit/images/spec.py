@@ -114,7 +114,7 @@ class Limits:
 
 
 def with_margin(image_size_px: int) -> int:
-    """What images are resized to before a square of ``image_size_px`` is cut out: for photographs 8/7 of it.
+    """Size that images are resized to before a square of ``image_size_px`` is cut out: for photographs 8/7 of it.
 
     >>> with_margin(224), with_margin(32)
     (256, 32)

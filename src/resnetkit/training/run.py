@@ -185,7 +185,7 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
 def _first_state(
     recipe: Recipe, start: RunStart, computing: Runtime, listener: Listener
 ) -> tuple[TrainingState, Checkpoint | None, bool]:
-    """What a run starts from, the checkpoint that is yet to be restored, and whether all there were are damaged."""
+    """State that a run starts from, the checkpoint yet to be restored, and whether all there were are damaged."""
     state, checkpoint, any_damaged = new_state(recipe, new_network(recipe), computing.device), None, False
     if start.folder is not None:
         checkpoint, any_damaged = find_checkpoint(start.folder, recipe, state, listener)
