@@ -184,11 +184,9 @@ def print_result(result: Result, *, as_json: bool) -> None:
 
 
 def _remark(split: str, result: Result) -> str:
-    from resnetkit.runs.folder import RunFolder
-
     if split == "test":
         return "read once, after training"
-    recipe = RunFolder(result.run).read_record().recipe
+    recipe = result.folder.read_record().recipe
     if recipe.data.validation == "test":
         return "the test split, watched during training: not kept apart"
     return "chose the epoch, so a little optimistic" if recipe.keep == "best" else "watched during training"
@@ -196,11 +194,10 @@ def _remark(split: str, result: Result) -> str:
 
 def _warnings(result: Result) -> list[str]:
     """Tell what the scores hide, of the split that says most."""
-    from resnetkit.runs.folder import RunFolder
     from resnetkit.runs.result import warnings_about_recall
 
     judged = result.judged_split
     if judged is None:
         return []
-    recipe = RunFolder(result.run).read_record().recipe
+    recipe = result.folder.read_record().recipe
     return warnings_about_recall(recipe, judged, result.scores[judged])
