@@ -181,7 +181,7 @@ def _difference(meaning: Meaning, differing: tuple[str, ...], a: Side, b: Side) 
     try:
         changed = describe(from_dict(ResNetSpec, tree), a.description.input_shape[1])
         alone = tuple(quantity for quantity in _cost(a.description, changed) if quantity.a != quantity.b)
-    except (ResnetkitError, RuntimeError):  # the other choices of this network do not allow it
+    except ResnetkitError:  # the other choices of this network do not allow it
         pass
     left, right = (
         f"{meaning.words(spec)}; {PROJECTION.name}: {PROJECTION.words(spec)}"

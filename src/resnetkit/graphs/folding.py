@@ -25,11 +25,12 @@ def fold(network: ResNet) -> ResNet:
             module.weight.copy_(standardize(module.weight.double()))
             module.standardizes = False
     for path in (path for part in plan_network(network.spec) for path in part.iter_paths()):
-        for conv_name, norm_name in itertools.pairwise(step.name for step in path if step.name):
-            conv, norm = folded.get_submodule(conv_name), folded.get_submodule(norm_name)
+        for first, second in itertools.pairwise(path):
+            # Arithmetic has no name, and by no name the network itself is got: no conv and no norm.
+            conv, norm = folded.get_submodule(first.name), folded.get_submodule(second.name)
             if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
                 _fold_norm(conv, norm)
-                folded.set_submodule(norm_name, nn.Identity())
+                folded.set_submodule(second.name, nn.Identity())
     return folded
 
 
