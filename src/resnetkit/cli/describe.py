@@ -57,8 +57,6 @@ def describe(
       resnetkit describe resnet20-12fca82f.th
       resnetkit describe resnet18 --set block.join.kind=scaled_add --set 'widths=[32,64,128,256]'
     """
-    from resnetkit.anatomy import table
-    from resnetkit.anatomy.memory import measure_memory
     from resnetkit.config import override, to_dict
     from resnetkit.errors import require
 
@@ -78,6 +76,9 @@ def describe(
         require(not json, "--json carries the table, not a drawing", fix="leave out --draw or --json")
         say(*_draw_text(name, spec, size, draw).split("\n"))
         return
+    from resnetkit.anatomy import table
+    from resnetkit.anatomy.memory import measure_memory  # loads torch, which drawings do without
+
     description, memory = table.describe(spec, size), measure_memory(spec, size)
     if json:
         totals = {
