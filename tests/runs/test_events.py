@@ -120,7 +120,9 @@ def test_what_must_be_heard_is_raised_and_so_is_an_interrupt() -> None:
 
 def test_listeners_that_all_fail_leave_the_log(tmp_path: Path) -> None:
     lines: list[str] = []
-    tee = Listeners(Logger(lines.append), Failing("message", ValueError()), Failing("warning", ValueError("too")))
+    late = Failing("warning", ValueError("too"))
+    late.message = lambda text: lines.append(f"heard {text}")  # type: ignore[method-assign]
+    tee = Listeners(Logger(lines.append), Failing("message", ValueError()), late)
     tee.message("hello")
     tee.message("again")
     failures = [f"warning: Failing failed with ValueError: {what}" for what in ("ValueError", "too")]

@@ -104,6 +104,8 @@ class Listeners(Listener):
 
     def _tell(self, event: str, *values: Any) -> None:
         for listener in tuple(self.parts):
+            if listener not in self.parts:  # any more: it failed at the news of another's failure
+                continue
             try:
                 getattr(listener, event)(*values)
             except Exception as error:
@@ -114,9 +116,9 @@ class Listeners(Listener):
 
 
 def _blame(listener: Listener, error: Exception) -> str:
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    place = f"{Path(last.filename).name}, line {last.lineno}"
-    return f"{type(listener).__name__} failed with {summarize(error)} ({place})"
+    frames = traceback.extract_tb(error.__traceback__)
+    own = frames[min(1, len(frames) - 1)]  # the first is where it was told, the last may be deep in a library
+    return f"{type(listener).__name__} failed with {summarize(error)} ({Path(own.filename).name}, line {own.lineno})"
 
 
 @contextmanager
