@@ -30,8 +30,7 @@ def simplify(spec: ResNetSpec) -> ResNetSpec:
     if first is not None and _simplify_block(first, places[:1]) == _simplify_block(spec.block, places[:1]):
         first, others = None, [replace(place, block=spec.block) for place in places]
     order = spec.block.order
-    derived_stem = tuple(step for step in ("bn", "act") if step not in order.preact)
-    stem = replace(spec.stem, steps=None) if spec.stem.steps == derived_stem else spec.stem
+    stem = replace(spec.stem, steps=None) if spec.stem.steps == order.stem else spec.stem
     initialization = spec.initialization
     if spec.num_classes is None:
         initialization = replace(initialization, head=FanInUniform())

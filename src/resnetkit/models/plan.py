@@ -98,8 +98,7 @@ def _plan_stem(spec: ResNetSpec, make: Layers) -> Iterator[Step]:
             yield Step(f"conv1.{3 * i + 1}", make.make_norm(width))
             yield Step(f"conv1.{3 * i + 2}", Relu())
         channels = width
-    preact = spec.block.order.preact
-    kinds = tuple(kind for kind in ("bn", "act") if kind not in preact) if stem.steps is None else stem.steps
+    kinds = spec.block.order.stem if stem.steps is None else stem.steps
     if "bn" in kinds:
         yield Step("bn1", make.make_norm(channels))
     if "act" in kinds:

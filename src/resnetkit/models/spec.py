@@ -54,6 +54,12 @@ class ActivationOrder:
         """Steps of a block before its first conv; empty unless pre-activated."""
         return self.unit[: self.unit.index("conv")]
 
+    @property
+    def stem(self) -> tuple[Literal["bn", "act"], ...]:
+        """Steps of a stem's end: those that the blocks do not start with."""
+        steps: tuple[Literal["bn", "act"], ...] = ("bn", "act")
+        return tuple(step for step in steps if step not in self.preact)
+
     def layer_names(self, num_convs: int) -> tuple[tuple[str, ...], ...]:
         """Names of the (pre-activation, branch, after-addition) layers, in call order.
 
