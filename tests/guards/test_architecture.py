@@ -11,7 +11,8 @@ from resnetkit.cli.app import app
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "resnetkit"
-TABLE = (ROOT / "ARCHITECTURE.md").read_text().partition("## To change X, edit Y")[2]
+ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text()
+TABLE = ARCHITECTURE.partition("## To change X, edit Y")[2]
 ROWS = dict(re.findall(r"^\| ([^|`]+?) \| (.+) \|$", TABLE, re.MULTILINE))
 for head in ("to …", "---"):
     del ROWS[head]
@@ -84,3 +85,25 @@ def test_a_row_names_the_modules_that_know_its_kind(row: str) -> None:
 def test_every_command_has_a_file_of_its_name() -> None:
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     assert {name for name in commands if not (SOURCE / "cli" / f"{name}.py").is_file()} == set()
+
+
+def parts() -> dict[str, str]:
+    """What ARCHITECTURE.md says of each room and ground module, under "The parts"."""
+    drawn = re.search(r"src/resnetkit/\n(.*?)```", ARCHITECTURE, re.DOTALL)
+    assert drawn
+    pieces = re.split(r"^  (\w+)(?:/|\.py) +", drawn[1], flags=re.MULTILINE)
+    return dict(zip(pieces[1::2], pieces[2::2], strict=True))
+
+
+@pytest.mark.parametrize("room", sorted(path.parent.name for path in SOURCE.glob("*/__init__.py")))
+def test_every_module_is_named_where_its_room_is_told_of(room: str) -> None:
+    told = set(re.findall(r"\w+", parts()[room]))
+    families = re.findall(r"(\w+)\*", parts()[room])  # layout* stands for all whose names begin so
+    modules = {path.stem for path in (SOURCE / room).glob("*.py")} - {"__init__"}
+    unnamed = {name for name in modules - told if not any(name.startswith(family) for family in families)}
+    assert room == "cli" or unnamed == set()
+
+
+def test_every_module_that_is_named_is_there() -> None:
+    for path in re.findall(r"`((?:[a-z_]+/)+[a-z_]+\.py)`", ARCHITECTURE):
+        assert (SOURCE / path).is_file() or (ROOT / path).is_file(), path
