@@ -64,6 +64,18 @@ def test_what_a_row_names_is_there(row: str) -> None:
 
 # By row, what shows where things of its kind are: a pattern that only the row's modules have, and the modules it is in.
 PROBES = {
+    "add a join": (
+        r"case .*\bDropoutAdd\(",
+        {"models/joining.py", "models/block.py", "anatomy/skip_words.py"},
+    ),
+    "add an attention": (
+        r"case .*\bSqueezeExcitation\(",
+        {"models/steps.py", "models/attention.py", "anatomy/wiring.py"},
+    ),
+    "add a kind of step": (
+        r"case .*\bPadSame\(",
+        {"models/sliding.py", "models/layers.py", "anatomy/cost.py", "anatomy/wiring.py"},
+    ),
     "add a data set": (r"= NamedData\($", {"data/datasets.py"}),
     "add an augmentation": (r"^(PIXEL|INPUT)_CHANGES\b|^class (Purpose|Augmentation)\b", None),
     "add an optimizer": (r"^class Sgd\b|case Sgd\(", None),
