@@ -194,8 +194,10 @@ def test_evaluate_keeps_its_answers_in_a_new_file(cli: Cli, trained: Path, tmp_p
     np.testing.assert_array_equal(found["test"].predicted, kept["test"].predicted)
     np.testing.assert_array_equal(found["test"].digests, kept["test"].digests)
 
-    scores = json.loads(cli("evaluate", str(trained), "--split", "all", "--json", "--answers", f"{arrays}.npz").out)
-    found = read_answers(Path(f"{arrays}.npz"))
+    whole = tmp_path / "all.npz"
+    asked = ("evaluate", str(trained), "--engine", "torch", "--split", "all", "--json", "--answers", str(whole))
+    scores = json.loads(cli(*asked).out)
+    found = read_answers(whole)
     assert {split: len(one) for split, one in found.items()} == {"train": 1293, "val": 145, "test": 359}
     assert sum(one.is_right[~one.trained_on].sum() for one in found.values()) == scores["top1"]["correct"]
     for file, words in ((table, "is there already"), (tmp_path / "answers.txt", "end it in .csv")):
