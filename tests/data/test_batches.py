@@ -40,13 +40,6 @@ def test_what_one_epoch_leaves_out_comes_in_another() -> None:
     assert not np.array_equal(first, second)
 
 
-@pytest.mark.parametrize(("num_images", "batch_size"), [(24, 8), (23, 8), (3, 8), (0, 8)])
-def test_evaluation_shows_every_image_once_in_order(num_images: int, batch_size: int) -> None:
-    batches = evaluation_order(num_images, batch_size)
-    assert np.concatenate([*batches, np.arange(0)]).tolist() == list(range(num_images))
-    assert all(1 <= len(batch) <= batch_size for batch in batches)
-
-
 @pytest.mark.parametrize("num_ranks", [1, 2, 4])
 def test_slices_make_up_the_batch(num_ranks: int) -> None:
     for batch in training_order(7, 0, 23, 8):

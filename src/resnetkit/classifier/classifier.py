@@ -56,7 +56,7 @@ class Classifier:
 
     @property
     def device(self) -> torch.device:
-        """Where the network computes."""
+        """Device that the network is on, and computes on."""
         return next(self.network.parameters()).device
 
     def _description(self) -> Description:

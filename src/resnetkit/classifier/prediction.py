@@ -118,7 +118,7 @@ class Predictor:
     def iter_predictions(
         self, images: Iterable[ImageInput], *, top: int = 5, batch_size: int = BATCH_SIZE
     ) -> Iterator[Prediction]:
-        """As :meth:`predict`, row by row, so that any number of files needs little memory.
+        """Yield the rows of :meth:`predict` one by one, so that any number of files needs little memory.
 
         Of a sequence, the next files are decoded while the engine computes; any other iterable is asked for one
         batch at a time, because what it gives next may depend on the answers.

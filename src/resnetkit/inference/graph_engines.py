@@ -47,7 +47,7 @@ class Streams:
 
 
 def divide(batch_size: int, num_threads: int) -> Streams:
-    """As many streams as there are threads or images.
+    """Divide into as many streams as there are threads or images.
 
     >>> divide(8, 2), divide(1, 2)
     (Streams(number=2, num_threads=1, piece_size=4), Streams(number=1, num_threads=2, piece_size=1))

@@ -91,7 +91,7 @@ class Cache:
 
 
 def user_folder() -> Path:
-    """Where choices are kept for classifiers without a folder that can be written."""
+    """Folder of the choices for classifiers without a folder that can be written."""
     return platformdirs.user_cache_path("resnetkit") / "engines"
 
 
