@@ -11,7 +11,8 @@ from resnetkit.classifier.decision import Decision
 from resnetkit.classifier.engine import Engine
 from resnetkit.graphs.agreement import Agreement
 from resnetkit.images.spec import Preprocessing
-from resnetkit.inference.trials import TOLERANCES, Trial, check_images, choose, compare, find_disagreement, pick
+from resnetkit.images.synthetic import check_images
+from resnetkit.inference.trials import TOLERANCES, Trial, choose, compare, find_disagreement, pick
 
 TOLERANCE = TOLERANCES["fp32"]
 IMAGES = np.zeros((4, 1, 2, 2), np.uint8)

@@ -13,6 +13,7 @@ from safetensors.torch import save
 from resnetkit.classifier.decision import Decision
 from resnetkit.classifier.description import Description, to_text
 from resnetkit.classifier.file import find_classifier, invalid, read_description, unreadable
+from resnetkit.classifier.reference import Reference
 from resnetkit.data.seen import SeenImages
 from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.files import write_durably
@@ -32,6 +33,7 @@ class Classifier:
         limits: images beyond these are refused; those of its training, unless it is given others.
         seen: the images that the weights have met, for honest scores; None where that is not known.
         decision: how the network's logits become probabilities.
+        reference: logits of the network as it was made, by which others can tell that theirs answers the same.
     """
 
     network: ResNet
@@ -41,6 +43,7 @@ class Classifier:
     limits: Limits = field(default_factory=Limits)
     seen: SeenImages | None = field(default=None, repr=False)
     decision: Decision = field(default_factory=Decision)
+    reference: Reference | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         require(
@@ -51,6 +54,10 @@ class Classifier:
             self.network.spec.in_channels == self.preprocessing.channels,
             f"the network reads {self.network.spec.in_channels} channels, the preprocessing gives "
             f"{self.preprocessing.channels}",
+        )
+        require(
+            self.reference is None or self.reference.shape[2] == len(self.class_names),
+            f"the reference is of another number of classes than {len(self.class_names)}",
         )
         self.network.eval()
 
@@ -68,6 +75,7 @@ class Classifier:
             self.limits,
             self.decision,
             self.seen,
+            self.reference,
         )
 
     def to_bytes(self) -> bytes:
@@ -108,6 +116,7 @@ def load_classifier(source: str | Path | Description, *, device: str | torch.dev
             description.limits,
             description.seen,
             description.decision,
+            description.reference,
         )
     except ResnetkitError as error:
         raise error if error.code is Code.WEIGHTS else invalid(file, error) from None

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from resnetkit.classifier.decision import Decision
+from resnetkit.classifier.reference import Reference
 from resnetkit.config import from_dict, frozen, to_dict
 from resnetkit.data.seen import SeenImages
 from resnetkit.errors import Code, ResnetkitError, require
@@ -39,6 +40,7 @@ class Description:
         limits: images beyond these are refused.
         decision: how logits become an answer.
         seen: the images that the weights have met; None where that is not known.
+        reference: logits of the network as it was made; None where none were kept.
     """
 
     model: ResNetSpec
@@ -48,11 +50,12 @@ class Description:
     limits: Limits = Limits()
     decision: Decision = Decision()
     seen: SeenImages | None = None
+    reference: Reference | None = None
     file: Path = dataclasses.field(default=Path(), compare=False)
 
 
 SECTIONS = {field.name: field.default for field in dataclasses.fields(Description) if field.compare}
-OPTIONAL = ("decision", "seen")
+OPTIONAL = ("decision", "seen", "reference")
 ANSWERING = ("decision",)  # of these, what a version that does not know them could not answer without
 
 

@@ -13,12 +13,13 @@ from resnetkit.classifier.description import Description
 from resnetkit.classifier.engine import Engine
 from resnetkit.errors import Code, ResnetkitError, summarize
 from resnetkit.images.spec import Preprocessing
+from resnetkit.images.synthetic import check_images
 from resnetkit.inference import engines
 from resnetkit.inference.conditions import Conditions
 from resnetkit.inference.deadline import rehearse, within
 from resnetkit.inference.engines import EngineKind, open_kind
 from resnetkit.inference.remembered import Cache, Record
-from resnetkit.inference.trials import TOLERANCES, Choice, Trial, check_images, choose
+from resnetkit.inference.trials import TOLERANCES, Choice, Trial, choose
 from resnetkit.machine.precision import Precision
 from resnetkit.machine.processor import multiplies_bf16_fast
 from resnetkit.terminal import tell
@@ -107,6 +108,7 @@ def _choose(classifier: Classifier, conditions: Conditions, cache: Cache, tell: 
     """Measure, say what came of it, and keep it."""
     from resnetkit.inference.torch_engines import open_plain
 
+    _tell_if_unlike_reference(classifier, tell)
     precision, settings = conditions.precision, _settings(conditions, classifier.preprocessing)
     kinds = [engines.ENGINES[name] for name in conditions.engines]
     names = ", ".join(conditions.engines) + _suffix(precision)
@@ -144,6 +146,15 @@ def _choose(classifier: Classifier, conditions: Conditions, cache: Cache, tell: 
     except ResnetkitError as error:
         tell(f"the choice could not be kept and will be made again: {error.why}")
     return choice.engine
+
+
+def _tell_if_unlike_reference(classifier: Classifier, tell: Tell) -> None:
+    """Say it where the network itself does not answer as when it was made: engines that agree with it prove nothing."""
+    from resnetkit.classifier.reference_check import check_reference
+
+    check = check_reference(classifier)
+    if check is not None and not check.holds:
+        tell(f"warning: {check}")
 
 
 def _none_usable(choice: Choice, names: str, precision: Precision) -> ResnetkitError:

@@ -13,7 +13,6 @@ from resnetkit.classifier.engine import Engine
 from resnetkit.config import frozen
 from resnetkit.errors import summarize
 from resnetkit.graphs.agreement import Agreement, measure_agreement
-from resnetkit.images.spec import Preprocessing
 from resnetkit.images.types import UInt8Images
 from resnetkit.machine.precision import Precision
 
@@ -23,7 +22,6 @@ from resnetkit.machine.precision import Precision
 # by 0.1, and 17 changed their class (top-1 of that ResNet-20: 91.76 % instead of 91.73 %). Where a network is sure of
 # nothing, half of its highest probability is the limit, or an engine that answers zeros would pass.
 TOLERANCES: Mapping[Precision, float] = {"fp32": 1e-4, "bf16": 0.1}
-NUM_CHECK_IMAGES = 8
 ROUNDS = 10
 MAX_SECONDS = 4.0  # of timing; one round is always done
 EQUALLY_FAST = 1.03  # a difference that the next measurement may turn round
@@ -146,27 +144,3 @@ def pick(trials: tuple[Trial, ...]) -> str | None:
         return None
     fastest = min((trial.seconds for trial in usable if trial.seconds is not None), default=0.0)
     return next(t.engine for t in usable if t.seconds is None or t.seconds <= fastest * EQUALLY_FAST)
-
-
-def check_images(preprocessing: Preprocessing) -> UInt8Images:
-    """Images to compare engines on, uint8 ``(NUM_CHECK_IMAGES, C, S, S)``: ramps, soft blobs, an edge, waves, noise."""
-    size, channels = preprocessing.image_size_px, preprocessing.channels
-    random = np.random.default_rng(0)
-    rows, columns = np.mgrid[0:size, 0:size] / max(1, size - 1)
-    tint = random.uniform(0.3, 1, (NUM_CHECK_IMAGES, channels, 1, 1))
-    blobs = sum(
-        height * np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / width**2)
-        for y, x, width, height in random.uniform(0.1, 1, (6, 4))
-    )
-    shades = [
-        columns,
-        rows[::-1],
-        (rows + columns) / 2,
-        blobs / np.max(blobs),
-        (columns > rows).astype(float),
-        0.5 + 0.5 * np.sin(20 * rows) * np.cos(14 * columns),
-    ]
-    shaded = tint[:6] * np.stack(shades)[:, None] * 255
-    noise = random.integers(0, 256, (1, channels, size, size))
-    faint = 128 + random.integers(-20, 21, (1, channels, size, size))
-    return np.concatenate([shaded, noise, faint]).round().clip(0, 255).astype(np.uint8)

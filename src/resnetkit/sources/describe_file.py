@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from resnetkit.classifier.classifier import Classifier, load_classifier
+from resnetkit.classifier.reference_check import check_reference
 from resnetkit.errors import require
 from resnetkit.models.catalog import CATALOG
 from resnetkit.models.catalog.entry import Entry
@@ -47,12 +48,14 @@ def report_on(source: Source, *, entry: str | None = None) -> tuple[Entry | None
 
 def _of_classifier(source: str, classifier: Classifier) -> dict[str, Any]:
     origin = [f"{key}: {value}" for key, value in classifier.provenance.items() if isinstance(value, str | int | float)]
+    check = check_reference(classifier)
     return {
         "file": source,
         "kind": "a classifier of this project",
         "classes": _classes(classifier.class_names),
         "images": say_preprocessing(classifier.preprocessing),
         "origin": origin,
+        **({} if check is None else {"checked": str(check)}),
     }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from resnetkit.classifier.classifier import Classifier
+from resnetkit.classifier.reference_check import make_reference
 from resnetkit.data.seen import SeenImages
 from resnetkit.data.types import LoadedData
 from resnetkit.models.resnet import ResNet
@@ -54,4 +55,5 @@ def best_classifier(state: TrainingState, origin: ClassifierOrigin, *, is_finish
     device = next(state.network.parameters()).device
     network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     class_names, limits = origin.data.class_names, recipe.data.limits
-    return Classifier(network, recipe.preprocessing, class_names, provenance, limits, origin.seen)
+    reference = make_reference(network, recipe.preprocessing) if is_finished else None
+    return Classifier(network, recipe.preprocessing, class_names, provenance, limits, origin.seen, reference=reference)
