@@ -133,9 +133,9 @@ def _of_folder(text: str, folder: Path) -> Located:
             return _of_file(text, folder / name)
     raise ResnetkitError(
         Code.WEIGHTS,
-        f"no classifier or weight file in {text}",
+        f"no classifier or weight file in {folder}",
         why="it is not a run folder",
-        fix=f"give a run folder, a file, or a folder with {' or '.join(hub.USUAL_FILES)}",
+        fix=f"give a run folder, a file, or a folder with one of {', '.join(hub.USUAL_FILES)}",
     )
 
 
