@@ -98,6 +98,7 @@ def read_corpus(folder: Path) -> None:
         print(ended, time.perf_counter() - start, peak_bytes() - before, sep="\t", flush=True)
 
 
+@pytest.mark.slow
 def test_tampered_files_end_in_an_answer_or_one_error_soon_and_in_bounded_memory(tmp_path: Path) -> None:
     write_corpus(tmp_path)
     code = "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1]); "

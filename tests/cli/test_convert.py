@@ -30,6 +30,7 @@ def weights(tmp_path: Path) -> Path:
     return tmp_path / "net.th"
 
 
+@pytest.mark.slow
 def test_weights_are_evaluated_with_what_is_said_about_them(cli: Cli, weights: Path) -> None:
     named = cli("evaluate", str(weights), "digits", "--class-names", "digits", "--preprocess", "resize_px=40")
     assert named.code == 0, named.err
@@ -58,6 +59,7 @@ def test_weights_become_a_classifier_that_needs_no_more_words(cli: Cli, weights:
     assert "has class names and a preprocessing of its own" in said.err
 
 
+@pytest.mark.slow
 def test_every_command_that_reads_a_training_checkpoint_tells_what_it_leaves_aside(cli: Cli, tmp_path: Path) -> None:
     network = create_model("resnet20_b", in_channels=1, num_classes=10).state_dict()
     content = {f"model.{name.replace('fc.', 'fc.1.')}": tensor for name, tensor in network.items()}
@@ -111,6 +113,7 @@ def test_a_run_becomes_weights_that_others_read(cli: Cli, tmp_path: Path) -> Non
     assert torch.load(tmp_path / "out.pth", weights_only=True).keys() == network.state_dict().keys()
 
 
+@pytest.mark.slow
 def test_entry_reads_one_of_several_networks(cli: Cli, tmp_path: Path) -> None:
     file = str(tmp_path / "both.pt")
     networks = {name: create_model("resnet20_b", in_channels=1, num_classes=n) for name, n in (("a", 2), ("b", 10))}

@@ -35,7 +35,12 @@ def test_the_page_names_networks() -> None:
     assert len(names_in_tables()) > 55
 
 
-@pytest.mark.parametrize("name", NAMES)
+def marked(name: str) -> object:
+    """As a parameter; networks of a thousand layers take seconds to build."""
+    return pytest.param(name, marks=pytest.mark.slow) if re.match(r"(preact_)?resnet1\d{3}\b", name) else name
+
+
+@pytest.mark.parametrize("name", [marked(name) for name in NAMES])
 def test_every_name_builds_and_classifies(name: str) -> None:
     entry = find_entry(name)
     size = 32 if entry.image_size_px == 32 else 64

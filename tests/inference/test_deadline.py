@@ -56,6 +56,7 @@ def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
     return lambda function: replace(ENGINES["onnxruntime"], packages=(), opener=f"{name}:{function}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked")
 def test_no_engine_hangs_however_its_threads_meet(engine: str, make: Callable[..., Classifier], tmp_path: Path) -> None:

@@ -284,6 +284,7 @@ print(predictor.engine.name, predictor.predict([sys.argv[2]])[0].probability, "t
 """
 
 
+@pytest.mark.slow
 @needs_onnxruntime
 def test_a_remembered_engine_needs_no_torch(file: Path, tmp_path: Path) -> None:
     from PIL import Image
@@ -300,6 +301,7 @@ def test_a_remembered_engine_needs_no_torch(file: Path, tmp_path: Path) -> None:
     assert (first[2], second[2]) == ("True", "False")
 
 
+@pytest.mark.slow
 @needs_onnxruntime
 def test_two_processes_may_choose_at_once(file: Path) -> None:
     command = [sys.executable, "-c", PREDICT, str(file), str(file)]

@@ -17,8 +17,10 @@ from resnetkit.inference import engines, graph_engines
 from resnetkit.inference.engines import ENGINES, NAMES, find_kinds, open_kind
 from resnetkit.inference.torch_engines import plain_predictor
 
+COMPILED = pytest.param("torch_compile", marks=pytest.mark.slow)
 
-@pytest.mark.parametrize("name", ENGINES)
+
+@pytest.mark.parametrize("name", [COMPILED if name == "torch_compile" else name for name in ENGINES])
 @pytest.mark.parametrize("batch_size", [1, 2])
 def test_every_engine_agrees_with_the_network_for_any_number_of_images(
     name: str, batch_size: int, make: Callable[..., Any], noise: Callable[..., Any]
@@ -240,6 +242,7 @@ def test_an_engine_that_is_not_installed_is_an_error_that_says_how_to_get_it(mon
     assert raised.value.code is Code.USAGE
 
 
+@pytest.mark.slow
 def test_a_compiled_network_has_its_weights_as_constants(make: Callable[..., Any], noise: Callable[..., Any]) -> None:
     if ENGINES["torch_compile"].missing:
         pytest.skip(ENGINES["torch_compile"].missing)

@@ -25,8 +25,12 @@ UNMISTAKABLE = (
     *("resnet14t", "resnet50s", "resnet50_gn"),
 )
 
+SMALL = ("resnet20_b", "wrn_16_4", "kuangliu_preact_resnet18", "tutorial_preact", "seresnet18")
 
-@pytest.mark.parametrize("name", UNMISTAKABLE)
+
+@pytest.mark.parametrize(
+    "name", [name if name in SMALL else pytest.param(name, marks=pytest.mark.slow) for name in UNMISTAKABLE]
+)
 def test_a_network_is_known_by_its_tensors(name: str) -> None:
     found = identify(tensors_of(name))
     assert found.decided is not None, [c.name for c in found.candidates]

@@ -382,6 +382,7 @@ def test_a_hostile_file_is_refused(tmp_path: Path, spoil: Callable[[Any, Path], 
     assert why in raised.value.why
 
 
+@pytest.mark.slow
 def test_a_truncated_file_is_refused_wherever_it_ends(tmp_path: Path) -> None:
     path = tmp_path / "w.h5"
     legacy_file(path)
