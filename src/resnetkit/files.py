@@ -94,8 +94,11 @@ def durable_folder(path: Path) -> Iterator[Path]:
 
 
 def _temporary_name(path: Path) -> Path:
-    """A name beside ``path`` that nothing has. Not from ``tempfile``, whose files only their owner may read: to widen
-    that means to ask for the umask, which cannot be read without setting it for all threads."""
+    """An unused name in the folder of ``path``.
+
+    Not from ``tempfile``, whose files only their owner may read: to widen that means to ask for the umask, which cannot
+    be read without setting it for all threads.
+    """
     return path.with_name(f".{path.name}.{secrets.token_hex(8)}")
 
 

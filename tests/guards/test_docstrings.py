@@ -6,7 +6,7 @@ from pathlib import Path
 import resnetkit
 
 PACKAGE = Path(resnetkit.__file__).parent
-ASKING = ("What", "How", "Whether", "Which")
+ASKING = ("What", "How", "Whether", "Which", "Who", "Whose", "Where", "When", "Why")
 
 
 def asking(source: str) -> list[str]:

@@ -111,7 +111,7 @@ def _kind(path: str) -> Callable[[ResNetSpec], str]:
 
 
 def _alternative_words(value: Any) -> str:
-    """Its kind, and its fields beside it."""
+    """Kind of an alternative, with its other fields in parentheses."""
     fields: Mapping[str, Any] = {name: getattr(value, name) for name in value.__dataclass_fields__ if name != "kind"}
     texts = [f"{name} {item:g}" if isinstance(item, int | float) else f"{name} {item}" for name, item in fields.items()]
     kind = str(value.kind).replace("_", " ")

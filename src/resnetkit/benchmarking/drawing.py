@@ -63,7 +63,7 @@ def _by_mode(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
 
 
 def _milliseconds(row: Row) -> tuple[float, float, float]:
-    """Of one image: median, lowest, highest."""
+    """Milliseconds per image: median, lowest, highest."""
     rate = row.images_per_second
     assert rate is not None
     return 1e3 / rate.median, 1e3 / rate.high, 1e3 / rate.low

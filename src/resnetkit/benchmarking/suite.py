@@ -165,7 +165,7 @@ def _resized(preprocessing: Preprocessing, image_size_px: int) -> Preprocessing:
 
 @contextmanager
 def _compiled_for_each_shape(computing: runtime.Runtime) -> Iterator[None]:
-    """As in a run, which has one shape: not one program for all shapes, which is slower."""
+    """Compile anew for each shape, as in a run, which has one; one program for all shapes is slower."""
     if not computing.compile:
         yield
         return

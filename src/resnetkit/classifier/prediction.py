@@ -63,7 +63,7 @@ class Prediction:
 
     @property
     def probability(self) -> float | None:
-        """Its probability in [0, 1]."""
+        """The probability of that class in [0, 1]; None as above."""
         return self.top[0][1] if self.top else None
 
 

@@ -140,7 +140,7 @@ def _print_benchmark(measured: Benchmark) -> None:
             say(f"not measured: {case.mode}, {case.image_size_px} px, batch {case.batch_size}: {row.reason}")
     figures = [row.images_per_second for row in measured.rows if row.images_per_second is not None]
     if figures:
-        say("", f"medians of n = {figures[0].n} rounds; 95 %: of all batches, so many took no longer", "")
+        say("", f"medians of n = {figures[0].n} rounds; 95 %: 95th percentile of the batch times", "")
         say(*cost_text(measured.rows).split("\n"))
 
 

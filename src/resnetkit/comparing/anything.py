@@ -41,7 +41,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Subject:
-    """Thing that a text names, as far as it goes: a name has a network alone, a weight file tensors alone, a run all.
+    """One of the two things compared, as far as it goes: a name has a network alone, a weight file tensors, a run all.
 
     Attributes:
         choices: what was chosen of a weight file's content, or left aside.

@@ -64,7 +64,7 @@ class TensorComparison:
 
 @dataclass(frozen=True)
 class ClassifierComparison:
-    """Settings that decide an answer beside the weights.
+    """Differences in what decides an answer beside the weights.
 
     Attributes:
         only_a, only_b: class names that one side alone has.

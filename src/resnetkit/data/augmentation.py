@@ -128,7 +128,7 @@ def _whole_pixels(boxes: Draws, whole_px: int) -> Indices:
 
 
 def _crop_one_by_one(images: Tensor, edges: Indices, flip: npt.NDArray[np.bool_], size_px: int) -> Tensor:
-    """On a CPU: bytes in channels-last memory have vector instructions of their own, in whole-number arithmetic."""
+    """Crop on a CPU: bytes in channels-last memory have vector instructions of their own, in whole numbers."""
     layout = torch.channels_last
     images = images.contiguous(memory_format=layout)
     crops = torch.empty(*images.shape[:2], size_px, size_px, dtype=torch.uint8, memory_format=layout)
@@ -140,7 +140,7 @@ def _crop_one_by_one(images: Tensor, edges: Indices, flip: npt.NDArray[np.bool_]
 
 
 def _crop_at_once(images: Tensor, edges: Indices, flip: npt.NDArray[np.bool_], size_px: int) -> Tensor:
-    """On a device, where one call for each image would cost more than its pixels."""
+    """Crop on a device, where one call for each image would cost more than its pixels."""
     centers = (np.arange(size_px) + 0.5) / size_px
     x, y = (
         np.clip(first[:, None] + centers * (last - first)[:, None] - 0.5, first[:, None], last[:, None] - 1)

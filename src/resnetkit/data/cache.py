@@ -50,7 +50,7 @@ Shape = tuple[int, int, int]
 
 
 def cache_file(spec: DataSpec, split: str, originals: Originals, shape: Shape) -> Path | None:
-    """Where the images of a split, prepared as they are to be, are kept; None if they are not."""
+    """The file that keeps the images of a split, prepared as they are to be; None if none is to."""
     if spec.cache == "off" or not isinstance(originals, FolderImages):
         return None
     wanted = originals.preprocessing
@@ -214,7 +214,7 @@ class _Known:
             raise
 
     def notes(self, file: Path) -> list[str]:
-        """Why the cache had to be written anew."""
+        """Sentences on why the cache had to be written anew."""
         num_damaged, num_new = len(self._damaged), len(self._changed - self._damaged)
         found = [f"{num_damaged:,} images in the cache {file} were damaged, and decoded again"] if num_damaged else []
         found += (

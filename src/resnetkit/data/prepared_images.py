@@ -87,7 +87,7 @@ class FolderImages:
         return read_content(self.full_path(index), self.limits)
 
     def examine_content(self, content: bytes) -> Examined:
-        """As :meth:`examine`, of a file's bytes."""
+        """Examine a file's bytes as :meth:`examine` does."""
         wanted = self.preprocessing
         decoded, digest = decode_and_know(
             content, self.limits, wanted.channels, wanted.least_decoded_px, wanted.white_16bit
@@ -100,7 +100,7 @@ class FolderImages:
         return replace(self, paths=[self.paths[index] for index in indices])
 
     def full_path(self, index: int) -> str:
-        """Where one file is."""
+        """Path of one file, from the root on."""
         return f"{self.root}/{self.paths[index]}"
 
     def _read_again(self, index: int) -> UInt8Images:

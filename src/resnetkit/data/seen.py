@@ -36,7 +36,7 @@ class SeenImages:
     is_complete: bool = True
 
     def then(self, splits: Mapping[str, Split]) -> SeenImages:
-        """Images that weights have met which had met these, and were then trained on these splits."""
+        """The images met by weights that had met these, and were then trained on these splits."""
         now = {name: pack_digests(split.digests) for name, split in splits.items()}
         return SeenImages(
             **now,
@@ -50,11 +50,11 @@ class SeenImages:
         return {"train": self.train, "val": self.val, "test": self.test}[split]
 
     def trained_on(self, digests: Digests) -> Mask:
-        """Of each image, whether the weights were trained on it, in this training or before."""
+        """Mask of the images that the weights were trained on, in this training or before."""
         return contains(unpack_digests(self.train), digests) | contains(unpack_digests(self.earlier_train), digests)
 
     def chose(self, digests: Digests) -> Mask:
-        """Of each image, whether it watched over a training without being trained on."""
+        """Mask of the images that watched over a training without being trained on."""
         watched = contains(unpack_digests(self.val), digests) | contains(unpack_digests(self.earlier_val), digests)
         return watched & ~self.trained_on(digests)
 
@@ -86,7 +86,7 @@ def unpack_digests(text: str) -> Digests:
 
 
 def contains(known: Digests, digests: Digests) -> Mask:
-    """Of each digest, whether it is among others, which are ascending."""
+    """Mask of the digests that are among those known, which are ascending."""
     if not len(known):
         return np.zeros(len(digests), np.bool_)
     places = np.searchsorted(known, digests)

@@ -50,7 +50,7 @@ class Answers:
 
     @cached_property
     def confidences(self) -> Probabilities:
-        """Their probabilities ``(N,)``."""
+        """The probabilities ``(N,)`` of the most probable classes."""
         highest: Probabilities = self.probabilities.max(1)
         return highest
 
@@ -61,7 +61,7 @@ class Answers:
 
     @cached_property
     def is_right(self) -> npt.NDArray[np.bool_]:
-        """Of each image ``(N,)``, whether its most probable class is the true one."""
+        """Mask ``(N,)`` of the images whose most probable class is the true one."""
         right: npt.NDArray[np.bool_] = self.predicted == self.labels
         return right
 

@@ -222,7 +222,7 @@ def confused_pairs(scores: Scores) -> list[ConfusedPair]:
 
 
 def _ranks(probabilities: Probabilities, labels: Labels) -> npt.NDArray[np.int64]:
-    """For each image, how many classes come before the true one."""
+    """Number of classes that come before the true one, for each image."""
     given = probabilities[np.arange(len(labels)), labels][:, None]
     earlier = np.arange(probabilities.shape[1]) < labels[:, None]
     before = (probabilities > given) | ((probabilities == given) & earlier)

@@ -37,7 +37,7 @@ def load_recorded(
 
 
 def as_recorded(loaded: LoadedData, seen: SeenImages, split: str) -> LoadedData:
-    """Of data with all their splits, the images that belonged to one of them in training.
+    """Keep, of data with all their splits, the images that belonged to one of them in training.
 
     Raises:
         ResnetkitError: where there is none.
@@ -64,7 +64,7 @@ def as_recorded(loaded: LoadedData, seen: SeenImages, split: str) -> LoadedData:
 
 
 def holds_all(loaded: LoadedData, seen: SeenImages) -> bool:
-    """Tell whether some data hold all images of a training, which held some back for its test."""
+    """Tell whether data hold all images of a training; never where it held back none for its test."""
     return bool(seen.test) and bool(np.isin(np.concatenate(_recorded(seen)), _digests(loaded)).all())
 
 

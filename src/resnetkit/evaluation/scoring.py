@@ -163,7 +163,7 @@ def _absent_classes(evaluation: Evaluation) -> tuple[str, ...]:
 
 
 def match_classes(names: Sequence[str], known: Sequence[str]) -> Indices:
-    """For each class name of some data, its position among the classifier's; the data may lack others.
+    """Position of each class name of some data among the classifier's; the data may lack others.
 
     Names are compared in one Unicode form.
 

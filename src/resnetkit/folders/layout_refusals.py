@@ -1,4 +1,4 @@
-"""Why a layout is not read, what it is likely meant to be, and what to type then."""
+"""Reasons why a layout is not read, what it is likely meant to be, and what to type then."""
 
 from __future__ import annotations
 
@@ -211,7 +211,7 @@ def sorting_command(folder: Path, classes: Sequence[str]) -> str:
 
 
 def split_marks(names: Sequence[str]) -> dict[str, str]:
-    """Words on splits that all of some names say; nothing if one of them says nothing."""
+    """The split that each of some names stands for; nothing if one of them stands for none."""
     found = {name: meaning for name, meaning in split_names(names).items() if meaning in ("train", "val", "test")}
     return found if len(found) == len(names) else {}
 

@@ -52,7 +52,7 @@ class Name:
 
 
 def split_names(names: Iterable[str]) -> dict[str, str]:
-    """Those of some folders' names that stand for a part of a data set.
+    """The names of some folders that stand for a part of a data set, and for which.
 
     Other words in such a name must be in the names of two different parts: ``cats_train`` and ``cats_test`` are
     parts, ``steam_train`` and ``electric_train`` are not.

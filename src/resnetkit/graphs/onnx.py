@@ -104,7 +104,7 @@ def write_graph(classifier: Classifier) -> bytes:
 
 
 def _normalize(graph: Graph, preprocessing: Preprocessing) -> str:
-    """As :func:`resnetkit.images.normalization.normalize`, with the mirror images behind the images where averaged."""
+    """Normalize as :func:`resnetkit.images.normalization.normalize`; mirror images follow behind where averaged."""
     mean, std = (np.array(v, np.float32).reshape(1, -1, 1, 1) for v in (preprocessing.mean, preprocessing.std))
     pixels = INPUT
     if preprocessing.channel_order == "bgr":

@@ -147,7 +147,7 @@ class Decoded(NamedTuple):
 def decode_for_use(
     source: str | os.PathLike[str] | bytes | Image.Image, limits: Limits, wanted: Preprocessing
 ) -> Decoded:
-    """As :func:`decode`, as ``wanted`` says; of an image that Pillow has opened too.
+    """Decode as :func:`decode`, as ``wanted`` says; also an image that Pillow has opened.
 
     Raises:
         UnreadableImage: with the reason.
@@ -170,7 +170,7 @@ def decode_pixels(
     least_px: int = 0,
     white: int = WHITE_16BIT,
 ) -> UInt8Images:
-    """As :func:`decode`, but the pixels, uint8 ``(H, W)`` or ``(H, W, 3)``, which Pillow need not copy twice then."""
+    """Decode to pixels, as :func:`decode`, uint8 ``(H, W)`` or ``(H, W, 3)``, which Pillow need not copy twice then."""
     return _pixels(_upright(_content(source, limits), limits, least_px).image, channels, white)
 
 

@@ -33,7 +33,7 @@ class TensorLike(Protocol):
         ...
 
     def numpy(self) -> Any:
-        """Its values as an array."""
+        """The tensor's values as an array."""
         ...
 
 

@@ -24,7 +24,7 @@ def normalize(images: Tensor, preprocessing: Preprocessing) -> Tensor:
 
 @lru_cache(maxsize=16)
 def _of_row(mean: tuple[float, ...], std: tuple[float, ...], width: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Factors for the values of one row of pixels, side by side, and what is taken off then."""
+    """Scale and shift of one row of pixels, each ``(W * C,)``: a value becomes ``value * scale - shift``."""
     with torch.inference_mode(False):  # they outlive the call that asks first
         means, stds = torch.tensor(mean), torch.tensor(std)
         return (1 / (255 * stds)).repeat(width).to(device), (means / stds).repeat(width).to(device)

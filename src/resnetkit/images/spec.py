@@ -28,7 +28,7 @@ MAX_SIZE_PX = 8_192  # of images that a network is given: one of them takes 200 
 
 @frozen
 class Preprocessing:
-    """From a decoded image to the network's input; part of every classifier.
+    """The way from a decoded image to the network's input; part of every classifier.
 
     The image is converted to ``channels`` (1: grey, 3: RGB), made a square of ``image_size_px`` as ``fit`` says, and
     each channel mapped to ``(value / 255 - mean) / std``.

@@ -65,7 +65,7 @@ class Shapes:
 
     @classmethod
     def of(cls, sizes: Sequence[tuple[int, int]]) -> Shapes:
-        """Those of images of these widths and heights.
+        """Summarize images of these widths and heights.
 
         >>> Shapes.of([(96, 32), (90, 30)])
         Shapes(shorter_px=31, longer_px=93, middle_share=0.333..., are_alike=True)
@@ -91,7 +91,7 @@ class SixteenBit:
 
 
 def mean_middle_share(aspect_ratios: npt.NDArray[Any]) -> float:
-    """Of the pixels of images with these widths / heights, the share in their middle squares, on average."""
+    """Share of the pixels that lie in an image's middle square, averaged over images with these widths / heights."""
     return float(np.minimum(aspect_ratios, 1 / aspect_ratios).mean())
 
 

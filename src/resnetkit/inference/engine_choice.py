@@ -72,7 +72,7 @@ def _loaded(classifier: Classifier | Description, conditions: Conditions) -> Cla
 
 
 def _cache_of(classifier: Classifier | Description) -> Cache:
-    """Where choices for it are kept; one without a file, as of third-party weights, is known by what its would hold."""
+    """The cache of choices for it; one without a file, as of third-party weights, is known by what its would hold."""
     if isinstance(classifier, Description):
         return Cache.beside(classifier.file)
     return Cache(hashlib.sha256(classifier.to_bytes()).hexdigest())
@@ -233,4 +233,4 @@ def _tell_if_vain(conditions: Conditions, tell: Tell) -> None:
 
         is_fast = multiplies_bf16(torch.device(conditions.device))
     if not is_fast:
-        tell(f"{precision} gains nothing here, where no unit computes it: it is no faster than fp32, only less exact")
+        tell(f"{precision} gains nothing here: no unit computes it, so it is no faster than fp32, only less exact")

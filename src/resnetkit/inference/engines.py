@@ -45,7 +45,7 @@ class EngineKind:
 
     @property
     def missing(self) -> str:
-        """Why it cannot run here, in words; empty where it can."""
+        """The reason why it cannot run here, in words; empty where it can."""
         absent = [package for package in self.packages if find_spec(package) is None]
         if absent:
             verb = "is" if len(absent) == 1 else "are"

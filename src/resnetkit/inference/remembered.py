@@ -56,13 +56,13 @@ class Cache:
 
     @classmethod
     def beside(cls, file: Path) -> Cache:
-        """For the classifier in a file as it is now."""
+        """The cache for the classifier in a file as it is now."""
         with io_errors(f"read {file}"):
             return cls(sha256_of(file), file)
 
     @property
     def folders(self) -> tuple[Path, ...]:
-        """Beside the file, where there is one and it may be written, then in the user's cache."""
+        """The folders that choices are kept in: beside the file, where there is one, then in the user's cache."""
         name = self.digest[:NAME_LENGTH]
         beside = () if self.file is None else (self.file.with_name(f".{self.file.name}.engines") / name,)
         return (*beside, user_folder() / name)

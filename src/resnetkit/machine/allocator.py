@@ -15,7 +15,7 @@ LARGEST_BLOCKS = (2**30, 2**25)
 
 
 def keep_freed_memory() -> None:
-    """From now on, freed memory stays with this process, for its next allocations.
+    """Keep freed memory with this process from now on, for its next allocations.
 
     The layers of a network free and allocate megabytes many times a step. glibc hands blocks of that size back to the
     system, which gives them out again page by page, filled with zeros: up to a third of the time (benchmarks/notes.md).

@@ -38,14 +38,14 @@ def find_device(name: str = "auto") -> torch.device:
 
 
 def compute_convs_in(precision: str) -> None:
-    """Choose what CUDA convs of float32 are computed in: ``ieee`` or ``tf32``."""
+    """Set the precision of float32 convs on CUDA: ``ieee`` or ``tf32``."""
     # The older switch too, and first: torch refuses to read it where the two disagree.
     torch.backends.cudnn.allow_tf32 = precision == "tf32"
     torch.backends.cudnn.conv.fp32_precision = precision  # type: ignore[attr-defined]
 
 
 class _ConvPrecision:
-    """Format that CUDA convs of float32 are computed in, held at float32 while anybody asks for it, in any thread."""
+    """The precision of float32 convs on CUDA, held at float32 while any thread asks for it."""
 
     def __init__(self) -> None:
         self._lock, self._holders, self._before = threading.Lock(), 0, ""

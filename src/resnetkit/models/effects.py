@@ -48,7 +48,7 @@ def simplify(spec: ResNetSpec) -> ResNetSpec:
 
 
 def _simplify_orders(spec: ResNetSpec) -> ResNetSpec:
-    """Without skips nothing tells where the addition would fall, but for what is done to a branch at its end."""
+    """Clear ``after_add`` where it changes nothing: without skips, and without anything done at a branch's end."""
 
     def move(block: Block) -> Block:
         ends = isinstance(block.attention, NoAttention) and not spec.stochastic_depth_rate

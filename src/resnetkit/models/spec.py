@@ -203,7 +203,7 @@ class SqueezeExcitation:
         require(0 < self.ratio <= 1, f"attention.ratio must be in (0, 1], got {self.ratio}")
 
     def hidden_channels(self, channels: int) -> int:
-        """Between the two convs: a multiple of 8, as in timm."""
+        """Number of channels between the two convs: a multiple of 8, as in timm."""
         return max(8, 8 * math.floor(channels * self.ratio / 8 + 0.5))
 
 
@@ -430,8 +430,8 @@ class Initialization:
     Attributes:
         zero_last: the last layer with weights of every branch starts at 0, so that every block starts as
             its skip (arXiv:1706.02677); that is bn3 in v1 and conv3 in v2.
-        stem: ``cosine_pairs``: the filters of the stem's first conv start as products of cosines and their negatives,
-            as many as there are, as long as to whiten patches of photographs: nearly what whitening filters are
+        stem: ``cosine_pairs``: the filters of the stem's first conv start as DCT filters (products of cosines) and
+            their negatives, as many as fit, scaled to whiten patches of photographs: nearly what whitening filters are
             (arXiv:2404.00498), without the images. ``as_conv``: drawn like all convs.
     """
 

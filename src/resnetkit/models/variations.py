@@ -211,7 +211,7 @@ def _vary_block(spec: ResNetSpec, name: str) -> ResNetSpec:
 
 
 def _set_depth(spec: ResNetSpec, text: str) -> ResNetSpec:
-    """As many blocks as make that many layers, by the block as it is."""
+    """Set as many blocks as make that many layers, by the block as it is."""
     num_convs = len(spec.block.kernel_sizes)
     convs = len(spec.depths) * num_convs
     require(

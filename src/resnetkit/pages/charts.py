@@ -57,7 +57,7 @@ class Axis:
     end_px: float
 
     def place(self, value: float) -> float:
-        """Where a value lies, to a tenth of a pixel."""
+        """Position of a value, to a tenth of a pixel."""
         return round(self.start_px + (value - self.low) / (self.high - self.low) * (self.end_px - self.start_px), 1)
 
 

@@ -57,7 +57,7 @@ def line(points: Sequence[tuple[float, float]], kind: str = "line", *, arrow: bo
 
 
 def dot(x: float, y: float, kind: str = "tip") -> Markup:
-    """Where a path forks."""
+    """The dot where a path forks."""
     return Markup('<circle class="{}" cx="{:g}" cy="{:g}" r="3.5"/>').format(kind, x, y)
 
 

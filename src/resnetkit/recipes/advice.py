@@ -60,7 +60,7 @@ class DataSummary:
 
     @classmethod
     def of(cls, data: NamedData, num_train: int) -> DataSummary:
-        """Those of a data set that has a name; all but the number of images stand in its entry."""
+        """Summarize a data set that has a name; all but the number of images stand in its entry."""
         return cls(
             data.name,
             data.image_size_px,
@@ -252,7 +252,7 @@ def _choose_recipe(summary: DataSummary, start: StartingPoint | None) -> tuple[s
 
 
 def _choose_fit(summary: DataSummary, start: StartingPoint | None) -> tuple[Fit, str]:
-    """Way in which images become squares; without a reason where nothing had to be chosen."""
+    """Choose how images become squares, with a reason; it is empty where nothing had to be chosen."""
     theirs = start.preprocessing.fit if start is not None and start.preprocessing is not None else "crop"
     shapes = summary.shapes
     if theirs != "crop" or shapes is None or shapes.middle_share >= LONG_SHARE:

@@ -136,7 +136,7 @@ class Schedule:
 
 @frozen
 class FineTuning:
-    """Where training starts and what it may change; as it stands, fresh weights and everything.
+    """The start of training and what it may change; by default, fresh weights and everything.
 
     A network's parts are, from below, ``stem stage1 stage2 … head``, see :func:`part_names`.
 

@@ -1,4 +1,4 @@
-"""Sentences about recipes that work, but hardly as meant (no torch here)."""
+"""Warnings about recipes that run, but probably not as intended (no torch here)."""
 
 from __future__ import annotations
 

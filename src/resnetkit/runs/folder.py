@@ -56,12 +56,12 @@ class RunFolder:
 
     @property
     def checkpoints(self) -> Path:
-        """Folder of what resuming needs."""
+        """The folder of the checkpoints, which resuming needs."""
         return self.path / "checkpoints"
 
     @property
     def classifier_file(self) -> Path:
-        """File that is used."""
+        """The finished classifier, the file to use."""
         return self.path / FILE_NAME
 
     @property
@@ -81,12 +81,12 @@ class RunFolder:
 
     @property
     def report_file(self) -> Path:
-        """Page that is read."""
+        """The report, the page to read."""
         return self.path / "report.html"
 
     @property
     def log_file(self) -> Path:
-        """File of what was said."""
+        """The log of all that was said while the run trained."""
         return self.path / "log.txt"
 
     def write_record(self, record: Record) -> None:
@@ -145,7 +145,7 @@ class RunFolder:
         return read_answers(self.answers_file)
 
     def place_of_data(self, recipe: Recipe) -> str:
-        """Where the run's data are: as its recipe says, or where it was last resumed with them."""
+        """The place of the run's data: as its recipe says, or where it was last resumed with them."""
         moves = [event["data"] for event in self.events("moved") if isinstance(event.get("data"), str)]
         return str(moves[-1]) if moves else recipe.data.source
 

@@ -33,7 +33,7 @@ class Result:
 
     @property
     def folder(self) -> RunFolder:
-        """Where the classifier, its answers, the report and the records are."""
+        """The folder of the classifier, its answers, the report and the records."""
         return RunFolder(self.run)
 
     @property

@@ -99,7 +99,7 @@ def locate(source: Source) -> Located:
 
 
 def locate_weights(source: Source) -> Located:
-    """As :func:`locate`, of what holds weights.
+    """Find what a text names, as :func:`locate`, where it holds weights.
 
     Raises:
         ResnetkitError: for a network's name too, saying where its weights are to be had.

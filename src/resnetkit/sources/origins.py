@@ -164,7 +164,7 @@ def _of_timm(config: Mapping[str, Any]) -> Preprocessing | None:
 
 
 def _of_transformers(settings: Mapping[str, Any]) -> Preprocessing | None:
-    """From a preprocessor_config.json (ConvNextImageProcessor, which its ResNets use)."""
+    """Read a preprocessor_config.json (ConvNextImageProcessor, which its ResNets use)."""
     try:
         size = settings["size"]
         size = int(size["shortest_edge"] if isinstance(size, dict) else size)
@@ -179,7 +179,7 @@ def _of_transformers(settings: Mapping[str, Any]) -> Preprocessing | None:
 
 
 def _class_names(config: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """From transformers' ``id2label`` or timm's ``label_names``."""
+    """Class names from transformers' ``id2label`` or timm's ``label_names``."""
     settings = config.get("pretrained_cfg")
     labels = config.get("id2label") or config.get("label_names")
     if labels is None and isinstance(settings, dict):

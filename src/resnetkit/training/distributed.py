@@ -51,7 +51,7 @@ def _leave_together() -> None:
 
 
 def local_device_name(name: str) -> str:
-    """This process's device: with several GPU processes, each takes the GPU of its local rank."""
+    """Name of this process's device: with several GPU processes, each takes the GPU of its local rank."""
     local_rank = os.environ.get("LOCAL_RANK")
     is_cuda = name == "cuda" or (name == "auto" and torch.cuda.is_available())
     return f"cuda:{local_rank}" if is_cuda and local_rank is not None else name

@@ -1,4 +1,4 @@
-"""When training has run away: what is no longer a loss, and what to do about it (no torch here)."""
+"""Training that has run away: what is no longer a loss, and what to do about it (no torch here)."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ class Loop:
         return images_per_second
 
     def _hold_frozen_parts(self) -> None:
-        """Let train what the recipe lets train in this epoch."""
+        """Freeze the parts that the recipe holds in this epoch, and tell when their number changes."""
         recipe, epoch = self._recipe, self._state.progress.epoch
         num_frozen = num_frozen_parts(recipe.fine_tuning, recipe.parts, epoch)
         self.steps.hold(num_frozen)

@@ -122,7 +122,7 @@ def resume(
 
 @dataclass(frozen=True)
 class RunStart:
-    """Where a run lives: a new folder in ``out``, or the folder to go on in; and the command that repeats it.
+    """The place where a run lives: a new folder in ``out``, or the folder to go on in; and the command that repeats it.
 
     Attributes:
         moved_weights: where the weights that the recipe names are now.

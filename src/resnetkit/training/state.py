@@ -49,7 +49,7 @@ class Progress:
 
     @property
     def mean_loss(self) -> float:
-        """Over this epoch's images so far, in nats; 0 before the first."""
+        """Mean loss over this epoch's images so far, in nats; 0 before the first."""
         return self.loss_sum / max(self.num_images, 1)
 
     @property
@@ -96,7 +96,7 @@ class TrainingState:
         return Checkpoint(self.progress.step, self.progress.epoch, tensors, state)
 
     def misfit(self, checkpoint: Checkpoint) -> str:
-        """Why :meth:`restore` cannot go on from a checkpoint; empty where it can.
+        """The reason why :meth:`restore` cannot go on from a checkpoint; empty where it can.
 
         Raises:
             KeyError, TypeError, ResnetkitError: where it lacks a part, or has one of another kind.

@@ -54,7 +54,7 @@ class _Layers:
         return self.convs.pop(0)
 
     def take_norms(self, *channels: int) -> list[str]:
-        """As many batch norms as channels are given, in the order of these, in whatever order they come."""
+        """Take as many batch norms as channels are given; return them in the order of these, however they come."""
         taken = {size: name for name, size in self.norms[: len(channels)]}
         if taken.keys() != set(channels):
             raise _OtherNetwork

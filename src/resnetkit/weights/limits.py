@@ -16,7 +16,7 @@ MAX_NAME, MAX_PARTS = 1_000, 40  # characters of a tensor's name, and modules in
 
 
 class Unreadable(Exception):  # noqa: N818 - a state of the file, turned into our one error by the reader
-    """Why a file cannot be read as weights; :func:`~resnetkit.weights.files.read_weights` names the file."""
+    """The reason why a file cannot be read as weights; :func:`~resnetkit.weights.files.read_weights` names the file."""
 
     def __init__(self, why: str, fix: str = "") -> None:
         super().__init__(why)

@@ -1,4 +1,4 @@
-"""Why weights do not fit a network, in the words of networks."""
+"""Reasons why weights do not fit a network, in the words of networks."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def to_native(file: WeightFile) -> Native:
 
 
 def read_names(tensors: Mapping[str, Tensor]) -> list[Reading]:
-    """Every way to understand all names; where there is none, with a head of the names that anybody may give it.
+    """Every way to understand all names; where there is none, all but those of a head, which may have any name.
 
     A head of several layers keeps their names, as ``fc.0.weight``: no network here has them.
     """
@@ -136,7 +136,7 @@ def _nearest(tensors: Mapping[str, Tensor]) -> str:
     if len(strange) == len(tensors):
         return f"it has names such as {examples}"
     if not strange:
-        return f"names such as {examples} could be anybody's"
+        return f"names such as {examples} do not tell which convention they follow"
     return f"nearest is {nearest.name}, but {len(strange)} of {len(tensors)} names are none of its: {examples}"
 
 

@@ -113,7 +113,7 @@ def _require_same_network(spec: ResNetSpec, naming: Naming) -> None:
 
 
 def _without_size(spec: ResNetSpec) -> ResNetSpec:
-    """Reduce a spec to what remains where only what shapes show may differ."""
+    """A spec with all that shapes show, and that only training uses, set to fixed values."""
     return replace(
         spec,
         block=replace(spec.block, groups=1, group_width=64),

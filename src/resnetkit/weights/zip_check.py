@@ -1,4 +1,4 @@
-"""A zip's directory, checked before anybody reads it.
+"""A zip's directory, checked before anything reads it.
 
 Two readers can see two archives in one file, where its directory does not lie right before its end: Python's reader
 looks there, torch's where the end says. What was checked by the one would then not be what the other reads.
