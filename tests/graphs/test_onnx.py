@@ -73,6 +73,7 @@ def check(classifier: Classifier, pixels: np.ndarray, engine: str) -> None:
     np.testing.assert_allclose(Predictor.of(classifier, opened).probabilities(pixels), expected, atol=2e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", STRUCTURES, ids=STRUCTURES.values())
 def test_every_structure_of_the_catalog(spec: ResNetSpec, make: Callable[..., Any], noise: Callable[..., Any]) -> None:
     classifier = make(spec, size=45)  # odd on the way down, where paddings differ

@@ -12,7 +12,7 @@ from resnetkit.machine import allocator
 # Pages given out by the system for 64 MB that are allocated, written to and freed, once they have been had before.
 COUNT_PAGES = """
 import resource
-from resnetkit.allocation import keep_freed_memory
+from resnetkit.machine.allocator import keep_freed_memory
 keep_freed_memory()
 b"x" * 2**26
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from resnetkit.errors import ResnetkitError
-from resnetkit.machine import runtime
+from resnetkit.machine import device, runtime
 from resnetkit.machine.device import exact_float32, find_device
 from resnetkit.training.distributed import local_device_name
 
@@ -60,7 +60,7 @@ def test_without_gpus_all_processes_share_the_cpu(monkeypatch: pytest.MonkeyPatc
 def test_bf16_is_chosen_where_it_is_fast(
     monkeypatch: pytest.MonkeyPatch, has_amx: bool, precision: Literal["auto", "fp32", "bf16"], bf16: bool
 ) -> None:
-    monkeypatch.setattr(runtime, "multiplies_bf16_fast", lambda: has_amx)
+    monkeypatch.setattr(device, "multiplies_bf16_fast", lambda: has_amx)
     computing = runtime.start("cpu", precision=precision)
     assert computing.bf16 is bf16
     assert ("bf16" if bf16 else "float32") in str(computing)
@@ -75,7 +75,7 @@ def test_compilation_must_repay(monkeypatch: pytest.MonkeyPatch) -> None:
     assert runtime.start("cpu", num_flops=enough).compile
     assert not runtime.start("cpu", num_flops=enough, compile_network="off").compile
     assert runtime.start("cpu", compile_network="on").compile
-    monkeypatch.setattr(runtime, "multiplies_bf16_fast", lambda: False)
+    monkeypatch.setattr(device, "multiplies_bf16_fast", lambda: False)
     assert "no faster" in runtime.start("cpu", compile_network="on", precision="bf16").notes[0]
 
 

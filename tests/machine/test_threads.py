@@ -11,7 +11,7 @@ from resnetkit.machine.threads import find_num_threads, num_physical_cores, vers
 
 ASK = """
 import sys
-from resnetkit.inference.machine import find_num_threads
+from resnetkit.machine.threads import find_num_threads
 print(find_num_threads(), "torch" in sys.modules)
 """
 

@@ -42,8 +42,13 @@ def on_meta(name: str) -> ResNet:
         return create_model(name).eval()
 
 
-@pytest.mark.parametrize("name", CATALOG)
-@pytest.mark.parametrize("size", [(8, 8), (13, 9)], ids=str)
+def deep_ones_slow(name: str) -> object:
+    """As a parameter; networks of many blocks take seconds to build."""
+    return pytest.param(name, marks=pytest.mark.slow) if sum(CATALOG[name].spec.depths) > 16 else name
+
+
+@pytest.mark.parametrize("name", [deep_ones_slow(name) for name in CATALOG])
+@pytest.mark.parametrize("size", [(8, 8), pytest.param((13, 9), marks=pytest.mark.slow)], ids=str)
 def test_every_network_takes_any_image_size(name: str, size: tuple[int, int]) -> None:
     network = on_meta(name)
     images = torch.empty(2, network.spec.in_channels, *size, device="meta")
