@@ -58,6 +58,7 @@ class Classifier:
         require(
             self.reference is None or self.reference.shape[2] == len(self.class_names),
             f"the reference is of another number of classes than {len(self.class_names)}",
+            fix="leave it out with the network it was made with: reference=None",
         )
         self.network.eval()
 

@@ -188,6 +188,7 @@ def say_choice(choice: Choice, precision: Precision = "fp32") -> str:
     """The outcome in one line.
 
     >>> from types import SimpleNamespace
+    >>> from resnetkit.graphs.agreement import Agreement
     >>> near, far = Agreement(3e-6, 2e-7, 0, 8), Agreement(3e-2, 4e-3, 1, 8)
     >>> say_choice(Choice(SimpleNamespace(name="a"), (Trial("a", near, 0.010), Trial("b", near, 0.0125))))
     "engine a: 10.00 ms an image (b 12.50 ms); its probabilities are the network's within 2e-07"
