@@ -106,6 +106,15 @@ def test_a_listener_that_fails_is_told_of_and_left_out_and_the_run_goes_on(short
     assert result.scores["test"].top1.num_images == 359
 
 
+def test_a_listener_that_fails_before_there_is_a_folder_ends_no_run(
+    short: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = Failing("message", ValueError("no such project"))
+    assert train(**short, listener=bad).folder.classifier_file.is_file()
+    assert bad.num_calls == 1
+    assert "warning: Failing failed with ValueError: no such project" in capsys.readouterr().err
+
+
 def test_what_must_be_heard_is_raised_and_so_is_an_interrupt() -> None:
     def full(_: str) -> None:
         raise ResnetkitError(Code.IO, "the disk is full")

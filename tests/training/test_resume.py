@@ -214,6 +214,17 @@ def stopped_run(out: Path, settings: dict[str, object], *, step: int = 2) -> Pat
     return run
 
 
+def test_stopped_in_its_last_step_a_run_leaves_the_classifier_that_it_tells_of(
+    tmp_path: Path, tiny_settings: dict[str, object]
+) -> None:
+    run = RunFolder(stopped_run(tmp_path, tiny_settings | {"epochs": 1, "schedule.warmup_share": 0}, step=10))
+    assert "the best epoch so far, 1, can be used" in run.log_file.read_text()
+    assert run.best_file.is_file()
+    resume(run.path)
+    assert run.classifier_file.is_file()
+    assert not run.best_file.exists()
+
+
 def test_stopped_between_groups_of_steps_and_resumed_a_run_ends_in_the_bytes_of_single_steps(
     tmp_path: Path, tiny_settings: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:

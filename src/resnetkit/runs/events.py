@@ -14,6 +14,7 @@ from resnetkit.errors import ResnetkitError, first_line, summarize
 from resnetkit.runs.folder import RunFolder
 from resnetkit.runs.record import Record
 from resnetkit.runs.result import Result
+from resnetkit.terminal import warn
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,8 @@ EVENTS = tuple(name for name, value in vars(Listener).items() if callable(value)
 class Listeners(Listener):
     """Several listeners, each of which hears of everything, in order.
 
-    One that raises an exception hears no more, and the others are warned of it: a tracker that cannot reach its server
-    must not end a run of hours. ``KeyboardInterrupt`` and its like pass, and so does what a listener raises that
+    One that raises an exception hears no more, and the others are warned of it, or stderr where there are none: a
+    tracker that cannot reach its server must not end a run of hours. ``KeyboardInterrupt`` and its like pass, and so does what a listener raises that
     :attr:`~Listener.must_hear`: the run is then as if it had been killed, and can be resumed.
     """
 
@@ -112,7 +113,8 @@ class Listeners(Listener):
                 if listener.must_hear:
                     raise
                 self.parts.remove(listener)
-                self.warning(f"{_blame(listener, error)} in {event}: it hears no more of this run, which goes on")
+                told = f"{_blame(listener, error)} in {event}: it hears no more of this run, which goes on"
+                (self.warning if self.parts else warn)(told)
 
 
 def _blame(listener: Listener, error: Exception) -> str:

@@ -180,20 +180,20 @@ class Loop:
         if self._speaks:
             self.run.sync()  # first: who resumes counts on the records of all that the checkpoint holds
             save_checkpoint(self.run.checkpoints, self._state.to_checkpoint(self.resume_conditions))
-            self._write_best(is_last=is_last)
+            if self._stop.agreed or not is_last:  # or else the run's own classifier is next
+                self._write_best()
         self._last_checkpoint = time.monotonic()
         if self._stop.agreed:
             if self._speaks:
                 self._tell_best()
             raise Interrupted(self._stop.agreed)
 
-    def _write_best(self, *, is_last: bool = False) -> None:
-        """Write the best weights so far as a classifier, unless they are there already or the run's own is next."""
+    def _write_best(self) -> None:
+        """Write the best weights so far as a classifier, unless they are there already."""
         best = self._state.progress.kept_epoch
-        if best == self._written_epoch or is_last:
-            return
-        self.write_best()
-        self._written_epoch = best
+        if best != self._written_epoch:
+            self.write_best()
+            self._written_epoch = best
 
     def _tell_best(self) -> None:
         """Say what can be used of a run that ends before its time."""

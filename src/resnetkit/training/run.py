@@ -70,7 +70,7 @@ def train(
         ResnetkitError: for unusable data, names or settings, and when training diverges.
         Interrupted: on SIGINT or SIGTERM, after writing a checkpoint.
     """
-    listener = listener or Listener()
+    listener = Listeners(listener or Listener())
     settings = find_weights(settings or {})
     source, chosen = plan(data, model=model, recipe=recipe, settings=settings)
     command = command_line(source.spec, model, recipe, settings)
@@ -94,7 +94,7 @@ def resume(
         ResnetkitError: where this is no run folder, its data have changed, or another process is training in it.
         Interrupted: on SIGINT or SIGTERM, after writing a checkpoint.
     """
-    listener, folder = listener or Listener(), RunFolder(Path(run))
+    listener, folder = Listeners(listener or Listener()), RunFolder(Path(run))
     record = folder.read_record()
     recipe, done = record.recipe, finished_result(folder)
     if done is not None:
@@ -170,6 +170,7 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
             if checkpoint is not None:
                 tell_resumed(checkpoint, recipe, conditions, listener)
                 state.restore(checkpoint)
+            del checkpoint  # the state has its own copies, and a run is long
             if shard.rank == 0:
                 remove_leftovers(folder.checkpoints)
                 folder.remember_place(recipe, source.spec.source)
