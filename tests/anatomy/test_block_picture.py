@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from resnetkit.anatomy.block_picture import draw_block, draw_blocks, place_words
+from resnetkit.anatomy.block_picture import draw_blocks, place_words
 from resnetkit.anatomy.network_picture import draw_network, fold
 from resnetkit.anatomy.text_picture import block_text, network_text
 from resnetkit.anatomy.wiring import BlockWiring, NetworkWiring, wire
@@ -70,7 +70,7 @@ def all_steps(block: BlockWiring) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("spec", VARIANTS.values(), ids=VARIANTS.keys())
 def test_block_pictures_hold_every_step(spec: ResNetSpec) -> None:
     for block in wire(spec, 32).block_kinds():
-        root = parsed(draw_block("a block", block))
+        root = parsed(draw_blocks("a block", [block]))
         words, told = texts(root), root.findtext(f"{SVG}desc") or ""
         text = block_text(block)
         for name, step in all_steps(block):
@@ -87,7 +87,7 @@ def test_block_pictures_hold_every_step(spec: ResNetSpec) -> None:
 @pytest.mark.parametrize("spec", VARIANTS.values(), ids=VARIANTS.keys())
 def test_steps_stand_in_order_from_the_top(spec: ResNetSpec) -> None:
     for block in wire(spec, 32).block_kinds():
-        root = parsed(draw_block("a block", block))
+        root = parsed(draw_blocks("a block", [block]))
         heights = {e.text: float(e.get("y", "nan")) for e in root.iter(f"{SVG}text") if e.get("class") == "name"}
         trunk = [step.name for step in (*block.preact, *block.branch, *block.after_add) if step.name]
         assert [heights[name] for name in trunk] == sorted(heights[name] for name in trunk)

@@ -70,17 +70,6 @@ def tell_block(block: BlockWiring) -> str:
     return sentence + (f", then {after}" if after else "") + f"; to {shape_words(block.output_shape)}."
 
 
-def draw_block(title: str, block: BlockWiring) -> str:
-    """An SVG picture of one block: its branch step by step, its skip, and the addition."""
-    parts, width, height = _block_parts(block)
-    heading = [
-        svg.text(MARGIN_PX, 32, title, "title"),
-        svg.text(MARGIN_PX, 52, _subtitle(block), "note"),
-    ]
-    width = max(width, 2 * MARGIN_PX + svg.words_px(title) * 1.5, 2 * MARGIN_PX + svg.words_px(_subtitle(block)))
-    return svg.picture(width, height, title, tell_block(block), heading + parts)
-
-
 def draw_blocks(title: str, blocks: Sequence[BlockWiring]) -> str:
     """An SVG picture of several blocks side by side."""
     parts = [svg.text(MARGIN_PX, 32, title, "title")]
@@ -101,10 +90,6 @@ def draw_blocks(title: str, blocks: Sequence[BlockWiring]) -> str:
 
 def _moved_down(parts: Sequence[Markup], by: float) -> Markup:
     return Markup('<g transform="translate(0 {:g})">{}</g>').format(by, Markup("").join(parts))
-
-
-def _subtitle(block: BlockWiring) -> str:
-    return f"{KIND_WORDS[block.kind]} · {drawn_words(block)}"
 
 
 class _Column:

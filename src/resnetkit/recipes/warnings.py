@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from resnetkit.config import override
 from resnetkit.data.spec import Augmentation, DataSpec
@@ -12,9 +12,6 @@ from resnetkit.models.effects import cannot_learn, find_idle
 from resnetkit.models.spec import ResNetSpec
 from resnetkit.recipes.recipe import Recipe, Schedule
 from resnetkit.recipes.schedule import FEW_STEPS, num_frozen_parts
-
-if TYPE_CHECKING:
-    pass
 
 STRONG_IMBALANCE = 10
 

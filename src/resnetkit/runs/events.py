@@ -92,8 +92,9 @@ class Listeners(Listener):
     """Several listeners, each of which hears of everything, in order.
 
     One that raises an exception hears no more, and the others are warned of it, or stderr where there are none: a
-    tracker that cannot reach its server must not end a run of hours. ``KeyboardInterrupt`` and its like pass, and so does what a listener raises that
-    :attr:`~Listener.must_hear`: the run is then as if it had been killed, and can be resumed.
+    tracker that cannot reach its server must not end a run of hours. ``KeyboardInterrupt`` and its like pass, and so
+    does what a listener raises that :attr:`~Listener.must_hear`: the run is then as if it had been killed, and can be
+    resumed.
     """
 
     def __init__(self, *listeners: Listener) -> None:
