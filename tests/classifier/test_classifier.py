@@ -133,6 +133,7 @@ print(hashlib.sha256(Path(sys.argv[1]).read_bytes()).hexdigest())
 """
 
 
+@pytest.mark.slow
 def test_the_same_classifier_gives_the_same_bytes_in_every_process(tmp_path: Path) -> None:
     processes = [
         subprocess.Popen(

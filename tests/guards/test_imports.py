@@ -141,6 +141,16 @@ def test_what_can_answer_without_torch_loads_none(module: str) -> None:
     assert finished.stdout.strip() == "False"
 
 
+def test_a_network_without_numbers_loads_no_compiler() -> None:
+    """Every classifier that is loaded is looked at so first; the compiler takes longer to load than all the rest."""
+    code = (
+        "import sys, torch\nfrom resnetkit.models.resnet import create_model\n"
+        "with torch.device('meta'): create_model('resnet20')\nprint('torch._dynamo' in sys.modules)"
+    )
+    finished = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert finished.stdout.strip() == "False"
+
+
 def test_everything_is_said_through_the_terminals_gate() -> None:
     """What is printed past it can command a terminal, or end in an error of its encoding."""
     for path in SOURCE.rglob("*.py"):

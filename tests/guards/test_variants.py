@@ -36,8 +36,8 @@ def test_the_page_names_networks() -> None:
 
 
 def marked(name: str) -> object:
-    """As a parameter; networks of a thousand layers take seconds to build."""
-    return pytest.param(name, marks=pytest.mark.slow) if re.match(r"(preact_)?resnet1\d{3}\b", name) else name
+    """As a parameter; networks of many blocks take seconds to build."""
+    return pytest.param(name, marks=pytest.mark.slow) if sum(find_entry(name).spec.depths) > 60 else name
 
 
 @pytest.mark.parametrize("name", [marked(name) for name in NAMES])

@@ -65,6 +65,7 @@ def test_what_is_said_replaces_what_is_assumed(tmp_path: Path) -> None:
         open_classifier(file, class_names=["a", "b"])
 
 
+@pytest.mark.slow
 def test_a_published_file_is_known_by_its_checksum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "renamed.pth"
     torch.save(randomized("resnet50", widths=(8, 8, 8, 8), num_classes=10).state_dict(), file)
@@ -103,6 +104,7 @@ def hub_folder(tmp_path: Path, network: ResNet, config: dict[str, Any], **others
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("in_first", "name"), [(False, "resnet50"), (True, "resnet50_v1")])
 def test_a_config_beside_the_weights_says_where_the_stride_is(tmp_path: Path, in_first: bool, name: str) -> None:
     network = randomized(name, widths=(8, 8, 8, 8), num_classes=2)

@@ -157,6 +157,7 @@ def test_gradients_are_exchanged_once_an_update_compiled_or_not(
     assert exchanged == 10 * [(Exchanging, False), (Exchanging, True)]
 
 
+@pytest.mark.slow
 def test_norms_and_sums_are_those_of_the_whole_batch_in_every_process(tmp_path: Path) -> None:
     """Checked by two processes in the script below."""
     script = tmp_path / "check.py"

@@ -19,7 +19,12 @@ NOISE_VARIANCE = 0.01
 
 
 def initialize(network: nn.Module, initialization: Initialization) -> None:
-    """Draw all weights of a network afresh, from torch's global generator."""
+    """Draw all weights of a network afresh, from torch's global generator; of one on the device ``meta``, none.
+
+    Such a network has shapes and no numbers. Drawing them would still take time: torch loads its compiler for it.
+    """
+    if next(network.parameters()).is_meta:
+        return
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             draw(module, initialization.conv)
