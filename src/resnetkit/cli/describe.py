@@ -72,6 +72,8 @@ def describe(
     require(size >= 8, f"--image-size must be at least 8, got {size}")
     if svg is not None:
         _write_picture(svg, name, spec, size, draw or "network")
+        if not json:
+            return
     elif draw is not None:
         require(not json, "--json carries the table, not a drawing", fix="leave out --draw or --json")
         say(*_draw_text(name, spec, size, draw).split("\n"))
@@ -94,9 +96,8 @@ def describe(
         content |= {"file": about} if about else {}
         say_json({**content, "rows": rows, "spec": to_dict(spec)})
         return
-    if svg is None:
-        _print_report(about)
-        _print_table(name, entry.summary, description, memory)
+    _print_report(about)
+    _print_table(name, entry.summary, description, memory)
 
 
 def _find(name: str, from_entry: str | None) -> tuple[Entry | None, dict[str, object]]:
