@@ -79,6 +79,19 @@ def test_words_for_published_weights_are_answered_with_where_they_are(text: str)
     assert raised.value.code is Code.WEIGHTS
 
 
+def test_a_network_is_named_as_the_nearest_only_where_one_will_do(classifier: Path, empty_folder: Path) -> None:
+    with pytest.raises(ResnetkitError) as raised:
+        locate("resnet20.h5")
+    assert raised.value.fix == "did you mean resnet20?"
+    with pytest.raises(ResnetkitError) as raised:
+        locate_weights("resnet5")
+    assert "did you mean" not in raised.value.fix
+    shutil.copy(classifier, empty_folder / "resnet55")
+    with pytest.raises(ResnetkitError) as raised:
+        locate_weights("resnet5")
+    assert raised.value.fix == "did you mean resnet55?"
+
+
 @pytest.mark.parametrize(
     "text", ["", "a\0b", "a" * 5000, "[" * 300, "~no_such_user/x", "/dev/null", "resnet20[\x1b[2J=1]"]
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -92,7 +93,9 @@ def locate(source: Source) -> Located:
         return found
     text = str(source)
     if _looks_like_a_path(text):
-        raise _nothing_at(text, "give an existing one, or a name that resnetkit models lists")
+        from resnetkit.models.catalog import CATALOG
+
+        raise _nothing_at(text, "give an existing one, or a name that resnetkit models lists", CATALOG)
     from resnetkit.models.catalog import find_entry
 
     return Located(text, "network", entry=find_entry(text))
@@ -169,21 +172,19 @@ def _no_weights_at(text: str) -> ResnetkitError:
     return _nothing_at(text, "give an existing one: resnetkit train prints the run's folder")
 
 
-def _nothing_at(text: str, fix: str) -> ResnetkitError:
-    near = _nearest(text)
+def _nothing_at(text: str, fix: str, networks: Iterable[str] = ()) -> ResnetkitError:
+    near = _nearest(text, networks)
     return ResnetkitError(
         Code.WEIGHTS, f"no run folder or file at {text}", fix=f"did you mean {near}?" if near else fix
     )
 
 
-def _nearest(text: str) -> str:
-    """Name of what is there, or of a network, that a mistyped text is nearest to; empty for none."""
-    from resnetkit.models.catalog import CATALOG
-
+def _nearest(text: str, networks: Iterable[str]) -> str:
+    """Name of what is there, or of one of the networks, that a mistyped text is nearest to; empty for none."""
     path = Path(os.path.expanduser(text))
     try:
         beside = {name: str(Path(text).with_name(name)) for name in os.listdir(path.parent)}
     except (OSError, ValueError):
         beside = {}
-    known = beside | ({name: name for name in CATALOG} if text == os.path.basename(text) else {})
+    known = beside | ({name: name for name in networks} if text == os.path.basename(text) else {})
     return next((known[name] for name in difflib.get_close_matches(path.name, known, n=1, cutoff=0.8)), "")
