@@ -87,6 +87,13 @@ def test_logits_of_other_images_are_not_compared(make: Make) -> None:
     assert check_reference(replace(classifier, preprocessing=large)) is None
 
 
+def test_whole_numbers_in_the_preprocessing_are_the_same_once_loaded(make: Make, tmp_path: Path) -> None:
+    classifier = make()
+    whole = replace(classifier.preprocessing, mean=(0, 0, 0), std=(1, 1, 1))
+    with_reference(replace(classifier, preprocessing=whole)).save(tmp_path / "c.safetensors")
+    assert check_reference(load_classifier(tmp_path / "c.safetensors")) is not None
+
+
 def test_it_leaves_the_network_as_it_was(make: Make) -> None:
     classifier = make()
     classifier.network.train()

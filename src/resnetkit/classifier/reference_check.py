@@ -81,5 +81,6 @@ def _compute(network: ResNet, images: UInt8Images, preprocessing: Preprocessing)
 
 
 def _digest(images: UInt8Images, preprocessing: Preprocessing) -> str:
-    shown = (preprocessing.mean, preprocessing.std, preprocessing.channel_order, preprocessing.average_mirrored)
+    mean, std = (tuple(map(float, values)) for values in (preprocessing.mean, preprocessing.std))  # 1 is 1.0 in a file
+    shown = (mean, std, preprocessing.channel_order, preprocessing.average_mirrored)
     return hashlib.sha256(images.tobytes() + repr(shown).encode()).hexdigest()
