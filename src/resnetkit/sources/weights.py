@@ -139,7 +139,7 @@ def open_classifier(
         model: the weights' network, where their tensors leave a choice.
         entry: which of several networks a checkpoint holds.
         class_names: of the weights' outputs, in order.
-        preprocessing: fields of :class:`~resnetkit.data.spec.Preprocessing` to replace, e.g.
+        preprocessing: fields of :class:`~resnetkit.images.spec.Preprocessing` to replace, e.g.
             ``{"mean": (0.5, 0.5, 0.5)}``.
 
     Raises:
