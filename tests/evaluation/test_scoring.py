@@ -1,5 +1,6 @@
 """A classifier's scores on data: every image once, classes by name."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from PIL import Image
 
 from resnetkit.classifier.classifier import Classifier
 from resnetkit.classifier.prediction import Predictor
+from resnetkit.data.seen import SeenImages
 from resnetkit.data.spec import DataSpec
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.evaluation.scoring import evaluate, match_classes
@@ -111,3 +113,7 @@ def test_a_folder_without_splits_is_scored_whole_unless_a_split_is_asked_for(
 def test_an_unknown_split_is_refused(predictor: Predictor) -> None:
     with pytest.raises(ResnetkitError, match="no tset split"):
         evaluate(predictor, "digits", split="tset")
+    of_a_run = replace(predictor, seen=SeenImages(train="", val="", test=""))
+    with pytest.raises(ResnetkitError, match="no tset split") as raised:
+        evaluate(of_a_run, "digits", split="tset", num_recorded=1797)
+    assert raised.value.fix == "did you mean 'test'?"

@@ -11,6 +11,7 @@ from resnetkit.classifier.prediction import Predictor
 from resnetkit.data.loading import DataSource, open_data
 from resnetkit.data.reading import evaluation_order, read_in_turn
 from resnetkit.data.spec import DataSpec
+from resnetkit.data.splitting import SPLITS
 from resnetkit.data.types import Split
 from resnetkit.errors import Code, ResnetkitError, did_you_mean, require
 from resnetkit.evaluation.answers import Answers, join_answers, score_answers
@@ -89,7 +90,7 @@ def evaluate(
     sizes, seen = source.split_sizes, predictor.seen
     asked = split or ("test" if "test" in sizes else "all")
     names = list(sizes) if asked == "all" else [asked]
-    is_recorded = num_recorded is not None and seen is not None and asked != "all" and bool(seen.packed(asked))
+    is_recorded = num_recorded is not None and seen is not None and asked in SPLITS and bool(seen.packed(asked))
     if not is_recorded and not set(names) <= set(sizes):
         raise ResnetkitError(
             Code.DATA,
