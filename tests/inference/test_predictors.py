@@ -59,4 +59,6 @@ def test_predict_opens_what_it_is_given_for_as_many_images(
     assert predict("run", IMAGES, top=2) == resnetkit.predict(predictor, IMAGES, top=2) == expected
     assert predict("run", iter(IMAGES), top=2) == expected
     assert predict("run", []) == []
+    with pytest.raises(ResnetkitError, match="one image was given"):
+        predict("run", "photo.jpg")
     assert asked == [("run", 3), ("run", 64), ("run", 1)]

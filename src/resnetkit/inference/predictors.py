@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from resnetkit.classifier.prediction import BATCH_SIZE, Prediction, Predictor
 from resnetkit.errors import require
-from resnetkit.images.image_inputs import ImageInput
+from resnetkit.images.image_inputs import ImageInput, check_are_several
 from resnetkit.inference.conditions import find_conditions
 from resnetkit.inference.engine_choice import Tell, open_engine, tell_user
 from resnetkit.inference.engines import AUTO
@@ -73,6 +73,7 @@ def predict(
             :meth:`~resnetkit.classifier.prediction.Predictor.predict_proba`.
         top: how many classes to give for each.
     """
+    check_are_several(images)  # before anything is opened: nobody waits to be told
     if not isinstance(source, Predictor):
         number = len(images) if isinstance(images, Sized) else BATCH_SIZE
         source = open_predictor(source, batch_size=max(1, min(BATCH_SIZE, number)))
