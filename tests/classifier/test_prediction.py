@@ -78,6 +78,13 @@ def test_batches_are_as_large_as_asked() -> None:
         predictor().predict([np.zeros((5, 5), np.uint8)], batch_size=0)
 
 
+def test_for_no_images_nothing_is_computed() -> None:
+    engine = Brightness()
+    assert predictor(engine).probabilities(np.empty((0, 1, 4, 4), np.uint8)).shape == (0, 2)
+    assert predictor(engine).predict_proba([]).shape == (0, 2)
+    assert engine.batches == []
+
+
 def test_little_is_read_ahead_of_a_sequence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     decoded: list[str] = []
     decode = prediction.decode_for_use

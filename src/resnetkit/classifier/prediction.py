@@ -99,7 +99,7 @@ class Predictor:
 
     def probabilities(self, pixels: UInt8Images) -> Probabilities:
         """Class probabilities ``(N, K)`` of images prepared already, uint8 ``(N, C, S, S)``."""
-        return self.decision.probabilities(self.engine.logits(pixels))
+        return self.decision.probabilities(self.engine.logits(pixels)) if len(pixels) else self._no_rows()
 
     def predict_proba(self, images: Iterable[ImageInput], *, batch_size: int = BATCH_SIZE) -> Probabilities:
         """Class probabilities ``(N, K)`` of images: paths, bytes of image files, open binary files, PIL images, uint8
