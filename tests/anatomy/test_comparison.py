@@ -9,7 +9,7 @@ import pytest
 
 from resnetkit.anatomy.comparison import NetworkComparison, as_values, compare_networks, see
 from resnetkit.anatomy.spec_words import MEANINGS, PUBLISHED
-from resnetkit.models.catalog import CATALOG
+from resnetkit.models.catalog import CATALOG, find_entry
 from resnetkit.models.resnet import ResNet
 from resnetkit.models.spec import (
     ACT_ONLY_PREACT,
@@ -52,6 +52,14 @@ def test_the_numbers_are_the_networks(known: NetworkComparison) -> None:
     assert [pair[0].name for pair in known.rows if pair[0]] == [
         *("stem", "max-pool", "stage 1", "stage 2", "stage 3", "stage 4", "avg-pool", "head")
     ]
+
+
+def test_a_max_pool_at_the_end_is_not_that_of_the_stem() -> None:
+    specs = {name: find_entry(name).spec for name in ("resnet18", "resnet18[pooling=max]")}
+    rows = compare_networks(*(see(name, spec, 64) for name, spec in specs.items())).rows
+    shapes = [[row and (row.name, row.output_shape) for row in pair] for pair in rows]
+    assert shapes[1] == [("max-pool", (64, 16, 16))] * 2
+    assert shapes[-3:-1] == [[("avg-pool", (512,)), None], [None, ("max-pool", (512,))]]
 
 
 def test_resnet18_and_resnet50_differ_in_two_choices(known: NetworkComparison) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
@@ -147,13 +147,27 @@ def _cost(a: Description, b: Description) -> tuple[Quantity, ...]:
 
 def _pair(a: Description, b: Description) -> Iterator[tuple[StageRow | None, StageRow | None]]:
     """Rows of both tables, the stages by their numbers, what stands before and behind them by name."""
-    rows = [{row.name: row for row in description.rows} for description in (a, b)]
-    before, behind = ("stem", "max-pool", "pool"), ("tail", "avg-pool", "head")
-    stages = [[name for name in names if name.startswith("stage")] for names in rows]
-    middle = [left or right for left, right in zip_longest(*stages)]
-    for name in (*before, *middle, *behind):
-        if any(name in names for names in rows):
-            yield rows[0].get(name), rows[1].get(name)
+    left, right = map(_cut, (a.rows, b.rows))
+    yield from _pair_by_name(("stem", "max-pool", "pool"), left[0], right[0])
+    yield from zip_longest(left[1], right[1])
+    yield from _pair_by_name(("tail", "avg-pool", "max-pool", "head"), left[2], right[2])
+
+
+def _cut(rows: Sequence[StageRow]) -> tuple[list[StageRow], list[StageRow], list[StageRow]]:
+    """The rows before the stages, of them, and behind them: a max-pool may stand on both sides."""
+    is_stage = [row.name.startswith("stage") for row in rows]
+    first = is_stage.index(True)
+    end = first + sum(is_stage)
+    return list(rows[:first]), list(rows[first:end]), list(rows[end:])
+
+
+def _pair_by_name(
+    names: Sequence[str], a: Sequence[StageRow], b: Sequence[StageRow]
+) -> Iterator[tuple[StageRow | None, StageRow | None]]:
+    left, right = ({row.name: row for row in rows} for rows in (a, b))
+    for name in names:
+        if name in left or name in right:
+            yield left.get(name), right.get(name)
 
 
 def _differences(a: Side, b: Side) -> Iterator[Difference]:

@@ -169,10 +169,6 @@ def _number(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def _are(count: int) -> str:
-    return "is" if count == 1 else "are"
-
-
 LESSONS = (
     Lesson("What the layers are", _tell_names),
     Lesson("Which blocks are which", _tell_blocks),
