@@ -104,6 +104,10 @@ def test_weights_and_a_name(cli: Cli, tmp_path: Path) -> None:
     open_choice = cli("compare", str(tmp_path / "resnet50.pt"), "resnet18")  # v1 or v1.5?
     assert open_choice.code == 2
     assert "nothing to compare" in open_choice.err
+    picture = tmp_path / "net.svg"
+    undrawn = cli("describe", str(tmp_path / "resnet50.pt"), "--svg", str(picture))
+    assert (undrawn.code, picture.exists()) == (2, False)
+    assert "leaves open which network it is" in undrawn.err
 
 
 def test_describe_draws(cli: Cli) -> None:

@@ -65,6 +65,11 @@ def describe(
     set_by_options = {path: value for path, value in options.values() if value is not None}
     settings = set_by_options | read_settings(set_, options, command="describe")
     if entry is None:
+        require(
+            draw is None and svg is None,
+            f"{name} leaves open which network it is, so there is none to draw",
+            fix=f"resnetkit describe {name} says which it can be; draw one of them by its name",
+        )
         _print_open_choice(name, about, as_json=json)
         return
     spec = override(entry.spec, settings)
