@@ -127,6 +127,7 @@ def test_dropout_on_the_skip_grows_as_told() -> None:
     assert kept.std() > 10 * skip.std()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("setting", "words"),
     [
@@ -148,6 +149,7 @@ def test_a_join_is_told_beside_why_there_are_skips_at_all() -> None:
     assert "A plain sum" not in the_difference("plain20", "resnet20", "addition").why
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setting", ["join=scaling", "join=exclusive_gate", "join=dropout"])
 def test_no_skip_is_told_to_be_whole_that_the_addition_changes(setting: str) -> None:
     names = ("resnet20", f"preact_resnet110[{setting}]")

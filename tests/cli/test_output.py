@@ -62,6 +62,8 @@ COMMANDS = {
     "an error --json": ["evaluate", "nowhere", "--json"],
     "usage": ["describe"],
 }
+# Those that compute, and say what they say as others do.
+THOROUGH = ("predict csv", "evaluate", "train --json", "demo", "convert", "benchmark", "compare", "describe --draw")
 EXIT_CODES = {"nothing": 2, "usage": 2, "an error": 2, "an error --json": 4}
 ENCODINGS = ("ascii", "latin-1", "cp1252", "koi8-r", "gbk")
 
@@ -141,7 +143,9 @@ def unread() -> TextIO:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is always full")
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in THOROUGH else name for name in COMMANDS]
+)
 def test_no_output_makes_a_bug_or_hides_one(name: str, call: Callable[..., Outcome]) -> None:
     usual = call(name, in_memory(), in_memory())
     assert (usual.code, b"bug:" in usual.err) == (EXIT_CODES.get(name, 0), False), usual.err.decode()

@@ -82,7 +82,10 @@ def assert_same(scores: dict[str, Any], other: dict[str, Any]) -> None:
     )  # images may come in another order and be batched differently
 
 
-@pytest.mark.parametrize("way", ["dots", "link", "moved", "copied", "classifier file", "file of a moved folder"])
+OTHER_WAYS = ("dots", "link", "copied", "classifier file", "file of a moved folder")
+
+
+@pytest.mark.parametrize("way", ["moved", *(pytest.param(way, marks=pytest.mark.slow) for way in OTHER_WAYS)])
 def test_the_data_of_the_run_are_known_wherever_they_are(
     cli: Cli, base: Path, as_trained: dict[str, Any], way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

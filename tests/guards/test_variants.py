@@ -37,7 +37,7 @@ def test_the_page_names_networks() -> None:
 
 def marked(name: str) -> object:
     """As a parameter; networks of many blocks take seconds to build."""
-    return pytest.param(name, marks=pytest.mark.slow) if sum(find_entry(name).spec.depths) > 60 else name
+    return pytest.param(name, marks=pytest.mark.slow) if sum(find_entry(name).spec.depths) > 16 else name
 
 
 @pytest.mark.parametrize("name", [marked(name) for name in NAMES])

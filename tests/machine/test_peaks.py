@@ -12,6 +12,7 @@ from resnetkit.machine.allocator import keep_freed_memory
 CPU = torch.device("cpu")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_machine_has_a_peak(precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(peaks, "SIDES", (32, 64))

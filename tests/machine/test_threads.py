@@ -23,6 +23,7 @@ def test_threads_are_those_the_environment_states_or_the_cores(stated: str, expe
     assert finished.stdout.split() == [str(expected or num_physical_cores()), "False"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "stated", [{}, {"OMP_NUM_THREADS": "1"}, {"MKL_NUM_THREADS": "1"}, {"MKL_NUM_THREADS": "2", "OMP_NUM_THREADS": "1"}]
 )

@@ -237,7 +237,13 @@ def inplace_cases() -> Iterator[tuple[Block, int, int]]:
             )
 
 
-@every_order
+@pytest.mark.parametrize(
+    "order",
+    [
+        pytest.param(order, id=name, marks=[] if name in ("original", "full_preact") else pytest.mark.slow)
+        for name, order in ORDERS.items()
+    ],
+)
 def test_acting_in_place_changes_neither_the_input_nor_the_result(order: ActivationOrder) -> None:
     x = maps()
     before = x.clone()

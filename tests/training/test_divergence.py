@@ -202,6 +202,7 @@ def test_without_an_epoch_there_is_nothing_to_use(
         find_best(tmp_path)
 
 
+@pytest.mark.slow
 def test_the_best_so_far_is_written_with_checkpoints_and_once_an_epoch(
     tmp_path: Path, tiny_settings: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -173,6 +173,7 @@ def in_memory(tmp_path: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["fresh", "resumed"])
 def test_whatever_a_power_cut_leaves_keeps_the_promises(
     name: str, request: pytest.FixtureRequest, in_memory: Path
@@ -180,6 +181,7 @@ def test_whatever_a_power_cut_leaves_keeps_the_promises(
     assert first_broken(request.getfixturevalue(name), in_memory) == ""
 
 
+@pytest.mark.slow
 def test_each_fsync_that_is_left_out_breaks_a_promise(fresh: Recording, resumed: Recording, in_memory: Path) -> None:
     synced = roles(fresh.recorder.moments)
     for expected in (".", "new", "new/runs", str(fresh.run), f"{fresh.run}/checkpoints/(step)/weights.safetensors"):

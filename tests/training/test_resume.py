@@ -279,6 +279,7 @@ def test_a_process_that_is_asked_alone_waits_for_the_others_to_agree() -> None:
 THAW = {"fine_tuning.freeze": "stage2", "fine_tuning.thaw_every_epochs": 1, "fine_tuning.layer_decay": 0.5}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 def test_killed_while_a_stage_is_frozen_and_resumed_after_it_thaws_a_run_ends_in_the_same_bytes(
     tmp_path: Path, fine_settings: dict[str, object], optimizer: str

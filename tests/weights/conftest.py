@@ -17,6 +17,16 @@ from resnetkit.weights import Native, load_weights, read_weights, to_native
 
 from ..conftest import import_torchvision
 
+PEERS = {"torchvision", "timm", "transformers", "keras"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What reads the files of another library takes its seconds to import."""
+    for item in items:
+        if PEERS & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+
 
 @pytest.fixture(scope="session")
 def torchvision() -> Any:
