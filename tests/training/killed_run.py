@@ -52,6 +52,8 @@ def arm(moment: str, count: int) -> None:
             files.os.rename = dying(os.rename, count, before=False)
         case "before the classifier is written":
             classifier.Classifier.save = dying(classifier.Classifier.save, count, before=True)  # type: ignore[method-assign]
+        case "after the classifier is written":
+            classifier.Classifier.save = dying(classifier.Classifier.save, count, before=False)  # type: ignore[method-assign]
         case "after the answers are written":
             folder.write_answers = dying(folder.write_answers, count, before=False)
         case "after the report is written":

@@ -58,6 +58,7 @@ KILLS = [
     ("after a checkpoint is renamed", 8, "resume"),
     ("after an update", 4, "resume"),
     ("before the classifier is written", 1, "resume"),
+    ("after the classifier is written", 1, "resume"),
     ("after the answers are written", 1, "resume"),
     ("after the report is written", 1, "resume"),
 ]

@@ -108,7 +108,7 @@ def _choose(classifier: Classifier, conditions: Conditions, cache: Cache, tell: 
     """Measure, say what came of it, and keep it."""
     from resnetkit.inference.torch_engines import open_plain
 
-    _tell_if_unlike_reference(classifier, tell)
+    is_as_made = _is_as_made(classifier, tell)
     precision, settings = conditions.precision, _settings(conditions, classifier.preprocessing)
     kinds = [engines.ENGINES[name] for name in conditions.engines]
     names = ", ".join(conditions.engines) + _suffix(precision)
@@ -140,6 +140,8 @@ def _choose(classifier: Classifier, conditions: Conditions, cache: Cache, tell: 
         tell("no engine agrees with the network; it is used as it is, which is slower")
         return reference
     tell(say_choice(choice, precision))
+    if not is_as_made:
+        return choice.engine  # not remembered, so that it is told of each time
     read = graph if engines.ENGINES[choice.engine.name].reads == "graph" else None
     try:
         cache.write(conditions, Record(choice.engine.name, choice.trials, read))
@@ -148,13 +150,15 @@ def _choose(classifier: Classifier, conditions: Conditions, cache: Cache, tell: 
     return choice.engine
 
 
-def _tell_if_unlike_reference(classifier: Classifier, tell: Tell) -> None:
+def _is_as_made(classifier: Classifier, tell: Tell) -> bool:
     """Say it where the network itself does not answer as when it was made: engines that agree with it prove nothing."""
     from resnetkit.classifier.reference_check import check_reference
 
     check = check_reference(classifier)
-    if check is not None and not check.holds:
-        tell(f"warning: {check}")
+    if check is None or check.holds:
+        return True
+    tell(f"warning: {check}")
+    return False
 
 
 def _none_usable(choice: Choice, names: str, precision: Precision) -> ResnetkitError:
