@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.deep_networks import deep_ones_slow
 
 from resnetkit.models import variations
 from resnetkit.models.catalog import CATALOG, find_entry
@@ -35,12 +36,7 @@ def test_the_page_names_networks() -> None:
     assert len(names_in_tables()) > 55
 
 
-def marked(name: str) -> object:
-    """As a parameter; networks of many blocks take seconds to build."""
-    return pytest.param(name, marks=pytest.mark.slow) if sum(find_entry(name).spec.depths) > 16 else name
-
-
-@pytest.mark.parametrize("name", [marked(name) for name in NAMES])
+@pytest.mark.parametrize("name", deep_ones_slow(NAMES))
 def test_every_name_builds_and_classifies(name: str) -> None:
     entry = find_entry(name)
     size = 32 if entry.image_size_px == 32 else 64

@@ -7,6 +7,7 @@ from functools import cache
 
 import pytest
 import torch
+from tests.deep_networks import deep_ones_slow
 from torch import nn
 
 from resnetkit.errors import ResnetkitError
@@ -42,12 +43,7 @@ def on_meta(name: str) -> ResNet:
         return create_model(name).eval()
 
 
-def deep_ones_slow(name: str) -> object:
-    """As a parameter; networks of many blocks take seconds to build."""
-    return pytest.param(name, marks=pytest.mark.slow) if sum(CATALOG[name].spec.depths) > 16 else name
-
-
-@pytest.mark.parametrize("name", [deep_ones_slow(name) for name in CATALOG])
+@pytest.mark.parametrize("name", deep_ones_slow(CATALOG))
 @pytest.mark.parametrize("size", [(8, 8), pytest.param((13, 9), marks=pytest.mark.slow)], ids=str)
 def test_every_network_takes_any_image_size(name: str, size: tuple[int, int]) -> None:
     network = on_meta(name)
