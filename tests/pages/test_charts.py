@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import resnetkit.pages
-from resnetkit.pages.charts import MAX_OPACITY, Series, heat_map, interval_bar, line_chart, nice_ticks
+from resnetkit.pages.axes import log_ticks, nice_ticks
+from resnetkit.pages.charts import NUM_COLOURS, WIDE, Bar, Series, bar_chart, interval_bar, line_chart
 
 STYLE = (Path(resnetkit.pages.__file__).parent / "style.css.jinja").read_text()
 
@@ -92,38 +93,79 @@ def test_a_chart_says_in_words_what_it_shows() -> None:
     assert "no values" in texts(empty)
 
 
-def test_a_heat_map_tells_every_count_once() -> None:
-    matrix = [[5, 0, 1], [2, 7, 0], [0, 0, 1234]]
-    svg = heat_map(matrix, list("abc"), list("abc"))
-    groups = list(ElementTree.fromstring(svg).iter("g"))
-    assert len(groups) == 9
-    assert groups[3].find("title").text == "true b, predicted a: 2 of 9 images"
-    assert [g.find("rect").get("class") == "right" for g in groups] == [i % 4 == 0 for i in range(9)]
-    shown = [g.find("text").text if g.find("text") is not None else None for g in groups]
-    assert shown == ["5", None, "1", "2", "7", None, None, None, "1234"], "zeros stay blank"
-    opacities = [float(g.find("rect").get("fill-opacity")) for g in groups]
-    assert opacities[8] == MAX_OPACITY
-    assert opacities[3] == pytest.approx(MAX_OPACITY * math.cbrt(2 / 9), abs=0.01)
-    assert opacities[1] == 0
+@given(st.floats(1e-6, 1e6), st.floats(1.01, 1e9))
+def test_logarithmic_ticks_enclose_the_values(low: float, factor: float) -> None:
+    ticks = log_ticks(low, low * factor)
+    assert ticks[0] <= low * (1 + 1e-6)
+    assert ticks[-1] >= low * factor * (1 - 1e-6)
+    assert 2 <= len(ticks) <= 14
+    assert list(ticks) == sorted(set(ticks))
 
 
-def test_a_class_without_images_leaves_its_row_empty() -> None:
-    groups = list(ElementTree.fromstring(heat_map([[0, 0], [1, 1]], ["a", "b"], ["a", "b"])).iter("g"))
-    assert [g.find("rect").get("fill-opacity") for g in groups[:2]] == ["0.00", "0.00"]
+def test_equal_factors_are_equally_high_on_a_logarithmic_axis() -> None:
+    chart = line_chart([Series("norm", [0, 1, 2, 3], [1e-3, 1e-1, 1e1, 0.0])], "block", "Norm", is_log=True)
+    ys = [float(dot.get("cy")) for dot in marks(chart, "circle", "series-0")]
+    assert len(ys) == 3, "0 has no logarithm"
+    assert ys[0] - ys[1] == pytest.approx(ys[1] - ys[2], abs=0.2)
 
 
-@pytest.mark.parametrize("names", [["a", "b"], ["short", "x" * 80]])
-def test_a_heat_map_stays_inside_its_picture(names: list[str]) -> None:
-    svg = ElementTree.fromstring(heat_map([[1, 0], [0, 1]], names, names))
-    for rectangle in svg.iter("rect"):
-        assert float(rectangle.get("x")) + float(rectangle.get("width")) <= float(svg.get("width"))
-        assert float(rectangle.get("y")) + float(rectangle.get("height")) <= float(svg.get("height"))
-    assert max(len(text.text) for text in svg.iter("text")) <= 16, "long names are cut on the axes"
+def test_a_band_encloses_its_line_and_stays_on_the_chart() -> None:
+    chart = line_chart([Series("mean", [1, 2, 3], [1.0, 2.0, 1.5], [0.5, 1.0, None], [1.5, 4.0, 2.0])], "x", "Loss")
+    (band,) = marks(chart, "path", "band band-0")
+    xs, ys = zip(*[map(float, pair.split(",")) for pair in band.get("d")[1:-1].split("L")], strict=True)
+    dots = [(float(dot.get("cx")), float(dot.get("cy"))) for dot in marks(chart, "circle", "series-0")]
+    assert sorted(set(xs)) == [dots[0][0], dots[1][0]], "where the band is not known, there is none"
+    assert min(ys) < min(y for _, y in dots)
+    assert min(ys) >= 32, "the highest edge is on the axis"
+
+
+def test_lines_of_one_colour_are_told_apart_by_dashes() -> None:
+    test = Series("resnet20", [1, 2], [2.0, 1.0], colour=3)
+    train = Series("", [1, 2], [1.0, 0.5], colour=3, is_dashed=True)
+    chart = line_chart([test, train], "epoch", "Error")
+    assert len(marks(chart, "path", "series-3")) == 2, "a line, and its piece in the legend"
+    assert len(marks(chart, "path", "series-3 dashed")) == 1
+
+
+@pytest.mark.parametrize("number", [2, 8])
+def test_a_legend_names_every_line_inside_the_picture(number: int) -> None:
+    chart = line_chart([Series(f"network number {i}", [1, 2], [i, i + 1.0]) for i in range(number)], "epoch", "Error")
+    svg = ElementTree.fromstring(chart)
+    named = [element for element in svg.iter("text") if (element.text or "").startswith("network")]
+    assert len(named) == number
+    assert all(0 <= float(one.get("x")) < float(svg.get("width")) - 60 for one in named)
+    assert all(float(one.get("y")) <= float(svg.get("height")) for one in named)
+
+
+def test_bars_are_as_long_as_their_values_and_begin_at_zero() -> None:
+    chart = bar_chart([Bar("a", 1.0), Bar("b", 2.0, 1.5, 2.5), Bar("c", -1.0), Bar("d", None)], "Error")
+    bars = marks(chart, "rect", "series-0")
+    heights = [float(bar.get("height")) for bar in bars]
+    assert heights == pytest.approx([heights[0], 2 * heights[0], heights[0]], abs=0.3)
+    assert float(bars[2].get("y")) == pytest.approx(float(bars[0].get("y")) + heights[0], abs=0.2), "below zero"
+    assert len(marks(chart, "path", "whisker")) == 1
+    assert "–" in texts(chart), "what was not measured has no bar"
+
+
+def test_of_many_bars_only_some_are_named() -> None:
+    chart = bar_chart([Bar(f"layer1.{i}", float(i)) for i in range(200)], "Error", width=WIDE)
+    named = [words for words in texts(chart) if words and words.startswith("layer")]
+    assert 5 < len(named) < 100
+    assert len(marks(chart, "rect", "series-0")) == 200
+
+
+def test_a_reference_is_drawn_across_at_its_height() -> None:
+    chart = bar_chart([Bar("a", 0.5), Bar("b", 1.0)], "Error", reference=("whole network", 0.5))
+    across, _ = marks(chart, "path", "reference")  # and its piece beside the name
+    assert float(across.get("d").split(",")[1].split("H")[0]) == float(marks(chart, "rect", "series-0")[0].get("y"))
 
 
 def test_hostile_names_are_text() -> None:
     hostile = "</svg><script>alert(1)</script>\"'&"
-    for svg in (heat_map([[1]], [hostile], [hostile]), line_chart([Series(hostile, [1], [1.0])] * 2, hostile, hostile)):
+    for svg in (
+        line_chart([Series(hostile, [1], [1.0])] * 2, hostile, hostile),
+        bar_chart([Bar(hostile, 1.0, 0.5, 2.0)], hostile, reference=(hostile, 1.0)),
+    ):
         assert "<script" not in svg
         ElementTree.fromstring(svg)  # still one well-formed picture
 
@@ -147,7 +189,7 @@ def contrast(one: Sequence[float], other: Sequence[float]) -> float:
 
 
 def schemes() -> list[Any]:
-    colours = [(name, tuple(bytes.fromhex(value))) for name, value in re.findall(r"--(\w+): #(\w{6});", STYLE)]
+    colours = [(name, tuple(bytes.fromhex(value))) for name, value in re.findall(r"--([\w-]+): #(\w{6});", STYLE)]
     half = len(colours) // 2
     return [pytest.param(dict(colours[:half]), id="light"), pytest.param(dict(colours[half:]), id="dark")]
 
@@ -160,9 +202,6 @@ def test_text_is_legible_in_both_colour_schemes(scheme: dict[str, tuple[int, ...
 
 
 @pytest.mark.parametrize("scheme", schemes())
-@pytest.mark.parametrize("kind", ["right", "wrong"])
-def test_counts_are_legible_on_cells_of_any_opacity(scheme: dict[str, tuple[int, ...]], kind: str) -> None:
-    for opacity in (0.0, MAX_OPACITY / 2, MAX_OPACITY):
-        mixed = zip(scheme[kind], scheme["paper"], strict=True)
-        cell = [opacity * colour + (1 - opacity) * paper for colour, paper in mixed]
-        assert contrast(scheme["ink"], cell) >= 4.5
+def test_lines_stand_out_from_the_paper(scheme: dict[str, tuple[int, ...]]) -> None:
+    for number in range(NUM_COLOURS):
+        assert contrast(scheme[f"series-{number}"], scheme["paper"]) >= 3.0, number

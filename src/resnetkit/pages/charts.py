@@ -8,98 +8,167 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from markupsafe import Markup
 
+from resnetkit.pages.axes import Axis, x_axis, y_axis, y_grid
 from resnetkit.pages.svg import box, text, words_px
 
 Point = tuple[float, float]
+Form = Callable[[float], str]
 
-# Line charts are drawn as wide as a phone or a third of a desktop page, so their text stays as large as the page's.
+# Charts are drawn as wide as a phone or a third of a desktop page, so their text stays as large as the page's.
 WIDTH, HEIGHT = 340, 230
-LEFT, RIGHT, TOP, BOTTOM = 48, 332, 32, 190
+# Those of many blocks or bars are as wide as a page.
+WIDE = 720
+LEFT, RIGHT_MARGIN, TOP, BOTTOM = 48, 8, 32, 190
 # More dots than this would hide their line.
 MAX_DOTS = 40
-MAX_NAME_LENGTH = 16
-# Up to this opacity of a cell its count stays legible (contrast 4.5 : 1), light on dark and dark on light.
-MAX_OPACITY = 0.52
+NUM_COLOURS = 8
+LEGEND_ROW_PX = 18
+MAX_NAME_LENGTH = 20
 
 
 @dataclass(frozen=True)
 class Series:
-    """One line: ``ys`` over ``xs`` (steps or epochs); None or a value that is not finite leaves a gap."""
+    """One line: ``ys`` over ``xs``; None or a value that is not finite leaves a gap.
+
+    Attributes:
+        name: as the legend has it; of lines without one the legend is silent.
+        lows, highs: a band about the line, as an interval; empty: none.
+        colour: number of its colour, from 0; None: that of its place. Lines of one colour belong together.
+    """
 
     name: str
-    xs: Sequence[int]
+    xs: Sequence[float]
     ys: Sequence[float | None]
+    lows: Sequence[float | None] = ()
+    highs: Sequence[float | None] = ()
+    colour: int | None = None
+    is_dashed: bool = False
 
     def segments(self) -> list[list[Point]]:
         """Runs of points without a gap between them."""
-        points = [(x, math.nan if y is None else y) for x, y in zip(self.xs, self.ys, strict=True)]
-        runs = groupby(points, lambda point: math.isfinite(point[1]))
-        return [list(run) for is_known, run in runs if is_known]
+        return _runs([(x, math.nan if y is None else y) for x, y in zip(self.xs, self.ys, strict=True)])
 
     def points(self) -> list[Point]:
         """The points that can be drawn."""
         return [point for segment in self.segments() for point in segment]
 
+    def bands(self) -> list[tuple[list[Point], list[Point]]]:
+        """Lower and upper edge of each piece of the band."""
+        rows = (
+            [
+                (x, low, high)
+                for x, low, high in zip(self.xs, self.lows, self.highs, strict=True)
+                if low is not None and high is not None
+            ]
+            if self.lows
+            else []
+        )
+        pieces = groupby(rows, lambda row: math.isfinite(row[1]) and math.isfinite(row[2]))
+        known = [list(piece) for is_known, piece in pieces if is_known]
+        return [([(x, low) for x, low, _ in piece], [(x, high) for x, _, high in piece]) for piece in known]
+
 
 @dataclass(frozen=True)
-class Axis:
-    """The values ``[low, high]`` laid out from ``start_px`` to ``end_px``."""
+class Bar:
+    """A bar from 0 to ``value``, with an interval where ``low`` and ``high`` are given; None: nothing was measured."""
 
-    low: float
-    high: float
-    ticks: tuple[float, ...]
-    start_px: float
-    end_px: float
-
-    def place(self, value: float) -> float:
-        """Position of a value, to a tenth of a pixel."""
-        return round(self.start_px + (value - self.low) / (self.high - self.low) * (self.end_px - self.start_px), 1)
-
-
-def nice_ticks(low: float, high: float, *, num_steps: int = 5, smallest_step: float = 0.0) -> tuple[float, ...]:
-    """Values 1, 2 or 5 times a power of ten apart that just enclose ``low < high``, in at most ``num_steps`` + 2 steps.
-
-    >>> nice_ticks(0.31, 0.97)
-    (0.2, 0.4, 0.6, 0.8, 1.0)
-    >>> nice_ticks(1, 3, smallest_step=1)
-    (1.0, 2.0, 3.0)
-    """
-    raw = max((high - low) / num_steps, smallest_step)
-    magnitude = 10.0 ** math.floor(math.log10(raw))
-    # The 1e-9 absorb rounding: 0.6 / 0.2 must count as 3 steps, not 2.999….
-    step = magnitude * next(factor for factor in (1, 2, 5, 10) if factor * magnitude >= raw * (1 - 1e-9))
-    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return tuple(float(f"{i * step:.12g}") for i in range(first, last + 1))
+    name: str
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    colour: int = 0
 
 
 def line_chart(
-    series: Sequence[Series], x_label: str, y_label: str, y_format: Callable[[float], str] = "{:.3g}".format
+    series: Sequence[Series],
+    x_label: str,
+    y_label: str,
+    y_format: Form = "{:.3g}".format,
+    *,
+    is_log: bool = False,
+    width: int = WIDTH,
 ) -> Markup:
-    """Lines over steps or epochs (whole numbers), with ticks and a legend.
+    """Lines over numbers, with ticks and a legend.
 
-    A series keeps the style of its place in ``series`` (the first solid, the second dashed) even when another
-    has nothing to draw.
+    A series keeps the colour of its place in ``series`` even when another has nothing to draw.
+
+    Args:
+        is_log: equal factors are equally high; only positive values are drawn then.
+        width: in pixels, :data:`WIDTH` or :data:`WIDE`.
     """
-    drawn = [(number, one) for number, one in enumerate(series) if one.points()]
+    if is_log:
+        series = [_positive(one) for one in series]
+    drawn = [(_colour(number, one), one) for number, one in enumerate(series) if one.points()]
     points = [point for _, one in drawn for point in one.points()]
     heading = text(0, 14, y_label, "heading")
     if not points:
-        return _svg(
-            WIDTH, HEIGHT, f"{y_label}: no values", [heading, text(WIDTH / 2, HEIGHT / 2, "no values", anchor="middle")]
-        )
-    x_axis, y_axis = _x_axis([x for x, _ in points]), _y_axis([y for _, y in points])
-    legend = _legend(drawn) if len(series) > 1 else []
-    parts = [heading, *legend, *_grid(x_axis, y_axis, x_label, y_format)]
-    for number, one in drawn:
-        parts += _line(number, one, x_axis, y_axis)
-        parts += _dots(number, one, x_axis, y_axis, lambda x, y: f"{x_label} {x:g}: {y_format(y)}")
-    ends = (f"{one.name} from {y_format(one.points()[0][1])} to {y_format(one.points()[-1][1])}" for _, one in drawn)
-    return _svg(WIDTH, HEIGHT, f"{y_label} by {x_label}: {', '.join(ends)}", parts)
+        empty = text(width / 2, HEIGHT / 2, "no values", anchor="middle")
+        return svg(width, HEIGHT, f"{y_label}: no values", [heading, empty], kind=_kind(width))
+    edges = [point[1] for _, one in drawn for band in one.bands() for edge in band for point in edge]
+    right = width - RIGHT_MARGIN
+    horizontal = x_axis([x for x, _ in points], LEFT + 4, right - 4)
+    vertical = y_axis([*(y for _, y in points), *edges], BOTTOM, TOP, is_log=is_log)
+    named = [(colour, one) for colour, one in drawn if one.name] if len(series) > 1 else []
+    legend, below_px = _legend(named, y_label, width)
+    parts = [heading, *legend, *y_grid(vertical, LEFT, right, y_format), *_x_ticks(horizontal, x_label, right)]
+    parts += [_band(colour, band, horizontal, vertical) for colour, one in drawn for band in one.bands()]
+    for colour, one in drawn:
+        parts += _line(colour, one, horizontal, vertical)
+        parts += _dots(colour, one, horizontal, vertical, lambda x, y: f"{x_label} {x:g}: {y_format(y)}")
+    ends = (
+        f"{one.name} from {y_format(one.points()[0][1])} to {y_format(one.points()[-1][1])}"
+        for _, one in drawn
+        if one.name
+    )
+    return svg(width, HEIGHT + below_px, f"{y_label} by {x_label}: {', '.join(ends)}", parts, kind=_kind(width))
+
+
+def bar_chart(
+    bars: Sequence[Bar],
+    y_label: str,
+    y_format: Form = "{:.3g}".format,
+    *,
+    reference: tuple[str, float] | None = None,
+    width: int = WIDTH,
+) -> Markup:
+    """Bars from 0 side by side; names that do not fit under them rise to the left, and of many only some are written.
+
+    Args:
+        reference: name and value of a line across all of them, as what is had without any change.
+    """
+    values = [value for bar in bars for value in (bar.value, bar.low, bar.high) if value is not None]
+    values = [value for value in values if math.isfinite(value)]
+    heading = text(0, 14, y_label, "heading")
+    if not values:
+        empty = text(width / 2, HEIGHT / 2, "no values", anchor="middle")
+        return svg(width, HEIGHT, f"{y_label}: no values", [heading, empty], kind=_kind(width, "bars"))
+    right = width - RIGHT_MARGIN
+    vertical = y_axis([0.0, *values, *([reference[1]] if reference else [])], BOTTOM, TOP)
+    step = (right - LEFT) / len(bars)
+    names = [_shortened(bar.name) for bar in bars]
+    stands = max(map(words_px, names)) < step - 4
+    every = 1 if stands else max(1, math.ceil(14 / step))
+    sunk = 0 if stands else slanted_px(max(names, key=len))
+    parts = [heading, *y_grid(vertical, LEFT, right, y_format)]
+    for i, (bar, name) in enumerate(zip(bars, names, strict=True)):
+        middle = LEFT + step * (i + 0.5)
+        parts += _bar(bar, middle, step, vertical, y_format)
+        if i % every == 0:
+            anchor, turn = ("middle", 0) if stands else ("end", -45)
+            parts.append(text(middle + (0 if stands else 4), BOTTOM + 16, name, anchor=anchor, turn=turn))
+    if reference is not None:
+        y = vertical.place(reference[1])
+        parts.append(Markup('<path class="reference" d="M{},{}H{}"/>').format(LEFT, y, right))
+        words = f"{reference[0]} {y_format(reference[1])}"
+        sample = Markup('<path class="reference" d="M{:.1f},10h18"/>')
+        parts += [sample.format(right - words_px(words) - 24), text(right, 14, words, anchor="end")]
+    told = ", ".join(f"{bar.name} {y_format(bar.value)}" for bar in bars[:MAX_DOTS] if bar.value is not None)
+    return svg(width, BOTTOM + 26 + sunk, f"{y_label}: {told}", parts, kind=_kind(width, "bars"))
 
 
 def interval_bar(value: float, low: float, high: float) -> Markup:
@@ -107,115 +176,126 @@ def interval_bar(value: float, low: float, high: float) -> Markup:
     axis = Axis(0.0, 1.0, (), 4, 116)
     mark = Markup('<path class="track" d="M4,8H116"/><path class="bar" d="M{},8H{}"/><circle cx="{}" cy="8" r="3.5"/>')
     label = f"{100 * value:.1f} %, between {100 * low:.1f} and {100 * high:.1f} %"
-    return _svg(120, 16, label, [mark.format(axis.place(low), axis.place(high), axis.place(value))], kind="interval")
+    return svg(120, 16, label, [mark.format(axis.place(low), axis.place(high), axis.place(value))], kind="interval")
 
 
-def heat_map(matrix: Sequence[Sequence[int]], row_names: Sequence[str], column_names: Sequence[str]) -> Markup:
-    """Counts of images as coloured cells, rows true classes, columns predicted ones.
-
-    A cell is as strong as the cube root of its share of the row, so that rare mistakes show. Cells whose row
-    and column have the same name (right answers) are of another colour than the rest.
-    """
-    size = max(26, min(44, 620 // len(column_names)))  # cells shrink with their number, but still hold three digits
-    rows, columns = [_short(name) for name in row_names], [_short(name) for name in column_names]
-    longest = max(columns, key=len)
-    # A name that fits over its column stands upright, else it rises to the right, out of the last column too.
-    turn, anchor = (0, "middle") if words_px(longest) < size else (-45, "start")
-    rise, overhang = (14, 0) if turn == 0 else (_slanted_px(longest), _slanted_px(columns[-1]))
-    left, top = round(32 + max(map(words_px, rows))), 30 + rise
-    width, height = left + size * len(columns), top + size * len(rows)
-    parts = [
-        text((left + width) / 2, 12, "predicted", anchor="middle"),
-        text(12, (top + height) / 2, "true", anchor="middle", turn=-90),
-    ]
-    parts += [text(left + size * (j + 0.5), top - 8, name, anchor=anchor, turn=turn) for j, name in enumerate(columns)]
-    parts += [text(left - 8, top + size * (i + 0.5) + 4, name, anchor="end") for i, name in enumerate(rows)]
-    for i, (row, row_name) in enumerate(zip(matrix, row_names, strict=True)):
-        for j, (count, column_name) in enumerate(zip(row, column_names, strict=True)):
-            title = f"true {row_name}, predicted {column_name}: {count:,} of {sum(row):,} images"
-            kind = "right" if row_name == column_name else "wrong"
-            parts.append(_cell(left + size * j, top + size * i, size, kind, count, sum(row), title))
-    return _svg(
-        width + overhang, height, f"Confusion matrix, {len(rows)} by {len(columns)} classes", parts, kind="heat"
-    )
-
-
-def _x_axis(values: Sequence[float]) -> Axis:
-    low, high = min(values), max(values)
-    if low == high:
-        low, high = low - 1, high + 1
-    ticks = nice_ticks(low, high, smallest_step=1)
-    return Axis(low, high, tuple(tick for tick in ticks if low <= tick <= high), LEFT + 4, RIGHT - 4)
-
-
-def _y_axis(values: Sequence[float]) -> Axis:
-    low, high = min(values), max(values)
-    if math.isclose(low, high, rel_tol=1e-6):
-        room = abs(low) / 2 or 1.0
-        low, high = low - room, high + room
-    ticks = nice_ticks(low, high)
-    return Axis(ticks[0], ticks[-1], ticks, BOTTOM, TOP)
-
-
-def _grid(x_axis: Axis, y_axis: Axis, x_label: str, y_format: Callable[[float], str]) -> list[Markup]:
-    line = Markup('<path class="grid" d="M{},{}H{}"/>')
-    heights = [y_axis.place(tick) for tick in y_axis.ticks]
-    return [
-        *(line.format(LEFT, y, RIGHT) for y in heights),
-        *(text(LEFT - 6, y + 4, y_format(tick), anchor="end") for y, tick in zip(heights, y_axis.ticks, strict=True)),
-        *(text(x_axis.place(tick), BOTTOM + 17, f"{tick:g}", anchor="middle") for tick in x_axis.ticks),
-        text((LEFT + RIGHT) / 2, BOTTOM + 35, x_label, anchor="middle"),
-    ]
-
-
-def _legend(drawn: Sequence[tuple[int, Series]]) -> list[Markup]:
-    """Names with a piece of their line, right-aligned in the heading's row."""
-    sample = Markup('<path class="series-{}" d="M{:.1f},10h18"/>')
-    parts, right = [], float(RIGHT)
-    for number, one in reversed(drawn):
-        left = right - words_px(one.name)
-        parts += [sample.format(number, left - 24), text(right, 14, one.name, anchor="end")]
-        right = left - 40
-    return parts
-
-
-def _line(number: int, series: Series, x_axis: Axis, y_axis: Axis) -> list[Markup]:
-    path = Markup('<path class="series-{}" d="M{}"/>')
-    return [
-        path.format(number, "L".join(f"{x_axis.place(x)},{y_axis.place(y)}" for x, y in segment))
-        for segment in series.segments()
-    ]
-
-
-def _dots(number: int, series: Series, x_axis: Axis, y_axis: Axis, tell: Callable[[float, float], str]) -> list[Markup]:
-    """A dot at every point, or, where they would crowd, only at points that have no neighbour to draw a line to."""
-    dot = Markup('<circle class="series-{}" cx="{}" cy="{}" r="2.5"><title>{}, {}</title></circle>')
-    is_sparse = len(series.points()) <= MAX_DOTS
-    return [
-        dot.format(number, x_axis.place(x), y_axis.place(y), series.name, tell(x, y))
-        for segment in series.segments()
-        if is_sparse or len(segment) == 1
-        for x, y in segment
-    ]
-
-
-def _cell(x: float, y: float, size: float, kind: str, count: int, total: int, title: str) -> Markup:
-    opacity = MAX_OPACITY * math.cbrt(count / total) if count else 0.0
-    mark = box(x + 1, y + 1, size - 2, size - 2, kind, radius=3, opacity=opacity)
-    if count:
-        mark += text(x + size / 2, y + size / 2 + 4, str(count), "count", "middle")
-    return Markup("<g><title>{}</title>{}</g>").format(title, mark)
-
-
-def _slanted_px(word: str) -> int:
+def slanted_px(word: str) -> int:
     """The height, and the width, of a word that rises by 45 degrees."""
     return round(words_px(word) * math.sqrt(0.5))
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= MAX_NAME_LENGTH else name[: MAX_NAME_LENGTH - 1] + "…"
-
-
-def _svg(width: float, height: float, label: str, parts: Sequence[Markup], kind: str = "lines") -> Markup:
+def svg(width: float, height: float, label: str, parts: Sequence[Markup], kind: str = "lines") -> Markup:
+    """A chart of these parts; ``label`` is what a screen reader says of it."""
     head = Markup('<svg class="{}" role="img" aria-label="{}" viewBox="0 0 {} {}" width="{}" height="{}">')
     return head.format(kind, label, width, height, width, height) + Markup("").join(parts) + Markup("</svg>")
+
+
+def _kind(width: int, kind: str = "lines") -> str:
+    return f"{kind} wide" if width > WIDTH else kind
+
+
+def _runs(points: Sequence[Point]) -> list[list[Point]]:
+    runs = groupby(points, lambda point: math.isfinite(point[1]))
+    return [list(run) for is_known, run in runs if is_known]
+
+
+def _positive(series: Series) -> Series:
+    """The series with gaps where no logarithm is, and with its band kept above 0."""
+
+    def kept(values: Sequence[float | None]) -> list[float | None]:
+        return [value if value is not None and value > 0 else None for value in values]
+
+    return replace(series, ys=kept(series.ys), lows=kept(series.lows), highs=kept(series.highs))
+
+
+def _colour(number: int, series: Series) -> int:
+    return (number if series.colour is None else series.colour) % NUM_COLOURS
+
+
+def _x_ticks(axis: Axis, label: str, right_px: float) -> list[Markup]:
+    return [
+        *(text(axis.place(tick), BOTTOM + 17, f"{tick:g}", anchor="middle") for tick in axis.ticks),
+        text((LEFT + right_px) / 2, BOTTOM + 35, label, anchor="middle"),
+    ]
+
+
+def _legend(named: Sequence[tuple[int, Series]], heading: str, width: int) -> tuple[list[Markup], int]:
+    """Names with a piece of their line, right-aligned in the heading's row or, where they do not fit, in rows below the
+    chart; and how many pixels these rows take."""
+    if not named:
+        return [], 0
+    widths = [words_px(one.name) + 40 for _, one in named]
+    if words_px(heading) + sum(widths) <= width:
+        left = width - RIGHT_MARGIN + 16 - sum(widths)
+        return _legend_row(named, widths, left, 10), 0
+    rows: list[list[int]] = [[]]
+    for i, one in enumerate(widths):
+        if rows[-1] and sum(widths[j] for j in rows[-1]) + one > width:
+            rows.append([])
+        rows[-1].append(i)
+    parts: list[Markup] = []
+    for number, row in enumerate(rows):
+        y = HEIGHT + 12 + number * LEGEND_ROW_PX
+        parts += _legend_row([named[i] for i in row], [widths[i] for i in row], 0, y)
+    return parts, len(rows) * LEGEND_ROW_PX + 12
+
+
+def _legend_row(named: Sequence[tuple[int, Series]], widths: Sequence[float], left: float, y: float) -> list[Markup]:
+    sample = Markup('<path class="{}" d="M{:.1f},{}h18"/>')
+    parts = []
+    for (colour, one), width in zip(named, widths, strict=True):
+        parts += [sample.format(_style(colour, one), left, y), text(left + 24, y + 4, one.name)]
+        left += width
+    return parts
+
+
+def _style(colour: int, series: Series) -> str:
+    return f"series-{colour} dashed" if series.is_dashed else f"series-{colour}"
+
+
+def _band(colour: int, edges: tuple[list[Point], list[Point]], x: Axis, y: Axis) -> Markup:
+    lower, upper = edges
+    outline = "L".join(f"{x.place(at)},{y.place(value)}" for at, value in [*lower, *reversed(upper)])
+    return Markup('<path class="band band-{}" d="M{}Z"/>').format(colour, outline)
+
+
+def _line(colour: int, series: Series, x: Axis, y: Axis) -> list[Markup]:
+    path = Markup('<path class="{}" d="M{}"/>')
+    return [
+        path.format(_style(colour, series), "L".join(f"{x.place(at)},{y.place(value)}" for at, value in segment))
+        for segment in series.segments()
+    ]
+
+
+def _dots(colour: int, series: Series, x: Axis, y: Axis, tell: Callable[[float, float], str]) -> list[Markup]:
+    """A dot at every point, or, where they would crowd, only at points that have no neighbour to draw a line to."""
+    dot = Markup('<circle class="series-{}" cx="{}" cy="{}" r="2.5"><title>{}{}</title></circle>')
+    is_sparse = len(series.points()) <= MAX_DOTS
+    name = f"{series.name}, " if series.name else ""
+    return [
+        dot.format(colour, x.place(at), y.place(value), name, tell(at, value))
+        for segment in series.segments()
+        if is_sparse or len(segment) == 1
+        for at, value in segment
+    ]
+
+
+def _bar(bar: Bar, middle: float, step: float, axis: Axis, form: Form) -> list[Markup]:
+    if bar.value is None or not math.isfinite(bar.value):
+        return [text(middle, BOTTOM - 4, "–", anchor="middle")]
+    ends = sorted((axis.place(0.0), axis.place(bar.value)))
+    breadth = max(1.0, min(36.0, step * 0.7))
+    has_interval = bar.low is not None and bar.high is not None and math.isfinite(bar.low) and math.isfinite(bar.high)
+    interval = f" ({form(bar.low or 0)} to {form(bar.high or 0)})" if has_interval else ""
+    mark = box(
+        middle - breadth / 2, ends[0], breadth, ends[1] - ends[0], f"series-{bar.colour % NUM_COLOURS}", radius=1
+    )
+    parts = [Markup("<g><title>{}: {}{}</title>{}</g>").format(bar.name, form(bar.value), interval, mark)]
+    if has_interval:
+        low, high = axis.place(bar.low or 0), axis.place(bar.high or 0)
+        parts.append(Markup('<path class="whisker" d="M{:.1f},{}V{}"/>').format(middle, low, high))
+    return parts
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= MAX_NAME_LENGTH else name[: MAX_NAME_LENGTH - 1] + "…"

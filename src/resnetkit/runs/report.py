@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,15 +9,15 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import numpy as np
 from markupsafe import Markup
-from PIL import Image
 
 from resnetkit.evaluation.metrics import ConfusedPair, Scores, confused_pairs
 from resnetkit.evaluation.mistakes import Mistake
 from resnetkit.files import write_durably
-from resnetkit.pages.charts import Series, heat_map, line_chart
+from resnetkit.pages.charts import Series, line_chart
 from resnetkit.pages.formatting import percent
+from resnetkit.pages.matrices import heat_map
+from resnetkit.pages.raster import png_image
 from resnetkit.pages.templates import fill_template
 
 # A heat map of more classes would have cells too small for their counts.
@@ -28,8 +26,6 @@ MAX_CONFUSED_PAIRS = 10
 # Without a heat map the pairs are all there is to see.
 MAX_CONFUSED_PAIRS_ALONE = 40
 THUMBNAIL_PX = 160
-# Images of fewer pixels are shown as the squares they are made of.
-PIXELATED_BELOW_PX = 80
 
 
 @dataclass(frozen=True)
@@ -165,7 +161,12 @@ def _curves(history: Sequence[Mapping[str, Any]]) -> list[Markup]:
         # An epoch that was not validated is no gap; one whose score was not finite is.
         rows = {name: [row for row in history if key in row] for name, key in keys.items()}
         return [
-            Series(name, [row["epoch"] for row in rows[name]], [row[key] for row in rows[name]])
+            Series(
+                name,
+                [row["epoch"] for row in rows[name]],
+                [row[key] for row in rows[name]],
+                is_dashed=name == "train",
+            )
             for name, key in keys.items()
         ]
 
@@ -185,12 +186,6 @@ def _known(history: Sequence[Mapping[str, Any]], key: str) -> list[Mapping[str, 
 
 
 def thumbnail(mistake: Mistake) -> Markup:
-    """An ``<img>`` that holds its own PNG; small images keep their square pixels when enlarged."""
+    """The image, on the page itself."""
     pixels = mistake.pixels.transpose(1, 2, 0) if len(mistake.pixels) == 3 else mistake.pixels[0]
-    image = Image.fromarray(np.ascontiguousarray(pixels))
-    kind = "pixelated" if max(image.size) < PIXELATED_BELOW_PX else "smooth"
-    image.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
-    png = io.BytesIO()
-    image.save(png, format="PNG", optimize=True)
-    source = base64.b64encode(png.getvalue()).decode()
-    return Markup('<img class="{}" alt="{}" src="data:image/png;base64,{}">').format(kind, mistake.identifier, source)
+    return png_image(pixels, mistake.identifier, longest_px=THUMBNAIL_PX)
