@@ -1,0 +1,56 @@
+"""Image files that the command line names: by their paths, by folders and patterns, or on stdin."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from resnetkit.terminal import tell, warn
+
+
+def find_files(paths: Iterable[str]) -> Iterator[str]:
+    """The files that paths, folders, patterns and ``-`` stand for; what is not there is passed on, to get its row."""
+    from resnetkit.folders.image_folder import find_images
+    from resnetkit.images.image_files import count_unread, tell_ignored
+
+    for path in paths:
+        if path == "-":
+            yield from _paths_on_stdin()
+        elif os.path.isdir(path):
+            images, left_out = find_images(Path(path))
+            if left_out.beside:
+                tell(f"{path}: {tell_ignored(left_out.beside)}")
+            if left_out.unread:
+                warn(f"{path}: not read: {count_unread(left_out.unread)}")
+            yield from images
+        elif any(sign in path for sign in "*?[") and not os.path.exists(path):
+            import glob
+
+            matches = sorted(glob.glob(_with_folders_by_name(path), recursive=True))
+            yield from find_files(matches) if matches else [path]
+        else:
+            yield path
+
+
+def _with_folders_by_name(pattern: str) -> str:
+    """A pattern in which the folders that are there under the very name they are given stand for themselves."""
+    import glob
+
+    for end in (found.start() for found in reversed(list(re.finditer("/", pattern)))):
+        if os.path.isdir(pattern[:end]):
+            return glob.escape(pattern[:end]) + pattern[end:]
+    return pattern
+
+
+def _paths_on_stdin() -> Iterator[str]:
+    from resnetkit.files import io_errors
+
+    with io_errors("read paths from stdin"):
+        for line in sys.stdin:
+            path = line.removesuffix("\n")
+            if path.strip():
+                # Lists that Windows wrote end lines with a carriage return as well.
+                yield path if os.path.lexists(path) else path.removesuffix("\r")
