@@ -18,6 +18,7 @@ from resnetkit.errors import Code, ResnetkitError, did_you_mean
 
 T = TypeVar("T")
 _adapters: dict[Any, Any] = {}
+UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")  # pydantic's words for a field that is not there
 
 
 @dataclass_transform(frozen_default=True)
@@ -62,11 +63,13 @@ def from_dict(cls: type[T], data: Any, *, where: str = "") -> T:
         value: T = _adapter(cls).validate_python(data)
         return value
     except ValidationError as error:
-        first = error.errors()[0]
+        errors = error.errors()
+        # A misspelt field is unknown, and the one that was meant is missing: the former says more.
+        first = next((one for one in errors if one["type"] in UNKNOWN), errors[0])
         location = _location(data, first["loc"])
         path = ".".join(location)
         prefix = f"{where}: " if where else ""
-        if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        if first["type"] in UNKNOWN:
             raise ResnetkitError(
                 Code.USAGE, f"{prefix}unknown field '{path}'", fix=_suggest(path, _paths(cls, data))
             ) from None

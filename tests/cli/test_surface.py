@@ -16,7 +16,7 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "cli_surface.json"
 
 def surface() -> dict[str, Any]:
     group = typer.main.get_command(app)
-    commands = {"resnetkit": group, **group.commands}  # type: ignore[attr-defined]
+    commands = {"resnetkit": group, **all_commands(group.commands)}  # type: ignore[attr-defined]
     return {
         name: {
             " ".join([*parameter.opts, *parameter.secondary_opts]): {
@@ -28,6 +28,16 @@ def surface() -> dict[str, Any]:
         }
         for name, command in commands.items()
     }
+
+
+def all_commands(commands: dict[str, Any]) -> dict[str, Any]:
+    """The commands by their whole names, those of groups beside the group."""
+    inner = {
+        f"{name} {below}": deeper
+        for name, command in commands.items()
+        for below, deeper in all_commands(getattr(command, "commands", {})).items()
+    }
+    return commands | inner
 
 
 HOW_TO_UPDATE = "if that is meant, write the new surface with: python tests/cli/test_surface.py"

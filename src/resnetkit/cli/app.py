@@ -12,7 +12,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from resnetkit.cli import benchmark, compare, convert, demo, describe, evaluate, models, predict, train
+from resnetkit.cli import benchmark, compare, convert, demo, describe, evaluate, models, predict, study, train
 from resnetkit.cli.foreign import ours
 from resnetkit.cli.program import program
 from resnetkit.cli.streams import OutputClosed, safe_streams
@@ -88,6 +88,12 @@ COMMANDS: dict[Callable[..., None], str] = {
 }
 for command, summary in COMMANDS.items():
     app.command(short_help=summary)(command)
+# Commands of commands.
+GROUPS: dict[str, tuple[typer.Typer, str]] = {
+    "study": (study.study, "Rerun the experiments of the papers, with an honest verdict."),
+}
+for name, (group, summary) in GROUPS.items():
+    app.add_typer(group, name=name, short_help=summary)
 
 
 def main() -> None:
