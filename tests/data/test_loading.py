@@ -103,6 +103,35 @@ def test_given_splits_are_kept_and_only_val_is_carved_out_of_train(tmp_path: Pat
     assert set(source.load(ALL, PREPROCESSING).splits) == {"train", "val"}
 
 
+@pytest.mark.parametrize("source", ["digits", "folder"])
+def test_some_of_the_images_can_be_trained_on(source: str, folder: Path) -> None:
+    usual = spec(folder) if source == "folder" else DataSpec("digits")
+    preprocessing = PREPROCESSING if source == "folder" else GREY
+    all_data, some = open_data(usual), open_data(replace(usual, max_train_images=20))
+    assert some.split_sizes == {**all_data.split_sizes, "train": 20}
+    assert [text for text in some.told() if text.startswith("trains on 20 of ")]
+    whole, part = all_data.load(ALL, preprocessing), some.load(ALL, preprocessing)
+    assert part.fingerprint != whole.fingerprint
+    rows = np.array([list(whole.splits["train"].identifiers).index(name) for name in part.splits["train"].identifiers])
+    assert np.array_equal(part.splits["train"].digests, whole.splits["train"].digests[rows])
+    read = [
+        split.images.read(at) for split, at in ((part.splits["train"], np.arange(20)), (whole.splits["train"], rows))
+    ]
+    assert np.array_equal(*read)
+    for name in ("val", "test"):
+        assert part.splits[name].identifiers == whole.splits[name].identifiers
+
+
+def test_asking_for_more_training_images_than_there_are_has_no_effect(folder: Path) -> None:
+    source = open_data(spec(folder, max_train_images=30))
+    assert source.split_sizes["train"] == 30
+    assert [text for text in source.warnings if "data.max_train_images=30 has no effect" in text]
+    test = open_data(spec(folder, max_train_images=8, validation="test"))
+    assert test.split_sizes == {"train": 8, "val": 6}
+    with pytest.raises(ResnetkitError, match="at least 1"):
+        spec(folder, max_train_images=0)
+
+
 def test_the_test_split_can_be_the_validation_split(folder: Path, tmp_path: Path) -> None:
     usual, source = open_data(spec(folder)), open_data(spec(folder, validation="test"))
     sizes = usual.split_sizes

@@ -1,9 +1,12 @@
 """Held-back splits: fractions per class, stability, and small classes."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
-from resnetkit.data.splitting import SPLITS, split_indices
+from resnetkit.data.splitting import SPLITS, choose_some, split_indices
+from resnetkit.errors import ResnetkitError
 
 
 def parts(identifiers: list[str], labels: list[int], **fractions: float) -> dict[str, set[str]]:
@@ -48,3 +51,36 @@ def test_small_classes_keep_an_image_in_train(num_images: int, sizes: tuple[int,
 
 def test_names_that_are_not_utf8_can_be_split() -> None:
     assert parts(["\udcff.jpg", "b.jpg"], [0, 0], test_fraction=0.5)["test"]
+
+
+def some(num_images: int, names: list[str] = NAMES, seed: int = 0) -> set[str]:
+    labels = np.array([int(name[0]) for name in names])
+    return {names[index] for index in choose_some(names, labels, seed=seed, num_images=num_images)}
+
+
+def test_fewer_images_are_among_more_and_every_class_has_its_share() -> None:
+    chosen = [some(count) for count in range(3, len(NAMES) + 1)]
+    assert [len(names) for names in chosen] == list(range(3, len(NAMES) + 1))
+    assert all(fewer < more for fewer, more in pairwise(chosen))
+    for names in chosen:
+        counts = np.bincount([int(name[0]) for name in names], minlength=3)
+        assert counts.max() - counts.min() <= 1
+
+
+def test_classes_keep_their_shares_and_small_ones_an_image() -> None:
+    names = NAMES[:41] + [f"2/{number}.jpg" for number in range(79)]
+    counts = np.bincount([int(name[0]) for name in some(60, names)], minlength=3)
+    assert counts[1] == 1
+    assert abs(counts[0] - 20) <= 1
+    assert np.bincount([int(name[0]) for name in some(3, names)]).tolist() == [1, 1, 1]
+
+
+def test_which_images_are_chosen_depends_on_names_and_seed_alone() -> None:
+    assert some(20, NAMES[::-1]) == some(20)
+    assert some(20, seed=1) != some(20)
+    assert len(some(20) - some(20, [*NAMES, "1/new.jpg"])) <= 2
+
+
+def test_fewer_images_than_classes_are_refused() -> None:
+    with pytest.raises(ResnetkitError, match="too few for 3 classes"):
+        some(2)

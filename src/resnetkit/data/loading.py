@@ -16,7 +16,7 @@ from resnetkit.data.datasets import DATASETS, NamedData
 from resnetkit.data.fingerprint import fingerprint, warnings_about, what_is_cut_off, what_is_left_out
 from resnetkit.data.prepared_images import Examination, FolderImages, NamedImages, Originals, Prepare
 from resnetkit.data.spec import DataSpec
-from resnetkit.data.splitting import SPLITS, split_indices
+from resnetkit.data.splitting import SPLITS, choose_some, split_indices
 from resnetkit.data.survey import survey
 from resnetkit.data.types import LoadedData, Split
 from resnetkit.errors import Code, ResnetkitError, did_you_mean, require
@@ -61,6 +61,14 @@ class Listing:
     identifiers: Sequence[str]
     labels: Indices
     prepared: Callable[[Prepare, Preprocessing], Originals]
+
+    def select(self, rows: Indices) -> Listing:
+        """Only the images at these rows."""
+        return Listing(
+            [self.identifiers[row] for row in rows],
+            self.labels[rows],
+            lambda prepare, preprocessing: self.prepared(prepare, preprocessing).select(rows),
+        )
 
 
 @dataclass(frozen=True)
@@ -209,9 +217,12 @@ def open_data(spec: DataSpec, known: Sequence[str] = ()) -> DataSource:
         ResnetkitError: if there is no such data set or folder, or if the data cannot be used as they are.
     """
     if spec.validation == "test":
-        return _validated_on_test(
-            open_data(replace(spec, validation="held_back", validation_fraction=0.0), known), spec
-        )
+        held_back = replace(spec, validation="held_back", validation_fraction=0.0)
+        return _with_some_to_train_on(_validated_on_test(_open_all(held_back, known), spec))
+    return _with_some_to_train_on(_open_all(spec, known))
+
+
+def _open_all(spec: DataSpec, known: Sequence[str]) -> DataSource:
     if spec.source in DATASETS:
         return _open_named(spec, DATASETS[spec.source])
     root = Path(spec.source).expanduser()
@@ -241,6 +252,20 @@ def _validated_on_test(source: DataSource, spec: DataSpec) -> DataSource:
     )
     listings = {"val" if name == "test" else name: listing for name, listing in listings.items()}
     return replace(source, spec=spec, listings=listings, warnings=(*source.warnings, warning))
+
+
+def _with_some_to_train_on(source: DataSource) -> DataSource:
+    """The same data with no more training images than were asked for, said so."""
+    train, most = source.listings.get("train"), source.spec.max_train_images
+    if train is None or most is None:
+        return source
+    num_images = len(train.labels)
+    if most >= num_images:
+        idle = f"data.max_train_images={most} has no effect: there are {num_images:,} training images"
+        return replace(source, warnings=(*source.warnings, idle))
+    rows = choose_some(train.identifiers, train.labels, seed=source.spec.split_seed, num_images=most)
+    note = f"trains on {most:,} of {num_images:,} images (data.max_train_images)"
+    return replace(source, listings={**source.listings, "train": train.select(rows)}, notes=(*source.notes, note))
 
 
 def _open_named(spec: DataSpec, data: NamedData) -> DataSource:

@@ -23,6 +23,8 @@ class DataSpec:
             ``train=fold1,train=fold2,test=fold3``; see :func:`resnetkit.folders.layout_option.parse_layout`.
         validation: ``held_back``: the data's own val split, or images carved out of train; ``test``: the test split, as
             many scripts have it: all of train is trained on, and no score is one of images kept apart.
+        max_train_images: train on no more images than this, about the same share of every class, chosen by each image's
+            name and ``split_seed``; fewer are among more of them. What validates and tests stays as it is.
         max_memory_bytes: images that need more are read in every epoch, from the cache or, without it, decoded anew.
         num_workers: how many threads decode images when they are loaded, and read ahead for training; validation and
             evaluation read ahead with a number of their own.
@@ -38,6 +40,7 @@ class DataSpec:
     validation_fraction: float = 0.1
     test_fraction: float = 0.15
     split_seed: int = 0
+    max_train_images: int | None = None
     on_bad_image: Literal["stop", "skip"] = "stop"
     limits: Limits = Limits()
     max_memory_bytes: int = 4 * 2**30
@@ -48,6 +51,10 @@ class DataSpec:
         for name in ("validation_fraction", "test_fraction"):
             value = getattr(self, name)
             require(0 <= value < 0.9, f"data.{name} must be in [0, 0.9), got {value}")
+        require(
+            self.max_train_images is None or self.max_train_images >= 1,
+            f"data.max_train_images must be at least 1, or null for all, got {self.max_train_images}",
+        )
         require(self.num_workers >= 0, f"data.num_workers must be 0 or more, got {self.num_workers}")
         parse_layout(self.layout)
         require(self.cache != "", "data.cache must be auto, off or a folder, got nothing")

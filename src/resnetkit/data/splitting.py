@@ -1,4 +1,4 @@
-"""Hold images back for validation and test, by their names and a seed."""
+"""Hold images back for validation and test, and choose some to train on, by their names and a seed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from resnetkit.errors import Code, require
 from resnetkit.images.types import Indices
 
 SPLITS: tuple[str, ...] = ("train", "val", "test")
@@ -26,10 +27,7 @@ def split_indices(
     file moves at most one image per split, and the splits of one class do not depend on the other classes. At least
     one image of every class stays in train; a class with enough images has at least one in each split asked for.
     """
-    keys = [_hash(f"{seed}/{identifier}") for identifier in identifiers]
-    members: dict[int, list[int]] = {}
-    for index in sorted(range(len(keys)), key=keys.__getitem__):
-        members.setdefault(int(labels[index]), []).append(index)
+    members = _members_in_order([_hash(f"{seed}/{identifier}") for identifier in identifiers], labels)
     chosen: dict[str, list[int]] = {name: [] for name in SPLITS}
     for indices in members.values():
         num_test = _num_held_back(len(indices), test_fraction, len(indices) - 1)
@@ -39,6 +37,40 @@ def split_indices(
         chosen["train"] += indices[num_test:first_val]
         chosen["val"] += indices[first_val:]
     return {name: np.array(sorted(indices), dtype=np.int64) for name, indices in chosen.items()}
+
+
+def choose_some(identifiers: Sequence[str], labels: Indices, *, seed: int, num_images: int) -> Indices:
+    """Positions of ``num_images`` of the images, about the same share of every class and at least one of each.
+
+    Each class is ordered by a hash of ``seed/identifier``, and of all classes those come first that stand foremost in
+    their own. So fewer images are among more of them, and a new file changes few of those chosen.
+
+    Raises:
+        ResnetkitError: if there are more classes than ``num_images``.
+    """
+    keys = [_hash(f"{seed}/{identifier}") for identifier in identifiers]
+    members = _members_in_order(keys, labels)
+    require(
+        num_images >= len(members),
+        f"{num_images:,} training images are too few for {len(members):,} classes, of which each needs one",
+        fix=f"set data.max_train_images to {len(members)} or more",
+        code=Code.DATA,
+    )
+    # Among classes of one size, which are level at every rank, the hash decides.
+    ranked = [
+        (rank > 0, (rank + 0.5) / len(indices), keys[index], index)
+        for indices in members.values()
+        for rank, index in enumerate(indices)
+    ]
+    return np.array(sorted(index for *_, index in sorted(ranked)[:num_images]), dtype=np.int64)
+
+
+def _members_in_order(keys: Sequence[bytes], labels: Indices) -> dict[int, list[int]]:
+    """Positions of each class's images, in the order of their keys."""
+    members: dict[int, list[int]] = {}
+    for index in sorted(range(len(keys)), key=keys.__getitem__):
+        members.setdefault(int(labels[index]), []).append(index)
+    return members
 
 
 def _hash(text: str) -> bytes:
