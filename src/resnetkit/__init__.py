@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from resnetkit.analysis.analyses import Analysis, analyze
     from resnetkit.anatomy.table import describe
     from resnetkit.classifier.classifier import Classifier
     from resnetkit.classifier.prediction import Prediction, Predictor
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from resnetkit.training.run import resume, train
 
 _HOMES = {
+    "Analysis": "resnetkit.analysis.analyses",
     "Classifier": "resnetkit.classifier.classifier",
     "DataSpec": "resnetkit.data.spec",
     "Prediction": "resnetkit.classifier.prediction",
@@ -36,6 +38,7 @@ _HOMES = {
     "ResNet": "resnetkit.models.resnet",
     "ResNetSpec": "resnetkit.models.spec",
     "ResnetkitError": "resnetkit.errors",
+    "analyze": "resnetkit.analysis.analyses",
     "compare": "resnetkit.comparing.anything",
     "create_model": "resnetkit.sources.networks",
     "describe": "resnetkit.anatomy.table",
@@ -50,6 +53,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Analysis",
     "Classifier",
     "DataSpec",
     "Prediction",
@@ -57,6 +61,7 @@ __all__ = [
     "ResNet",
     "ResNetSpec",
     "ResnetkitError",
+    "analyze",
     "compare",
     "create_model",
     "describe",

@@ -29,11 +29,8 @@ from resnetkit.terminal import say, say_json, tell, warn
 
 if TYPE_CHECKING:
     from resnetkit.data.seen import SeenImages
-    from resnetkit.data.spec import DataSpec
     from resnetkit.evaluation.metrics import Scores
     from resnetkit.evaluation.scoring import Evaluation
-    from resnetkit.images.spec import Limits
-    from resnetkit.sources.locate import Located
 
 
 def evaluate(
@@ -94,6 +91,7 @@ def evaluate(
     from resnetkit.inference.engine_choice import open_engine
     from resnetkit.runs.answer_files import check_new_file, save_answers
     from resnetkit.sources.locate import locate_weights
+    from resnetkit.sources.own_data import find_data
 
     if answers is not None:
         check_new_file(Path(answers))
@@ -102,7 +100,7 @@ def evaluate(
     reading = Reading(model, entry, class_names, tuple(preprocess or ()))
     located = locate_weights(classifier)
     opened = open_and_warn(chosen_of(located, checkpoint), reading, conditions.device)
-    spec, num_recorded = _data_spec(located, data, opened.limits)
+    spec, num_recorded = find_data(located, data, opened.limits)
     spec = replace(spec, on_bad_image=on_bad_image or spec.on_bad_image, data_dir=data_dir or spec.data_dir)
     spec = replace(spec, layout=layout or spec.layout, limits=with_limits(spec.limits, max_pixels, max_file_bytes))
     source = open_data(
@@ -161,39 +159,6 @@ def _as_json(
         "trained_on": None if evaluation.trained_on is None else to_dict(evaluation.trained_on),
         **(nothing if evaluation.scores is None else to_dict(evaluation.scores)),
     }
-
-
-def _data_spec(classifier: Located, data: str | None, limits: Limits) -> tuple[DataSpec, int | None]:
-    """The data to score on, and how many images they had in training; None for others than those of a run."""
-    import os
-
-    from resnetkit.data.datasets import DATASETS
-    from resnetkit.data.spec import DataSpec
-    from resnetkit.errors import Code, require
-
-    folder = classifier.run
-    record = None if folder is None else folder.read_record()
-    place = "" if folder is None or record is None else folder.place_of_data(record.recipe)
-    if record is None or (data is not None and not _is_same(data, place)):
-        require(data is not None, "which data? A classifier file does not say", fix="give DATA, or the run")
-        assert data is not None
-        return DataSpec(data, validation_fraction=0.0, test_fraction=0.0, limits=limits), None
-    own = replace(record.recipe.data, source=place)
-    require(
-        own.source in DATASETS or os.path.isdir(own.source),
-        f"the images of {classifier.text} are no longer in {own.source}",
-        fix=f"say where they are now: resnetkit evaluate {classifier.text} NEW/PATH",
-        code=Code.DATA,
-    )
-    # The same split seed and shares as in training: what was held back then is held back now.
-    return own, record.data.num_image_files
-
-
-def _is_same(data: str, recorded: str) -> bool:
-    """Tell whether two names mean the same data set, or the same folder."""
-    import os
-
-    return data == recorded or os.path.realpath(os.path.expanduser(data)) == os.path.realpath(recorded)
 
 
 def _print_evaluation(evaluation: Evaluation, seen: SeenImages | None) -> None:

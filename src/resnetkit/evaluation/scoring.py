@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from resnetkit.data.loading import DataSource, open_data
 from resnetkit.data.reading import evaluation_order, read_in_turn
 from resnetkit.data.spec import DataSpec
 from resnetkit.data.splitting import SPLITS
-from resnetkit.data.types import Split
+from resnetkit.data.types import LoadedData, Split
 from resnetkit.errors import Code, ResnetkitError, did_you_mean, require
 from resnetkit.evaluation.answers import Answers, join_answers, score_answers
 from resnetkit.evaluation.metrics import Scores
@@ -20,6 +21,9 @@ from resnetkit.evaluation.recorded import as_recorded, holds_all, load_recorded
 from resnetkit.folders.names import alike, apart, one_form
 from resnetkit.images.types import BadImage, Indices
 from resnetkit.terminal import listed
+
+if TYPE_CHECKING:
+    from resnetkit.classifier.classifier import Classifier
 
 BATCH_SIZE = 256
 
@@ -82,12 +86,46 @@ def evaluate(
     Raises:
         ResnetkitError: where the split is missing, images cannot be read, or the classifier lacks a class of the data.
     """
+    asked, loaded, channels = load_to_score(predictor, data, split=split, num_recorded=num_recorded, progress=progress)
+    evaluation = _judged(predictor, asked, tuple(loaded.splits.values()), loaded.class_names)
+    told_too = _absent_classes(evaluation)
+    if channels > predictor.preprocessing.channels:
+        told_too += ("the images are in colour, which the classifier, made for grey ones, does not see",)
+    return replace(evaluation, bad_images=loaded.bad_images, warnings=(*loaded.warnings, *told_too))
+
+
+class ToScore(NamedTuple):
+    """Images that a classifier is to be judged by, prepared for it.
+
+    Attributes:
+        split: ``train``, ``val``, ``test`` or ``all``.
+        channels: of the images as they were; 1 where they are grey.
+    """
+
+    split: str
+    loaded: LoadedData
+    channels: int
+
+
+def load_to_score(
+    classifier: Predictor | Classifier,
+    data: str | DataSpec | DataSource,
+    *,
+    split: str | None = None,
+    num_recorded: int | None = None,
+    progress: bool = False,
+) -> ToScore:
+    """Load the images that :func:`evaluate` scores; the arguments are its own.
+
+    Raises:
+        ResnetkitError: as :func:`evaluate`.
+    """
     if isinstance(data, str):
-        data = DataSpec(data, limits=predictor.limits)
+        data = DataSpec(data, limits=classifier.limits)
         # To be scored, nothing need be held back: a folder without splits is scored whole.
         data = replace(data, validation_fraction=0.0, test_fraction=0.0) if split is None else data
-    source = data if isinstance(data, DataSource) else open_data(data, predictor.class_names)
-    sizes, seen = source.split_sizes, predictor.seen
+    source = data if isinstance(data, DataSource) else open_data(data, classifier.class_names)
+    sizes, seen = source.split_sizes, classifier.seen
     asked = split or ("test" if "test" in sizes else "all")
     names = list(sizes) if asked == "all" else [asked]
     is_recorded = num_recorded is not None and seen is not None and asked in SPLITS and bool(seen.packed(asked))
@@ -97,8 +135,8 @@ def evaluate(
             f"{source.name} has no {asked} split",
             fix=did_you_mean(asked, [*sizes, "all"]),
         )
-    match_classes(source.class_names, predictor.class_names)  # before any image is read
-    wanted = predictor.preprocessing
+    match_classes(source.class_names, classifier.class_names)  # before any image is read
+    wanted = classifier.preprocessing
     if is_recorded:
         assert seen is not None
         assert num_recorded is not None
@@ -109,11 +147,7 @@ def evaluate(
             asked, loaded = "test", as_recorded(loaded, seen, "test")
             told = "these are the images of its training: scored are those that it held back as test (--split all: all)"
             loaded = replace(loaded, warnings=(*loaded.warnings, told))
-    evaluation = _judged(predictor, asked, tuple(loaded.splits.values()), source.class_names)
-    told_too = _absent_classes(evaluation)
-    if source.channels > wanted.channels:
-        told_too += ("the images are in colour, which the classifier, made for grey ones, does not see",)
-    return replace(evaluation, bad_images=loaded.bad_images, warnings=(*loaded.warnings, *told_too))
+    return ToScore(asked, loaded, source.channels)
 
 
 def answer(predictor: Predictor, split: Split, class_names: Sequence[str]) -> Answers:

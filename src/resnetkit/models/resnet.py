@@ -44,7 +44,8 @@ class ResNet(nn.Module):
         self.norm, self.act, self.fc = map(child, ("norm", "act", "fc"))
         initialize(self, spec.initialization)
 
-    def _stem(self, images: Tensor) -> Tensor:
+    def stem(self, images: Tensor) -> Tensor:
+        """Map that the first block reads, ``(N, C, h, w)``."""
         x: Tensor = self.maxpool(self.act1(self.bn1(self.conv1(images))))
         return x
 
@@ -53,7 +54,7 @@ class ResNet(nn.Module):
 
         A stage's map is what its last block returns; where blocks are pre-activated, it is not normalised yet.
         """
-        x = self._stem(images)
+        x = self.stem(images)
         yield "stem", x
         for number, name in enumerate(self.stage_names, start=1):
             x = getattr(self, name)(x)
@@ -69,9 +70,15 @@ class ResNet(nn.Module):
         """
         return dict(self.iter_stages(images))
 
+    def iter_blocks(self) -> Iterator[tuple[str, ResidualBlock]]:
+        """Blocks by name, ``layer1.0`` …, in the order of their calls: each reads what the one before it returned."""
+        for name in self.stage_names:
+            for position, block in getattr(self, name).named_children():
+                yield f"{name}.{position}", block
+
     def forward_features(self, images: Tensor) -> Tensor:
         """Last feature map, normalised, ``(N, num_features, h, w)``."""
-        x = self._stem(images)
+        x = self.stem(images)
         for name in self.stage_names:
             x = getattr(self, name)(x)
         features: Tensor = self.act(self.norm(x))
@@ -79,7 +86,14 @@ class ResNet(nn.Module):
 
     def embed(self, images: Tensor) -> Tensor:
         """Pooled features ``(N, num_features)``; the feature map itself where pooling is ``none``."""
-        features = self.forward_features(images)
+        return self._pool(self.forward_features(images))
+
+    def answer_from(self, x: Tensor) -> Tensor:
+        """Logits ``(N, K)`` from what the last block returned: norm, act, pooling, head; as :meth:`forward` ends."""
+        logits: Tensor = self.fc(self._pool(self.act(self.norm(x))))
+        return logits
+
+    def _pool(self, features: Tensor) -> Tensor:
         match self.spec.pooling:
             case "avg":
                 return features.mean((2, 3))

@@ -1,0 +1,154 @@
+"""All that a network can be asked why it works: a table of measurements, and the call that runs them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+
+from resnetkit.analysis.figure import Figure
+from resnetkit.analysis.responses import show_responses
+from resnetkit.analysis.subject import Choice, Subject, open_subject
+from resnetkit.classifier.classifier import Classifier
+from resnetkit.config import frozen
+from resnetkit.errors import Code, ResnetkitError, did_you_mean
+from resnetkit.sources.locate import Source
+
+Need = Literal["weights", "images"]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A measurement that gives one figure.
+
+    Attributes:
+        needs: ``weights`` that were trained, ``images`` with their labels.
+    """
+
+    show: Callable[[Subject], Figure]
+    needs: tuple[Need, ...] = ()
+
+    def missing(self, subject: Subject) -> tuple[Need, ...]:
+        """Needs that a subject does not meet."""
+        met = {"weights": subject.is_trained, "images": subject.sample is not None}
+        return tuple(need for need in self.needs if not met[need])
+
+
+FIGURES: dict[str, Measurement] = {
+    "responses": Measurement(show_responses, ("images",)),
+}
+
+
+@frozen
+class LeftOut:
+    """A figure that could not be made, and why."""
+
+    name: str
+    reason: str
+
+
+@frozen
+class Analysis:
+    """Measurements of a network.
+
+    Attributes:
+        source: as it was given.
+        is_trained: False where the weights are fresh, drawn from ``seed``.
+        data: where the images are from; empty where there were none.
+        left_out: of the figures that were asked for.
+        seconds: of processor time, by figure.
+        remarks: sentences the user should read.
+    """
+
+    source: str
+    is_trained: bool
+    data: str
+    num_images: int
+    seed: int
+    figures: tuple[Figure, ...]
+    left_out: tuple[LeftOut, ...] = ()
+    seconds: dict[str, float] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+
+
+def analyze(
+    source: Source | Classifier,
+    data: str | None = None,
+    *,
+    figures: Sequence[str] = (),
+    num_images: int = 1000,
+    split: str | None = None,
+    data_dir: str | None = None,
+    seed: int = 0,
+    device: str | torch.device = "cpu",
+    reading: Mapping[str, Any] | None = None,
+) -> Analysis:
+    """Measure why a network works: one figure for each experiment of the papers.
+
+    Args:
+        source: a run folder, a classifier (its file too), third-party weights, ``hf://OWNER/NAME``, or a network's
+            name, which stands for fresh weights.
+        data: a data set or folder to show it; None: a run's own, and none for anything else.
+        figures: names of :data:`FIGURES`; none: all that can be made.
+        num_images: how many images at most, the same share of each class.
+        split: ``train``, ``val``, ``test`` or ``all``; None: as :func:`resnetkit.evaluate` chooses.
+        data_dir: where the files of named data sets are, if not where they usually are.
+        seed: of all that is drawn: images, fresh weights, blocks to leave out.
+        reading: what a third-party weight file does not say, as :func:`resnetkit.open_classifier` takes it.
+
+    Raises:
+        ResnetkitError: for an unknown figure, and as :func:`resnetkit.evaluate` does.
+    """
+    check_names(figures)
+    choice = Choice(num_images, split, data_dir)
+    return analyze_subject(open_subject(source, data, choice, seed=seed, device=device, reading=reading), figures)
+
+
+def check_names(figures: Sequence[str]) -> None:
+    """Refuse names that no figure has."""
+    for name in figures:
+        if name not in FIGURES:
+            raise ResnetkitError(Code.USAGE, f"unknown figure '{name}'", fix=did_you_mean(name, FIGURES))
+
+
+def analyze_subject(
+    subject: Subject, figures: Sequence[str] = (), *, tell: Callable[[str], None] | None = None
+) -> Analysis:
+    """Measure a subject that is open; the network is afterwards as it was.
+
+    Args:
+        figures: names of :data:`FIGURES`; none: all that can be made.
+        tell: called with the name of each figure before it is measured.
+    """
+    check_names(figures)
+    made, left_out, seconds = [], [], {}
+    for name in figures or FIGURES:
+        missing = FIGURES[name].missing(subject)
+        if missing:
+            left_out.append(LeftOut(name, _reason(missing)))
+            continue
+        if tell is not None:
+            tell(name)
+        start = time.process_time()
+        made.append(FIGURES[name].show(subject))
+        seconds[name] = time.process_time() - start
+    num_images = 0 if subject.sample is None else len(subject.sample)
+    return Analysis(
+        subject.name,
+        subject.is_trained,
+        subject.data,
+        num_images,
+        subject.seed,
+        tuple(made),
+        tuple(left_out),
+        seconds,
+        subject.remarks,
+    )
+
+
+def _reason(missing: tuple[Need, ...]) -> str:
+    words = {"weights": "trained weights: give a run, a classifier or a weight file", "images": "images: give data"}
+    return f"it needs {' and '.join(words[need] for need in missing)}"

@@ -1,0 +1,171 @@
+"""A network to analyse, with the images that it is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from resnetkit.analysis.sample import Sample, choose_rows
+from resnetkit.classifier.classifier import Classifier
+from resnetkit.data.loading import open_data
+from resnetkit.data.reading import read_in_turn
+from resnetkit.data.spec import DataSpec
+from resnetkit.data.types import LoadedData
+from resnetkit.errors import require
+from resnetkit.evaluation.scoring import load_to_score, match_classes
+from resnetkit.images.spec import SMALL_PX
+from resnetkit.images.types import UInt8Images
+from resnetkit.models.catalog.entry import Entry
+from resnetkit.models.resnet import ResNet
+from resnetkit.models.spec import ResNetSpec
+from resnetkit.sources.locate import Located, Source, locate
+from resnetkit.sources.origins import usual_preprocessing
+from resnetkit.sources.own_data import find_data
+from resnetkit.sources.weights import open_classifier
+
+READ_AT_ONCE = 256
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network to analyse.
+
+    Attributes:
+        name: as it was given.
+        network: in the mode for use, on the device that is to compute.
+        is_trained: False where its weights are as training starts, drawn from ``seed``.
+        sample: the images that it is shown; None where none were given.
+        data: where they are from, in words: ``cifar10, split test``; empty where there are none.
+        seed: of all that is drawn at random.
+        remarks: sentences the user should read, e.g. about images that it was trained on.
+    """
+
+    name: str
+    network: ResNet
+    is_trained: bool = True
+    sample: Sample | None = None
+    data: str = ""
+    seed: int = 0
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def spec(self) -> ResNetSpec:
+        """The network as a value."""
+        return self.network.spec
+
+    @property
+    def device(self) -> torch.device:
+        """Device that it is on."""
+        return next(self.network.parameters()).device
+
+    def shown(self) -> Sample:
+        """The images; asked for where a measurement has said that it needs them."""
+        assert self.sample is not None
+        return self.sample
+
+
+def draw_network(spec: ResNetSpec, *, seed: int, device: torch.device | str = "cpu") -> ResNet:
+    """A network as training starts, in the mode for use; the same one for the same seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return ResNet(spec).eval().to(device)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Images to choose for a subject.
+
+    Attributes:
+        num_images: how many at most.
+        split: ``train``, ``val``, ``test`` or ``all``; None: as ``evaluate`` chooses.
+        data_dir: where the files of named data sets are, if not where they usually are.
+    """
+
+    num_images: int = 1000
+    split: str | None = None
+    data_dir: str | None = None
+
+    def __post_init__(self) -> None:
+        require(self.num_images >= 1, f"num_images must be at least 1, got {self.num_images}")
+
+
+def open_subject(
+    source: Source | Classifier,
+    data: str | None = None,
+    choice: Choice = Choice(),
+    *,
+    seed: int = 0,
+    device: str | torch.device = "cpu",
+    progress: bool = False,
+    reading: Mapping[str, Any] | None = None,
+) -> Subject:
+    """Open what :func:`~resnetkit.sources.locate.locate` finds, with images to show it.
+
+    A network's name alone stands for one with fresh weights; on data it has their classes and channels.
+
+    Args:
+        data: a data set or folder; None: a run's own, and none for anything else.
+        reading: what a third-party weight file does not say, as :func:`resnetkit.open_classifier` takes it.
+
+    Raises:
+        ResnetkitError: for what is neither, and for data that do not fit it.
+    """
+    located = Located("a classifier", "classifier") if isinstance(source, Classifier) else locate(source)
+    if data is None and located.run is None:
+        require(choice.split is None, "a split of which data?", fix="give the data too")
+    if located.entry is not None:
+        require(not reading, f"{located.text} is a network's name, of which no weights are read")
+        if data is None:
+            network = draw_network(located.entry.spec, seed=seed, device=device)
+            return Subject(located.text, network, is_trained=False, seed=seed)
+        opened = _fresh_classifier(located.entry, data, choice, seed=seed, device=device)
+    elif isinstance(source, Classifier):
+        opened = source
+    else:
+        opened = open_classifier(located, device=device, **(reading or {}))
+    told = tuple(opened.provenance.get("warnings", ()))
+    subject = Subject(located.text, opened.network, located.entry is None, seed=seed, remarks=told)
+    if data is None and located.run is None:
+        return subject
+    spec, num_recorded = find_data(located, data, opened.limits)
+    spec = replace(spec, data_dir=choice.data_dir or spec.data_dir)
+    split = choice.split
+    if split is None and num_recorded is not None and spec.validation == "test":
+        split = "val"  # the data's own test images, which watched over this training
+    asked, loaded, _ = load_to_score(opened, spec, split=split, num_recorded=num_recorded, progress=progress)
+    sample = _choose(loaded, opened, choice.num_images, seed)
+    remarks = (*told, *loaded.warnings)
+    if sample.num_trained_on:
+        remarks += (f"the weights were trained on {sample.num_trained_on:,} of the {len(sample):,} images",)
+    return replace(subject, sample=sample, data=f"{spec.source}, split {asked}", remarks=remarks)
+
+
+def _fresh_classifier(entry: Entry, data: str, choice: Choice, *, seed: int, device: str | torch.device) -> Classifier:
+    """A named network with fresh weights, for the classes and channels of some data."""
+    source = open_data(replace(DataSpec(data, validation_fraction=0.0, test_fraction=0.0), data_dir=choice.data_dir))
+    spec = replace(entry.spec, num_classes=len(source.class_names), in_channels=source.channels)
+    size = source.shapes.shorter_px if source.shapes.shorter_px <= SMALL_PX else entry.image_size_px
+    network = draw_network(spec, seed=seed, device=device)
+    return Classifier(network, usual_preprocessing(size, source.channels), source.class_names)
+
+
+def _choose(loaded: LoadedData, classifier: Classifier, num_images: int, seed: int) -> Sample:
+    """Some of the images of all splits that were loaded, with the classifier's labels."""
+    parts = list(loaded.splits.values())
+    known = match_classes(loaded.class_names, classifier.class_names)
+    labels = known[np.concatenate([part.labels for part in parts])]
+    rows = choose_rows(labels, num_images, seed=seed)
+    pixels: list[UInt8Images] = []
+    num_old = start = 0
+    for part in parts:
+        own = rows[(rows >= start) & (rows < start + len(part))] - start
+        start += len(part)
+        if not len(own):
+            continue
+        pixels += read_in_turn(part.images, np.array_split(own, -(-len(own) // READ_AT_ONCE)))
+        num_old += 0 if classifier.seen is None else int(classifier.seen.trained_on(part.digests[own]).sum())
+    return Sample(np.concatenate(pixels), labels[rows], classifier.preprocessing, num_old)

@@ -1,0 +1,96 @@
+"""Analysing whatever is named: what can be measured of it, and that it is left as it was."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+import resnetkit
+from resnetkit.analysis.analyses import FIGURES, Analysis, analyze, analyze_subject
+from resnetkit.analysis.sample import choose_rows
+from resnetkit.analysis.subject import Subject
+from resnetkit.classifier.classifier import Classifier
+from resnetkit.config import from_dict, to_dict
+from resnetkit.errors import ResnetkitError
+from resnetkit.models.spec import ResNetSpec
+
+
+def state_of(subject: Subject) -> tuple[object, ...]:
+    """All that a measurement could leave changed."""
+    network = subject.network
+    modules = list(network.modules())
+    hooks = sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in modules)
+    backward = sum(len(module._backward_hooks) + len(module._backward_pre_hooks) for module in modules)
+    return (
+        {name: tensor.clone() for name, tensor in network.state_dict().items()},
+        [module.training for module in modules],
+        [(parameter.grad is None, parameter.requires_grad) for parameter in network.parameters()],
+        hooks + backward,
+        torch.is_grad_enabled(),
+        torch.random.get_rng_state(),
+    )
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_network_is_afterwards_as_it_was(subject_of: Callable[..., Subject], name: str) -> None:
+    subject = subject_of()
+    before = state_of(subject)
+    analyze_subject(subject, [name])
+    torch.testing.assert_close(state_of(subject), before, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_the_same_subject_gives_the_same_figure_and_json_carries_it(
+    subject_of: Callable[..., Subject], name: str
+) -> None:
+    subject = subject_of()
+    first, again = (analyze_subject(subject, [name]) for _ in range(2))
+    assert first.figures == again.figures
+    assert first.figures[0].name == name
+    assert from_dict(Analysis, json.loads(json.dumps(to_dict(first), allow_nan=False))) == first
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_plain_network_has_every_figure_too(subject_of: Callable[..., Subject], plain: ResNetSpec, name: str) -> None:
+    figure = analyze_subject(subject_of(plain), [name]).figures[0]
+    assert figure.seen
+    assert figure.seen != analyze_subject(subject_of(), [name]).figures[0].seen
+
+
+def test_a_name_has_fresh_weights_and_says_what_it_lacks() -> None:
+    analysis = resnetkit.analyze("resnet20[depths=[1,1,1]]")
+    assert not analysis.is_trained
+    assert {entry.name: entry.reason for entry in analysis.left_out}["responses"] == "it needs images: give data"
+
+
+def test_a_name_on_data_has_their_classes_and_channels() -> None:
+    analysis = analyze("resnet20[depths=[1,1,1]]", "digits", figures=["responses"], num_images=30)
+    assert (analysis.num_images, analysis.data) == (30, "digits, split test")
+
+
+def test_a_run_is_shown_its_own_test_images(pretrained: Path) -> None:
+    analysis = analyze(pretrained, figures=["responses"], num_images=50)
+    assert analysis.is_trained
+    assert analysis.data.endswith("split test")
+    assert not analysis.remarks
+
+
+def test_images_that_were_trained_on_are_told_of(pretrained: Path) -> None:
+    analysis = analyze(pretrained, figures=["responses"], num_images=10, split="train")
+    assert "the weights were trained on 10 of the 10 images" in analysis.remarks
+
+
+def test_a_mistyped_figure_is_refused_before_anything_is_opened(make: Callable[..., Classifier]) -> None:
+    with pytest.raises(ResnetkitError, match="did you mean 'responses'"):
+        analyze("nowhere", figures=["response"])
+
+
+def test_rows_are_chosen_alike_from_every_class() -> None:
+    labels = torch.arange(1000).remainder(10).numpy()
+    rows = choose_rows(labels, 100)
+    assert (torch.bincount(torch.from_numpy(labels[rows])) == 10).all()
+    assert (rows == choose_rows(labels, 100)).all()
+    assert (rows != choose_rows(labels, 100, seed=1)).any()
+    assert len(choose_rows(labels, 5000)) == 1000
