@@ -152,12 +152,27 @@ def decode_for_use(
     Raises:
         UnreadableImage: with the reason.
     """
-    if isinstance(source, Image.Image):
-        upright: Image.Image | UInt8Images = _developed(source)
-    else:
-        upright = _upright(_content(source, limits), limits, wanted.least_decoded_px).image
+    return _as_wanted(_upright_of(source, limits, wanted.least_decoded_px), wanted)
+
+
+def decode_to_show(
+    source: str | os.PathLike[str] | bytes | Image.Image, limits: Limits, wanted: Preprocessing
+) -> tuple[Decoded, UInt8Images]:
+    """Decode as :func:`decode_for_use`, and for people: upright, in its own size and colours, uint8 ``(H, W, 3)``.
+
+    Raises:
+        UnreadableImage: with the reason.
+    """
+    if not isinstance(source, Image.Image):
+        source = _content(source, limits)
+    upright = _upright_of(source, limits, wanted.least_decoded_px)
+    whole = upright if upright.is_whole else _upright_of(source, limits, 0)
+    return _as_wanted(upright, wanted), _pixels(whole.image, 3, wanted.white_16bit)
+
+
+def _as_wanted(upright: _Upright, wanted: Preprocessing) -> Decoded:
     with _damage_told():
-        image = Image.fromarray(upright) if isinstance(upright, np.ndarray) else upright
+        image = Image.fromarray(upright.image) if isinstance(upright.image, np.ndarray) else upright.image
         converted = convert(image, wanted.channels, wanted.white_16bit)
         loses_colour = wanted.channels == 1 and not _is_grey(image) and has_colour(np.asarray(convert(image, 3)))
         return Decoded(converted, loses_colour)
@@ -195,6 +210,13 @@ class _Upright(NamedTuple):
 
     image: Image.Image | UInt8Images
     is_whole: bool = True
+
+
+def _upright_of(source: str | os.PathLike[str] | bytes | Image.Image, limits: Limits, least_px: int) -> _Upright:
+    """Decode what may be opened already."""
+    if isinstance(source, Image.Image):
+        return _Upright(_developed(source))
+    return _upright(_content(source, limits), limits, least_px)
 
 
 def _upright(content: bytes, limits: Limits, least_px: int) -> _Upright:
