@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -17,7 +17,13 @@ def view_logits(network: Callable[[Tensor], Tensor], pixels: Tensor, preprocessi
 
     V is 1, or 2 where the preprocessing averages over the mirror image too.
     """
-    images = normalize(pixels, preprocessing)
-    views = [images, images.flip(3)] if preprocessing.average_mirrored else [images]
     with exact_float32(pixels.device):
-        return torch.stack([network(view).float() for view in views], dim=1)
+        return torch.stack([network(view).float() for view in iter_views(pixels, preprocessing)], dim=1)
+
+
+def iter_views(pixels: Tensor, preprocessing: Preprocessing) -> Iterator[Tensor]:
+    """The views of preprocessed images, each normalised, float32 ``(N, C, S, S)``."""
+    images = normalize(pixels, preprocessing)
+    yield images
+    if preprocessing.average_mirrored:
+        yield images.flip(3)

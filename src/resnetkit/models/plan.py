@@ -77,7 +77,7 @@ def plan_network(spec: ResNetSpec) -> tuple[Part, ...]:
         stages[place.stage - 1].append(replace(plans[kind], place=place))
     parts += [Part(f"stage {i}", f"layer{i}", blocks=tuple(blocks)) for i, blocks in enumerate(stages, start=1)]
     channels = stages[-1][-1].place.out_channels
-    kinds = spec.block.order.preact if spec.tail is None else spec.tail
+    kinds = _tail_kinds(spec)
     tail = [Step("norm", make.make_norm(channels))] if "bn" in kinds else []
     tail += [Step("act", Relu(in_place="bn" in kinds))] if "act" in kinds else []
     if tail:
@@ -87,6 +87,24 @@ def plan_network(spec: ResNetSpec) -> tuple[Part, ...]:
     if spec.num_classes is not None:
         parts.append(Part("head", "fc", (Step("fc", Linear(channels, spec.num_classes)),)))
     return tuple(parts)
+
+
+def map_names(spec: ResNetSpec) -> tuple[str, ...]:
+    """Names of the feature maps of a network, in order: ``stem``, ``stage1`` …, and ``tail`` where there is one.
+
+    A stage's map is what its last block returns. Where blocks are pre-activated that is a sum as it came, neither
+    normalised nor activated; the tail does both, and its map is what the head reads, pooled.
+
+    >>> from resnetkit.models.spec import cifar_resnet
+    >>> map_names(cifar_resnet(20))
+    ('stem', 'stage1', 'stage2', 'stage3')
+    """
+    stages = (f"stage{number}" for number in range(1, len(spec.depths) + 1))
+    return ("stem", *stages, "tail") if _tail_kinds(spec) else ("stem", *stages)
+
+
+def _tail_kinds(spec: ResNetSpec) -> tuple[str, ...]:
+    return spec.block.order.preact if spec.tail is None else spec.tail
 
 
 def _plan_stem(spec: ResNetSpec, make: Layers) -> Iterator[Step]:

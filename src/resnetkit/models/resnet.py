@@ -15,7 +15,7 @@ from resnetkit.models.block import ResidualBlock
 from resnetkit.models.catalog import find_entry
 from resnetkit.models.initialization import draw, initialize
 from resnetkit.models.layers import build_child
-from resnetkit.models.plan import plan_network
+from resnetkit.models.plan import map_names, plan_network
 from resnetkit.models.spec import ResNetSpec
 
 
@@ -59,6 +59,21 @@ class ResNet(nn.Module):
         for number, name in enumerate(self.stage_names, start=1):
             x = getattr(self, name)(x)
             yield f"stage{number}", x
+
+    def forward_to(self, name: str, images: Tensor) -> Tensor:
+        """Run as far as the map ``(N, C, h, w)`` of that name, one of :func:`~resnetkit.models.plan.map_names`."""
+        if name == "tail":
+            return self.forward_features(images)
+        return next(x for stage, x in self.iter_stages(images) if stage == name)
+
+    def forward_from(self, name: str, x: Tensor) -> Tensor:
+        """Logits ``(N, K)`` for a map of that name, which :meth:`forward_to` gives; together they are ``forward``."""
+        if name == "tail":
+            logits: Tensor = self.fc(self._pool(x))
+            return logits
+        for stage in self.stage_names[map_names(self.spec).index(name) :]:
+            x = getattr(self, stage)(x)
+        return self.answer_from(x)
 
     def forward_stages(self, images: Tensor) -> dict[str, Tensor]:
         """All of :meth:`iter_stages`, for a decoder or detector that reads several sizes.
