@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from resnetkit.data.spec import DataSpec
     from resnetkit.errors import ResnetkitError
     from resnetkit.evaluation.scoring import evaluate
+    from resnetkit.explanation.explaining import explain
+    from resnetkit.explanation.explanation import Explanation
     from resnetkit.inference.predictors import open_predictor, predict
     from resnetkit.models.catalog import list_models
     from resnetkit.models.resnet import ResNet
@@ -33,6 +35,7 @@ _HOMES = {
     "Analysis": "resnetkit.analysis.analyses",
     "Classifier": "resnetkit.classifier.classifier",
     "DataSpec": "resnetkit.data.spec",
+    "Explanation": "resnetkit.explanation.explanation",
     "Prediction": "resnetkit.classifier.prediction",
     "Predictor": "resnetkit.classifier.prediction",
     "ResNet": "resnetkit.models.resnet",
@@ -43,6 +46,7 @@ _HOMES = {
     "create_model": "resnetkit.sources.networks",
     "describe": "resnetkit.anatomy.table",
     "evaluate": "resnetkit.evaluation.scoring",
+    "explain": "resnetkit.explanation.explaining",
     "list_models": "resnetkit.models.catalog",
     "load_weights": "resnetkit.sources.networks",
     "open_classifier": "resnetkit.sources.weights",
@@ -56,6 +60,7 @@ __all__ = [
     "Analysis",
     "Classifier",
     "DataSpec",
+    "Explanation",
     "Prediction",
     "Predictor",
     "ResNet",
@@ -66,6 +71,7 @@ __all__ = [
     "create_model",
     "describe",
     "evaluate",
+    "explain",
     "list_models",
     "load_weights",
     "open_classifier",
