@@ -7,9 +7,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from resnetkit.anatomy.block_picture import draw_blocks, place_words
+from resnetkit.anatomy.block_picture import draw_blocks, kind_panels, place_words, shape_words
+from resnetkit.anatomy.formula import write_formula
 from resnetkit.anatomy.network_picture import draw_network, fold
-from resnetkit.anatomy.text_picture import block_text, network_text
+from resnetkit.anatomy.text_picture import block_text, network_text, panel_text
 from resnetkit.anatomy.wiring import BlockWiring, NetworkWiring, wire
 from resnetkit.models.catalog import CATALOG, find_entry
 from resnetkit.models.spec import (
@@ -63,14 +64,13 @@ def texts(root: ElementTree.Element) -> list[str]:
 
 
 def all_steps(block: BlockWiring) -> list[tuple[str, str]]:
-    paths = (block.preact, block.branch, block.skip, block.gate, block.after_add)
-    return [(step.name, step.words) for path in paths for step in path]
+    return [(step.name, step.words) for path in block.paths for step in path]
 
 
 @pytest.mark.parametrize("spec", VARIANTS.values(), ids=VARIANTS.keys())
 def test_block_pictures_hold_every_step(spec: ResNetSpec) -> None:
-    for block in wire(spec, 32).block_kinds():
-        root = parsed(draw_blocks("a block", [block]))
+    for kind in wire(spec, 32).block_kinds():
+        block, root = kind.drawn, parsed(draw_blocks("a block", [kind]))
         words, told = texts(root), root.findtext(f"{SVG}desc") or ""
         text = block_text(block)
         for name, step in all_steps(block):
@@ -86,8 +86,8 @@ def test_block_pictures_hold_every_step(spec: ResNetSpec) -> None:
 
 @pytest.mark.parametrize("spec", VARIANTS.values(), ids=VARIANTS.keys())
 def test_steps_stand_in_order_from_the_top(spec: ResNetSpec) -> None:
-    for block in wire(spec, 32).block_kinds():
-        root = parsed(draw_blocks("a block", [block]))
+    for kind in wire(spec, 32).block_kinds():
+        block, root = kind.drawn, parsed(draw_blocks("a block", [kind]))
         heights = {e.text: float(e.get("y", "nan")) for e in root.iter(f"{SVG}text") if e.get("class") == "name"}
         trunk = [step.name for step in (*block.preact, *block.branch, *block.after_add) if step.name]
         assert [heights[name] for name in trunk] == sorted(heights[name] for name in trunk)
@@ -157,7 +157,7 @@ def test_words_are_escaped() -> None:
 
 def test_a_gated_network_shows_its_gates() -> None:
     entry = find_entry("resnet20[join=exclusive_gate]")
-    text = block_text(wire(entry.spec, 32).block_kinds()[0])
+    text = block_text(wire(entry.spec, 32).block_kinds()[0].drawn)
     lines = text.splitlines()
     gate = next(line for line in lines if "sigmoid = g" in line)
     assert "× (1 − g)" in gate
@@ -167,3 +167,68 @@ def test_a_gated_network_shows_its_gates() -> None:
 def test_places_in_words() -> None:
     assert place_words([(1, 1)]) == "stage 1: block 1"
     assert place_words([(1, 1), (1, 2), (2, 1), (2, 2), (2, 3)]) == "stage 1: blocks 1, 2; stage 2: blocks 1 to 3"
+
+
+@pytest.mark.parametrize(
+    ("name", "kinds"),
+    [
+        # Stride 1 in the first stage, where the channels change all the same: another picture than the strided ones.
+        ("resnet50", [["1: 1"], ["1: 2, 3", "2: 2 to 4", "3: 2 to 6", "4: 2, 3"], ["2: 1", "3: 1", "4: 1"]]),
+        ("resnet110[shortcut=C]", [["1: 1 to 18", "2: 2 to 18", "3: 2 to 18"], ["2: 1", "3: 1"]]),
+        ("wrn_16_8[shortcut=C]", [["1: 1"], ["1: 2", "2: 2", "3: 2"], ["2: 1", "3: 1"]]),
+        ("resnet20[stochastic_depth=0.5]", [["1: 1 to 3", "2: 2, 3", "3: 2, 3"], ["2: 1", "3: 1"]]),
+    ],
+)
+def test_block_pictures_name_every_shape_there_is(name: str, kinds: list[list[str]]) -> None:
+    wiring = wire(find_entry(name).spec, 64)
+    found = wiring.block_kinds()
+    places = [[re.sub(r"stage (\d: )blocks? ", r"\1", place_words(b.places)) for b in kind.shapes] for kind in found]
+    assert places == kinds
+    for kind in found:
+        assert len({block.shapes for block in kind.shapes}) == len(kind.shapes)
+        for block in kind.shapes:
+            assert {wiring.stages[i - 1][j - 1].shapes for i, j in block.places} == {block.shapes}
+    picture = texts(parsed(draw_blocks(name, found)))
+    lines = "\n".join(map(panel_text, kind_panels(found))).splitlines()
+    for kind in found:
+        for block in kind.shapes if len(kind.shapes) > 1 else ():
+            words = f"{place_words(block.places)} · {shape_words(block.input_shape)}"
+            (line,) = [line for line in picture if line.startswith(words)]
+            assert f"  {line}" in lines
+            assert line.endswith("(drawn)") == (block == kind.drawn)
+            assert shape_words(block.output_shape) in line
+
+
+FORMULAS = {
+    "resnet18": ("F(x) = norm(conv(ReLU(norm(conv(x)))))", "H(x) = F(x) + x", "y = ReLU(H(x))"),
+    "plain20": ("F(x) = norm(conv(ReLU(norm(conv(x)))))", "H(x) = F(x)", "y = ReLU(H(x))"),
+    "resnet20[shortcut=C]": ("F(x) = norm(conv(ReLU(norm(conv(x)))))", "H(x) = F(x) + norm(conv(x))", "y = ReLU(H(x))"),
+    "resnet20[order=norm_after_add]": ("F(x) = conv(ReLU(norm(conv(x))))", "H(x) = F(x) + x", "y = ReLU(norm(H(x)))"),
+    "resnetv2_18": ("F(x) = conv(ReLU(norm(conv(ReLU(norm(x))))))", "H(x) = F(x) + x", "y = H(x)"),
+    "preact_resnet20": ("a = ReLU(norm(x))", "F(a) = conv(ReLU(norm(conv(a))))", "H(x) = F(a) + a", "y = H(x)"),
+    "resnet20[join=scaling]": (
+        "F(x) = norm(conv(ReLU(norm(conv(x)))))",
+        "H(x) = 0.5·F(x) + 0.5·x",
+        "y = ReLU(H(x))",
+    ),
+    "resnet20[join=exclusive_gate]": (
+        "F(x) = norm(conv(ReLU(norm(conv(x)))))",
+        "g = sigmoid(conv(x))",
+        "H(x) = g·F(x) + (1 − g)·x",
+        "y = ReLU(H(x))",
+    ),
+    "resnet20[join=dropout]": (
+        "F(x) = norm(conv(ReLU(norm(conv(x)))))",
+        "H(x) = F(x) + drop(x)",
+        "y = ReLU(H(x))",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_every_picture_has_its_blocks_formula(name: str) -> None:
+    kind = wire(find_entry(name).spec, 32).block_kinds()[0]
+    assert write_formula(kind.drawn) == FORMULAS[name]
+    assert set(FORMULAS[name]) <= set(texts(parsed(draw_blocks(name, [kind]))))
+    (panel,) = kind_panels([kind])
+    assert all(f"\n  {line}" in panel_text(panel) for line in FORMULAS[name])

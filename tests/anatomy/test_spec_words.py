@@ -7,13 +7,10 @@ from typing import get_args
 import pytest
 import torch
 
-from resnetkit.anatomy.block_picture import draw_blocks
 from resnetkit.anatomy.comparison import Difference, NetworkComparison, compare_networks, see
 from resnetkit.anatomy.memory import measure_memory
 from resnetkit.anatomy.skip_words import join_error, join_words, order_words
 from resnetkit.anatomy.spec_words import MEANINGS, PUBLISHED
-from resnetkit.anatomy.text_picture import block_text
-from resnetkit.anatomy.wiring import wire
 from resnetkit.models.catalog import CATALOG, find_entry
 from resnetkit.models.resnet import ResNet
 from resnetkit.models.spec import (
@@ -229,28 +226,6 @@ def test_a_first_block_that_differs_says_in_what() -> None:
 def test_a_bias_is_one_difference_and_not_the_stem_too() -> None:
     a, b = "tutorial_resnet18_bias", "tutorial_resnet18_bias[stem.bias=false]"
     assert [difference.name for difference in compared(a, b, 64).differences] == ["biases of convs"]
-
-
-@pytest.mark.parametrize(
-    ("name", "drawn"),
-    [
-        # Stride 1 in the first stage, where the channels change all the same: another picture than the strided ones.
-        ("resnet50", ["stage 1: block 1", "drawn: stage 1: block 2", "drawn: stage 2: block 1"]),
-        ("resnet110[shortcut=C]", ["drawn: stage 1: block 1", "drawn: stage 2: block 1"]),
-    ],
-)
-def test_a_block_picture_says_whose_numbers_it_has(name: str, drawn: list[str]) -> None:
-    wiring = wire(find_entry(name).spec, 64)
-    kinds = wiring.block_kinds()
-    heads = [block_text(kind).splitlines()[0] for kind in kinds]
-    assert len(heads) == len(drawn)
-    assert all(head.endswith(words) for head, words in zip(heads, drawn, strict=True)), heads
-    assert all(words in draw_blocks(name, kinds) for words in drawn)
-    for kind in kinds:
-        stage, number = kind.places[0]
-        block = wiring.stages[stage - 1][number - 1]
-        assert replace(kind, places=block.places) == block
-        assert len({wiring.stages[i - 1][j - 1].stride > 1 for i, j in kind.places}) == 1
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ PROBES = {
     ),
     "add a kind of step": (
         r"case .*\bPadSame\(",
-        {"models/sliding.py", "models/layers.py", "anatomy/cost.py", "anatomy/wiring.py"},
+        {"models/sliding.py", "models/layers.py", "anatomy/cost.py", "anatomy/wiring.py", "anatomy/formula.py"},
     ),
     "add a data set": (r"= NamedData\($", {"data/datasets.py"}),
     "add an augmentation": (r"^(PIXEL|INPUT)_CHANGES\b|^class (Purpose|Augmentation)\b", None),

@@ -162,8 +162,8 @@ def test_pictures_are_drawn(spec: ResNetSpec) -> None:
     kinds = wiring.block_kinds()
     for picture in (draw_network("name", wiring), draw_blocks("name", kinds)):
         assert ElementTree.fromstring(picture).tag.endswith("svg")
-    text = network_text(wiring) + "".join(block_text(block) for block in kinds)
-    steps = [step for block in kinds for path in (block.branch, block.skip, block.gate) for step in path]
+    text = network_text(wiring) + "".join(block_text(kind.drawn) for kind in kinds)
+    steps = [step for kind in kinds for path in kind.drawn.paths for step in path]
     assert all(step.words in text for step in steps)
 
 

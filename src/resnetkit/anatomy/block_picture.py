@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
 from markupsafe import Markup
 
-from resnetkit.anatomy.wiring import BlockWiring, DrawnStep
+from resnetkit.anatomy.formula import write_formula
+from resnetkit.anatomy.wiring import BlockKind, BlockWiring, DrawnStep
 from resnetkit.pages import svg
 
 BOX_PX = 30
 ROW_PX = 46  # a box and the arrow to the next
 MARGIN_PX = 28
+LINE_PX = 17  # of words
 
 KIND_WORDS = {
     "identity": "identity block",
@@ -45,10 +48,39 @@ def place_words(places: Sequence[tuple[int, int]]) -> str:
     return "; ".join(parts)
 
 
-def drawn_words(block: BlockWiring) -> str:
-    """Say where blocks like this one stand, and which of them lends the picture its numbers."""
-    words = place_words(block.places)
-    return words if len(block.places) == 1 else f"{words} · drawn: {place_words(block.places[:1])}"
+@dataclass(frozen=True)
+class Panel:
+    """A block's picture with the words around it.
+
+    Attributes:
+        heading: what it is.
+        note: under the heading, such as where such blocks stand.
+        below: lines under the picture.
+    """
+
+    heading: str
+    note: str
+    block: BlockWiring
+    below: tuple[str, ...]
+
+
+def kind_panels(kinds: Sequence[BlockKind]) -> list[Panel]:
+    """Panels of a network's kinds of blocks: each with its formula, and all shapes where it comes in several."""
+    panels = []
+    for kind in kinds:
+        below = [*write_formula(kind.drawn)]
+        if len(kind.shapes) > 1:
+            first, *others = map(_shape_line, kind.shapes)
+            below += ["", f"{first} (drawn)", *others]
+        panels.append(Panel(KIND_WORDS[kind.drawn.kind], place_words(kind.places), kind.drawn, tuple(below)))
+    return panels
+
+
+def _shape_line(block: BlockWiring) -> str:
+    """Blocks of one shape: where they are, from what to what, and what the convs between put out."""
+    ends = list(dict.fromkeys((shape_words(block.input_shape), shape_words(block.output_shape))))
+    inner = ", ".join(str(step.output_shape[0]) for step in block.branch if step.kind == "conv")
+    return f"{place_words(block.places)} · {' → '.join(ends)} · convs to {inner} channels"
 
 
 def tell_block(block: BlockWiring) -> str:
@@ -70,26 +102,49 @@ def tell_block(block: BlockWiring) -> str:
     return sentence + (f", then {after}" if after else "") + f"; to {shape_words(block.output_shape)}."
 
 
-def draw_blocks(title: str, blocks: Sequence[BlockWiring]) -> str:
-    """An SVG picture of several blocks side by side."""
+def draw_blocks(title: str, kinds: Sequence[BlockKind]) -> str:
+    """An SVG picture of a network's kinds of blocks side by side."""
+    return draw_panels(title, (), kind_panels(kinds))
+
+
+def draw_panels(title: str, notes: Sequence[str], panels: Sequence[Panel], *, columns: int = 0) -> str:
+    """An SVG picture of several blocks, ``columns`` of them side by side (0: all), under a title and notes."""
     parts = [svg.text(MARGIN_PX, 32, title, "title")]
-    left, bottom = 0.0, 0.0
-    for block in blocks:
-        drawn, width, height = _block_parts(block)
-        heading = [
-            svg.text(MARGIN_PX, 60, KIND_WORDS[block.kind].capitalize(), "heading"),
-            svg.text(MARGIN_PX, 78, drawn_words(block), "note"),
-        ]
-        width = max(width, 2 * MARGIN_PX + svg.words_px(drawn_words(block)))
-        moved = Markup('<g transform="translate({:g} 0)">{}</g>')
-        parts.append(moved.format(left, Markup("").join([*heading, _moved_down(drawn, 26)])))
-        left, bottom = left + width, max(bottom, height + 26)
-    told = " ".join(f"{KIND_WORDS[b.kind].capitalize()}, {drawn_words(b)}. {tell_block(b)}" for b in blocks)
-    return svg.picture(max(left, 2 * MARGIN_PX + svg.words_px(title) * 1.5), bottom, title, told, parts)
+    parts += [svg.text(MARGIN_PX, 54 + LINE_PX * i, note, "note") for i, note in enumerate(notes)]
+    width = 2 * MARGIN_PX + max([svg.words_px(title) * 1.5, *map(svg.words_px, notes)])
+    top, columns = 32.0 + LINE_PX * len(notes), columns or len(panels)
+    for start in range(0, len(panels), columns):
+        left, height = 0.0, 0.0
+        for panel in panels[start : start + columns]:
+            drawn, panel_width, panel_height = _panel_parts(panel)
+            parts.append(_moved(drawn, left, top))
+            left, height = left + panel_width, max(height, panel_height)
+        top, width = top + height, max(width, left)
+    told = (
+        f"{_capital(panel.heading)}, {panel.note}. {tell_block(panel.block)} {'; '.join(filter(None, panel.below))}."
+        for panel in panels
+    )
+    return svg.picture(width, top, title, " ".join([*notes, *told]), parts)
 
 
-def _moved_down(parts: Sequence[Markup], by: float) -> Markup:
-    return Markup('<g transform="translate(0 {:g})">{}</g>').format(by, Markup("").join(parts))
+def _panel_parts(panel: Panel) -> tuple[list[Markup], float, float]:
+    """The pieces of a panel, its width and height."""
+    drawn, width, height = _block_parts(panel.block)
+    words = [
+        svg.text(MARGIN_PX, 28, _capital(panel.heading), "heading"),
+        svg.text(MARGIN_PX, 46, panel.note, "note"),
+        *(svg.text(MARGIN_PX, height + LINE_PX * (i + 1), line, "note") for i, line in enumerate(panel.below)),
+    ]
+    wide = 2 * MARGIN_PX + max(map(svg.words_px, (panel.heading, panel.note, *panel.below)))
+    return [*words, _moved(drawn, 0, -6)], max(width, wide), height + LINE_PX * (len(panel.below) + 1)
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
+def _moved(parts: Sequence[Markup], right: float, down: float) -> Markup:
+    return Markup('<g transform="translate({:g} {:g})">{}</g>').format(right, down, Markup("").join(parts))
 
 
 class _Column:

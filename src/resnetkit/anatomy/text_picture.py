@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from resnetkit.anatomy.block_picture import KIND_WORDS, drawn_words, shape_words
+from resnetkit.anatomy.block_picture import Panel, shape_words
 from resnetkit.anatomy.network_picture import Fold, fold, order_words, skip_words, steps_words
 from resnetkit.anatomy.wiring import BlockWiring, DrawnStep, NetworkWiring
+
+
+def panel_text(panel: Panel) -> str:
+    """One block with the words around it."""
+    below = "\n".join(f"  {line}".rstrip() for line in panel.below)
+    return f"{panel.heading} · {panel.note}\n{block_text(panel.block)}\n\n{below}"
 
 
 def block_text(block: BlockWiring) -> str:
@@ -15,7 +21,6 @@ def block_text(block: BlockWiring) -> str:
     >>> from resnetkit.models.catalog import CATALOG
     >>> from resnetkit.anatomy.wiring import wire
     >>> print(block_text(wire(CATALOG["resnet18"].spec, 224).stages[0][0]))
-    identity block · stage 1: block 1
       64 × 56 × 56
       ●─────────────────────┐
       │ conv1  3×3 conv, 64 │ identity
@@ -32,7 +37,7 @@ def block_text(block: BlockWiring) -> str:
     preact = trunk[: len(block.preact)]
     branch = trunk[len(preact) : len(preact) + len(block.branch)]
     after = trunk[len(preact) + len(branch) :]
-    lines = [f"{KIND_WORDS[block.kind]} · {drawn_words(block)}", "  " + shape_words(block.input_shape)]
+    lines = ["  " + shape_words(block.input_shape)]
     if block.kind == "plain":
         lines += [f"  │ {line}".rstrip() for line in trunk]
         return "\n".join([*lines, "  ▼", "  " + shape_words(block.output_shape)])

@@ -59,6 +59,7 @@ class DrawnStep:
     name: str
     words: str
     output_shape: Shape
+    layer: Layer
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,7 @@ class BlockWiring:
     """``input -> preact -> fork -> branch and skip -> addition -> after_add``, each part in the order of its calls.
 
     Attributes:
-        places: which blocks of the network are wired like this, as (stage, block), both from 1; the numbers of
-            channels and the shapes are those of the first.
+        places: the blocks of the network that are like this, as (stage, block), both from 1.
         kind: what the skip is; ``shape-matching`` changes the shape without weights, ``plain`` is no skip at all.
         skip_reads: whether the skip forks off before (``input``) or behind (``preact``) the pre-activation.
         skip: steps on the skip, down to the addition; none on an identity.
@@ -91,6 +91,37 @@ class BlockWiring:
         """The branch's convs in words, and the pool or low-pass between them where one shrinks."""
         return tuple(step.words for step in self.branch if step.kind in ("conv", "pool"))
 
+    @property
+    def paths(self) -> tuple[tuple[DrawnStep, ...], ...]:
+        """All steps, path by path."""
+        return self.preact, self.branch, self.skip, self.gate, self.after_add
+
+    @property
+    def shapes(self) -> tuple[Shape, ...]:
+        """Shapes of all that is handed on in it, from its input on."""
+        return (self.input_shape, *(step.output_shape for path in self.paths for step in path))
+
+
+@dataclass(frozen=True)
+class BlockKind:
+    """Blocks that are wired alike: the same steps, in the same order, on the same paths.
+
+    Attributes:
+        shapes: the first block of each shape there is, with the places of all blocks of that shape.
+    """
+
+    shapes: tuple[BlockWiring, ...]
+
+    @property
+    def drawn(self) -> BlockWiring:
+        """The block that lends a picture of the kind its numbers: the first."""
+        return self.shapes[0]
+
+    @property
+    def places(self) -> tuple[tuple[int, int], ...]:
+        """All blocks of this kind, as (stage, block), both from 1."""
+        return tuple(sorted(place for block in self.shapes for place in block.places))
+
 
 @dataclass(frozen=True)
 class NetworkWiring:
@@ -101,21 +132,20 @@ class NetworkWiring:
     stages: tuple[tuple[BlockWiring, ...], ...]
     tail: tuple[DrawnStep, ...]
 
-    def block_kinds(self) -> tuple[BlockWiring, ...]:
-        """The first block of each kind the network has, with all the places where blocks of that kind stand.
+    def block_kinds(self) -> tuple[BlockKind, ...]:
+        """The kinds of blocks the network has, each with every shape it comes in, in the order of their first blocks.
 
-        Two blocks are of one kind if the same steps, in the same order, stand on the same paths, and both shrink or
-        neither does; their numbers of channels may differ.
+        Two blocks are of one kind if the same steps, in the same order, stand on the same paths, both shrink or neither
+        does, and both change the number of channels or neither does.
         """
-        kinds: dict[tuple[object, ...], list[BlockWiring]] = {}
+        kinds: dict[tuple[object, ...], dict[tuple[Shape, ...], BlockWiring]] = {}
         for block in (block for stage in self.stages for block in stage):
-            paths = (block.preact, block.branch, block.skip, block.gate, block.after_add)
-            steps = tuple(tuple((step.kind, step.name) for step in path) for path in paths)
-            kinds.setdefault((block.kind, block.skip_reads, block.stride > 1, steps), []).append(block)
-        return tuple(
-            replace(blocks[0], places=tuple(place for block in blocks for place in block.places))
-            for blocks in kinds.values()
-        )
+            steps = tuple(tuple((step.kind, step.name) for step in path) for path in block.paths)
+            widens = block.input_shape[0] != block.output_shape[0]
+            alike = kinds.setdefault((block.kind, block.skip_reads, block.stride > 1, widens, steps), {})
+            first = alike.setdefault(block.shapes, replace(block, places=()))
+            alike[block.shapes] = replace(first, places=first.places + block.places)
+        return tuple(BlockKind(tuple(alike.values())) for alike in kinds.values())
 
 
 def wire(spec: ResNetSpec, image_size_px: int) -> NetworkWiring:
@@ -173,7 +203,8 @@ def _draw(steps: Iterable[Step], x: Map) -> tuple[tuple[DrawnStep, ...], Map]:
         if not step.does_nothing:
             kind, words = describe_layer(step.layer)
             is_pooled = isinstance(step.layer, GlobalPool | Linear)
-            drawn.append(DrawnStep(kind, step.name, words, (x.channels,) if is_pooled else _shape(x)))
+            shape = (x.channels,) if is_pooled else _shape(x)
+            drawn.append(DrawnStep(kind, step.name, words, shape, step.layer))
     return tuple(drawn), x
 
 

@@ -148,13 +148,14 @@ def _write_picture(path: Path, name: str, spec: ResNetSpec, size: int, what: str
 
 
 def _draw_text(name: str, spec: ResNetSpec, size: int, what: str) -> str:
-    from resnetkit.anatomy.text_picture import block_text, network_text
+    from resnetkit.anatomy.block_picture import kind_panels
+    from resnetkit.anatomy.text_picture import network_text, panel_text
     from resnetkit.anatomy.wiring import wire
 
     wiring = wire(spec, size)
     if what == "network":
         return f"{name}\n{network_text(wiring)}"
-    return "\n\n".join([name, *(block_text(block) for block in wiring.block_kinds())])
+    return "\n\n".join([name, *map(panel_text, kind_panels(wiring.block_kinds()))])
 
 
 def _print_table(name: str, summary: str, description: Description, memory: Memory) -> None:
