@@ -15,6 +15,7 @@ import pytest
 from resnetkit import files
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.files import (
+    append_durably,
     create_numbered_folder,
     durable_folder,
     io_errors,
@@ -58,6 +59,20 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="read
 
 
 # --- one file ---
+
+
+@needs_proc
+def test_what_is_appended_is_on_the_disk(disk: Disk, tmp_path: Path) -> None:
+    path = tmp_path / "points"
+    path.write_bytes(b"one\n")
+    append_durably(path, b"two\n")
+    assert path.read_bytes() == b"one\ntwo\n"
+    assert disk.calls == [("fsync", "points")]
+    with pytest.raises(ResnetkitError):
+        append_durably(tmp_path / "not begun", b"two\n")
+    disk.fails_at = "fsync"
+    with pytest.raises(ResnetkitError):
+        append_durably(path, b"three\n")
 
 
 def test_content_is_written_and_replaced(tmp_path: Path) -> None:

@@ -56,6 +56,15 @@ def write_durably(path: Path, content: bytes) -> None:
         file.write(content)
 
 
+def append_durably(path: Path, content: bytes) -> None:
+    """Add to the end of a file that is there; a crash on the way leaves a part of ``content`` behind what was there."""
+    with io_errors(f"write {path}"), open(path, "r+b") as file:
+        file.seek(0, os.SEEK_END)
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 @contextmanager
 def durable_file(path: Path) -> Iterator[BinaryIO]:
     """A temporary file to write to; on success it is fsynced and replaces ``path``, on failure it is removed."""

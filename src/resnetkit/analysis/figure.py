@@ -74,15 +74,23 @@ class Bars:
 
 @frozen
 class Matrix:
-    """A value for each pair of a row and a column; ``low`` and ``high`` are the ends of the scale."""
+    """A value for each pair of a row and a column.
+
+    Attributes:
+        rows, columns: as many names as there are values, or fewer: then the ticks of an axis, spread evenly.
+        values: None where there is no number.
+        low, high: ends of the scale; beyond them, colours are those of its ends.
+        spread: how values are spread over the scale; ``signed`` has its middle at 0.
+    """
 
     title: str
     value_title: str
     rows: tuple[str, ...]
     columns: tuple[str, ...]
-    values: tuple[tuple[float, ...], ...]
+    values: tuple[tuple[float | None, ...], ...]
     low: float
     high: float
+    spread: Literal["linear", "log", "signed"] = "linear"
     kind: Literal["matrix"] = "matrix"
 
 

@@ -27,6 +27,7 @@ class Purpose(IntEnum):
     MIX = 5
     LAYERS = 6
     INITIAL_WEIGHTS = 7
+    DIRECTION = 8
 
 
 _MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))

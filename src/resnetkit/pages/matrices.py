@@ -94,7 +94,7 @@ def cell_map(
 def _shares(
     values: npt.NDArray[np.floating], spread: Range, limits: tuple[float, float] | None
 ) -> tuple[npt.NDArray[np.float64], float, float]:
-    """Where each value lies between the least, 0, and the greatest, 1; and these two."""
+    """Place of each value between the least, 0, and the greatest, 1; and these two."""
     numbers = values.astype(np.float64)
     if spread == "log":
         numbers = np.where(numbers > 0, numbers, np.nan)
@@ -111,7 +111,7 @@ def _shares(
 
 
 def _middles(num_names: int, num_cells: int, cell: float) -> list[float]:
-    """Where names stand: each at its cell, or, of fewer, from the first cell to the last."""
+    """Places of names: each at its cell, or, of fewer, from the first cell to the last."""
     if num_names in (1, num_cells):
         return [(i + 0.5) * cell for i in range(num_names)]
     return [cell * (0.5 + i * (num_cells - 1) / (num_names - 1)) for i in range(num_names)]
