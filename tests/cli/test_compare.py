@@ -1,6 +1,7 @@
 """compare and the pictures of describe, as a user calls them."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -116,6 +117,29 @@ def test_describe_draws(cli: Cli) -> None:
     assert "⊕" in blocks
     assert "skip: identity" in cli("describe", "resnet18", "--draw", "network").out
     assert cli("describe", "resnet18", "--draw", "network", "--json").code == 2
+
+
+def test_describe_lists_layers(cli: Cli) -> None:
+    lines = cli("describe", "resnet20", "--draw", "summary").out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert ["conv1", "3×3 conv, 3 → 16", "16×32×32", "432"] in [re.split("  +", line) for line in lines]
+    (total,) = (line for line in lines if line.startswith("parameters "))
+    assert total.split()[1] == "269,722"
+    told = json.loads(cli("describe", "resnet20", "--draw", "summary", "--json").out)
+    assert (told["name"], told["parameters"]) == ("resnet20", 269_722)
+    assert sum(row["parameters"] for row in told["rows"] if row["level"] == 0) == 269_722
+    assert cli("describe", "resnet20", "--draw", "summary", "--svg", "x.svg").code == 2
+
+
+@pytest.mark.parametrize("what", ["orders", "shortcuts"])
+def test_describe_draws_sheets_of_the_papers_network_or_any(cli: Cli, tmp_path: Path, what: str) -> None:
+    assert "stage 1, block 2 of resnet110" in cli("describe", "--draw", what).out
+    assert "of resnet18" in cli("describe", "resnet18", "--draw", what).out
+    file = tmp_path / "sheet.svg"
+    assert cli("describe", "--draw", what, "--svg", str(file)).code == 0
+    assert ElementTree.parse(file).getroot().tag.endswith("svg")
+    unnamed = cli("describe", "--draw", "blocks")
+    assert (unnamed.code, "must be named" in unnamed.err) == (2, True)
 
 
 @pytest.mark.parametrize("what", [(), ("--draw", "blocks")])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from resnetkit.cli.drawings import Drawing, print_drawing, print_summary_json, write_drawing
 from resnetkit.cli.names import warn_about_name
 from resnetkit.cli.options import EntryOption, JsonOption
 from resnetkit.cli.settings import read_settings
@@ -16,13 +17,17 @@ if TYPE_CHECKING:
     from resnetkit.anatomy.memory import Memory
     from resnetkit.anatomy.table import Description
     from resnetkit.models.catalog.entry import Entry
-    from resnetkit.models.spec import ResNetSpec
 
 
 def describe(
     name: Annotated[
-        str, typer.Argument(help="A network's name, a run folder, a classifier, a weight file, or hf://OWNER/NAME.")
-    ],
+        str | None,
+        typer.Argument(
+            help="A network's name, a run folder, a classifier, a weight file, or hf://OWNER/NAME; left out with "
+            "--draw orders or shortcuts: the paper's network.",
+            show_default=False,
+        ),
+    ] = None,
     from_entry: EntryOption = None,
     image_size: Annotated[
         int | None, typer.Option("--image-size", help="Pixels; left out: what it was made for.", show_default=False)
@@ -33,8 +38,12 @@ def describe(
         list[str] | None, typer.Option("--set", "-s", help="A field of the network: path.to.field=value; repeatable.")
     ] = None,
     draw: Annotated[
-        Literal["network", "blocks"] | None,
-        typer.Option("--draw", help="Draw the network, or its blocks layer by layer, one of each kind."),
+        Drawing | None,
+        typer.Option(
+            "--draw",
+            help="network; blocks: layer by layer, one of each kind; summary: all layers in a table; orders, "
+            "shortcuts: a block in every activation order, and with every shortcut, of arXiv:1603.05027.",
+        ),
     ] = None,
     svg: Annotated[
         Path | None,
@@ -52,6 +61,8 @@ def describe(
     Examples:
       resnetkit describe resnet50
       resnetkit describe resnet50 --draw blocks
+      resnetkit describe resnet50 --draw summary
+      resnetkit describe --draw orders --svg orders.svg
       resnetkit describe resnet50 --svg resnet50.svg
       resnetkit describe resnet20 --image-size 28 --channels 1
       resnetkit describe resnet20-12fca82f.th
@@ -60,6 +71,11 @@ def describe(
     from resnetkit.config import override, to_dict
     from resnetkit.errors import require
 
+    if name is None:
+        from resnetkit.anatomy.sheets import PAPERS_NETWORK, SHEETS
+
+        require(draw in SHEETS, "a network must be named", fix="e.g. resnetkit describe resnet50")
+        name = PAPERS_NETWORK
     entry, about = _find(name, from_entry)
     options = {"--channels": ("in_channels", channels), "--classes": ("num_classes", classes)}
     set_by_options = {path: value for path, value in options.values() if value is not None}
@@ -76,12 +92,15 @@ def describe(
     size = entry.image_size_px if image_size is None else image_size
     require(size >= 8, f"--image-size must be at least 8, got {size}")
     if svg is not None:
-        _write_picture(svg, name, spec, size, draw or "network")
+        write_drawing(svg, name, spec, size, draw or "network")
         if not json:
             return
+    elif draw == "summary" and json:
+        print_summary_json(name, spec, size)
+        return
     elif draw is not None:
-        require(not json, "--json carries the table, not a drawing", fix="leave out --draw or --json")
-        say(*_draw_text(name, spec, size, draw).split("\n"))
+        require(not json, "--json carries a table, not a drawing", fix="leave out --draw or --json, or --draw summary")
+        print_drawing(name, spec, size, draw)
         return
     from resnetkit.anatomy import table
     from resnetkit.anatomy.memory import measure_memory  # loads torch, which drawings do without
@@ -134,28 +153,6 @@ def _print_open_choice(name: str, report: dict[str, object], *, as_json: bool) -
         say_json({"name": name, "file": report})
         return
     _print_report(report)
-
-
-def _write_picture(path: Path, name: str, spec: ResNetSpec, size: int, what: str) -> None:
-    from resnetkit.anatomy.block_picture import draw_blocks
-    from resnetkit.anatomy.network_picture import draw_network
-    from resnetkit.anatomy.wiring import wire
-    from resnetkit.cli.pictures import check_picture, write_picture
-
-    check_picture(path)
-    wiring = wire(spec, size)
-    write_picture(path, draw_network(name, wiring) if what == "network" else draw_blocks(name, wiring.block_kinds()))
-
-
-def _draw_text(name: str, spec: ResNetSpec, size: int, what: str) -> str:
-    from resnetkit.anatomy.block_picture import kind_panels
-    from resnetkit.anatomy.text_picture import network_text, panel_text
-    from resnetkit.anatomy.wiring import wire
-
-    wiring = wire(spec, size)
-    if what == "network":
-        return f"{name}\n{network_text(wiring)}"
-    return "\n\n".join([name, *map(panel_text, kind_panels(wiring.block_kinds()))])
 
 
 def _print_table(name: str, summary: str, description: Description, memory: Memory) -> None:
