@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from resnetkit.models.spec import ResNetSpec
     from resnetkit.sources.networks import create_model, load_weights
     from resnetkit.sources.weights import open_classifier
+    from resnetkit.study.running import run_study
     from resnetkit.training.run import resume, train
 
 _HOMES = {
@@ -53,6 +54,7 @@ _HOMES = {
     "open_predictor": "resnetkit.inference.predictors",
     "predict": "resnetkit.inference.predictors",
     "resume": "resnetkit.training.run",
+    "run_study": "resnetkit.study.running",
     "train": "resnetkit.training.run",
 }
 
@@ -78,6 +80,7 @@ __all__ = [
     "open_predictor",
     "predict",
     "resume",
+    "run_study",
     "train",
 ]
 

@@ -41,6 +41,13 @@ def _new_adapter(cls: Any) -> Any:
     return TypeAdapter(cls)
 
 
+@cache
+def _schema(cls: Any) -> dict[str, Any]:
+    """The JSON schema of a description, which takes longer to make than a description; not to be changed."""
+    schema: dict[str, Any] = _adapter(cls).json_schema()
+    return schema
+
+
 def to_dict(value: Any) -> Any:
     """JSON-ready values of a description.
 
@@ -108,7 +115,7 @@ def _suggest(path: str, known: Iterable[str]) -> str:
 
 def _paths(cls: Any, data: Any) -> list[str]:
     """The dotted paths of all fields of a description, in alternatives those of the kind that ``data`` has."""
-    schema = _adapter(cls).json_schema()
+    schema = _schema(cls)
     return list(_walk(schema, schema.get("$defs", {}), data, ""))
 
 
@@ -200,7 +207,7 @@ def _split(cls: Any, tree: dict[str, Any], path: str, settings: Mapping[str, Any
 @cache
 def _fields_by_name(cls: Any) -> frozenset[str]:
     """The fields of a description that may hold values by any name."""
-    fields = _adapter(cls).json_schema().get("properties", {})
+    fields = _schema(cls).get("properties", {})
     options = {name: field.get("anyOf", [field]) for name, field in fields.items()}
     return frozenset(
         name for name, some in options.items() if any(option.get("additionalProperties") for option in some)
@@ -225,7 +232,7 @@ def _is_text(cls: Any, tree: Any, path: str, raw: Any) -> bool:
     """Tell whether what reads as a JSON number or truth value is meant for a field that takes text alone."""
     if not isinstance(_parse(raw), bool | int | float):
         return False
-    schema = _adapter(cls).json_schema()
+    schema = _schema(cls)
     definitions = schema.get("$defs", {})
     node: Any = schema
     for name in path.split("."):

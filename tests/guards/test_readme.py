@@ -56,9 +56,10 @@ def test_long_commands_are_well_formed(words: list[str]) -> None:
     if words[0] == "torchrun":
         words = words[words.index("-m") + 1 :]
     assert words[0] == "resnetkit"
-    group = typer.main.get_command(app)
-    command = group.commands[words[1]]  # type: ignore[attr-defined]
-    context = command.make_context(words[1], words[2:])
+    command, words = typer.main.get_command(app), words[1:]
+    while hasattr(command, "commands"):
+        command, words = command.commands[words[0]], words[1:]
+    context = command.make_context(None, words)
     model = context.params.get("model")
     assert model is None or model in CATALOG
 

@@ -61,11 +61,10 @@ def test_a_file_is_read_with_dotted_settings(tmp_path: Path) -> None:
     budget = study.budget("smoke")
     assert budget.network_of(small) == "resnet32[join=dropout]"
     assert budget.network_of(large) == "resnet56"
-    assert budget.settings_of(small, 3) == {
+    assert budget.settings_of(small) == {
         "runtime.threads": 1,
         "epochs": 1,
         "schedule.warmup_share": 0.2,
-        "seed": 3,
     }
     assert [str(arm.published) for arm in study.arms] == ["6.61 ± 0.16 (5 runs)", "fails"]
     assert open_study(str(tmp_path / "mine.toml")) == study

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from resnetkit.cli.options import JsonOption
-from resnetkit.terminal import say, say_json
+from resnetkit.terminal import first_few, say, say_json
 
 if TYPE_CHECKING:
+    from resnetkit.study.findings import Findings
     from resnetkit.study.study import Arm, Budget, Study
 
 StudyArgument = Annotated[
@@ -61,6 +63,95 @@ def show(
         say_json(to_dict(opened) | {"digest": opened.digest})
         return
     _print_study(opened)
+
+
+@study.command("run", short_help="Train a study's networks, or go on with them, and conclude.")
+def run(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="STUDY",
+            help="A shipped study's name, a .toml file of your own, or the folder of a study to go on with.",
+        ),
+    ],
+    budget: Annotated[
+        str | None,
+        typer.Option("--budget", "-b", help="smoke, minutes, hours, paper, or one of yours; left out: smoke."),
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option("--data", help="Train on this named data set or folder.", show_default=False)
+    ] = None,
+    seeds: Annotated[int | None, typer.Option("--seeds", help="Runs of each network.", show_default=False)] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", "-j", help="Runs side by side; left out: as many as the cores have room for."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The study's folder; left out: studies/NAME-BUDGET.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Train the networks of a study side by side, for every seed, and say what they show of its claims.
+
+    A study that was stopped, or killed, goes on where it was when the same command is given again. Ctrl-C stops all
+    runs, each after a checkpoint. Results do not depend on how many runs go side by side.
+
+    \b
+    Examples:
+      resnetkit study run degradation
+      resnetkit study run degradation --budget minutes
+      resnetkit study run degradation --data path/to/photos --seeds 5
+      resnetkit study run my_study.toml --budget hours --jobs 2
+      resnetkit study run studies/degradation-minutes
+    """
+    from resnetkit.cli.study_progress import ConsoleStudyListener
+    from resnetkit.study.running import run_study
+
+    findings = run_study(
+        name, budget=budget, data=data, num_seeds=seeds, num_jobs=jobs, out=out, listener=ConsoleStudyListener()
+    )
+    _print_findings(findings, as_json=json)
+
+
+@study.command("report", short_help="Conclude from what there is of a study.")
+def report(
+    folder: Annotated[Path, typer.Argument(help="The study's folder.", show_default=False)],
+    json: JsonOption = False,
+) -> None:
+    """Write the page of a study from the runs that are there, and say what is missing.
+
+    \b
+    Examples:
+      resnetkit study report studies/degradation-smoke
+    """
+    from resnetkit.study.running import report_study
+
+    _print_findings(report_study(folder), as_json=json)
+
+
+def _print_findings(findings: Findings, *, as_json: bool) -> None:
+    if as_json:
+        say_json(findings.as_values())
+        return
+    from resnetkit.cli.tables import print_table
+    from resnetkit.study.reading_words import TITLES, estimate_words
+
+    opened = findings.record.study
+    for finding in findings.claims:
+        say(finding.sentence, *([f"  {finding.figures}"] if finding.figures else []))
+    say("")
+    columns = ("arm", *(TITLES[reading] for reading in opened.readings), f"the paper, on {opened.published_on}", "runs")
+    rows = []
+    for arm in findings.arms:
+        done = f"{sum(one.is_done for one in arm.outcomes)} of {len(arm.outcomes)}"
+        done += f", {arm.num_diverged} did not converge" if arm.num_diverged else ""
+        words = (estimate_words(reading, arm.estimates[reading]) for reading in opened.readings)
+        rows.append((arm.arm.name, *words, _published(arm.arm), done))
+    print_table(columns, rows, numbers=range(1, len(columns)))
+    say("", *(f"note  {remark}" for remark in findings.remarks))
+    if findings.to_do:
+        say(f"note  not finished: {first_few(f'{one.job} ({one.status})' for one in findings.to_do)}")
+    say(f"page  {findings.page}")
 
 
 def _print_study(opened: Study) -> None:

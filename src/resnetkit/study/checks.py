@@ -7,7 +7,6 @@ from resnetkit.data.spec import DataSpec
 from resnetkit.errors import ResnetkitError, did_you_mean, require
 from resnetkit.models.catalog import find_entry
 from resnetkit.recipes.advice import DataSummary, choose
-from resnetkit.recipes.recipe import Chosen
 from resnetkit.study.study import Arm, Budget, Study
 
 MANY = 50_000  # training images, where they are not counted yet: as many as no recipe finds few
@@ -36,31 +35,18 @@ def check_study(study: Study) -> None:
             )
         for arm in study.arms_of(budget):
             try:
-                plan_arm(arm, budget)
+                _plan_unseen(arm, budget)
             except ResnetkitError as error:
                 raise _located(error, f"{study.name}, budget '{name}', arm '{arm.name}'") from None
 
 
-def plan_arm(arm: Arm, budget: Budget, summary: DataSummary | None = None) -> Chosen:
-    """The recipe of an arm's first run.
-
-    Args:
-        summary: of the data; None: as far as it is known without them.
-
-    Raises:
-        ResnetkitError: for unknown names, fields or values.
-    """
-    if summary is None:
-        known = DATASETS.get(budget.data)
-        colours = DataSummary(budget.data, 224, 3, MANY, 10, is_folder=True)
-        summary = colours if known is None else DataSummary.of(known, MANY)
-    return choose(
-        summary,
-        DataSpec(budget.data),
-        model=budget.network_of(arm),
-        recipe=budget.recipe,
-        settings=budget.settings_of(arm, seed=0),
-    )
+def _plan_unseen(arm: Arm, budget: Budget) -> None:
+    """Choose the recipe of an arm, as far as its data are known without being opened."""
+    known = DATASETS.get(budget.data)
+    colours = DataSummary(budget.data, 224, 3, MANY, 10, is_folder=True)
+    summary = colours if known is None else DataSummary.of(known, MANY)
+    model, settings = budget.network_of(arm), budget.settings_of(arm)
+    choose(summary, DataSpec(budget.data), model=model, recipe=budget.recipe, settings=settings)
 
 
 def _located(error: ResnetkitError, where: str) -> ResnetkitError:

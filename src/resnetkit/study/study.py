@@ -55,12 +55,14 @@ class Arm:
         model: a network's name, or a variation of one: ``resnet110[join=dropout]``.
         settings: fields of the recipe by dotted path, after those of the budget.
         published: what the paper found; None: the paper does not say.
+        panel: of the figure in which its curves are drawn, together with those of other arms.
     """
 
     name: str
     model: str
     settings: dict[str, Any] = field(default_factory=dict)
     published: Published | None = None
+    panel: str = ""
 
     def __post_init__(self) -> None:
         require(
@@ -126,9 +128,9 @@ class Budget:
         name, bracket, variation = arm.model.partition("[")
         return f"{self.networks.get(name, name)}{bracket}{variation}"
 
-    def settings_of(self, arm: Arm, seed: int) -> dict[str, Any]:
-        """Fields of the recipe that one run of an arm sets: the budget's, then the arm's."""
-        return {"runtime.threads": self.threads} | self.settings | arm.settings | {"seed": seed}
+    def settings_of(self, arm: Arm) -> dict[str, Any]:
+        """Fields of the recipe that the runs of an arm set: the budget's, then the arm's."""
+        return {"runtime.threads": self.threads} | self.settings | arm.settings
 
 
 @frozen
