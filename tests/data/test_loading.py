@@ -130,6 +130,8 @@ def test_asking_for_more_training_images_than_there_are_has_no_effect(folder: Pa
     assert test.split_sizes == {"train": 8, "val": 6}
     with pytest.raises(ResnetkitError, match="at least 1"):
         spec(folder, max_train_images=0)
+    with pytest.raises(ResnetkitError, match="1 training images are too few for"):
+        open_data(spec(folder, max_train_images=1))
 
 
 def test_the_test_split_can_be_the_validation_split(folder: Path, tmp_path: Path) -> None:

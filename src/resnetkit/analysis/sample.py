@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -34,23 +34,16 @@ class Sample:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def some(self, num_images: int) -> Sample:
+        """So many of the images, evenly spaced; all where there are no more."""
+        if num_images >= len(self):
+            return self
+        rows = np.linspace(0, len(self) - 1, num_images).round().astype(np.int64)
+        return replace(self, pixels=self.pixels[rows], labels=self.labels[rows], num_trained_on=0)
+
     def batches(self, device: torch.device, batch_size: int = BATCH_SIZE) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the network's inputs, float32 ``(n, C, S, S)``, and labels, int64 ``(n,)``, in order."""
         for start in range(0, len(self), batch_size):
             pixels = np.ascontiguousarray(self.pixels[start : start + batch_size])
             labels = torch.from_numpy(self.labels[start : start + batch_size])
             yield normalize(torch.from_numpy(pixels).to(device), self.preprocessing), labels.to(device)
-
-
-def choose_rows(labels: Indices, num_images: int, *, seed: int = 0) -> Indices:
-    """Choose some rows, ascending: of each class the same share, drawn at random; all where there are no more.
-
-    >>> choose_rows(np.array([0, 0, 0, 0, 1, 1]), 3).tolist()
-    [0, 2, 5]
-    """
-    order = np.random.default_rng(seed).permutation(len(labels))
-    places = np.empty(len(labels))
-    for label in np.unique(labels):
-        members = order[labels[order] == label]
-        places[members] = (np.arange(len(members)) + 0.5) / len(members)
-    return np.sort(np.argsort(places, kind="stable")[:num_images])

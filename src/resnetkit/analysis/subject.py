@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from resnetkit.analysis.sample import Sample, choose_rows
+from resnetkit.analysis.sample import Sample
 from resnetkit.classifier.classifier import Classifier
 from resnetkit.data.loading import open_data
 from resnetkit.data.reading import read_in_turn
 from resnetkit.data.spec import DataSpec
+from resnetkit.data.splitting import choose_some
 from resnetkit.data.types import LoadedData
 from resnetkit.errors import require
 from resnetkit.evaluation.scoring import load_to_score, match_classes
@@ -158,7 +159,8 @@ def _choose(loaded: LoadedData, classifier: Classifier, num_images: int, seed: i
     parts = list(loaded.splits.values())
     known = match_classes(loaded.class_names, classifier.class_names)
     labels = known[np.concatenate([part.labels for part in parts])]
-    rows = choose_rows(labels, num_images, seed=seed)
+    identifiers = [name for part in parts for name in part.identifiers]
+    rows = choose_some(identifiers, labels, seed=seed, num_images=num_images)
     pixels: list[UInt8Images] = []
     num_old = start = 0
     for part in parts:

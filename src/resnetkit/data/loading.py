@@ -263,6 +263,13 @@ def _with_some_to_train_on(source: DataSource) -> DataSource:
     if most >= num_images:
         idle = f"data.max_train_images={most} has no effect: there are {num_images:,} training images"
         return replace(source, warnings=(*source.warnings, idle))
+    num_classes = len(np.unique(train.labels))
+    require(
+        most >= num_classes,
+        f"{most:,} training images are too few for {num_classes:,} classes, of which each needs one",
+        fix=f"set data.max_train_images to {num_classes} or more",
+        code=Code.DATA,
+    )
     rows = choose_some(train.identifiers, train.labels, seed=source.spec.split_seed, num_images=most)
     note = f"trains on {most:,} of {num_images:,} images (data.max_train_images)"
     return replace(source, listings={**source.listings, "train": train.select(rows)}, notes=(*source.notes, note))

@@ -1,4 +1,4 @@
-"""Hold images back for validation and test, and choose some to train on, by their names and a seed."""
+"""Hold images back for validation and test, and choose some, by their names and a seed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from resnetkit.errors import Code, require
 from resnetkit.images.types import Indices
 
 SPLITS: tuple[str, ...] = ("train", "val", "test")
@@ -40,22 +39,13 @@ def split_indices(
 
 
 def choose_some(identifiers: Sequence[str], labels: Indices, *, seed: int, num_images: int) -> Indices:
-    """Positions of ``num_images`` of the images, about the same share of every class and at least one of each.
+    """Positions of ``num_images`` of the images: about the same share of every class, one of each where they suffice.
 
     Each class is ordered by a hash of ``seed/identifier``, and of all classes those come first that stand foremost in
     their own. So fewer images are among more of them, and a new file changes few of those chosen.
-
-    Raises:
-        ResnetkitError: if there are more classes than ``num_images``.
     """
     keys = [_hash(f"{seed}/{identifier}") for identifier in identifiers]
     members = _members_in_order(keys, labels)
-    require(
-        num_images >= len(members),
-        f"{num_images:,} training images are too few for {len(members):,} classes, of which each needs one",
-        fix=f"set data.max_train_images to {len(members)} or more",
-        code=Code.DATA,
-    )
     # Among classes of one size, which are level at every rank, the hash decides.
     ranked = [
         (rank > 0, (rank + 0.5) / len(indices), keys[index], index)
