@@ -25,12 +25,17 @@ def sample() -> Sample:
 
 
 @pytest.fixture
-def subject_of(sample: Sample) -> Callable[[ResNetSpec], Subject]:
-    """Makes a subject of a spec, with norms as after training."""
+def subject_of(sample: Sample, inputs: torch.Tensor) -> Callable[[ResNetSpec], Subject]:
+    """Makes a subject of a spec, with norms as after training; it answers with every class about as often."""
 
     def subject_of(spec: ResNetSpec = DEEP) -> Subject:
         network = ResNet(spec).eval()
         randomize(network)
+        with torch.no_grad():
+            logits = network(inputs)
+            network.fc.weight /= logits.std(0)[:, None]
+            network.fc.bias -= logits.mean(0)
+            network.fc.bias /= logits.std(0)
         return Subject("a network", network, sample=sample, data="noise")
 
     return subject_of

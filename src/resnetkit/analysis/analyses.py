@@ -9,8 +9,15 @@ from typing import Any, Literal
 
 import torch
 
+from resnetkit.analysis.branches import show_ratios
 from resnetkit.analysis.figure import Figure
+from resnetkit.analysis.gradients import show_gradients
+from resnetkit.analysis.lesions import show_lesions
+from resnetkit.analysis.norms import show_norms
+from resnetkit.analysis.paths import show_paths
+from resnetkit.analysis.pictures import show_filters, show_stages
 from resnetkit.analysis.responses import show_responses
+from resnetkit.analysis.similarity import show_similarity
 from resnetkit.analysis.subject import Choice, Subject, open_subject
 from resnetkit.classifier.classifier import Classifier
 from resnetkit.config import frozen
@@ -39,6 +46,14 @@ class Measurement:
 
 FIGURES: dict[str, Measurement] = {
     "responses": Measurement(show_responses, ("images",)),
+    "branches": Measurement(show_ratios, ("images",)),
+    "gradients": Measurement(show_gradients),
+    "lesions": Measurement(show_lesions, ("weights", "images")),
+    "paths": Measurement(show_paths),
+    "similarity": Measurement(show_similarity, ("images",)),
+    "norms": Measurement(show_norms, ("weights", "images")),
+    "filters": Measurement(show_filters, ("weights",)),
+    "stages": Measurement(show_stages, ("images",)),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import assert_never
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -92,3 +93,9 @@ class ResidualBlock(nn.Module):
         branch = self._run(self.preact + self.branch if skip_is_clean else self.branch, fork)
         skip = fork if self.downsample is None else self.downsample(fork)
         return self._run(self.after_add, self.joiner(skip, branch, fork))
+
+    def forward_skip(self, x: Tensor) -> Tensor:
+        """Run the block on ``x`` as if its branch gave zeros; without a skip, zeros are all it has to add."""
+        fork = x if self.reads == "input" else self._run(self.preact, x)
+        skip = fork if self.downsample is None else self.downsample(fork)
+        return self._run(self.after_add, self.joiner(skip, torch.zeros_like(skip), fork))
