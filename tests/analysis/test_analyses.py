@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import resnetkit
-from resnetkit.analysis.analyses import FIGURES, Analysis, analyze, analyze_subject
+from resnetkit.analysis.analyses import USUAL, Analysis, analyze, analyze_subject
 from resnetkit.analysis.subject import Subject
 from resnetkit.classifier.classifier import Classifier
 from resnetkit.config import from_dict, to_dict
@@ -32,7 +32,7 @@ def state_of(subject: Subject) -> tuple[object, ...]:
     )
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", USUAL)
 def test_a_network_is_afterwards_as_it_was(subject_of: Callable[..., Subject], name: str) -> None:
     subject = subject_of()
     before = state_of(subject)
@@ -40,7 +40,7 @@ def test_a_network_is_afterwards_as_it_was(subject_of: Callable[..., Subject], n
     torch.testing.assert_close(state_of(subject), before, rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", USUAL)
 def test_the_same_subject_gives_the_same_figure_and_json_carries_it(
     subject_of: Callable[..., Subject], name: str
 ) -> None:
@@ -51,7 +51,7 @@ def test_the_same_subject_gives_the_same_figure_and_json_carries_it(
     assert from_dict(Analysis, json.loads(json.dumps(to_dict(first), allow_nan=False))) == first
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", USUAL)
 def test_a_plain_network_has_every_figure_too(subject_of: Callable[..., Subject], plain: ResNetSpec, name: str) -> None:
     seen, with_skips = (analyze_subject(subject_of(*spec), [name]).figures[0].seen for spec in ((plain,), ()))
     assert seen

@@ -12,6 +12,7 @@ import torch
 from resnetkit.analysis.branches import show_ratios
 from resnetkit.analysis.figure import Figure
 from resnetkit.analysis.gradients import show_gradients
+from resnetkit.analysis.landscape_figure import show_landscape
 from resnetkit.analysis.lesions import show_lesions
 from resnetkit.analysis.norms import show_norms
 from resnetkit.analysis.paths import show_paths
@@ -33,10 +34,12 @@ class Measurement:
 
     Attributes:
         needs: ``weights`` that were trained, ``images`` with their labels.
+        takes_long: whether it is made only where it is asked for.
     """
 
     show: Callable[[Subject], Figure]
     needs: tuple[Need, ...] = ()
+    takes_long: bool = False
 
     def missing(self, subject: Subject) -> tuple[Need, ...]:
         """Needs that a subject does not meet."""
@@ -54,7 +57,10 @@ FIGURES: dict[str, Measurement] = {
     "norms": Measurement(show_norms, ("weights", "images")),
     "filters": Measurement(show_filters, ("weights",)),
     "stages": Measurement(show_stages, ("images",)),
+    "landscape": Measurement(show_landscape, ("weights", "images"), takes_long=True),
 }
+USUAL = tuple(name for name, measurement in FIGURES.items() if not measurement.takes_long)
+"""Names of the figures that are made if none are asked for."""
 
 
 @frozen
@@ -107,7 +113,7 @@ def analyze(
         source: a run folder, a classifier (its file too), third-party weights, ``hf://OWNER/NAME``, or a network's
             name, which stands for fresh weights.
         data: a data set or folder to show it; None: a run's own, and none for anything else.
-        figures: names of :data:`FIGURES`; none: all that can be made.
+        figures: names of :data:`FIGURES`; none: all that can be made, but for those that take long.
         num_images: how many images at most, the same share of each class.
         split: ``train``, ``val``, ``test`` or ``all``; None: as :func:`resnetkit.evaluate` chooses.
         data_dir: where the files of named data sets are, if not where they usually are.
@@ -130,25 +136,30 @@ def check_names(figures: Sequence[str]) -> None:
 
 
 def analyze_subject(
-    subject: Subject, figures: Sequence[str] = (), *, tell: Callable[[str], None] | None = None
+    subject: Subject,
+    figures: Sequence[str] = (),
+    *,
+    measurements: Mapping[str, Measurement] = FIGURES,
+    tell: Callable[[str], None] | None = None,
 ) -> Analysis:
     """Measure a subject that is open; the network is afterwards as it was.
 
     Args:
-        figures: names of :data:`FIGURES`; none: all that can be made.
+        figures: names of :data:`FIGURES`; none: :data:`USUAL`.
+        measurements: what makes each of them.
         tell: called with the name of each figure before it is measured.
     """
     check_names(figures)
     made, left_out, seconds = [], [], {}
-    for name in figures or FIGURES:
-        missing = FIGURES[name].missing(subject)
+    for name in figures or USUAL:
+        missing = measurements[name].missing(subject)
         if missing:
             left_out.append(LeftOut(name, _reason(missing)))
             continue
         if tell is not None:
             tell(name)
         start = time.process_time()
-        made.append(FIGURES[name].show(subject))
+        made.append(measurements[name].show(subject))
         seconds[name] = time.process_time() - start
     num_images = 0 if subject.sample is None else len(subject.sample)
     return Analysis(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from resnetkit.analysis.figure import Figure, Line, Lines, Matrix
-from resnetkit.analysis.landscape import Floats, Landscape
+from resnetkit.analysis.landscape import WHOLE, Floats, Landscape, Plane
+from resnetkit.analysis.landscape_points import Progress, compute_landscape
+from resnetkit.analysis.subject import Subject
 
 NOT_CONVEX = 0.1
 NEAR_NATS = 1.0
@@ -55,6 +58,13 @@ def _curvatures(losses: Floats) -> tuple[Floats, Floats]:
     return mean - half, mean + half
 
 
+def show_landscape(
+    subject: Subject, plane: Plane = WHOLE, folder: Path | None = None, progress: Progress | None = None
+) -> Figure:
+    """Compute and draw the landscape about a subject's weights, as :func:`compute_landscape` does."""
+    return draw_landscape(compute_landscape(subject, plane, folder, progress=progress))
+
+
 def draw_landscape(landscape: Landscape) -> Figure:
     """The figure: the two lines through the network, and the plane."""
     plane, rough, centre = landscape.plane, measure_roughness(landscape), landscape.centre
@@ -100,8 +110,8 @@ def draw_landscape(landscape: Landscape) -> Figure:
         },
         notes=(
             "biases, norms and their running statistics stay as they are, as in the authors' code",
-            f"the loss is that of {landscape.num_images:,} images at {plane.grid} × {plane.grid} points; losses above "
-            f"{SHOWN_NATS:g} nats have one colour",
+            f"the loss is that of {landscape.num_images:,} images at {plane.grid} × {plane.grid} points: across, steps "
+            f"along the first direction, down, along the second; losses above {SHOWN_NATS:g} nats have one colour",
         ),
     )
 

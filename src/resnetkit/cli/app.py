@@ -12,7 +12,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from resnetkit.cli import benchmark, compare, convert, demo, describe, evaluate, models, predict, study, train
+from resnetkit.cli import analyze, benchmark, compare, convert, demo, describe, evaluate, models, predict, study, train
 from resnetkit.cli.foreign import ours
 from resnetkit.cli.program import program
 from resnetkit.cli.streams import OutputClosed, safe_streams
@@ -84,6 +84,7 @@ COMMANDS: dict[Callable[..., None], str] = {
     models.models: "List the named networks with their cost.",
     describe.describe: "Show a network stage by stage, or draw it.",
     compare.compare: "Show what differs between two networks, files or runs.",
+    analyze.analyze: "Show why a network works: the papers' figures, measured on it.",
     benchmark.benchmark: "Measure speed, memory and FLOP/s here.",
 }
 for command, summary in COMMANDS.items():

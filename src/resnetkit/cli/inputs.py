@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from resnetkit.terminal import warn
 
@@ -22,6 +22,24 @@ class Reading:
     class_names: str | None = None
     preprocess: tuple[str, ...] = ()
 
+    def arguments(self) -> dict[str, Any]:
+        """Those given, as :func:`resnetkit.open_classifier` takes them."""
+        from resnetkit.config import parse_settings
+
+        class_names = None
+        if self.class_names is not None:
+            from resnetkit.sources.class_names import read_class_names
+
+            class_names = read_class_names(self.class_names)
+        preprocessing = parse_settings(list(self.preprocess), option="--preprocess")
+        stated = {
+            "model": self.model,
+            "entry": self.entry,
+            "class_names": class_names,
+            "preprocessing": preprocessing,
+        }
+        return {name: value for name, value in stated.items() if value}
+
 
 def chosen_of(located: Located, checkpoint: Literal["best"] | None) -> Located:
     """Return what to open: what was named as it stands, or what ``--checkpoint`` chooses of a run."""
@@ -35,22 +53,9 @@ def chosen_of(located: Located, checkpoint: Literal["best"] | None) -> Located:
 
 def open_and_warn(source: Source, reading: Reading, device: str = "cpu") -> Classifier | Description:
     """:func:`~resnetkit.sources.described.open_described` with the command line's options."""
-    from resnetkit.config import parse_settings
     from resnetkit.sources.described import open_described
 
-    class_names = None
-    if reading.class_names is not None:
-        from resnetkit.sources.class_names import read_class_names
-
-        class_names = read_class_names(reading.class_names)
-    classifier = open_described(
-        source,
-        model=reading.model,
-        entry=reading.entry,
-        class_names=class_names,
-        preprocessing=parse_settings(list(reading.preprocess), option="--preprocess"),
-        device=device,
-    )
+    classifier = open_described(source, device=device, **reading.arguments())
     for text in classifier.provenance.get("warnings", ()):
         warn(text)
     return classifier

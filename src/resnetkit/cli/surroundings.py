@@ -6,7 +6,7 @@ import os
 
 # Libraries that torch loads end the process in their own words where they get no memory to start with.
 LEAST_ADDRESS_SPACE = 10**9
-COMPUTING = {"demo", "train", "evaluate", "predict", "convert", "compare", "benchmark", "study"}
+COMPUTING = {"demo", "train", "evaluate", "predict", "convert", "compare", "analyze", "benchmark", "study"}
 
 
 def check_surroundings(command: str | None) -> None:

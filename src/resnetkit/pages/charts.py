@@ -90,6 +90,7 @@ def line_chart(
     y_label: str,
     y_format: Form = "{:.3g}".format,
     *,
+    x_names: Sequence[str] = (),
     is_log: bool = False,
     width: int = WIDTH,
 ) -> Markup:
@@ -98,6 +99,7 @@ def line_chart(
     A series keeps the colour of its place in ``series`` even when another has nothing to draw.
 
     Args:
+        x_names: what the numbers 1, 2, … stand for, as layers; dots tell it.
         is_log: equal factors are equally high; only positive values are drawn then.
         width: in pixels, :data:`WIDTH` or :data:`WIDE`.
     """
@@ -111,6 +113,10 @@ def line_chart(
         return svg(width, HEIGHT, f"{y_label}: no values", [heading, empty], kind=_kind(width))
     edges = [point[1] for _, one in drawn for band in one.bands() for edge in band for point in edge]
     right = width - RIGHT_MARGIN
+
+    def place(x: float) -> str:
+        return x_names[int(x) - 1] if x_names and 1 <= x <= len(x_names) else f"{x_label} {x:g}"
+
     horizontal = x_axis([x for x, _ in points], LEFT + 4, right - 4)
     vertical = y_axis([*(y for _, y in points), *edges], BOTTOM, TOP, is_log=is_log)
     named = [(colour, one) for colour, one in drawn if one.name] if len(series) > 1 else []
@@ -119,7 +125,7 @@ def line_chart(
     parts += [_band(colour, band, horizontal, vertical) for colour, one in drawn for band in one.bands()]
     for colour, one in drawn:
         parts += _line(colour, one, horizontal, vertical)
-        parts += _dots(colour, one, horizontal, vertical, lambda x, y: f"{x_label} {x:g}: {y_format(y)}")
+        parts += _dots(colour, one, horizontal, vertical, lambda x, y: f"{place(x)}: {y_format(y)}")
     ends = (
         f"{one.name} from {y_format(one.points()[0][1])} to {y_format(one.points()[-1][1])}"
         for _, one in drawn

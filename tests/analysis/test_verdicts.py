@@ -1,0 +1,44 @@
+"""Sentences on two networks: true of the numbers, whichever is given first."""
+
+import pytest
+
+from resnetkit.analysis.analyses import FIGURES
+from resnetkit.analysis.figure import Figure
+from resnetkit.analysis.verdicts import COMPARISONS, judge
+
+
+def figure(name: str, **numbers: float) -> Figure:
+    return Figure(name, "title", "source", "expected", "seen", (), numbers)
+
+
+def test_the_lesser_one_is_named_whichever_comes_first() -> None:
+    residual, plain = figure("responses", mean_std=0.4534), figure("responses", mean_std=0.9)
+    sentence = "residual responds less strongly, by the mean of its layers: 0.453 against 0.900 of plain."
+    assert judge(residual, plain, ("residual", "plain")) == sentence
+    assert judge(plain, residual, ("plain", "residual")) == sentence
+
+
+def test_two_that_hardly_differ_are_not_told_apart() -> None:
+    a, b = (figure("responses", mean_std=value) for value in (0.90, 0.91))
+    assert judge(a, b, ("a", "b")) == "The two hardly differ: 0.900 and 0.910."
+
+
+def test_landscapes_of_networks_that_learned_unequally_say_so() -> None:
+    def landscapes(loss: float) -> str:
+        a, b = figure("landscape", not_convex=0.2, loss=0.1), figure("landscape", not_convex=0.1, loss=loss)
+        return judge(a, b, ("a", "b"))
+
+    assert (
+        landscapes(0.19) == "b lies in the smoother landscape, by the share that is not convex: 10 % against 20 % of a."
+    )
+    assert "have not learned equally well (losses 0.1 and 0.21)" in landscapes(0.21)
+
+
+def test_a_figure_without_a_comparison_is_not_judged() -> None:
+    assert judge(figure("filters"), figure("filters"), ("a", "b")) == ""
+    assert "filters" not in COMPARISONS
+
+
+@pytest.mark.parametrize("name", COMPARISONS)
+def test_every_comparison_is_of_a_figure_that_there_is(name: str) -> None:
+    assert name in FIGURES
