@@ -31,6 +31,7 @@ published.value = "fails"
 [[claims]]
 says = "small is better"
 ascending = ["small", "large"]
+size_ratio = 4
 
 [budgets.smoke]
 data = "digits"
@@ -70,6 +71,12 @@ def test_a_file_is_read_with_dotted_settings(tmp_path: Path) -> None:
     assert open_study(str(tmp_path / "mine.toml")) == study
 
 
+def test_variations_of_arm_and_budget_come_together(tmp_path: Path) -> None:
+    study = read(tmp_path, MINE.replace('"resnet32"', '"resnet32[stem=7x7]"'))
+    assert study.budget("smoke").network_of(study.arms[0]) == "resnet32[stem=7x7,join=dropout]"
+    check_study(study)
+
+
 def test_any_change_changes_the_digest(tmp_path: Path) -> None:
     digests = {
         read(tmp_path, MINE.replace(*change)).digest for change in [("", ""), ("0.2", "0.3"), ("Which is", "Which was")]
@@ -92,6 +99,11 @@ def test_any_change_changes_the_digest(tmp_path: Path) -> None:
         ("settings.epochs", "settings.epoch", ["budget 'smoke'", "arm 'small'", "did you mean 'epochs'"]),
         ("settings.epochs = 1", "settings.epochs = 0", ["epochs must be at least 1"]),
         ("warmup_share", "warm_share", ["arm 'small'", "schedule.warm_share", "schedule.warmup_share"]),
+        (
+            "size_ratio = 4",
+            "",
+            ["budget 'smoke'", "'large' has 1.84 times the parameters of 'small'", "allows 1.05 times"],
+        ),
         ("{resnet20 =", "{resnet21 =", ["budgets.smoke.networks", "resnet21", "did you mean 'resnet20'"]),
         ("[budgets.smoke]", "[budgets.smoke", ["no TOML"]),
         ('source = "ours"', "", ["'source' is missing"]),

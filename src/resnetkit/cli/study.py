@@ -157,22 +157,29 @@ def _print_findings(findings: Findings, *, as_json: bool) -> None:
 def _print_study(opened: Study) -> None:
     from resnetkit.cli.tables import print_table
 
-    say(f"{opened.name}: {opened.title}", " ".join(opened.question.split()), f"source: {opened.source}", "")
+    words = (" ".join(text.split()) for text in (opened.question, opened.why) if text)
+    say(f"{opened.name}: {opened.title}", *words, f"source: {opened.source}", "")
     columns = ("arm", "network", "settings", f"published, on {opened.published_on}")
     print_table(columns, [(arm.name, arm.model, _settings(arm), _published(arm)) for arm in opened.arms], numbers=(3,))
-    say("", "what the paper says:", *(f"  {claim.says}" for claim in opened.claims), "")
-    rows = [_budget(opened, name, budget) for name, budget in opened.budgets.items()]
-    print_table(("budget", "data", "recipe", "settings", "runs", "cost"), rows, numbers=(4,))
+    say("", "what the paper says:", *(f"  {claim.says}" for claim in opened.claims))
+    for name, budget in opened.budgets.items():
+        say("", *_budget_lines(opened, name, budget))
 
 
 def _settings(part: Arm | Budget) -> str:
     return " ".join(f"{path}={value}" for path, value in part.settings.items())
 
 
-def _budget(opened: Study, name: str, budget: Budget) -> tuple[str, ...]:
-    arms = len(opened.arms_of(budget))
-    runs = f"{arms} × {budget.num_seeds} seed{'s' if budget.num_seeds > 1 else ''}"
-    return (name, budget.data, budget.recipe, _settings(budget), runs, budget.cost)
+def _budget_lines(opened: Study, name: str, budget: Budget) -> list[str]:
+    num_arms = len(opened.arms_of(budget))
+    seeds = f"{budget.num_seeds} seed{'s' if budget.num_seeds > 1 else ''}"
+    lines = [f"budget {name}: {num_arms} networks × {seeds} on {budget.data}, recipe {budget.recipe}"]
+    lines += [f"  {' '.join(budget.note.split())}"] if budget.note else []
+    lines += [f"  networks  {', '.join(f'{ours} for {its}' for its, ours in budget.networks.items())}"] * bool(
+        budget.networks
+    )
+    lines += [f"  settings  {_settings(budget)}"] * bool(budget.settings)
+    return [*lines, f"  cost      {budget.cost}"]
 
 
 def _published(arm: Arm) -> str:

@@ -201,6 +201,8 @@ def _remarks(record: StudyRecord, arms: Sequence[ArmFinding], num_claims: int) -
             + "".join(f", {path}={value}" for path, value in budget.settings.items())
             + "."
         )
+    if budget.note:
+        remarks.append(f"Budget {record.budget_name}: {' '.join(budget.note.split())}")
     if budget.num_seeds == 1:
         remarks.append("One run of each arm: means have no interval, and no claim can be decided.")
     if num_claims > 1:

@@ -80,11 +80,14 @@ class Claim:
         says: the sentence, in our words.
         ascending: two arms, the one with the lower reading first; or more, for a trend from the lowest to the highest.
         reading: what is compared.
+        size_ratio: the largest of these networks may have this many times the parameters of the smallest, and no more:
+            a claim that is not about depth or size must not be decided by them.
     """
 
     says: str
     ascending: tuple[str, ...]
     reading: Reading = "test_error"
+    size_ratio: float = 1.05
 
     def __post_init__(self) -> None:
         require(len(self.ascending) >= 2, f"the claim '{self.says}' must name two arms or more, the lowest first")
@@ -105,9 +108,11 @@ class Budget:
         settings: fields of the recipe by dotted path.
         arms: those that are run; empty: all.
         networks: other networks in place of the arms', by their names without brackets: ``{resnet110 = "resnet20"}``
-            makes ``resnet20[join=dropout]`` of ``resnet110[join=dropout]``.
+            makes ``resnet20[join=dropout]`` of ``resnet110[join=dropout]``; of ``{resnet110 = "resnet20[stem=7x7]"}``
+            comes ``resnet20[stem=7x7,join=dropout]``.
         threads: CPU threads of one run; a fixed number, so that results do not depend on how many runs go side by side.
         cost: what it took, where and when that was measured.
+        note: what is not done as the paper did it.
     """
 
     data: str
@@ -118,6 +123,7 @@ class Budget:
     networks: dict[str, str] = field(default_factory=dict)
     threads: int = 1
     cost: str = "not measured"
+    note: str = ""
 
     def __post_init__(self) -> None:
         for name in ("num_seeds", "threads"):
@@ -126,7 +132,10 @@ class Budget:
     def network_of(self, arm: Arm) -> str:
         """The network that an arm trains with this budget."""
         name, bracket, variation = arm.model.partition("[")
-        return f"{self.networks.get(name, name)}{bracket}{variation}"
+        other = self.networks.get(name, name)
+        if bracket and other.endswith("]"):
+            return f"{other.removesuffix(']')},{variation}"
+        return f"{other}{bracket}{variation}"
 
     def settings_of(self, arm: Arm) -> dict[str, Any]:
         """Fields of the recipe that the runs of an arm set: the budget's, then the arm's."""
@@ -140,7 +149,8 @@ class Study:
     Attributes:
         name: by which it is run.
         title: a line.
-        question: what it is to find out.
+        question: what it is to find out, in a sentence or two.
+        why: what depends on the answer.
         source: the paper, and the figure or table.
         published_on: the data that the paper's figures are of.
         readings: what is read from each run, for the table.
@@ -156,6 +166,7 @@ class Study:
     arms: tuple[Arm, ...]
     claims: tuple[Claim, ...]
     budgets: dict[str, Budget]
+    why: str = ""
     readings: tuple[Reading, ...] = ("test_error", "train_error", "seconds", "parameters", "multiply_adds")
 
     def __post_init__(self) -> None:
