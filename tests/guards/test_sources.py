@@ -34,6 +34,7 @@ KINDS = {
 }
 COMMANDS = {
     "predict": "predict {} images/0/0.png --top 1 --engine torch",
+    "explain": "explain {} images/0/0.png --out explained",
     "evaluate": "evaluate {} images --engine torch",
     "convert": "convert {} out.safetensors",
     "convert for others": "",

@@ -12,7 +12,20 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from resnetkit.cli import analyze, benchmark, compare, convert, demo, describe, evaluate, models, predict, study, train
+from resnetkit.cli import (
+    analyze,
+    benchmark,
+    compare,
+    convert,
+    demo,
+    describe,
+    evaluate,
+    explain,
+    models,
+    predict,
+    study,
+    train,
+)
 from resnetkit.cli.foreign import ours
 from resnetkit.cli.program import program
 from resnetkit.cli.streams import OutputClosed, safe_streams
@@ -80,6 +93,7 @@ COMMANDS: dict[Callable[..., None], str] = {
     train.train: "Train a classifier; network and recipe are chosen for the data.",
     evaluate.evaluate: "Score a classifier, with 95 % intervals.",
     predict.predict: "Classify images: a row per file with its status.",
+    explain.explain: "Show what in an image an answer rests on.",
     convert.convert: "Turn third-party weights into a classifier, or back.",
     models.models: "List the named networks with their cost.",
     describe.describe: "Show a network stage by stage, or draw it.",

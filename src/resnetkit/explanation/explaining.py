@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from resnetkit.classifier.description import Description
 from resnetkit.classifier.prediction import BATCH_SIZE, COLOUR_LOST
 from resnetkit.errors import Code, ResnetkitError, did_you_mean, require
 from resnetkit.explanation.explanation import Asked, Explanation, HeatMap
@@ -26,7 +27,6 @@ from resnetkit.sources.described import open_described
 
 if TYPE_CHECKING:
     from resnetkit.classifier.classifier import Classifier
-    from resnetkit.classifier.description import Description
     from resnetkit.explanation.subject import Subject
 
 
@@ -63,7 +63,7 @@ def explain(
 
 
 def iter_explanations(
-    source: str | Path | Classifier,
+    source: str | Path | Classifier | Description,
     images: Iterable[ImageInput],
     asked: Asked,
     *,
@@ -75,6 +75,7 @@ def iter_explanations(
     What is wrong with the arguments is told at the call, before the first row is asked for and weights are read.
 
     Args:
+        source: as for :func:`explain`, or what a classifier's file says of itself.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; not for a classifier, which computes where its network is.
         tell: called with what had to be assumed, with settings that have no effect, and with what is measured.
     """
@@ -95,12 +96,16 @@ class _Seen(NamedTuple):
     note: str
 
 
-def _open(source: str | Path | Classifier, device: str, tell: Tell) -> tuple[Classifier | Description, Conditions]:
+def _open(
+    source: str | Path | Classifier | Description, device: str, tell: Tell
+) -> tuple[Classifier | Description, Conditions]:
     """Read what the source says of itself, and find where to compute."""
-    if not isinstance(source, str | Path):
+    if not isinstance(source, str | Path | Description):
         require(device == "auto", "a classifier computes where its network is", fix="leave the device out")
         return source, find_conditions(batch_size=BATCH_SIZE, device=str(source.device))
     conditions = find_conditions(batch_size=BATCH_SIZE, device=device)
+    if isinstance(source, Description):
+        return source, conditions
     opened = open_described(source, device=conditions.device)
     for text in opened.provenance.get("warnings", ()):
         tell(f"warning: {text}")
@@ -108,8 +113,6 @@ def _open(source: str | Path | Classifier, device: str, tell: Tell) -> tuple[Cla
 
 
 def _spec_of(opened: Classifier | Description) -> ResNetSpec:
-    from resnetkit.classifier.description import Description
-
     return opened.model if isinstance(opened, Description) else opened.network.spec
 
 
@@ -136,7 +139,6 @@ def _explanations(
     opened: Classifier | Description, conditions: Conditions, images: Iterable[ImageInput], asked: Asked, tell: Tell
 ) -> Iterator[Explanation]:
     from resnetkit.classifier.classifier import load_classifier
-    from resnetkit.classifier.description import Description
     from resnetkit.explanation.subject import Subject
 
     classifier = load_classifier(opened, device=conditions.device) if isinstance(opened, Description) else opened

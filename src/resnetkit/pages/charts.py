@@ -185,6 +185,12 @@ def interval_bar(value: float, low: float, high: float) -> Markup:
     return svg(120, 16, label, [mark.format(axis.place(low), axis.place(high), axis.place(value))], kind="interval")
 
 
+def share_bar(value: float) -> Markup:
+    """A bar as long as its share of the whole, from 0 to 1."""
+    bar = Markup('<path class="track" d="M2,8H118"/><path class="whole" d="M2,8H{}"/>')
+    return svg(120, 16, f"{100 * value:.1f} %", [bar.format(Axis(0.0, 1.0, (), 2, 118).place(value))], kind="interval")
+
+
 def slanted_px(word: str) -> int:
     """The height, and the width, of a word that rises by 45 degrees."""
     return round(words_px(word) * math.sqrt(0.5))

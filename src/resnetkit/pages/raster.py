@@ -68,3 +68,12 @@ def png_image(pixels: UInt8Pixels, alt: str, *, longest_px: int | None = None) -
         image.thumbnail((longest_px, longest_px))
         pixels = np.asarray(image)
     return Markup('<img class="{}" alt="{}" src="{}">').format(kind, alt, png_url(pixels))
+
+
+def photo_url(pixels: UInt8Pixels) -> str:
+    """Return uint8 pixels ``(H, W)`` or ``(H, W, 3)`` as a ``data:`` URL of a JPEG, which for photographs takes a tenth
+    of a PNG's bytes.
+    """
+    jpeg = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(jpeg, format="JPEG", quality=88, subsampling=0)
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg.getvalue()).decode()}"

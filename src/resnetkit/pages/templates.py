@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -21,7 +21,12 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
 
 
 def fill_template(name: str, filters: Mapping[str, Callable[..., Any]] | None = None, **values: Any) -> str:
-    """The text of a page.
+    """The text of a page; the arguments are those of :func:`stream_template`."""
+    return "".join(stream_template(name, filters, **values))
+
+
+def stream_template(name: str, filters: Mapping[str, Callable[..., Any]] | None = None, **values: Any) -> Iterator[str]:
+    """Yield the text of a page piece by piece; what it goes through in a loop may be an iterator, and is not kept.
 
     Args:
         name: a template's path within this package, as ``runs/report.html.jinja``; templates include one another by
@@ -37,4 +42,4 @@ def fill_template(name: str, filters: Mapping[str, Callable[..., Any]] | None = 
         lstrip_blocks=True,
     )
     environment.filters |= {**FILTERS, **(filters or {})}
-    return shown_lines(environment.get_template(name).render(**values))
+    return map(shown_lines, environment.get_template(name).generate(**values))

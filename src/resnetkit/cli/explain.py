@@ -1,0 +1,183 @@
+"""``resnetkit explain``."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from resnetkit.cli.image_paths import find_files
+from resnetkit.cli.inputs import Reading, chosen_of, open_and_warn
+from resnetkit.cli.options import (
+    CheckpointOption,
+    ClassNamesOption,
+    DeviceOption,
+    EntryOption,
+    JsonOption,
+    MaxFileBytesOption,
+    MaxPixelsOption,
+    PreprocessOption,
+    WeightsModelOption,
+)
+from resnetkit.cli.program import program
+from resnetkit.cli.settings import with_limits
+from resnetkit.terminal import progress_bar, say, say_json, tell
+
+if TYPE_CHECKING:
+    from resnetkit.explanation.explanation import Explanation
+
+PLACE = "explanations"
+
+
+def explain(
+    classifier: Annotated[
+        str, typer.Argument(help="A run folder, a classifier, a third-party weight file, or hf://OWNER/NAME.")
+    ],
+    paths: Annotated[list[str], typer.Argument(help="Files, folders, patterns, or - for paths on stdin.")],
+    method: Annotated[
+        list[str] | None,
+        typer.Option("--method", help="How to explain; repeatable, or all: side by side.", show_default="grad_cam"),
+    ] = None,
+    layer: Annotated[
+        str | None,
+        typer.Option("--layer", help="Map to read: stem, stage1, stage2, …; left out: the last.", show_default=False),
+    ] = None,
+    class_: Annotated[
+        str | None,
+        typer.Option("--class", help="The class to explain; left out: each image's most probable.", show_default=False),
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option("--against", help="Explain why not this class instead.", show_default=False)
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help=f"Folder to write to; left out: a new one in {PLACE}/.", show_default=False),
+    ] = None,
+    format: Annotated[
+        Literal["html", "png", "svg", "npz"],
+        typer.Option("--format", "-f", help="One page of all images, or of each a picture, or its arrays for numpy."),
+    ] = "html",
+    checkpoint: CheckpointOption = None,
+    model: WeightsModelOption = None,
+    entry: EntryOption = None,
+    class_names: ClassNamesOption = None,
+    preprocess: PreprocessOption = None,
+    max_pixels: MaxPixelsOption = None,
+    max_file_bytes: MaxFileBytesOption = None,
+    device: DeviceOption = "auto",
+    json: JsonOption = False,
+) -> None:
+    """Show what in each image an answer rests on: a heat map over it, and the probabilities beside it.
+
+    Exits with 1 if any file could not be read.
+
+    \b
+    Examples:
+      resnetkit explain runs/0001-resnet20-digits photo.jpg
+      resnetkit explain runs/0001-resnet18-photos new_photos --method all
+      resnetkit explain runs/0001-resnet18-photos wasp.jpg --class wasp --against bee
+      resnetkit explain resnet50-0676ba61.pth photo.jpg --class-names imagenet_classes.txt --format png --out maps
+    """
+    from resnetkit.classifier.description import Description
+    from resnetkit.errors import require
+    from resnetkit.explanation.explaining import iter_explanations
+    from resnetkit.explanation.explanation import Asked
+    from resnetkit.explanation.methods import find_methods
+    from resnetkit.explanation.page import Heading
+    from resnetkit.explanation.writing import check_files, plan_files, write_all
+    from resnetkit.inference.conditions import find_conditions
+    from resnetkit.sources.locate import locate_weights
+
+    files = list(find_files(paths))
+    require(bool(files), f"no image files in {', '.join(paths)}", fix="give image files, or a folder that holds some")
+    names = plan_files(files, format)
+    if out is not None:
+        check_files(out / name for name in dict.fromkeys(names))
+    asked = Asked(tuple(one.name for one in find_methods(tuple(method or ["grad_cam"]))), layer, class_, against)
+    reading = Reading(model, entry, class_names, tuple(preprocess or ()))
+    located = chosen_of(locate_weights(classifier), checkpoint)
+    opened = open_and_warn(located, reading, find_conditions(device=device).device)
+    opened = replace(opened, limits=with_limits(opened.limits, max_pixels, max_file_bytes))
+    place = device if isinstance(opened, Description) else "auto"  # else it is there already
+    explanations = iter_explanations(opened, files, asked, device=place, tell=tell)
+    rows: list[dict[str, Any]] = []
+
+    def noted(folder: Path) -> Iterator[Explanation]:
+        with progress_bar("explaining", len(files), wanted=len(files) > 1) as move:
+            for explanation, name in zip(explanations, names, strict=True):
+                rows.append(_row(explanation, folder / name, of_each=format != "html"))
+                yield explanation
+                move(1)
+
+    with _folder(out, classifier) as folder:
+        heading = Heading(classifier, asked.methods, shlex.join([program(), *sys.argv[1:]]))
+        write_all(noted(folder), folder, names, format, heading)
+    if json:
+        say_json({"classifier": classifier, "folder": str(folder), "images": rows})
+    else:
+        _print(rows, folder / names[0] if format == "html" else folder)
+    num_errors = sum(row["status"] != "ok" for row in rows)
+    if num_errors:
+        tell(f"{num_errors} of {len(files)} files could not be read")
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _folder(out: Path | None, classifier: str) -> Iterator[Path]:
+    """The folder to write to, a new one where none was named; of that, nothing is left if nothing was written."""
+    from resnetkit.files import create_numbered_folder
+
+    # Of a run, without its own number, which would be taken for that of the folder.
+    folder = out or create_numbered_folder(Path(PLACE), re.sub(r"^\d{4,}-", "", Path(classifier).stem))
+    try:
+        yield folder
+    finally:
+        if out is None and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _row(explanation: Explanation, file: Path, *, of_each: bool) -> dict[str, Any]:
+    """Values that tell of an image, JSON-ready.
+
+    Args:
+        of_each: whether every image has its own file, so that an unreadable one has none.
+    """
+    from resnetkit.explanation.words import tell_place
+
+    is_ok = explanation.status == "ok"
+    ((best, probability),) = explanation.top(1) if is_ok else ((None, None),)
+    return {
+        "path": explanation.source,
+        "status": explanation.status,
+        "reason": explanation.reason,
+        "class": best,
+        "probability": probability,
+        "explained": explanation.maps[0].class_name if is_ok else None,
+        "against": explanation.maps[0].against if is_ok else None,
+        "maps": [
+            {"method": heat.method, "layer": heat.layer, "strongest": tell_place(heat)} for heat in explanation.maps
+        ],
+        "file": str(file) if is_ok or not of_each else None,
+    }
+
+
+def _print(rows: Iterable[dict[str, Any]], written: Path) -> None:
+    from resnetkit.cli.tables import print_table
+
+    lines = []
+    for row in rows:
+        if row["status"] != "ok":
+            lines.append([row["path"], "error", row["reason"], "", "", ""])
+            continue
+        asked = row["explained"] if row["against"] is None else f"{row['explained']}, not {row['against']}"
+        share, look = f"{100 * row['probability']:.1f} %", row["maps"][0]["strongest"]
+        lines.append([row["path"], "ok", row["class"], share, asked, look])
+    print_table(("file", "status", "class", "probability", "why", "look at"), lines, numbers=(3,))
+    say(f"wrote {written}")

@@ -1,0 +1,146 @@
+"""Heat maps as pictures, over the image that they explain.
+
+The image is grey beneath a map, so that every colour is the map's, and its contrast is lowered, so that the colours
+are legible on bright and dark images alike. What the network never saw is darker, in all pictures of an image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from resnetkit.explanation.explanation import Explanation, HeatMap, lay_on_image
+from resnetkit.explanation.methods import METHODS
+from resnetkit.explanation.words import tell_method, tell_place
+from resnetkit.images.types import UInt8Images
+from resnetkit.pages.raster import PIXELATED_BELOW_PX, ColourScale, colour
+
+LONGEST_PX = 640
+"""Larger images are drawn so large."""
+
+SHORT_PX = 320
+"""Smaller images are enlarged to this, or those that are shown as square pixels, by a whole factor, to no more."""
+
+UNSEEN_LIGHT = 0.35
+"""Share of its light that is left to what the network never saw."""
+
+EDGE = 150  # grey of the line around it
+GREY_FROM, GREY_TO = 20, 160
+STRONGEST = 0.8  # opacity of the strongest colour: the image can still be made out
+# The darkest third of the colours would be taken for the image's own shadows.
+HEAT_FROM = 0.35
+# Sums of squares of few pixels stand out so far that nothing else would be seen: the highest share has one colour.
+TOP_SHARE = 0.01
+LUMINANCE = np.array([0.299, 0.587, 0.114])
+
+Reals = npt.NDArray[np.float64]
+
+
+def as_drawn(explanation: Explanation) -> Explanation:
+    """The explanation at the size that it is drawn in: large images are shrunk, tiny ones enlarged as square pixels."""
+    image, window = explanation.image, explanation.window
+    assert image is not None
+    assert window is not None
+    height, width = image.shape[:2]
+    longest = max(height, width)
+    if longest < PIXELATED_BELOW_PX:
+        factor = max(1, SHORT_PX // longest)
+        drawn = image.repeat(factor, 0).repeat(factor, 1)
+    else:
+        scale = min(max(longest, SHORT_PX), LONGEST_PX) / longest
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        drawn = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
+    across, down = drawn.shape[1] / width, drawn.shape[0] / height
+    return replace(explanation, image=drawn, window=window.of_image_resized(across, down))
+
+
+def draw_seen(explanation: Explanation) -> UInt8Images:
+    """The image, uint8 ``(H, W, 3)``, with what the network never saw shaded."""
+    assert explanation.image is not None
+    return _rounded(_shaded(explanation.image.astype(np.float64), _is_seen(explanation)))
+
+
+def draw_map(explanation: Explanation, heat: HeatMap, *, full: float | None = None) -> UInt8Images:
+    """A map over the image, uint8 ``(H, W, 3)``.
+
+    Args:
+        full: the value that the strongest colour stands for; None: :func:`strongest` of the map. Maps that are to be
+            compared are given one.
+    """
+    assert explanation.image is not None
+    laid = explanation.on_image(heat).astype(np.float64)
+    is_seen = np.isfinite(laid)
+    full = strongest(heat) if full is None else full
+    shares = np.clip(np.where(is_seen, laid, 0) / full, -1, 1) if full > 0 else np.zeros(laid.shape)
+    grey = GREY_FROM + (explanation.image @ LUMINANCE)[..., None] * ((GREY_TO - GREY_FROM) / 255)
+    opacity = STRONGEST * np.abs(shares)[..., None] ** 0.7
+    mixed = grey * (1 - opacity) + _colours(shares, is_signed=METHODS[heat.method].is_signed) * opacity
+    return _rounded(_shaded(mixed, is_seen))
+
+
+class Panel(NamedTuple):
+    """A picture of an image, uint8 ``(h, w, 3)``, and where in it a map has its strongest values."""
+
+    title: str
+    place: str
+    pixels: UInt8Images
+
+
+def iter_panels(explanation: Explanation) -> Iterator[Panel]:
+    """Yield the pictures of a readable image: what the network saw of it, and each of its maps."""
+    drawn = as_drawn(explanation)
+    yield Panel("What the network saw", "", draw_seen(drawn))
+    for heat in explanation.maps:
+        yield Panel(tell_method(heat), tell_place(heat), draw_map(drawn, heat))
+
+
+def strongest(heat: HeatMap) -> float:
+    """The value whose colour is the strongest: 99 of 100 are not further from 0; 0 where all are."""
+    sizes = np.abs(heat.values[np.isfinite(heat.values)])
+    if not sizes.size:
+        return 0.0
+    most = float(np.quantile(sizes, 1 - TOP_SHARE))
+    return most if most > 0 else float(sizes.max())
+
+
+def draw_scale(*, is_signed: bool, length_px: int = 120) -> UInt8Images:
+    """The colours of a map from the least to the strongest, uint8 ``(1, length_px, 3)``, on the grey of an image."""
+    shares = np.linspace(-1 if is_signed else 0, 1, length_px)[None]
+    opacity = STRONGEST * np.abs(shares)[..., None] ** 0.7
+    return _rounded((GREY_FROM + GREY_TO) / 2 * (1 - opacity) + _colours(shares, is_signed=is_signed) * opacity)
+
+
+def _colours(shares: Reals, *, is_signed: bool) -> Reals:
+    scale: ColourScale = "diverging" if is_signed else "heat"
+    places = (shares + 1) / 2 if is_signed else HEAT_FROM + (0.95 - HEAT_FROM) * np.clip(shares, 0, 1)
+    return colour(places, scale).astype(np.float64)
+
+
+def _is_seen(explanation: Explanation) -> npt.NDArray[np.bool_]:
+    assert explanation.image is not None
+    assert explanation.window is not None
+    return np.isfinite(lay_on_image(np.zeros((1, 1), np.float32), explanation.window, *explanation.image.shape[:2]))
+
+
+def _shaded(pixels: Reals, is_seen: npt.NDArray[np.bool_]) -> Reals:
+    """Darken what was not seen, and draw a line around what was, for images that are black there anyway."""
+    shaded = np.where(is_seen[..., None], pixels, pixels * UNSEEN_LIGHT)
+    rows, columns = np.any(is_seen, axis=1, keepdims=True), np.any(is_seen, axis=0, keepdims=True)
+    above, left = _beside(rows[:, 0])[:, None], _beside(columns[0])[None]
+    shaded[(above & (columns | left)) | ((rows | above) & left)] = EDGE
+    return shaded
+
+
+def _beside(inside: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Mark the places next to those inside."""
+    padded = np.pad(inside, 1)
+    return (padded[:-2] | padded[2:]) & ~inside
+
+
+def _rounded(pixels: Reals) -> UInt8Images:
+    return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)

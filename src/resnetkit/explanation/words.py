@@ -1,0 +1,121 @@
+"""Explanations in words: what a method shows and what it cannot, where a map lies, what was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from resnetkit.explanation.explanation import Explanation, HeatMap
+from resnetkit.explanation.methods import METHODS
+
+ROWS = ("upper", "middle", "lower")
+COLUMNS = ("left", "centre", "right")
+# Spread evenly, each ninth of the square has 11 %.
+SPREAD_BELOW = 0.2
+NUM_CLASSES = 5
+
+
+class Says(NamedTuple):
+    """A sentence each on what a method shows, and on what it cannot."""
+
+    shows: str
+    cannot: str
+
+
+SAYS: Mapping[str, Says] = {
+    "grad_cam": Says(
+        "Where the network found features that speak for the class.",
+        "It is as coarse as the layer it reads, so it does not say which detail in a spot mattered, nor what spoke "
+        "against the class.",
+    ),
+    "grad_cam_plus_plus": Says(
+        "As Grad-CAM, made to cover every one of several objects of the class.",
+        "It leans to the middle of the image and to whatever stands out, and changes little even where the weights "
+        "are random: take it as a hint.",
+    ),
+    "layer_cam": Says(
+        "As Grad-CAM, weighted place by place, so that early layers give finer maps.",
+        "It follows what stands out in the image, and changes little even where the weights are random: take it as a "
+        "hint.",
+    ),
+    "gradient": Says(
+        "The pixels whose smallest change would change the answer most.",
+        "It is noisy, and tells what the answer is sensitive to, not what it rests on.",
+    ),
+    "smooth_grad": Says(
+        "As the gradient, averaged over noisy copies of the image, which leaves less noise.",
+        "It still tells what the answer is sensitive to, not what it rests on.",
+    ),
+    "integrated_gradients": Says(
+        "The part of each pixel in the difference between the answer here and for an image of the mean colour; the "
+        "parts add up to it.",
+        "Pixels of the mean colour get no part, however much they matter.",
+    ),
+    "occlusion": Says(
+        "How much less the network would say the class with each patch covered by the mean colour.",
+        "It sees nothing smaller than a patch, and what is there twice seems not to matter, since the other one is "
+        "still there.",
+    ),
+    "rise": Says(
+        "How well the class is found when only random parts of the image are left: bright where leaving a part helps.",
+        "It is coarse, and a little different with other random parts.",
+    ),
+}
+
+
+def tell_place(heat: HeatMap) -> str:
+    """Say where in the square that the network saw most of a map's values for the class lie.
+
+    >>> corner = np.zeros((6, 6), np.float32)
+    >>> corner[0, 5] = 1
+    >>> tell_place(HeatMap("grad_cam", "stage3", "cat", None, corner))
+    'upper right, 100 % of it'
+    """
+    positive = np.clip(np.nan_to_num(heat.values), 0, None).astype(np.float64)
+    total = positive.sum()
+    if total == 0:
+        return "nowhere: nothing speaks for it"
+    thirds = [part.sum() for rows in np.array_split(positive, 3, 0) for part in np.array_split(rows, 3, 1)]
+    best = int(np.argmax(thirds))
+    share = thirds[best] / total
+    if share < SPREAD_BELOW:
+        return "spread over the image"
+    row, column = ROWS[best // 3], COLUMNS[best % 3]
+    place = "centre" if (row, column) == ("middle", "centre") else f"{row} {column}"
+    return f"{place}, {100 * share:.0f} % of it"
+
+
+def tell_question(explanation: Explanation) -> str:
+    """Say what a readable image's maps are about.
+
+    >>> heat = HeatMap("grad_cam", "stage3", "cat", "dog", np.zeros((2, 2), np.float32))
+    >>> tell_question(Explanation("a.png", "ok", maps=(heat,)))
+    'why cat and not dog'
+    """
+    heat = explanation.maps[0]
+    return f"why {heat.class_name}" + ("" if heat.against is None else f" and not {heat.against}")
+
+
+def tell_method(heat: HeatMap) -> str:
+    """Name a map's method, and the feature map that it read."""
+    title = METHODS[heat.method].title
+    return title if heat.layer is None else f"{title}, {heat.layer}"
+
+
+class Share(NamedTuple):
+    """The probability of a class, and what the class has to do with the question; empty: nothing."""
+
+    class_name: str
+    probability: float
+    role: str
+
+
+def iter_shares(explanation: Explanation) -> Iterator[Share]:
+    """Yield the most probable classes, and those of the question wherever they are among the others."""
+    heat = explanation.maps[0]
+    roles = {heat.against: "compared with", heat.class_name: "explained"}
+    for rank, (name, probability) in enumerate(explanation.top(len(explanation.class_names))):
+        if rank < NUM_CLASSES or name in roles:
+            yield Share(name, probability, roles.get(name, ""))
