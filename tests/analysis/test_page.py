@@ -8,7 +8,7 @@ import pytest
 from tests.html_page import HOSTILE, Page
 
 from resnetkit.analysis.analyses import Analysis, LeftOut
-from resnetkit.analysis.figure import Bar, Bars, Figure, Line, Lines, Matrix, Picture, Pictures
+from resnetkit.analysis.figure import Bar, Bars, Figure, Line, Lines, Matrix, Panel, Picture, Pictures
 from resnetkit.analysis.page import PAGE, VALUES, render_page, write_analyses
 from resnetkit.analysis.panel_charts import draw_panels
 
@@ -23,6 +23,10 @@ def figure_of(name: str = "landscape", text: str = "words", factor: float = 1.0)
         name, f"Title of {text}", "arXiv:1712.09913, Figure 1", f"Expected {text}", f"Seen {text}",
         (LINES, BARS, MATRIX, PICTURES), {"not_convex": 0.1 * factor, "loss": 0.5}, (f"Note {text}",),
     )  # fmt: skip
+
+
+def of(*panels: Panel) -> Figure:
+    return replace(figure_of(), panels=panels)
 
 
 def analysis(source: str = "runs/0001-plain", *figures: Figure, **values: object) -> Analysis:
@@ -76,26 +80,40 @@ def test_what_was_left_out_is_told() -> None:
 
 
 def test_bars_of_two_networks_become_lines_with_their_references_dashed() -> None:
-    (chart,) = draw_panels([("a", BARS), ("b", BARS)])
+    (chart,) = draw_panels({"a": of(BARS), "b": of(BARS)})
     assert chart.drawn.count("dashed") == 2
     assert "a, a: 0.9" in chart.drawn
     assert "b, b: 0.5" in chart.drawn
     assert chart.caption == "dashed: whole network"
-    (single,) = draw_panels([("a", BARS)])
+    (single,) = draw_panels({"a": of(BARS)})
     assert "whole network 0.95" in single.drawn
 
 
 def test_matrices_side_by_side_have_one_scale() -> None:
-    charts = draw_panels([("a", MATRIX), ("b", replace(MATRIX, low=0.01, high=20.0))])
+    charts = draw_panels({"a": of(MATRIX), "b": of(replace(MATRIX, low=0.01, high=20.0))})
     assert all("from 0.01 to 30" in chart.drawn for chart in charts)
 
 
 def test_second_lines_of_two_networks_are_dashed_in_the_network_s_colour() -> None:
     lines = replace(LINES, lines=(*LINES.lines, Line("more", (1.0, 2.0), (1.0, 2.0))))
-    (chart,) = draw_panels([("a", lines), ("b", lines)])
+    (chart,) = draw_panels({"a": of(lines), "b": of(lines)})
     for kind in ("series-0", "series-0 dashed", "series-1", "series-1 dashed"):
         assert f'<path class="{kind}" d="M' in chart.drawn
     assert "conv2" in chart.drawn
+
+
+def test_a_network_that_alone_has_a_panel_keeps_its_colour_and_is_named() -> None:
+    charts = draw_panels({"a": of(BARS), "b": of(BARS, LINES)})
+    assert charts[1].title == "in order, b"
+    assert '<path class="series-1" d="M' in charts[1].drawn
+    assert "series-0" not in charts[1].drawn
+
+
+def test_what_is_the_same_of_both_is_shown_once() -> None:
+    page = Page(render_page([analysis("plain"), analysis("residual")], ""))
+    assert "Seen in both" in page.text
+    assert page.text.count("Seen words") == 1
+    assert "Numbers" not in [region.get("aria-label") for region in page.all("div")]
 
 
 def test_page_and_values_are_written_to_a_new_folder_each_time(tmp_path: Path) -> None:

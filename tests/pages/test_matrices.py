@@ -110,3 +110,16 @@ def test_a_large_image_is_shrunk_whole() -> None:
     code = re.search(r'base64,([^"]+)"', image).group(1)
     assert Image.open(io.BytesIO(base64.b64decode(code))).size == (160, 80)
     assert 'class="smooth"' in image
+
+
+def test_of_names_that_have_no_room_some_are_left_out() -> None:
+    names = [f"layer1.{i}" for i in range(60)]
+    chart = ElementTree.fromstring(cell_map(np.ones((60, 60)), names, names, "CKA"))
+    places = {
+        kind: [float(one.get(axis) or 0) for one in chart.iter("text") if (one.get("transform") is not None) == turned]
+        for kind, axis, turned in (("row", "y", False), ("column", "x", True))
+    }
+    rows = places["row"][1:-2]  # between the title and the ends of the scale
+    assert len(rows) == 30
+    assert min(np.diff(rows)) >= 12
+    assert min(np.diff(places["column"])) >= 17

@@ -75,7 +75,8 @@ def draw_landscape(landscape: Landscape) -> Figure:
         Line(name, *_known(steps, losses))
         for name, losses in zip(("first direction", "second direction"), landscape.lines(), strict=True)
     )
-    minima = {0: "no other minimum", 1: "one other minimum"}.get(rough.num_minima, f"{rough.num_minima} other minima")
+    minima = {0: "is no other minimum", 1: "is one other minimum"}
+    others = minima.get(rough.num_minima, f"are {rough.num_minima} other minima")
     return Figure(
         name="landscape",
         title="Loss landscape",
@@ -84,7 +85,7 @@ def draw_landscape(landscape: Landscape) -> Figure:
         "rises steeply, and much of it is not convex.",
         seen=f"The network's loss is {centre.loss:.3g} nats. It rises by more than 1 nat at {100 * rough.far:.0f} % of "
         f"the points and up to {finite.max():.3g}; {100 * rough.not_convex:.0f} % of the inner points are not convex, "
-        f"and there is {minima} among them.",
+        f"and there {others} among them.",
         panels=(
             Lines("along two random directions", "step, in lengths of the filters", "loss, nats", lines, is_log=True),
             Matrix(

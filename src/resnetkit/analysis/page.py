@@ -18,6 +18,7 @@ from resnetkit.config import to_dict
 from resnetkit.files import create_numbered_folder, write_durably
 from resnetkit.pages.templates import fill_template
 
+BOTH = "both"
 PAGE, VALUES = "analysis.html", "analysis.json"
 
 
@@ -86,10 +87,11 @@ def lay_out(analyses: Sequence[Analysis]) -> list[Section]:
             for figure in analysis.figures
             if figure.name == title
         }
-        both = [*figures.items()]
-        verdict = judge(both[0][1], both[1][1], (both[0][0], both[1][0])) if len(both) == 2 else ""
-        panels = [(name, panel) for name, figure in both for panel in figure.panels]
-        sections.append(Section(figures, tuple(draw_panels(panels)), _link(both[0][1].source), verdict))
+        first, *others = figures.values()
+        if others == [first]:
+            figures = {BOTH: first}  # what does not depend on what makes the two differ is shown once
+        verdict = judge(first, others[0], (names[0], names[1])) if len(figures) == 2 else ""
+        sections.append(Section(figures, tuple(draw_panels(figures)), _link(first.source), verdict))
     return sections
 
 

@@ -35,6 +35,12 @@ COMPARISONS: dict[str, Comparison] = {
     "responses": Comparison(
         lambda numbers: numbers["mean_std"], "responds less strongly, by the mean of its layers", "{:.3f}".format, 0.02
     ),
+    "lesions": Comparison(
+        lambda numbers: numbers["median_top1_without_one"] / (numbers["top1"] or 1.0),
+        "keeps less of its accuracy with a block left out (median)",
+        _percent,
+        0.05,
+    ),
     "landscape": Comparison(
         lambda numbers: numbers["not_convex"],
         "lies in the smoother landscape, by the share that is not convex",

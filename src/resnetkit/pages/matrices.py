@@ -19,6 +19,8 @@ MAX_NAME_LENGTH = 16
 MAX_OPACITY = 0.52
 SIDE_PX = 360
 NAME_ROW_PX = 14
+# Names are at least as far apart as their lines are high, those that rise by 45 degrees by more.
+LINE_PX, SLANTED_PX = 12, 17
 BAR_PX = 16
 Range = Literal["linear", "log", "signed"]
 
@@ -77,9 +79,9 @@ def cell_map(
     sunk = NAME_ROW_PX if upright else slanted_px(max(column_names, key=len)) + 6
     width_px, height_px = cell * num_columns, cell * num_rows
     parts = [text(0, 14, title, "heading"), _image(shares, scale, left, 26, width_px, height_px)]
-    for name, y in zip(row_names, _middles(len(row_names), num_rows, cell), strict=True):
+    for name, y in _apart(row_names, _middles(len(row_names), num_rows, cell), LINE_PX):
         parts.append(text(left - 6, 26 + y + 4, name, anchor="end"))
-    for name, x in zip(column_names, _middles(len(column_names), num_columns, cell), strict=True):
+    for name, x in _apart(column_names, _middles(len(column_names), num_columns, cell), 0 if upright else SLANTED_PX):
         anchor, turn = ("middle", 0) if upright else ("end", -45)
         parts.append(text(left + x, 26 + height_px + 14, name, anchor=anchor, turn=turn))
     bar = np.linspace(1, 0, 64)[:, None]
@@ -115,6 +117,13 @@ def _middles(num_names: int, num_cells: int, cell: float) -> list[float]:
     if num_names in (1, num_cells):
         return [(i + 0.5) * cell for i in range(num_names)]
     return [cell * (0.5 + i * (num_cells - 1) / (num_names - 1)) for i in range(num_names)]
+
+
+def _apart(names: Sequence[str], places: Sequence[float], least_px: float) -> list[tuple[str, float]]:
+    """As many of the names, evenly chosen, as have room."""
+    step = places[1] - places[0] if len(places) > 1 else math.inf
+    every = max(1, math.ceil(least_px / step))
+    return list(zip(names, places, strict=True))[::every]
 
 
 def _image(
