@@ -16,6 +16,7 @@ from resnetkit.evaluation.answers import Answers
 from resnetkit.runs.folder import RunFolder
 from resnetkit.runs.record import Record
 from resnetkit.runs.result import Result, finished_result
+from resnetkit.study.measured import memory_bytes, read_measured
 from resnetkit.study.plan import Job
 from resnetkit.study.study import Reading
 from resnetkit.study.verdict import Floats
@@ -110,6 +111,12 @@ def read_value(outcome: Outcome, reading: Reading) -> float | None:
             return float(outcome.cost.parameters)
         case "multiply_adds":
             return float(outcome.cost.multiply_adds)
+        case "memory_bytes":
+            assert outcome.record is not None
+            recipe = outcome.record.recipe
+            return memory_bytes(recipe.model, recipe.preprocessing.image_size_px)
+        case "response_std" | "lesion_rise":
+            return None if outcome.result is None else read_measured(outcome.result.folder, outcome.job.folder, reading)
         case "seconds":
             return None if outcome.result is None else outcome.result.seconds
         case "train_error" if outcome.result is not None:

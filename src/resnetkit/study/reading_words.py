@@ -15,6 +15,17 @@ TITLES: dict[Reading, str] = {
     "seconds": "time of training",
     "parameters": "parameters",
     "multiply_adds": "multiply-adds",
+    "memory_bytes": "memory of an image in training",
+    "response_std": "mean standard deviation of the responses",
+    "lesion_rise": "errors more without one block (median)",
+}
+
+_DIFFERENCE_FORMS: dict[Reading, tuple[str, str]] = {
+    "parameters": ("{:+,.0f}", ""),
+    "multiply_adds": ("{:+,.0f}", ""),
+    "memory_bytes": ("{:+,.0f}", " bytes"),
+    "seconds": ("{:+.2f}", " s"),
+    "response_std": ("{:+.3f}", ""),
 }
 
 
@@ -29,8 +40,14 @@ def value_words(reading: Reading, value: float) -> str:
             return f"{value:,.0f}"
         case "multiply_adds":
             return f"{value / 1e6:,.1f}{NO_BREAK_SPACE}M"
+        case "memory_bytes":
+            return f"{value / 1e6:,.2f}{NO_BREAK_SPACE}MB"
         case "seconds":
             return duration(value)
+        case "response_std":
+            return f"{value:.3f}"
+        case "lesion_rise":
+            return f"{value:.1f}{NO_BREAK_SPACE}points"
         case _:
             return f"{value:.2f}{PERCENT}"
 
@@ -48,8 +65,7 @@ def estimate_words(reading: Reading, estimate: Estimate | None) -> str:
 
 def difference_words(reading: Reading, difference: Difference) -> str:
     """A difference with its interval and what speaks for it: ``+5.21 points (2.02 to 8.40), p = 0.004, 3 seeds``."""
-    form, unit = ("{:+,.0f}", "") if reading in ("parameters", "multiply_adds") else ("{:+.2f}", " points")
-    unit = " s" if reading == "seconds" else unit
+    form, unit = _DIFFERENCE_FORMS.get(reading, ("{:+.2f}", " points"))
 
     def signed(value: float) -> str:
         return form.format(value).replace("-", "−")

@@ -28,7 +28,7 @@ from resnetkit.study.plan import (
 from resnetkit.study.pool import run_side_by_side
 from resnetkit.study.reading_words import TITLES, value_words
 from resnetkit.study.shipped import open_study
-from resnetkit.study.study import Study
+from resnetkit.study.study import Reading, Study
 
 OUTPUT_NAME = "output.txt"
 FREE_SECONDS = 90.0  # for a run whose study was killed, to write its checkpoint and end
@@ -98,7 +98,7 @@ def run_study(
         for name, arm in arms.items():
             for text in arm.warnings:
                 listener.warning(f"{name}: {text}")
-        _Run(list_jobs(record, folder), arms, start, num_places, listener).run_all()
+        _Run(list_jobs(record, folder), arms, record.study.readings, start, num_places, listener).run_all()
         findings = find_out(record, folder)
         write_page(findings)
     return findings
@@ -122,11 +122,13 @@ class _Run:
         self,
         jobs: Sequence[Job],
         arms: Mapping[str, ArmPlan],
+        readings: Sequence[Reading],
         start: Start,
         num_places: int,
         listener: StudyListener,
     ) -> None:
         self._jobs, self._arms, self._start, self._num_places, self._listener = jobs, arms, start, num_places, listener
+        self._readings = readings
         self._failed: list[str] = []
         self._done = set[Job]()
         self._began, self._share = time.monotonic(), 0.0
@@ -190,6 +192,8 @@ class _Run:
             self._listener.warning(f"{job} failed with exit code {exit_code}: {said}")
             return
         self._done.add(job)
+        for reading in self._readings:
+            read_value(outcome, reading)  # what is to be measured is so now, while others train, and kept
         text = f"{job}: did not converge"
         if outcome.result is not None:
             error = read_value(outcome, "test_error")

@@ -15,7 +15,11 @@ from typing import Any, Literal
 from resnetkit.config import frozen, to_dict
 from resnetkit.errors import Code, ResnetkitError, did_you_mean, require
 
-Reading = Literal["test_error", "val_error", "train_error", "seconds", "parameters", "multiply_adds"]
+MeasuredReading = Literal["response_std", "lesion_rise"]
+RecordedReading = Literal[
+    "test_error", "val_error", "train_error", "seconds", "parameters", "multiply_adds", "memory_bytes"
+]
+Reading = RecordedReading | MeasuredReading
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")  # names become folders
 
