@@ -1,5 +1,9 @@
 """Shipped studies: their networks can be built, their numbers are the papers', their budgets are what is promised."""
 
+import re
+from pathlib import Path
+from typing import get_args
+
 import pytest
 import torch
 
@@ -9,7 +13,7 @@ from resnetkit.models.catalog import find_entry
 from resnetkit.models.resnet import ResNet
 from resnetkit.study import checks
 from resnetkit.study.shipped import list_studies, open_study
-from resnetkit.study.study import Study
+from resnetkit.study.study import MeasuredReading, RecordedReading, Study
 
 STUDIES = [open_study(name) for name in list_studies()]
 
@@ -69,3 +73,16 @@ def test_figures_are_those_that_are_told_of_the_networks_elsewhere() -> None:
                 assert f"{arm.published.value:.2f}" in told, (study.name, arm.name)
                 compared += 1
     assert compared >= 15
+
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "studies.md"
+
+
+def test_the_document_has_every_study_and_its_example_is_sound(tmp_path: Path) -> None:
+    text = DOCUMENT.read_text()
+    assert sorted(re.findall(r"^\| `(\w+)` \| .*arXiv", text, re.MULTILINE)) == list_studies()
+    for reading in get_args(RecordedReading) + get_args(MeasuredReading):
+        assert f"`{reading}`" in text
+    example = tmp_path / "wider_or_deeper.toml"
+    example.write_text(re.search(r"```toml\n(.*?)```", text, re.DOTALL).group(1))  # type: ignore[union-attr]
+    checks.check_study(open_study(str(example)))
