@@ -4,7 +4,9 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 Cli = Callable[..., object]
 FEW = ("--images", "20", "--figure", "responses")
@@ -66,6 +68,21 @@ def test_what_cannot_be_made_is_told(cli: Cli, trained: Path, out: Path) -> None
     assert "why: responses: it needs images: give data" in nothing.err
 
 
+def test_stages_are_pictured_of_an_image_of_the_user_s(cli: Cli, out: Path) -> None:
+    out.mkdir()
+    file, broken = out / "photo.png", out / "broken.png"
+    Image.fromarray(np.arange(48 * 40 * 3, dtype=np.uint8).reshape(48, 40, 3)).save(file)
+    broken.write_bytes(b"no image")
+    words = ("analyze", "resnet20[depths=[1,1,1]]", "-f", "stages", "-o", str(out), "--json", "--image")
+    (figure,) = json.loads(cli(*words, str(file)).out)["analyses"][0]["figures"]
+    pixels = np.array(figure["panels"][0]["pictures"][0]["pixels"])
+    assert pixels.shape == (32, 32, 3)
+    assert pixels[..., 0].std() > 1
+    done = cli(*words, str(broken))
+    assert done.code == 3
+    assert "broken.png cannot be used" in done.err
+
+
 def test_stopped_it_says_what_is_kept(cli: Cli, trained: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from resnetkit.analysis.landscape import Terrain
 
@@ -104,5 +121,6 @@ def test_what_cannot_be_is_told_before_any_work(cli: Cli, out: Path, words: tupl
 
 
 def test_options_of_a_landscape_that_is_not_asked_for_are_idle(cli: Cli, out: Path) -> None:
-    done = cli("analyze", "resnet20", "--grid", "5", "-o", str(out))
-    assert "--grid has no effect without --landscape" in done.err
+    done = cli("analyze", "resnet20", "--grid", "5", "--image", "x.png", "-f", "responses", "-o", str(out))
+    assert "--grid has no effect without the figure landscape" in done.err
+    assert "--image has no effect without the figure stages" in done.err

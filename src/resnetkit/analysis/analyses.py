@@ -25,7 +25,7 @@ from resnetkit.config import frozen
 from resnetkit.errors import Code, ResnetkitError, did_you_mean
 from resnetkit.sources.locate import Source
 
-Need = Literal["weights", "images"]
+Need = Literal["weights", "images", "image"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Measurement:
     """A measurement that gives one figure.
 
     Attributes:
-        needs: ``weights`` that were trained, ``images`` with their labels.
+        needs: ``weights`` that were trained, ``images`` with their labels, or one ``image``.
         takes_long: whether it is made only where it is asked for.
     """
 
@@ -43,7 +43,8 @@ class Measurement:
 
     def missing(self, subject: Subject) -> tuple[Need, ...]:
         """Needs that a subject does not meet."""
-        met = {"weights": subject.is_trained, "images": subject.sample is not None}
+        has_images = subject.sample is not None
+        met = {"weights": subject.is_trained, "images": has_images, "image": has_images or subject.image is not None}
         return tuple(need for need in self.needs if not met[need])
 
 
@@ -56,7 +57,7 @@ FIGURES: dict[str, Measurement] = {
     "similarity": Measurement(show_similarity, ("images",)),
     "norms": Measurement(show_norms, ("weights", "images")),
     "filters": Measurement(show_filters, ("weights",)),
-    "stages": Measurement(show_stages, ("images",)),
+    "stages": Measurement(show_stages, ("image",)),
     "landscape": Measurement(show_landscape, ("weights", "images"), takes_long=True),
 }
 USUAL = tuple(name for name, measurement in FIGURES.items() if not measurement.takes_long)
@@ -103,6 +104,7 @@ def analyze(
     num_images: int = 1000,
     split: str | None = None,
     data_dir: str | None = None,
+    image: str | None = None,
     seed: int = 0,
     device: str | torch.device = "cpu",
     reading: Mapping[str, Any] | None = None,
@@ -117,6 +119,7 @@ def analyze(
         num_images: how many images at most, the same share of each class.
         split: ``train``, ``val``, ``test`` or ``all``; None: as :func:`resnetkit.evaluate` chooses.
         data_dir: where the files of named data sets are, if not where they usually are.
+        image: the file of the image that pictures are made of; None: one of the others.
         seed: of all that is drawn: images, fresh weights, blocks to leave out.
         reading: what a third-party weight file does not say, as :func:`resnetkit.open_classifier` takes it.
 
@@ -124,7 +127,7 @@ def analyze(
         ResnetkitError: for an unknown figure, and as :func:`resnetkit.evaluate` does.
     """
     check_names(figures)
-    choice = Choice(num_images, split, data_dir)
+    choice = Choice(num_images, split, data_dir, image)
     return analyze_subject(open_subject(source, data, choice, seed=seed, device=device, reading=reading), figures)
 
 
@@ -176,5 +179,9 @@ def analyze_subject(
 
 
 def _reason(missing: tuple[Need, ...]) -> str:
-    words = {"weights": "trained weights: give a run, a classifier or a weight file", "images": "images: give data"}
+    words = {
+        "weights": "trained weights: give a run, a classifier or a weight file",
+        "images": "images: give data",
+        "image": "an image: give one, or data",
+    }
     return f"it needs {' and '.join(words[need] for need in missing)}"

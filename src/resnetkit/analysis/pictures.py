@@ -97,7 +97,7 @@ def stage_maps(network: ResNet, sample: Sample) -> dict[str, Tensor]:
 
 def show_stages(subject: Subject) -> Figure:
     """Draw the strongest channels of each stage for one image."""
-    sample = subject.shown().some(1)
+    sample = subject.pictured()
     maps = stage_maps(subject.network, sample)
     image = torch.from_numpy(sample.pixels[0].copy()).float()
     shown = image if len(image) == 3 else image[:1]

@@ -16,9 +16,11 @@ from resnetkit.data.reading import read_in_turn
 from resnetkit.data.spec import DataSpec
 from resnetkit.data.splitting import choose_some
 from resnetkit.data.types import LoadedData
-from resnetkit.errors import require
+from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.evaluation.scoring import load_to_score, match_classes
-from resnetkit.images.spec import SMALL_PX
+from resnetkit.images.decoding import UnreadableImage, decode_for_use
+from resnetkit.images.preprocessing import prepare_for_evaluation
+from resnetkit.images.spec import SMALL_PX, Limits, Preprocessing
 from resnetkit.images.types import UInt8Images
 from resnetkit.models.catalog.entry import Entry
 from resnetkit.models.resnet import ResNet
@@ -40,6 +42,7 @@ class Subject:
         network: in the mode for use, on the device that is to compute.
         is_trained: False where its weights are as training starts, drawn from ``seed``.
         sample: the images that it is shown; None where none were given.
+        image: the one that pictures are made of, without a label; None: the first of ``sample``.
         data: where they are from, in words: ``cifar10, split test``; empty where there are none.
         seed: of all that is drawn at random.
         remarks: sentences the user should read, e.g. about images that it was trained on.
@@ -49,6 +52,7 @@ class Subject:
     network: ResNet
     is_trained: bool = True
     sample: Sample | None = None
+    image: Sample | None = None
     data: str = ""
     seed: int = 0
     remarks: tuple[str, ...] = ()
@@ -68,6 +72,10 @@ class Subject:
         assert self.sample is not None
         return self.sample
 
+    def pictured(self) -> Sample:
+        """The one image that pictures are made of; asked for where a measurement has said that it needs one."""
+        return self.shown().some(1) if self.image is None else self.image
+
 
 def draw_network(spec: ResNetSpec, *, seed: int, device: torch.device | str = "cpu") -> ResNet:
     """A network as training starts, in the mode for use; the same one for the same seed."""
@@ -84,11 +92,13 @@ class Choice:
         num_images: how many at most.
         split: ``train``, ``val``, ``test`` or ``all``; None: as ``evaluate`` chooses.
         data_dir: where the files of named data sets are, if not where they usually are.
+        image: the file of the one that pictures are made of; None: one of the others.
     """
 
     num_images: int = 1000
     split: str | None = None
     data_dir: str | None = None
+    image: str | None = None
 
     def __post_init__(self) -> None:
         require(self.num_images >= 1, f"num_images must be at least 1, got {self.num_images}")
@@ -122,14 +132,17 @@ def open_subject(
         require(not reading, f"{located.text} is a network's name, of which no weights are read")
         if data is None:
             network = draw_network(located.entry.spec, seed=seed, device=device)
-            return Subject(located.text, network, is_trained=False, seed=seed)
+            usual = usual_preprocessing(located.entry.image_size_px, located.entry.spec.in_channels)
+            image = _read_image(choice.image, usual, Limits())
+            return Subject(located.text, network, is_trained=False, image=image, seed=seed)
         opened = _fresh_classifier(located.entry, data, choice, seed=seed, device=device)
     elif isinstance(source, Classifier):
         opened = source
     else:
         opened = open_classifier(located, device=device, **(reading or {}))
     told = tuple(opened.provenance.get("warnings", ()))
-    subject = Subject(located.text, opened.network, located.entry is None, seed=seed, remarks=told)
+    image = _read_image(choice.image, opened.preprocessing, opened.limits)
+    subject = Subject(located.text, opened.network, located.entry is None, image=image, seed=seed, remarks=told)
     if data is None and located.run is None:
         return subject
     spec, num_recorded = find_data(located, data, opened.limits)
@@ -143,6 +156,22 @@ def open_subject(
     if sample.num_trained_on:
         remarks += (f"the weights were trained on {sample.num_trained_on:,} of the {len(sample):,} images",)
     return replace(subject, sample=sample, data=f"{spec.source}, split {asked}", remarks=remarks)
+
+
+def _read_image(path: str | None, preprocessing: Preprocessing, limits: Limits) -> Sample | None:
+    """The image in a file, prepared as for an answer, without a label; None for none.
+
+    Raises:
+        ResnetkitError: where it cannot be read, with the reason.
+    """
+    if path is None:
+        return None
+    try:
+        decoded = decode_for_use(path, limits, preprocessing)
+    except UnreadableImage as error:
+        raise ResnetkitError(Code.DATA, f"{path} cannot be used", why=str(error), fix="give another image") from None
+    pixels = prepare_for_evaluation(decoded.image, preprocessing)
+    return Sample(pixels[None], np.zeros(1, np.int64), preprocessing)
 
 
 def _fresh_classifier(entry: Entry, data: str, choice: Choice, *, seed: int, device: str | torch.device) -> Classifier:

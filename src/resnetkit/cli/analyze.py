@@ -58,6 +58,10 @@ def analyze(
         str | None,
         typer.Option("--split", help="train, val, test or all; left out: test, or all of DATA without one."),
     ] = None,
+    image: Annotated[
+        str | None,
+        typer.Option("--image", help="An image file to picture the stages with; left out: one of the images."),
+    ] = None,
     landscape: Annotated[
         bool, typer.Option("--landscape", help="Compute the loss landscape too; killed, it goes on where it was.")
     ] = False,
@@ -85,6 +89,7 @@ def analyze(
       resnetkit analyze runs/0001-resnet56-digits
       resnetkit analyze runs/0001-plain56-digits --against runs/0002-resnet56-digits --landscape
       resnetkit analyze resnet20-12fca82f.th cifar10 --figure lesions
+      resnetkit analyze resnet50.pth --image photo.jpg --figure stages --figure filters
       resnetkit analyze resnet110 digits
     """
     from resnetkit.analysis.analyses import USUAL, check_names
@@ -98,9 +103,9 @@ def analyze(
 
     names = list(dict.fromkeys([*(figure or USUAL), *([LANDSCAPE] if landscape else [])]))
     check_names(names)
-    plane, choice = Plane(grid, span), Choice(images, split, data_dir)
-    if LANDSCAPE not in names:
-        _warn_of_idle({"--grid": plane.grid != WHOLE.grid, "--span": plane.span != WHOLE.span})
+    plane, choice = Plane(grid, span), Choice(images, split, data_dir, image)
+    _warn_of_idle(names, LANDSCAPE, {"--grid": plane.grid != WHOLE.grid, "--span": plane.span != WHOLE.span})
+    _warn_of_idle(names, "stages", {"--image": image is not None})
     require(against != source, f"--against names {source} again", fix="give another network")
     located = [locate(text) for text in (source, against) if text is not None]
     for one in located:
@@ -192,10 +197,10 @@ class LandscapeProgress:
             tell(f"{self.name}: {self.known:,} points are kept; the same command goes on there")
 
 
-def _warn_of_idle(given: dict[str, bool]) -> None:
+def _warn_of_idle(names: Sequence[str], figure: str, given: dict[str, bool]) -> None:
     for option, is_given in given.items():
-        if is_given:
-            warn(f"{option} has no effect without --landscape")
+        if is_given and figure not in names:
+            warn(f"{option} has no effect without the figure {figure}")
 
 
 def _print(analyses: Sequence[Analysis], *, is_asked: bool) -> None:
