@@ -13,7 +13,7 @@ from tests.html_page import HOSTILE, Page
 
 from resnetkit.evaluation.metrics import Scores, score
 from resnetkit.evaluation.mistakes import Mistake
-from resnetkit.runs.report import Report, render_report, write_report
+from resnetkit.runs.report import Report, Why, render_report, write_report
 
 SECTIONS = ["result", "curves", "confusion", "classes", "mistakes", "network", "recipe", "environment", "repeat"]
 
@@ -210,6 +210,17 @@ def test_thumbnails_show_the_image(shape: tuple[int, ...], mode: str, size: tupl
     if kind == "pixelated":
         shown = np.asarray(png) if mode == "RGB" else np.asarray(png)[:, :, None]
         np.testing.assert_array_equal(shown.transpose(2, 0, 1), pixels[: shown.shape[2]])
+
+
+def test_maps_of_a_mistake_stand_beside_it() -> None:
+    why = Why(np.zeros((16, 16, 3), np.uint8), np.full((16, 16, 3), 255, np.uint8))
+    page = Page(render_report(full_report((HOSTILE, "dog"), why=[why])))
+    names = ["pets/1.png", f"Grad-CAM for {HOSTILE}", "Grad-CAM for dog"]
+    assert [image["alt"] for image in page.all("img")] == names
+    assert f"for {HOSTILE} for dog {HOSTILE} → dog" in page.text
+    assert "both have one scale" in page.text
+    assert not page.open
+    assert "Grad-CAM" not in Page(render_report(full_report())).text
 
 
 def test_a_file_name_that_is_not_utf8_does_not_stop_the_report(tmp_path: Path) -> None:

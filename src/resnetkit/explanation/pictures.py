@@ -41,18 +41,22 @@ LUMINANCE = np.array([0.299, 0.587, 0.114])
 Reals = npt.NDArray[np.float64]
 
 
-def as_drawn(explanation: Explanation) -> Explanation:
-    """The explanation at the size that it is drawn in: large images are shrunk, tiny ones enlarged as square pixels."""
+def as_drawn(explanation: Explanation, *, shortest_px: int = SHORT_PX, longest_px: int = LONGEST_PX) -> Explanation:
+    """The explanation at the size that it is drawn in: large images are shrunk, tiny ones enlarged as square pixels.
+
+    Args:
+        shortest_px, longest_px: least and most that the longer side is to have.
+    """
     image, window = explanation.image, explanation.window
     assert image is not None
     assert window is not None
     height, width = image.shape[:2]
     longest = max(height, width)
     if longest < PIXELATED_BELOW_PX:
-        factor = max(1, SHORT_PX // longest)
+        factor = max(1, shortest_px // longest)
         drawn = image.repeat(factor, 0).repeat(factor, 1)
     else:
-        scale = min(max(longest, SHORT_PX), LONGEST_PX) / longest
+        scale = min(max(longest, shortest_px), longest_px) / longest
         size = max(1, round(width * scale)), max(1, round(height * scale))
         drawn = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
     across, down = drawn.shape[1] / width, drawn.shape[0] / height

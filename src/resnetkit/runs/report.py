@@ -5,19 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
 from resnetkit.evaluation.metrics import ConfusedPair, Scores, confused_pairs
 from resnetkit.evaluation.mistakes import Mistake
 from resnetkit.files import write_durably
+from resnetkit.images.types import UInt8Images
 from resnetkit.pages.charts import Series, line_chart
 from resnetkit.pages.formatting import percent
 from resnetkit.pages.matrices import heat_map
-from resnetkit.pages.raster import png_image
+from resnetkit.pages.raster import photo_url, png_image
 from resnetkit.pages.templates import fill_template
 
 # A heat map of more classes would have cells too small for their counts.
@@ -26,6 +28,13 @@ MAX_CONFUSED_PAIRS = 10
 # Without a heat map the pairs are all there is to see.
 MAX_CONFUSED_PAIRS_ALONE = 40
 THUMBNAIL_PX = 160
+
+
+class Why(NamedTuple):
+    """Pictures of what in an image speaks for its true class and for the predicted one, uint8 ``(h, w, 3)``."""
+
+    true: UInt8Images
+    predicted: UInt8Images
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,7 @@ class Report:
         scores: by split.
         judged: the split that the page is about; None without scores.
         mistakes: of that split, the worst first.
+        why: pictures for each of them; empty: none were made.
         parts: rows of :func:`resnetkit.anatomy.table.as_rows`.
         recipe, environment: nested JSON values.
         notes: sentences the reader should know, e.g. about images that were left out.
@@ -53,6 +63,7 @@ class Report:
     scores: Mapping[str, Scores] = field(default_factory=dict)
     judged: str | None = None
     mistakes: Sequence[Mistake] = ()
+    why: Sequence[Why] = ()
     parts: Sequence[Mapping[str, Any]] = ()
     recipe: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
@@ -69,9 +80,10 @@ def render_report(report: Report) -> str:
     split = report.judged
     return fill_template(
         "runs/report.html.jinja",
-        {"thumbnail": thumbnail},
+        {"thumbnail": thumbnail, "picture": picture},
         report=report,
         split=split,
+        mistakes=zip_longest(report.mistakes, report.why),
         measured=None if split is None else _measured(report.scores, split),
         curves=_curves(report.history),
         best_epoch=max(_known(report.history, "val_top1"), key=lambda row: row["val_top1"], default=None),
@@ -189,3 +201,8 @@ def thumbnail(mistake: Mistake) -> Markup:
     """The image, on the page itself."""
     pixels = mistake.pixels.transpose(1, 2, 0) if len(mistake.pixels) == 3 else mistake.pixels[0]
     return png_image(pixels, mistake.identifier, longest_px=THUMBNAIL_PX)
+
+
+def picture(pixels: UInt8Images, alt: str) -> Markup:
+    """A picture, on the page itself."""
+    return Markup('<img class="smooth" alt="{}" src="{}">').format(alt, photo_url(pixels))

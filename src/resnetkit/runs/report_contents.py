@@ -12,18 +12,23 @@ from resnetkit.evaluation.mistakes import Mistake
 from resnetkit.images.image_files import tell_ignored
 from resnetkit.recipes.recipe import FineTuning
 from resnetkit.runs.record import Record
-from resnetkit.runs.report import Report
+from resnetkit.runs.report import Report, Why
 from resnetkit.runs.result import Result, warnings_about_recall
 
 
 def report_on(
-    record: Record, result: Result, history: Sequence[Mapping[str, Any]], mistakes: Sequence[Mistake]
+    record: Record,
+    result: Result,
+    history: Sequence[Mapping[str, Any]],
+    mistakes: Sequence[Mistake],
+    why: Sequence[Why] = (),
 ) -> Report:
     """The report of a run.
 
     Args:
         history: its epochs, as metrics.jsonl has them.
         mistakes: on the split that the report is about, :attr:`Result.judged_split`.
+        why: pictures for each of them.
     """
     recipe = record.recipe
     description = describe(recipe.model, recipe.preprocessing.image_size_px)
@@ -35,6 +40,7 @@ def report_on(
         scores=result.scores,
         judged=result.judged_split,
         mistakes=mistakes,
+        why=why,
         parts=as_rows(description),
         recipe=to_dict(recipe),
         environment=record.environment,

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from resnetkit.classifier.classifier import Classifier
+from resnetkit.classifier.engine import Engine
 from resnetkit.config import to_dict
 from resnetkit.data.types import LoadedData, Split
+from resnetkit.errors import summarize
 from resnetkit.evaluation.answers import score_answers
-from resnetkit.evaluation.mistakes import worst_mistakes
+from resnetkit.evaluation.mistakes import Mistake, worst_mistakes
 from resnetkit.evaluation.scoring import BATCH_SIZE, answer
+from resnetkit.explanation.prepared import iter_pictures
 from resnetkit.inference.torch_engines import plain_predictor
+from resnetkit.runs.events import Listener
 from resnetkit.runs.folder import RunFolder
 from resnetkit.runs.record import Record
-from resnetkit.runs.report import write_report
+from resnetkit.runs.report import THUMBNAIL_PX, Why, write_report
 from resnetkit.runs.report_contents import report_on
 from resnetkit.runs.result import Result
 from resnetkit.training.state import Progress
 
 
-def finish(folder: RunFolder, record: Record, classifier: Classifier, loaded: LoadedData, progress: Progress) -> Result:
+def finish(
+    folder: RunFolder,
+    record: Record,
+    classifier: Classifier,
+    loaded: LoadedData,
+    progress: Progress,
+    listener: Listener,
+) -> Result:
     """Score the classifier on val and test, then write it, its answers, the report and the last event."""
     predictor = plain_predictor(classifier, batch_size=BATCH_SIZE)
     splits: dict[str, Split] = {name: loaded.splits[name] for name in ("val", "test") if name in loaded.splits}
@@ -30,7 +43,8 @@ def finish(folder: RunFolder, record: Record, classifier: Classifier, loaded: Lo
     result = Result(folder.path, scores, progress.seconds, loaded.bad_images, num_trained_on)
     judged = result.judged_split
     mistakes = worst_mistakes(answers[judged], splits[judged]) if judged else ()
-    write_report(folder.report_file, report_on(record, result, folder.events("epoch"), mistakes))
+    why = explain_mistakes(classifier, predictor.engine, mistakes, listener)
+    write_report(folder.report_file, report_on(record, result, folder.events("epoch"), mistakes, why))
     folder.record(
         "end",
         step=progress.step,
@@ -40,3 +54,15 @@ def finish(folder: RunFolder, record: Record, classifier: Classifier, loaded: Lo
     )
     folder.sync()
     return result
+
+
+def explain_mistakes(
+    classifier: Classifier, engine: Engine, mistakes: Sequence[Mistake], listener: Listener
+) -> list[Why]:
+    """Draw why each mistake was made; nothing, and a warning, where that fails: no run ends for want of a picture."""
+    asked = [(mistake.pixels, (mistake.true_name, mistake.predicted_name)) for mistake in mistakes]
+    try:
+        return [Why(*pictures) for pictures in iter_pictures(classifier, engine, asked, side_px=THUMBNAIL_PX)]
+    except Exception as error:
+        listener.warning(f"the report shows no heat maps of mistakes: {summarize(error)}")
+        return []

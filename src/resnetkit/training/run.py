@@ -229,7 +229,7 @@ def _train(
     Loop(steps, folder, listener, conditions, write_best).run_all()
     result = None
     if steps.shard.rank == 0:
-        result = finish(folder, record, best_classifier(state, origin), steps.data, state.progress)
+        result = finish(folder, record, best_classifier(state, origin), steps.data, state.progress, listener)
         listener.run_ended(result)
     return from_first_rank(result, steps.shard)  # type: ignore[no-any-return]
 
