@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo test test-all lint format help
+.PHONY: demo test test-all lint format lessons help
 
 help:
 	@echo "make demo   train, score and use a classifier, in about a minute"
@@ -11,6 +11,7 @@ help:
 	@echo "make test-all  all of it: other libraries, every engine, the largest networks, runs that are killed"
 	@echo "make lint   check style and types"
 	@echo "make format rewrite the code in the project's style"
+	@echo "make lessons  run the commands of docs/lessons and write what they print into the pages; minutes"
 
 demo: $(INSTALLED)
 	$(BIN)/resnetkit demo
@@ -33,6 +34,9 @@ lint: $(INSTALLED)
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+lessons: $(INSTALLED)
+	$(BIN)/python -m tests.lessons
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

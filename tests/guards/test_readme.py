@@ -2,14 +2,14 @@
 
 import re
 import shlex
-import sys
 from pathlib import Path
 
 import pytest
 import typer
+from tests.documents import run
 
 from resnetkit.anatomy.cost import count_cost
-from resnetkit.cli.app import app, main
+from resnetkit.cli.app import app
 from resnetkit.errors import Code
 from resnetkit.models.catalog import CATALOG
 
@@ -24,28 +24,17 @@ def commands(*, long: bool) -> list[list[str]]:
     return [shlex.split(line.removeprefix("$ ")) for line in lines if line.startswith("$ ")]
 
 
-def run(words: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr(sys, "argv", words)
-    try:
-        main()
-    except SystemExit as exit_:
-        return int(exit_.code or 0)
-    return 0
-
-
 @pytest.mark.slow
-def test_commands_and_python_run_as_written(
-    empty_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_commands_and_python_run_as_written(empty_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     makefile = (ROOT / "Makefile").read_text()
     for words in commands(long=False):
         if words[0] == "make":
             assert f"\n{words[1]}:" in makefile
             words = ["resnetkit", "demo"] if words[1] == "demo" else ["resnetkit", "--version"]
-        assert run(words, monkeypatch) == 0, (words, capsys.readouterr().err)
-    (code,) = [text for _, kind, text in BLOCKS if kind == "python"]
-    capsys.readouterr()
-    exec(compile(code, "README.md", "exec"), {})
+        code, printed = run(words)
+        assert code == 0, (words, printed)
+    (program,) = [text for _, kind, text in BLOCKS if kind == "python"]
+    exec(compile(program, "README.md", "exec"), {})
     out = capsys.readouterr().out
     assert "0089_is_a_8.png ok 8" in out
     assert "missing.png error None" in out

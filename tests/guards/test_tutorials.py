@@ -2,37 +2,27 @@
 
 import re
 import shlex
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import typer
+from tests.documents import find_examples, run
 
-from resnetkit.cli.app import app, main
+from resnetkit.cli.app import app
 from resnetkit.models.catalog import find_entry, list_models
 from resnetkit.weights.conventions import CONVENTIONS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "tutorials.md").read_text()
-BLOCKS = re.findall(r"(<!-- long -->\n)?```console\n(.*?)```", PAGE, re.DOTALL)
+EXAMPLES = find_examples(PAGE)
 
 
 def commands(*, long: bool) -> list[str]:
-    return [line[2:] for mark, text in BLOCKS if bool(mark) == long for line in text.splitlines() if line[:2] == "$ "]
-
-
-def run(main: Callable[[], None]) -> int:
-    try:
-        main()
-    except SystemExit as ended:
-        return int(ended.code or 0)
-    return 0
+    return [example.command for example in EXAMPLES if ("long" in example.marks) == long]
 
 
 @pytest.mark.parametrize("command", commands(long=False))
-def test_commands_run_as_written(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", shlex.split(command))
-    assert run(main) == 0
+def test_commands_run_as_written(command: str) -> None:
+    assert run(shlex.split(command))[0] == 0
 
 
 @pytest.mark.parametrize("command", commands(long=True))
