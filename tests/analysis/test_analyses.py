@@ -2,10 +2,14 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
+from tests.small_classifiers import SMALL
 
 import resnetkit
 from resnetkit.analysis.analyses import USUAL, Analysis, analyze, analyze_subject
@@ -13,6 +17,7 @@ from resnetkit.analysis.subject import Subject
 from resnetkit.classifier.classifier import Classifier
 from resnetkit.config import from_dict, to_dict
 from resnetkit.errors import ResnetkitError
+from resnetkit.models.resnet import ResNet
 from resnetkit.models.spec import ResNetSpec
 
 
@@ -59,7 +64,7 @@ def test_a_plain_network_has_every_figure_too(subject_of: Callable[..., Subject]
 
 
 def test_a_name_has_fresh_weights_and_says_what_it_lacks() -> None:
-    analysis = resnetkit.analyze("resnet20[depths=[1,1,1]]")
+    analysis = resnetkit.analyze("resnet20", figures=["responses", "paths"])
     assert not analysis.is_trained
     assert {entry.name: entry.reason for entry in analysis.left_out}["responses"] == "it needs images: give data"
 
@@ -67,6 +72,27 @@ def test_a_name_has_fresh_weights_and_says_what_it_lacks() -> None:
 def test_a_name_on_data_has_their_classes_and_channels() -> None:
     analysis = analyze("resnet20[depths=[1,1,1]]", "digits", figures=["responses"], num_images=30)
     assert (analysis.num_images, analysis.data) == (30, "digits, split test")
+
+
+def test_images_of_other_classes_are_looked_at_and_nothing_is_scored(
+    make: Callable[..., Classifier], tmp_path: Path
+) -> None:
+    for name in ("oak", "elm"):
+        (tmp_path / name).mkdir()
+        for number in range(3):
+            Image.fromarray(np.full((16, 16, 3), 40 * number, np.uint8)).save(tmp_path / name / f"{number}.png")
+    analysis = analyze(make(), str(tmp_path), figures=["responses", "gradients", "paths", "lesions"])
+    assert [figure.name for figure in analysis.figures] == ["responses", "gradients", "paths"]
+    assert {entry.name: entry.reason for entry in analysis.left_out} == {
+        "lesions": "it needs images of the network's classes: give other data"
+    }
+    assert "labels are drawn at random" in analysis.figures[1].notes
+    assert any("nothing is scored" in remark for remark in analysis.remarks)
+
+
+def test_a_network_without_a_head_has_gradients_too() -> None:
+    subject = Subject("a network", ResNet(replace(SMALL, num_classes=None)).eval(), is_trained=False)
+    assert analyze_subject(subject, ["gradients"]).figures
 
 
 def test_a_run_is_shown_its_own_test_images(pretrained: Path) -> None:

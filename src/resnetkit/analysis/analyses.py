@@ -18,14 +18,15 @@ from resnetkit.analysis.norms import show_norms
 from resnetkit.analysis.paths import show_paths
 from resnetkit.analysis.pictures import show_filters, show_stages
 from resnetkit.analysis.responses import show_responses
+from resnetkit.analysis.sample_reading import Choice
 from resnetkit.analysis.similarity import show_similarity
-from resnetkit.analysis.subject import Choice, Subject, open_subject
+from resnetkit.analysis.subject import Subject, open_subject
 from resnetkit.classifier.classifier import Classifier
 from resnetkit.config import frozen
 from resnetkit.errors import Code, ResnetkitError, did_you_mean
 from resnetkit.sources.locate import Source
 
-Need = Literal["weights", "images", "image"]
+Need = Literal["weights", "images", "labels", "image"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class Measurement:
     """A measurement that gives one figure.
 
     Attributes:
-        needs: ``weights`` that were trained, ``images`` with their labels, or one ``image``.
+        needs: ``weights`` that were trained, ``images``, ``labels`` of these among the network's classes, or one
+            ``image``.
         takes_long: whether it is made only where it is asked for.
     """
 
@@ -43,8 +45,13 @@ class Measurement:
 
     def missing(self, subject: Subject) -> tuple[Need, ...]:
         """Needs that a subject does not meet."""
-        has_images = subject.sample is not None
-        met = {"weights": subject.is_trained, "images": has_images, "image": has_images or subject.image is not None}
+        sample = subject.sample
+        met = {
+            "weights": subject.is_trained,
+            "images": sample is not None,
+            "labels": sample is None or sample.is_labelled,
+            "image": sample is not None or subject.image is not None,
+        }
         return tuple(need for need in self.needs if not met[need])
 
 
@@ -52,13 +59,13 @@ FIGURES: dict[str, Measurement] = {
     "responses": Measurement(show_responses, ("images",)),
     "branches": Measurement(show_ratios, ("images",)),
     "gradients": Measurement(show_gradients),
-    "lesions": Measurement(show_lesions, ("weights", "images")),
+    "lesions": Measurement(show_lesions, ("weights", "images", "labels")),
     "paths": Measurement(show_paths),
     "similarity": Measurement(show_similarity, ("images",)),
     "norms": Measurement(show_norms, ("weights", "images")),
     "filters": Measurement(show_filters, ("weights",)),
     "stages": Measurement(show_stages, ("image",)),
-    "landscape": Measurement(show_landscape, ("weights", "images"), takes_long=True),
+    "landscape": Measurement(show_landscape, ("weights", "images", "labels"), takes_long=True),
 }
 USUAL = tuple(name for name, measurement in FIGURES.items() if not measurement.takes_long)
 """Names of the figures that are made if none are asked for."""
@@ -182,6 +189,7 @@ def _reason(missing: tuple[Need, ...]) -> str:
     words = {
         "weights": "trained weights: give a run, a classifier or a weight file",
         "images": "images: give data",
+        "labels": "images of the network's classes: give other data",
         "image": "an image: give one, or data",
     }
     return f"it needs {' and '.join(words[need] for need in missing)}"

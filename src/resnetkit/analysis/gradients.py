@@ -22,6 +22,7 @@ NUM_IMAGES = 64  # along the way from one image to another, and in the batch for
 MAX_LAG = 16
 MOST_PX = 64  # larger images are shrunk to this side: gradients at the start tell of depth, not of detail
 SMALLEST_PX = 32
+NUM_CLASSES = 10  # where a network has no head
 
 
 @dataclass(frozen=True)
@@ -107,10 +108,13 @@ def input_gradients(network: ResNet, ends: Tensor, num_images: int = NUM_IMAGES)
 
 
 def correlation(gradients: Tensor, lag: int) -> float:
-    """Autocorrelation of vectors in a row ``(T, D)``, about their mean, at a lag of some places; 0 for constants."""
+    """Autocorrelation of vectors in a row ``(T, D)``, about their mean, at a lag of some places; 0 for constants.
+
+    And 0 for what is beyond float32, as gradients of a thousand layers without skips can be.
+    """
     centred = gradients.double() - gradients.double().mean(0)
     scale = centred.square().sum()
-    return float((centred[lag:] * centred[:-lag]).sum() / scale) if scale > 0 else 0.0
+    return float((centred[lag:] * centred[:-lag]).sum() / scale) if 0 < scale < math.inf else 0.0
 
 
 def _geometric_mean(values: tuple[float, ...]) -> float:
@@ -118,15 +122,15 @@ def _geometric_mean(values: tuple[float, ...]) -> float:
 
 
 def take_inputs(subject: Subject) -> Inputs:
-    """The subject's images, no larger than it takes; noise where it has none."""
-    device, spec = subject.device, subject.spec
-    if subject.sample is None or len(subject.sample) < 2:
-        noise = torch.Generator().manual_seed(subject.seed)
+    """The subject's images, no larger than it takes; noise where it has none, and labels drawn at random."""
+    noise, spec, sample = torch.Generator().manual_seed(subject.seed), subject.spec, subject.sample
+    labels = torch.randint(0, spec.num_classes or NUM_CLASSES, (NUM_IMAGES,), generator=noise).to(subject.device)
+    if sample is None or len(sample) < 2:
         shape = (NUM_IMAGES, spec.in_channels, SMALLEST_PX, SMALLEST_PX)
-        images = torch.randn(shape, generator=noise).to(device)
-        labels = torch.randint(0, spec.num_classes or 1, (NUM_IMAGES,), generator=noise).to(device)
+        images = torch.randn(shape, generator=noise).to(subject.device)
     else:
-        images, labels = next(subject.sample.some(NUM_IMAGES).batches(device))
+        images, known = next(sample.some(NUM_IMAGES).batches(subject.device))
+        labels = known if sample.is_labelled else labels[: len(images)]
     if images.shape[-1] > MOST_PX:
         images = F.adaptive_avg_pool2d(images, MOST_PX)
     return Inputs(images[[0, -1]], images, labels)
@@ -135,6 +139,8 @@ def take_inputs(subject: Subject) -> Inputs:
 def show_gradients(subject: Subject) -> Figure:
     """Measure and draw gradients of fresh networks like a subject's, with skips and without."""
     spec, inputs = subject.spec, take_inputs(subject)
+    if spec.num_classes is None:
+        spec = replace(spec, num_classes=NUM_CLASSES, pooling="avg")
     with_skips = spec if not isinstance(spec.block.join, NoSkip) else with_skips_added(spec)
     specs = {"with skips": with_skips, "without skips": without_skips(spec)}
     measured = {name: measure_gradients(one, inputs, seed=subject.seed) for name, one in specs.items()}
@@ -143,9 +149,12 @@ def show_gradients(subject: Subject) -> Figure:
         f"correlations are of gradients of one output by the image, at {NUM_IMAGES} images evenly spaced on the "
         "straight way between two; the paper takes fully connected networks of one input",
     ]
-    if subject.sample is None:
+    sample = subject.sample
+    if sample is None or len(sample) < 2:
         notes.append("no images were given: these are noise, with labels drawn at random")
-    elif subject.sample.preprocessing.image_size_px > MOST_PX:
+    elif not sample.is_labelled:
+        notes.append("labels are drawn at random")
+    if sample is not None and sample.preprocessing.image_size_px > MOST_PX:
         notes.append(f"images are shrunk to {MOST_PX} px")
     return draw_gradients(measured, tuple(notes))
 
@@ -184,7 +193,7 @@ def draw_gradients(measured: dict[str, Gradients], notes: tuple[str, ...]) -> Fi
             numbers[f"first_over_last_norm_{key}"] = ratio
         parts.append(
             f"{name} gradients at neighbouring images are correlated by {one.mean_correlation():.2f}, and the first "
-            f"layer's is {ratio:.3g} times as long as the last's"
+            f"layer's is {_times(ratio)} times as long as the last's"
         )
     return Figure(
         name="gradients",
@@ -197,6 +206,10 @@ def draw_gradients(measured: dict[str, Gradients], notes: tuple[str, ...]) -> Fi
         numbers=numbers,
         notes=notes,
     )
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:,.0f}" if 100 <= ratio < 1e6 else f"{ratio:.3g}"
 
 
 def _norm_line(name: str, gradients: Gradients) -> Line:

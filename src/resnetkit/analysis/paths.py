@@ -146,8 +146,9 @@ def _norm_along(ways: list[_Ways], gradient: Tensor, taken: Collection[int]) -> 
 def show_paths(subject: Subject) -> Figure:
     """Count a subject's paths; where it is trained and has images, follow its gradient along them too."""
     norms = {}
-    if subject.is_trained and subject.sample is not None and subject.spec.num_classes is not None:
-        norms = follow_gradients(subject.network, subject.sample, seed=subject.seed)
+    sample = subject.sample
+    if subject.is_trained and sample is not None and sample.is_labelled:
+        norms = follow_gradients(subject.network, sample, seed=subject.seed)
     return draw_paths(Paths.of(subject.spec), norms)
 
 
@@ -188,6 +189,7 @@ def draw_paths(paths: Paths, norms: dict[int, float]) -> Figure:
         mean = sum(length * value for length, value in carried.items()) / total
         numbers["mean_length_by_gradient"] = mean
         seen += f"; weighted by the gradient that they carry, {mean:.1f} branches on average"
+    needs_images = paths.optional > 0 and not norms
     return Figure(
         name="paths",
         title="Paths through the network",
@@ -197,5 +199,5 @@ def draw_paths(paths: Paths, norms: dict[int, float]) -> Figure:
         seen=f"{seen}.",
         panels=tuple(panels),
         numbers=numbers,
-        notes=("gradients are followed in trained networks, on images",) if paths.optional and not norms else (),
+        notes=("gradients are followed where a network is trained, on images of its classes",) if needs_images else (),
     )

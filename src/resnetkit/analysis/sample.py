@@ -14,6 +14,7 @@ from resnetkit.images.spec import Preprocessing
 from resnetkit.images.types import Indices, UInt8Images
 
 BATCH_SIZE = 125
+UNKNOWN = -1
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Sample:
 
     Attributes:
         pixels: uint8 ``(N, C, S, S)``.
-        labels: int64 ``(N,)``, positions among the network's classes.
+        labels: int64 ``(N,)``, positions among the network's classes; :data:`UNKNOWN` where they are of others.
         num_trained_on: how many of them the weights were trained on, as far as is known.
     """
 
@@ -30,6 +31,11 @@ class Sample:
     labels: Indices
     preprocessing: Preprocessing
     num_trained_on: int = 0
+
+    @property
+    def is_labelled(self) -> bool:
+        """True where answers can be judged."""
+        return bool((self.labels != UNKNOWN).all())
 
     def __len__(self) -> int:
         return len(self.labels)

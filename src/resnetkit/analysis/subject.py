@@ -6,22 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import torch
 
 from resnetkit.analysis.sample import Sample
+from resnetkit.analysis.sample_reading import USUAL, Choice, read_image, read_sample
 from resnetkit.classifier.classifier import Classifier
 from resnetkit.data.loading import open_data
-from resnetkit.data.reading import read_in_turn
 from resnetkit.data.spec import DataSpec
-from resnetkit.data.splitting import choose_some
-from resnetkit.data.types import LoadedData
-from resnetkit.errors import Code, ResnetkitError, require
-from resnetkit.evaluation.scoring import load_to_score, match_classes
-from resnetkit.images.decoding import UnreadableImage, decode_for_use
-from resnetkit.images.preprocessing import prepare_for_evaluation
-from resnetkit.images.spec import SMALL_PX, Limits, Preprocessing
-from resnetkit.images.types import UInt8Images
+from resnetkit.errors import require
+from resnetkit.images.spec import SMALL_PX, Limits
 from resnetkit.models.catalog.entry import Entry
 from resnetkit.models.resnet import ResNet
 from resnetkit.models.spec import ResNetSpec
@@ -84,30 +77,10 @@ def draw_network(spec: ResNetSpec, *, seed: int, device: torch.device | str = "c
         return ResNet(spec).eval().to(device)
 
 
-@dataclass(frozen=True)
-class Choice:
-    """Images to choose for a subject.
-
-    Attributes:
-        num_images: how many at most.
-        split: ``train``, ``val``, ``test`` or ``all``; None: as ``evaluate`` chooses.
-        data_dir: where the files of named data sets are, if not where they usually are.
-        image: the file of the one that pictures are made of; None: one of the others.
-    """
-
-    num_images: int = 1000
-    split: str | None = None
-    data_dir: str | None = None
-    image: str | None = None
-
-    def __post_init__(self) -> None:
-        require(self.num_images >= 1, f"num_images must be at least 1, got {self.num_images}")
-
-
 def open_subject(
     source: Source | Classifier,
     data: str | None = None,
-    choice: Choice = Choice(),
+    choice: Choice = USUAL,
     *,
     seed: int = 0,
     device: str | torch.device = "cpu",
@@ -119,7 +92,8 @@ def open_subject(
     A network's name alone stands for one with fresh weights; on data it has their classes and channels.
 
     Args:
-        data: a data set or folder; None: a run's own, and none for anything else.
+        data: a data set or folder; None: a run's own, and none for anything else. Images of other classes than the
+            network's can be looked at, not scored.
         reading: what a third-party weight file does not say, as :func:`resnetkit.open_classifier` takes it.
 
     Raises:
@@ -133,7 +107,7 @@ def open_subject(
         if data is None:
             network = draw_network(located.entry.spec, seed=seed, device=device)
             usual = usual_preprocessing(located.entry.image_size_px, located.entry.spec.in_channels)
-            image = _read_image(choice.image, usual, Limits())
+            image = read_image(choice.image, usual, Limits())
             return Subject(located.text, network, is_trained=False, image=image, seed=seed)
         opened = _fresh_classifier(located.entry, data, choice, seed=seed, device=device)
     elif isinstance(source, Classifier):
@@ -141,37 +115,15 @@ def open_subject(
     else:
         opened = open_classifier(located, device=device, **(reading or {}))
     told = tuple(opened.provenance.get("warnings", ()))
-    image = _read_image(choice.image, opened.preprocessing, opened.limits)
+    image = read_image(choice.image, opened.preprocessing, opened.limits)
     subject = Subject(located.text, opened.network, located.entry is None, image=image, seed=seed, remarks=told)
     if data is None and located.run is None:
         return subject
     spec, num_recorded = find_data(located, data, opened.limits)
     spec = replace(spec, data_dir=choice.data_dir or spec.data_dir)
-    split = choice.split
-    if split is None and num_recorded is not None and spec.validation == "test":
-        split = "val"  # the data's own test images, which watched over this training
-    asked, loaded, _ = load_to_score(opened, spec, split=split, num_recorded=num_recorded, progress=progress)
-    sample = _choose(loaded, opened, choice.num_images, seed)
-    remarks = (*told, *loaded.warnings)
-    if sample.num_trained_on:
-        remarks += (f"the weights were trained on {sample.num_trained_on:,} of the {len(sample):,} images",)
-    return replace(subject, sample=sample, data=f"{spec.source}, split {asked}", remarks=remarks)
-
-
-def _read_image(path: str | None, preprocessing: Preprocessing, limits: Limits) -> Sample | None:
-    """The image in a file, prepared as for an answer, without a label; None for none.
-
-    Raises:
-        ResnetkitError: where it cannot be read, with the reason.
-    """
-    if path is None:
-        return None
-    try:
-        decoded = decode_for_use(path, limits, preprocessing)
-    except UnreadableImage as error:
-        raise ResnetkitError(Code.DATA, f"{path} cannot be used", why=str(error), fix="give another image") from None
-    pixels = prepare_for_evaluation(decoded.image, preprocessing)
-    return Sample(pixels[None], np.zeros(1, np.int64), preprocessing)
+    found = read_sample(opened, spec, choice, num_recorded=num_recorded, seed=seed, progress=progress)
+    data = f"{spec.source}, split {found.split}"
+    return replace(subject, sample=found.sample, data=data, remarks=(*told, *found.remarks))
 
 
 def _fresh_classifier(entry: Entry, data: str, choice: Choice, *, seed: int, device: str | torch.device) -> Classifier:
@@ -181,22 +133,3 @@ def _fresh_classifier(entry: Entry, data: str, choice: Choice, *, seed: int, dev
     size = source.shapes.shorter_px if source.shapes.shorter_px <= SMALL_PX else entry.image_size_px
     network = draw_network(spec, seed=seed, device=device)
     return Classifier(network, usual_preprocessing(size, source.channels), source.class_names)
-
-
-def _choose(loaded: LoadedData, classifier: Classifier, num_images: int, seed: int) -> Sample:
-    """Some of the images of all splits that were loaded, with the classifier's labels."""
-    parts = list(loaded.splits.values())
-    known = match_classes(loaded.class_names, classifier.class_names)
-    labels = known[np.concatenate([part.labels for part in parts])]
-    identifiers = [name for part in parts for name in part.identifiers]
-    rows = choose_some(identifiers, labels, seed=seed, num_images=num_images)
-    pixels: list[UInt8Images] = []
-    num_old = start = 0
-    for part in parts:
-        own = rows[(rows >= start) & (rows < start + len(part))] - start
-        start += len(part)
-        if not len(own):
-            continue
-        pixels += read_in_turn(part.images, np.array_split(own, -(-len(own) // READ_AT_ONCE)))
-        num_old += 0 if classifier.seen is None else int(classifier.seen.trained_on(part.digests[own]).sum())
-    return Sample(np.concatenate(pixels), labels[rows], classifier.preprocessing, num_old)

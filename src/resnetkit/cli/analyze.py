@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
     from resnetkit.analysis.analyses import Analysis
     from resnetkit.analysis.landscape import Plane
-    from resnetkit.analysis.subject import Choice, Subject
+    from resnetkit.analysis.sample_reading import Choice
+    from resnetkit.analysis.subject import Subject
     from resnetkit.sources.locate import Located
 
 LANDSCAPE = "landscape"
@@ -95,7 +96,7 @@ def analyze(
     from resnetkit.analysis.analyses import USUAL, check_names
     from resnetkit.analysis.landscape import WHOLE, Plane
     from resnetkit.analysis.page import PAGE, as_values, write_analyses
-    from resnetkit.analysis.subject import Choice
+    from resnetkit.analysis.sample_reading import Choice
     from resnetkit.errors import require
     from resnetkit.files import make_folder
     from resnetkit.machine.device import find_device
