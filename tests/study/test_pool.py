@@ -1,5 +1,6 @@
 """No more runs at a time than there are places; when one is told to stop, all stop."""
 
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from resnetkit.study import pool
 from resnetkit.study.plan import Job
 from resnetkit.study.pool import run_side_by_side
+from resnetkit.training.interruption import Interrupted
 
 JOBS = [Job("arm", seed, Path("study"), ()) for seed in range(5)]
 
@@ -57,9 +59,21 @@ def test_all_are_stopped_when_one_is_told_to_stop(monkeypatch: pytest.MonkeyPatc
 
     def interrupt(running: Sequence[Job]) -> None:
         if len(running) == 2:
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Interrupted):
         run_side_by_side(JOBS, start, 2, on_end=lambda *_: None, on_wait=interrupt, poll_seconds=0)
     assert [one.was_stopped for one in processes] == [True, True]
     assert [one.was_killed for one in processes] == [False, True]
+
+
+def test_a_second_request_waits_for_nothing() -> None:
+    process = Process(10**9, is_stubborn=True)
+
+    def interrupt(_: Sequence[Job]) -> None:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_side_by_side(JOBS[:1], lambda _: process, 1, on_end=lambda *_: None, on_wait=interrupt, poll_seconds=0.05)
+    assert process.was_stopped

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from resnetkit.cli.options import JsonOption
-from resnetkit.terminal import first_few, say, say_json
+from resnetkit.terminal import first_few, say, say_json, tell
 
 if TYPE_CHECKING:
     from resnetkit.study.findings import Findings
@@ -106,10 +106,14 @@ def run(
     """
     from resnetkit.cli.study_progress import ConsoleStudyListener
     from resnetkit.study.running import run_study
+    from resnetkit.training.interruption import Interrupted
 
-    findings = run_study(
-        name, budget=budget, data=data, num_seeds=seeds, num_jobs=jobs, out=out, listener=ConsoleStudyListener()
-    )
+    listener = ConsoleStudyListener()
+    try:
+        findings = run_study(name, budget=budget, data=data, num_seeds=seeds, num_jobs=jobs, out=out, listener=listener)
+    except Interrupted as interruption:
+        tell(f"{interruption}, after all runs have written a checkpoint; the same command goes on")
+        raise typer.Exit(128 + interruption.signal_number) from None
     _print_findings(findings, as_json=json)
 
 

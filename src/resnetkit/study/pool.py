@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from resnetkit.study.places import Process
 from resnetkit.study.plan import Job
+from resnetkit.training.interruption import Interrupted, StopRequest, listen_for_stop
 
 POLL_SECONDS = 0.2
 # A run that is asked to stop ends its step and writes a checkpoint.
@@ -25,15 +26,35 @@ def run_side_by_side(
 ) -> None:
     """Start every job when a place is free, and return when all have ended.
 
-    However the block ends, none runs on: they are asked to stop, and ended after a while or at a second Ctrl-C.
+    However this ends, none runs on: they are asked to stop, and ended after a while or at a second Ctrl-C.
 
     Args:
         on_end: is told of each job that has ended, with its exit code.
         on_wait: is told now and then which jobs are running.
+
+    Raises:
+        Interrupted: on SIGINT or SIGTERM, when all runs have written a checkpoint and ended.
     """
-    waiting, running = list(jobs), dict[Job, Process]()
+    # The signal is answered here and nowhere else: not in the middle of a start, whose process nobody would know.
+    request = StopRequest()
+    with listen_for_stop(request):
+        _run_all(list(jobs), start, num_places, request, on_end, on_wait, poll_seconds)
+
+
+def _run_all(
+    waiting: list[Job],
+    start: Callable[[Job], Process],
+    num_places: int,
+    request: StopRequest,
+    on_end: Callable[[Job, int], None],
+    on_wait: Callable[[Sequence[Job]], None],
+    poll_seconds: float,
+) -> None:
+    running = dict[Job, Process]()
     try:
         while waiting or running:
+            if request.asked:
+                raise Interrupted(request.asked)
             while waiting and len(running) < num_places:
                 job = waiting.pop(0)
                 running[job] = start(job)

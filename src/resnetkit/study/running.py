@@ -75,7 +75,7 @@ def run_study(
     Raises:
         ResnetkitError: for unknown names, unusable data, a folder of another study, and when a run fails; to diverge is
             no failure but a result.
-        KeyboardInterrupt: on Ctrl-C, after all runs have written a checkpoint.
+        Interrupted: on SIGINT or SIGTERM, after all runs have written a checkpoint.
     """
     listener = listener or StudyListener()
     require(num_jobs is None or num_jobs >= 1, f"at least 1 run must be computed at a time, got {num_jobs}")
