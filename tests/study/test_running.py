@@ -26,7 +26,7 @@ class Heard(StudyListener):
 
 
 def run(study: Study, out: Path, place: FakePlace, heard: Heard | None = None, **options: int) -> Findings:
-    return run_study(study, out=out, start=place, listener=heard, **options)  # type: ignore[arg-type]
+    return run_study(study, out=out, place=place, listener=heard, **options)  # type: ignore[arg-type]
 
 
 def standings(findings: Findings) -> list[str]:
@@ -56,7 +56,7 @@ def test_what_is_finished_is_not_repeated(two_arms: Study, place: FakePlace, tmp
     first = run(two_arms, tmp_path / "study", place).as_values()
     place.asked.clear()
     assert run(two_arms, tmp_path / "study", place).as_values() == first
-    assert run_study(tmp_path / "study", start=place).as_values() == first
+    assert run_study(tmp_path / "study", place=place).as_values() == first
     assert place.asked == []
 
 
@@ -139,7 +139,7 @@ def test_a_folder_keeps_to_its_study(two_arms: Study, place: FakePlace, tmp_path
     with pytest.raises(ResnetkitError, match=r"study.question"):
         run(replace(two_arms, question="Why?"), out, place)
     with pytest.raises(ResnetkitError, match=r"goes on as it was started"):
-        run_study(out, num_seeds=4, start=place)
+        run_study(out, num_seeds=4, place=place)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "letter.txt").touch()
     with pytest.raises(ResnetkitError, match=r"not empty"):
@@ -172,7 +172,7 @@ def test_a_wrong_study_starts_nothing(two_arms: Study, place: FakePlace, tmp_pat
         with pytest.raises(ResnetkitError, match=r"arm 'plain'"):
             run(wrong, tmp_path / "study", place)
     with pytest.raises(ResnetkitError):
-        run_study(two_arms, data="no/such/folder", out=tmp_path / "study", start=place)
+        run_study(two_arms, data="no/such/folder", out=tmp_path / "study", place=place)
     assert place.asked == []
     assert not (tmp_path / "study").exists()
 

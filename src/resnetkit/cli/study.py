@@ -89,6 +89,10 @@ def run(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The study's folder; left out: studies/NAME-BUDGET.")
     ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option("--ray", help="Compute on a Ray cluster: local, auto or HOST:PORT.", show_default=False),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Train the networks of a study side by side, for every seed, and say what they show of its claims.
@@ -110,7 +114,9 @@ def run(
 
     listener = ConsoleStudyListener()
     try:
-        findings = run_study(name, budget=budget, data=data, num_seeds=seeds, num_jobs=jobs, out=out, listener=listener)
+        findings = run_study(
+            name, budget=budget, data=data, num_seeds=seeds, num_jobs=jobs, out=out, place=ray, listener=listener
+        )
     except Interrupted as interruption:
         tell(f"{interruption}, after all runs have written a checkpoint; the same command goes on")
         raise typer.Exit(128 + interruption.signal_number) from None

@@ -26,6 +26,7 @@ from resnetkit.study.plan import (
     read_record,
 )
 from resnetkit.study.pool import run_side_by_side
+from resnetkit.study.ray_cluster import RayPlace
 from resnetkit.study.reading_words import TITLES, value_words
 from resnetkit.study.shipped import open_study
 from resnetkit.study.study import Reading, Study
@@ -56,8 +57,8 @@ def run_study(
     num_seeds: int | None = None,
     num_jobs: int | None = None,
     out: str | Path | None = None,
+    place: str | Start | None = None,
     listener: StudyListener | None = None,
-    start: Start = LocalProcess,
 ) -> Findings:
     """Train all networks of a study and conclude; one that was stopped, at whatever moment, goes on where it was.
 
@@ -68,9 +69,10 @@ def run_study(
         budget: the name of one of its budgets; None: ``smoke``.
         data: a named data set or an image folder, in place of the budget's.
         num_seeds: runs of each arm, in place of the budget's.
-        num_jobs: runs side by side; None: as many as the cores have room for.
+        num_jobs: runs side by side; None: as many as the cores, or the cluster, have room for.
         out: folder of the study; None: ``studies/NAME-BUDGET``.
-        start: where runs are computed.
+        place: where runs are computed: None: in processes of this machine; the address of a Ray cluster, as
+            :class:`~resnetkit.study.ray_cluster.RayPlace` takes it; or what starts them elsewhere.
 
     Raises:
         ResnetkitError: for unknown names, unusable data, a folder of another study, and when a run fails; to diverge is
@@ -90,15 +92,21 @@ def run_study(
         study = study if isinstance(study, Study) else open_study(str(study))
         record = make_record(study, budget or "smoke", data=data, num_seeds=num_seeds)
         folder = Path(default_folder(record) if out is None else out)
-    num_places = num_jobs or max(1, num_physical_cores() // record.budget.threads)
     arms = plan_arms(record)
+    jobs = list_jobs(record, folder)
+    if isinstance(place, str):
+        start: Start = RayPlace(place, record.budget.threads)
+        num_places = num_jobs or len(jobs)  # the cluster lets them wait
+    else:
+        start = place or LocalProcess
+        num_places = num_jobs or max(1, num_physical_cores() // record.budget.threads)
     open_folder(folder, record)
     taken = ResnetkitError(Code.USAGE, f"another process is running the study in {folder}", fix="wait for it")
     with locked(folder, if_taken=taken):
         for name, arm in arms.items():
             for text in arm.warnings:
                 listener.warning(f"{name}: {text}")
-        _Run(list_jobs(record, folder), arms, record.study.readings, start, num_places, listener).run_all()
+        _Run(jobs, arms, record.study.readings, start, num_places, listener).run_all()
         findings = find_out(record, folder)
         write_page(findings)
     return findings
