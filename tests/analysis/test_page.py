@@ -47,6 +47,14 @@ def test_every_figure_has_its_source_what_to_expect_and_what_is_seen() -> None:
     assert all(image["alt"] for image in page.all("img"))
 
 
+def test_every_paper_of_a_source_has_its_link() -> None:
+    source = "arXiv:1512.03385, Section 4.2; <A. Author>, 2012; arXiv:1612.07771"
+    page = Page(render_page([analysis("net", replace(figure_of(), source=source))], ""))
+    links = [link["href"] for link in page.all("a")][1:]
+    assert links == ["https://arxiv.org/abs/1512.03385", "https://arxiv.org/abs/1612.07771"]
+    assert source.replace(" ", "") in page.text.replace(" ", "")
+
+
 def test_it_asks_for_nothing_and_runs_nothing() -> None:
     html = render_page([analysis(HOSTILE, figure_of(text=HOSTILE), remarks=(HOSTILE,)), analysis()], HOSTILE)
     page = Page(html)
@@ -75,8 +83,10 @@ def test_a_note_of_one_network_alone_says_so() -> None:
 
 
 def test_what_was_left_out_is_told() -> None:
-    page = Page(render_page([analysis(left_out=(LeftOut("lesions", "it needs trained weights"),))], ""))
-    assert "lesions: it needs trained weights" in page.text
+    page = Page(
+        render_page([analysis(left_out=tuple(LeftOut(name, "needs data") for name in ("norms", "lesions")))], "")
+    )
+    assert "norms, lesions: needs data" in page.text
 
 
 def test_bars_of_two_networks_become_lines_with_their_references_dashed() -> None:

@@ -22,7 +22,7 @@ def test_a_run_on_its_own_images(cli: Cli, trained: Path, out: Path) -> None:
     assert done.code == 0
     assert "arXiv:1512.03385, Figure 7" in done.out
     assert f"page  {out}/0001-{trained.name}/analysis.html" in done.out
-    assert f"{trained}: responses" in done.err
+    assert f"{trained.name}: responses" in done.err
     page = (out / f"0001-{trained.name}" / "analysis.html").read_text()
     assert "20 of digits, split test" in page
     assert f"resnetkit analyze {trained} --images 20 --figure responses" in page
@@ -62,10 +62,10 @@ def test_data_are_shown_to_both(cli: Cli, trained: Path, out: Path) -> None:
 def test_what_cannot_be_made_is_told(cli: Cli, trained: Path, out: Path) -> None:
     done = cli("analyze", "resnet20", "digits", *FEW, "--landscape", "-o", str(out))
     assert done.code == 0
-    assert "warning: resnet20: no landscape: it needs trained weights" in done.err
+    assert "warning: resnet20: no landscape: needs trained weights" in done.err
     nothing = cli("analyze", "resnet20", "--figure", "responses", "-o", str(out))
     assert nothing.code == 2
-    assert "why: responses: it needs images: give data" in nothing.err
+    assert "why: responses: needs images: give data" in nothing.err
 
 
 def test_stages_are_pictured_of_an_image_of_the_user_s(cli: Cli, out: Path) -> None:
@@ -111,13 +111,21 @@ def test_stopped_it_says_what_is_kept(cli: Cli, trained: Path, out: Path, monkey
         (("resnet20", "--against", "resnet20"), "give another network"),
         (("resnet21",), "did you mean"),
         (("resnet20", "--images", "0"), "at least 1"),
+        (("resnet20", "--model", "resnet20"), "is a network's name"),
     ],
 )
 def test_what_cannot_be_is_told_before_any_work(cli: Cli, out: Path, words: tuple[str, ...], said: str) -> None:
     done = cli("analyze", *words, "-o", str(out))
     assert done.code in (2, 4)
     assert said in done.err
-    assert not out.exists()
+    assert not out.exists() or not list(out.iterdir())
+
+
+def test_a_folder_that_cannot_be_made_is_told(cli: Cli, out: Path) -> None:
+    out.write_text("mine")
+    done = cli("analyze", "resnet20", "-o", str(out))
+    assert done.code == 7
+    assert out.read_text() == "mine"
 
 
 def test_options_of_a_landscape_that_is_not_asked_for_are_idle(cli: Cli, out: Path) -> None:

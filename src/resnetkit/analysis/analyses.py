@@ -192,4 +192,4 @@ def _reason(missing: tuple[Need, ...]) -> str:
         "labels": "images of the network's classes: give other data",
         "image": "an image: give one, or data",
     }
-    return f"it needs {' and '.join(words[need] for need in missing)}"
+    return f"needs {' and '.join(words[need] for need in missing)}"

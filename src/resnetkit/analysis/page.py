@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
+from markupsafe import Markup, escape
+
 from resnetkit.analysis.analyses import Analysis
 from resnetkit.analysis.figure import Figure
 from resnetkit.analysis.panel_charts import Chart, draw_panels
@@ -28,13 +30,13 @@ class Section:
 
     Attributes:
         figures: by the networks' names.
-        link: the paper's address; empty where the source names none on arXiv.
+        source: the paper, with its link.
         verdict: one sentence on both networks; empty for one.
     """
 
     figures: dict[str, Figure]
     charts: tuple[Chart, ...]
-    link: str
+    source: Markup
     verdict: str
 
     @property
@@ -91,7 +93,7 @@ def lay_out(analyses: Sequence[Analysis]) -> list[Section]:
         if others == [first]:
             figures = {BOTH: first}  # what does not depend on what makes the two differ is shown once
         verdict = judge(first, others[0], (names[0], names[1])) if len(figures) == 2 else ""
-        sections.append(Section(figures, tuple(draw_panels(figures)), _link(first.source), verdict))
+        sections.append(Section(figures, tuple(draw_panels(figures)), _linked(first.source), verdict))
     return sections
 
 
@@ -104,10 +106,19 @@ def render_page(analyses: Sequence[Analysis], command: str) -> str:
     names = name_networks([analysis.source for analysis in analyses])
     return fill_template(
         "analysis/analysis.html.jinja",
+        {"left_out": group_left_out},
         analyses=dict(zip(names, analyses, strict=True)),
         sections=lay_out(analyses),
         command=command,
     )
+
+
+def group_left_out(analysis: Analysis) -> dict[str, list[str]]:
+    """Names of the figures that could not be made, by the reason."""
+    groups: dict[str, list[str]] = {}
+    for one in analysis.left_out:
+        groups.setdefault(one.reason, []).append(one.name)
+    return groups
 
 
 def as_values(analyses: Sequence[Analysis]) -> dict[str, Any]:
@@ -139,6 +150,8 @@ def _finite(tree: Any) -> Any:
             return tree
 
 
-def _link(source: str) -> str:
-    number = re.search(r"arXiv:(\d{4}\.\d{4,5})", source)
-    return f"https://arxiv.org/abs/{number[1]}" if number else ""
+def _linked(source: str) -> Markup:
+    """A source with a link at each paper on arXiv."""
+    link = Markup('<a href="https://arxiv.org/abs/{0}">arXiv:{0}</a>')
+    parts = re.split(r"arXiv:(\d{4}\.\d{4,5})", source)
+    return Markup("").join(link.format(part) if i % 2 else escape(part) for i, part in enumerate(parts))

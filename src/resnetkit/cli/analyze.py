@@ -95,10 +95,10 @@ def analyze(
     """
     from resnetkit.analysis.analyses import USUAL, check_names
     from resnetkit.analysis.landscape import WHOLE, Plane
-    from resnetkit.analysis.page import PAGE, as_values, write_analyses
+    from resnetkit.analysis.page import PAGE, as_values, name_networks, write_analyses
     from resnetkit.analysis.sample_reading import Choice
     from resnetkit.errors import require
-    from resnetkit.files import make_folder
+    from resnetkit.files import io_errors, make_folder
     from resnetkit.machine.device import find_device
     from resnetkit.sources.locate import locate
 
@@ -112,12 +112,17 @@ def analyze(
     for one in located:
         warn_about_name(one)
     reading = Reading(model, entry, class_names, tuple(preprocess or ())).arguments()
-    opening = Opening(data, choice, seed, find_device(device), reading)
-    subjects = [opening.open(one, is_only=len(located) == 1) for one in located]
+    # They say what weight files do not; where there is none, opening refuses them.
+    read_so = [one for one in located if one.kind == "weights"] or located[:1]
+    with io_errors(f"make {out}"):
+        make_folder(Path(out))
+    opening = Opening(data, choice, seed, find_device(device))
+    subjects = [opening.open(one, reading if one in read_so else {}) for one in located]
     if len({subject.data for subject in subjects}) > 1:
         warn(f"the two are shown other images: {' and '.join(subject.data or 'none' for subject in subjects)}")
-    make_folder(Path(out))
-    analyses = [_analyze(subject, names, plane, Path(out) / "landscapes") for subject in subjects]
+    shown = name_networks([subject.name for subject in subjects])
+    landscapes = Path(out) / "landscapes"
+    analyses = [_analyze(one, names, plane, landscapes, shown=name) for one, name in zip(subjects, shown, strict=True)]
     require(
         any(analysis.figures for analysis in analyses),
         "no figure can be made",
@@ -139,14 +144,12 @@ class Opening:
     choice: Choice
     seed: int
     device: torch.device
-    reading: dict[str, Any]
 
-    def open(self, located: Located, *, is_only: bool) -> Subject:
-        """Open one; of two, only third-party weights are read by the options that say what these do not."""
+    def open(self, located: Located, reading: dict[str, Any]) -> Subject:
+        """Open one, telling what is to be known of it."""
         from resnetkit.analysis.subject import open_subject
 
-        reading = self.reading if is_only or located.kind == "weights" else {}
-        tell(f"{located.text}: opening")
+        tell(f"opening {located.text}")
         subject = open_subject(
             located, self.data, self.choice, seed=self.seed, device=self.device, progress=True, reading=reading
         )
@@ -155,16 +158,16 @@ class Opening:
         return subject
 
 
-def _analyze(subject: Subject, names: list[str], plane: Plane, folder: Path) -> Analysis:
+def _analyze(subject: Subject, names: list[str], plane: Plane, folder: Path, *, shown: str) -> Analysis:
     """Measure one network, telling what is under way."""
     from resnetkit.analysis.analyses import FIGURES, analyze_subject
     from resnetkit.analysis.landscape_figure import show_landscape
 
-    progress = LandscapeProgress(f"{subject.name}: {LANDSCAPE}")
+    progress = LandscapeProgress(f"{shown}: {LANDSCAPE}")
     show = partial(show_landscape, plane=plane, folder=folder, progress=progress)
     table = FIGURES | {LANDSCAPE: replace(FIGURES[LANDSCAPE], show=show)}
     try:
-        return analyze_subject(subject, names, measurements=table, tell=lambda name: tell(f"{subject.name}: {name}"))
+        return analyze_subject(subject, names, measurements=table, tell=lambda name: tell(f"{shown}: {name}"))
     except KeyboardInterrupt:
         progress.tell_kept()
         raise
@@ -205,7 +208,7 @@ def _warn_of_idle(names: Sequence[str], figure: str, given: dict[str, bool]) -> 
 
 
 def _print(analyses: Sequence[Analysis], *, is_asked: bool) -> None:
-    from resnetkit.analysis.page import lay_out
+    from resnetkit.analysis.page import group_left_out, lay_out
 
     for section in lay_out(analyses):
         say(f"{section.first.title} ({section.first.source})")
@@ -214,5 +217,5 @@ def _print(analyses: Sequence[Analysis], *, is_asked: bool) -> None:
         if section.verdict:
             say(f"  {section.verdict}")
     for analysis in analyses:
-        for one in analysis.left_out:
-            (warn if is_asked else tell)(f"{analysis.source}: no {one.name}: {one.reason}")
+        for reason, figures in group_left_out(analysis).items():
+            (warn if is_asked else tell)(f"{analysis.source}: no {', '.join(figures)}: {reason}")
