@@ -84,7 +84,7 @@ def run(
     seeds: Annotated[int | None, typer.Option("--seeds", help="Runs of each network.", show_default=False)] = None,
     jobs: Annotated[
         int | None,
-        typer.Option("--jobs", "-j", help="Runs side by side; left out: as many as the cores have room for."),
+        typer.Option("--jobs", "-j", help="Runs side by side; left out: one for each free core, on a GPU up to 4."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The study's folder; left out: studies/NAME-BUDGET.")

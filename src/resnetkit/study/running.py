@@ -8,7 +8,7 @@ from pathlib import Path
 
 from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.files import locked, make_folder
-from resnetkit.machine.threads import num_physical_cores
+from resnetkit.machine.threads import may_have_gpu, num_physical_cores
 from resnetkit.pages.formatting import duration
 from resnetkit.study.findings import Findings, find_out
 from resnetkit.study.outcomes import Outcome, find_run, read_outcome, read_value
@@ -29,10 +29,11 @@ from resnetkit.study.pool import run_side_by_side
 from resnetkit.study.ray_cluster import RayPlace
 from resnetkit.study.reading_words import TITLES, value_words
 from resnetkit.study.shipped import open_study
-from resnetkit.study.study import Reading, Study
+from resnetkit.study.study import Budget, Reading, Study
 
 OUTPUT_NAME = "output.txt"
 FREE_SECONDS = 90.0  # for a run whose study was killed, to write its checkpoint and end
+MOST_ON_GPU = 4  # that share it, as long as nobody says how many it has memory for
 NUM_LINES = 3  # of what a failed run said
 
 
@@ -99,17 +100,31 @@ def run_study(
         num_places = num_jobs or len(jobs)  # the cluster lets them wait
     else:
         start = place or LocalProcess
-        num_places = num_jobs or max(1, num_physical_cores() // record.budget.threads)
+        num_places = num_jobs or _places_here(record.budget)
     open_folder(folder, record)
     taken = ResnetkitError(Code.USAGE, f"another process is running the study in {folder}", fix="wait for it")
     with locked(folder, if_taken=taken):
         for name, arm in arms.items():
             for text in arm.warnings:
                 listener.warning(f"{name}: {text}")
-        _Run(jobs, arms, record.study.readings, start, num_places, listener).run_all()
+        failed = _Run(jobs, arms, record.study.readings, start, num_places, listener).run_all()
         findings = find_out(record, folder)
         write_page(findings)
+    require(
+        not failed,
+        f"{len(failed)} of {len(jobs)} runs failed; {findings.page} has the others",
+        why="\n".join(failed),
+        fix="the same command tries them again and repeats none that is done; move a damaged run away",
+        code=Code.CHECK_FAILED,
+    )
     return findings
+
+
+def _places_here(budget: Budget) -> int:
+    """Runs that this machine has room for: by its cores, and on a GPU no more than :data:`MOST_ON_GPU`."""
+    by_cores = max(1, num_physical_cores() // budget.threads)
+    may_use_gpu = budget.settings.get("runtime.device") != "cpu" and may_have_gpu()
+    return min(by_cores, MOST_ON_GPU) if may_use_gpu else by_cores
 
 
 def report_study(folder: str | Path) -> Findings:
@@ -141,12 +156,8 @@ class _Run:
         self._done = set[Job]()
         self._began, self._share = time.monotonic(), 0.0
 
-    def run_all(self) -> None:
-        """Compute what is to be done.
-
-        Raises:
-            ResnetkitError: where runs failed, after the others are done.
-        """
+    def run_all(self) -> list[str]:
+        """Compute what is to be done; sentences about runs that failed, after the others are done."""
         outcomes = [read_outcome(job) for job in self._jobs]
         self._done = {outcome.job for outcome in outcomes if outcome.is_done}
         self._tell_start(outcomes)
@@ -166,14 +177,7 @@ class _Run:
             on_wait=_now_and_then(self._tell_state),
         )
         damaged = [f"{one.job}: {one.reason}" for one in outcomes if one.status == "damaged"]
-        failed = [*damaged, *self._failed]
-        require(
-            not failed,
-            f"{len(failed)} of {len(self._jobs)} runs failed",
-            why="\n".join(failed),
-            fix="the same command tries them again and repeats none that is done; move a damaged run away",
-            code=Code.CHECK_FAILED,
-        )
+        return [*damaged, *self._failed]
 
     def _start_job(self, job: Job) -> Process:
         make_folder(job.folder)
