@@ -72,6 +72,7 @@ def test_a_name_has_fresh_weights_and_says_what_it_lacks() -> None:
 def test_a_name_on_data_has_their_classes_and_channels() -> None:
     analysis = analyze("resnet20[depths=[1,1,1]]", "digits", figures=["responses"], num_images=30)
     assert (analysis.num_images, analysis.data) == (30, "digits, split test")
+    assert analysis.figures[0].numbers["mean_std"] == pytest.approx(1, abs=0.01)  # its norms do what they are there for
 
 
 def test_images_of_other_classes_are_looked_at_and_nothing_is_scored(

@@ -57,6 +57,14 @@ def test_norms_are_those_of_the_gradients_that_training_starts_with(noise: Input
     assert found == pytest.approx([float(weight.grad.norm()) for weight in weights], rel=1e-4)
 
 
+def test_fresh_networks_are_measured_in_training_mode_by_the_geometric_mean_of_their_draws(
+    noise: Inputs, plain: ResNetSpec
+) -> None:
+    measured = measure_gradients(plain, noise, num_draws=2, seed=5)
+    both = [weight_gradient_norms(draw_network(plain, seed=seed).train(), noise, measured.layers) for seed in (5, 6)]
+    assert measured.norms == pytest.approx([(a * b) ** 0.5 for a, b in zip(*both, strict=True)], rel=1e-4)
+
+
 @pytest.mark.parametrize("block", [BASIC, BASIC_PREACT, BOTTLENECK])
 def test_a_network_and_its_counterpart_differ_in_skips_alone(block: object, plain: ResNetSpec) -> None:
     spec = replace(plain, block=replace(block, join=NoSkip()))  # type: ignore[type-var]

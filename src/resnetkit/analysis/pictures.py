@@ -91,8 +91,7 @@ def stage_maps(network: ResNet, sample: Sample) -> dict[str, Tensor]:
     device = next(network.parameters()).device
     images, _ = next(sample.batches(device, 1))
     with torch.inference_mode(), exact_float32(device):
-        # Copied at once: the layer that follows the last stage may overwrite its map.
-        return {name: x[0].float().cpu().clone() for name, x in network.iter_stages(images)}
+        return {name: x[0].float().cpu() for name, x in network.iter_stages(images)}
 
 
 def show_stages(subject: Subject) -> Figure:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from torch import nn
 
 from resnetkit.analysis.sample import Sample
 from resnetkit.analysis.sample_reading import USUAL, Choice, read_image, read_sample
@@ -15,6 +16,7 @@ from resnetkit.data.loading import open_data
 from resnetkit.data.spec import DataSpec
 from resnetkit.errors import require
 from resnetkit.images.spec import SMALL_PX, Limits
+from resnetkit.machine.device import exact_float32
 from resnetkit.models.catalog.entry import Entry
 from resnetkit.models.resnet import ResNet
 from resnetkit.models.spec import ResNetSpec
@@ -77,6 +79,25 @@ def draw_network(spec: ResNetSpec, *, seed: int, device: torch.device | str = "c
         return ResNet(spec).eval().to(device)
 
 
+def settle_norms(network: ResNet, sample: Sample) -> None:
+    """Give batch norms the statistics of images, as a fresh network's have in training; those that it starts with say
+    that there is nothing to divide by.
+    """
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the plain mean over batches
+        norm.train()
+    device = next(network.parameters()).device
+    with torch.inference_mode(), exact_float32(device):
+        for images, _ in sample.batches(device):
+            network(images)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+        norm.eval()
+
+
 def open_subject(
     source: Source | Classifier,
     data: str | None = None,
@@ -89,7 +110,8 @@ def open_subject(
 ) -> Subject:
     """Open what :func:`~resnetkit.sources.locate.locate` finds, with images to show it.
 
-    A network's name alone stands for one with fresh weights; on data it has their classes and channels.
+    A network's name alone stands for one with fresh weights; on data it has their classes and channels, and its norms
+    the statistics of the images.
 
     Args:
         data: a data set or folder; None: a run's own, and none for anything else. Images of other classes than the
@@ -122,6 +144,8 @@ def open_subject(
     spec, num_recorded = find_data(located, data, opened.limits)
     spec = replace(spec, data_dir=choice.data_dir or spec.data_dir)
     found = read_sample(opened, spec, choice, num_recorded=num_recorded, seed=seed, progress=progress)
+    if not subject.is_trained:
+        settle_norms(subject.network, found.sample)
     data = f"{spec.source}, split {found.split}"
     return replace(subject, sample=found.sample, data=data, remarks=(*told, *found.remarks))
 
