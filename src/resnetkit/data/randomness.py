@@ -28,6 +28,8 @@ class Purpose(IntEnum):
     LAYERS = 6
     INITIAL_WEIGHTS = 7
     DIRECTION = 8
+    NOISE = 9
+    MASKS = 10
 
 
 _MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))

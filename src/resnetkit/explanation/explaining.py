@@ -27,7 +27,7 @@ from resnetkit.sources.described import open_described
 
 if TYPE_CHECKING:
     from resnetkit.classifier.classifier import Classifier
-    from resnetkit.explanation.subject import Subject
+    from resnetkit.explanation.subject import Question, Subject
 
 
 def explain(
@@ -180,14 +180,21 @@ def _explain(source: str, seen: _Seen, subject: Subject, asked: Asked, class_nam
     else:
         answer = next(int(i) for i in np.argsort(-probabilities, kind="stable") if i != against)
     question = Question(answer, against, asked.layer or map_names(subject.network.spec)[-1])
-    maps = tuple(
-        HeatMap(
-            method.name,
-            question.layer if method.reads_map else None,
-            class_names[answer],
-            asked.against,
-            method.compute(subject, question, seen.pixels),
-        )
-        for method in find_methods(asked.methods)
-    )
+    maps = tuple(_map(method, subject, question, seen.pixels, class_names) for method in find_methods(asked.methods))
     return Explanation(source, "ok", "", seen.image, seen.window, probabilities, class_names, maps, seen.note)
+
+
+def _map(
+    method: Method, subject: Subject, question: Question, pixels: UInt8Images, class_names: Sequence[str]
+) -> HeatMap:
+    from resnetkit.explanation.gradients import find_gap
+
+    values = method.compute(subject, question, pixels)
+    return HeatMap(
+        method.name,
+        question.layer if method.reads_map else None,
+        class_names[question.answer],
+        None if question.against is None else class_names[question.against],
+        values,
+        find_gap(subject, question, pixels, values) if method.adds_up else None,
+    )

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -19,6 +21,8 @@ from resnetkit.images.spec import Preprocessing
 from resnetkit.images.types import UInt8Images
 from resnetkit.machine.device import exact_float32
 from resnetkit.models.resnet import ResNet
+
+Scores = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,18 @@ class Subject:
                 view_logits(lambda view: self.network(view.to(weight.dtype)), images, self.preprocessing).cpu().numpy()
             )
         return answer
+
+    def scores(self, question: Question, squares: UInt8Images) -> Scores:
+        """Score many prepared images ``(N, C, S, S)`` by the engine: ``(N,)``, probabilities of the class in [0, 1].
+
+        Asked for a class against another, the difference of their logits, the mean of the views'.
+        """
+        logits = self.engine.logits(squares)
+        if question.against is None:
+            return self.decision.probabilities(logits)[:, question.answer].astype(np.float64)
+        exact = logits.astype(np.float64).mean(1)
+        difference: Scores = exact[:, question.answer] - exact[:, question.against]
+        return difference
 
     def merge(self, maps: Tensor) -> Heat:
         """The map ``(S, S)`` of an image from those of its views ``(V, S, S)``: the mirror image's is turned back."""
