@@ -47,7 +47,7 @@ class Published:
         if self.value == "fails":
             return "fails"
         spread = "" if self.spread is None else f" ± {self.spread:g}"
-        return f"{self.value:g}{spread}" + (f" ({self.num_runs} runs)" if self.num_runs else "")
+        return f"{self.value:.2f}{spread}" + (f" ({self.num_runs} runs)" if self.num_runs else "")
 
 
 @frozen
