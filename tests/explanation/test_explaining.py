@@ -15,11 +15,14 @@ from tests.small_classifiers import SMALL
 import resnetkit
 from resnetkit.classifier.classifier import Classifier
 from resnetkit.errors import ResnetkitError
-from resnetkit.explanation.explaining import iter_explanations, look_at
+from resnetkit.explanation.explaining import _map_size, iter_explanations, look_at
 from resnetkit.explanation.explanation import Asked, Explanation, lay_on_image
 from resnetkit.images.decoding import ORIENTATION_TAG, TRANSPOSE
 from resnetkit.images.preprocessing import Window
 from resnetkit.images.spec import Fit, Limits, Preprocessing
+from resnetkit.models.catalog import CATALOG
+from resnetkit.models.plan import map_names
+from resnetkit.models.resnet import ResNet
 
 Make = Callable[..., Classifier]
 
@@ -199,3 +202,12 @@ def test_threads_explain_with_one_classifier_at_once(make: Make) -> None:
     assert len(found) == 4
     for row in found:
         np.testing.assert_array_equal(row.maps[0].values, expected)
+
+
+@pytest.mark.parametrize("name", ["resnet20", "resnet18", "tutorial_preact", "keras_resnet50v2"])
+def test_the_grid_is_that_of_the_map(name: str) -> None:
+    entry = CATALOG[name]
+    with torch.device("meta"):
+        network, images = ResNet(entry.spec), torch.empty(1, entry.spec.in_channels, 64, 64)
+        sides = {layer: network.forward_to(layer, images).shape[-1] for layer in map_names(entry.spec)}
+    assert {layer: _map_size(entry.spec, layer, 64) for layer in sides} == sides

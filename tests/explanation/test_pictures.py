@@ -1,5 +1,7 @@
 """Pictures of maps: the colours lie where the values are, and what was never seen is darker, to the pixel."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.explanation.explained import explained
@@ -82,6 +84,14 @@ def test_one_outstanding_pixel_does_not_hide_the_others() -> None:
     assert strongest(explained(values=values).maps[0]) == 1
 
 
+def test_where_no_value_stands_for_nothing_colours_begin_at_the_least() -> None:
+    values = explained().maps[0].values
+    grad_cam = explained(values=values).maps[0]
+    raised = replace(grad_cam, method="rise", values=values + 5)
+    assert (draw_map(explained(), raised) == draw_map(explained(), grad_cam)).all()
+    assert tell_place(raised) == tell_place(grad_cam)
+
+
 def test_against_and_for_have_colours_of_their_own() -> None:
     scale = draw_scale(is_signed=True).astype(int)[0]
     assert scale[0, 2] > scale[0, 0], "blue"
@@ -112,4 +122,4 @@ def test_panels_are_of_one_size() -> None:
 
 
 def test_every_method_is_told_in_words() -> None:
-    assert set(METHODS) <= set(SAYS)
+    assert set(METHODS) == set(SAYS)

@@ -88,7 +88,7 @@ def test_arrays_have_names_shapes_and_units(tmp_path: Path) -> None:
     np.testing.assert_array_equal(content["maps"], explained().maps[0].values[None])
     assert content["window"].tolist() == [30, 10, 80, 80]
     assert content["image_size"].tolist() == [100, 140]
-    assert content["units"].tolist() == ["score; 0 or more"]
+    assert content["units"].tolist() == ["logits; 0 or more"]
     assert (content["class_name"], content["against"]) == ("cat", "dog")
 
 

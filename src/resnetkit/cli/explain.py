@@ -117,7 +117,7 @@ def explain(
                 move(1)
 
     with _folder(out, classifier) as folder:
-        heading = Heading(classifier, asked.methods, shlex.join([program(), *sys.argv[1:]]))
+        heading = Heading(Path(classifier).name, asked.methods, shlex.join([program(), *sys.argv[1:]]))
         write_all(noted(folder), folder, names, format, heading)
     if json:
         say_json({"classifier": classifier, "folder": str(folder), "images": rows})

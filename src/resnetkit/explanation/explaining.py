@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from resnetkit.anatomy.table import describe
 from resnetkit.classifier.description import Description
 from resnetkit.classifier.prediction import BATCH_SIZE, COLOUR_LOST
 from resnetkit.errors import Code, ResnetkitError, did_you_mean, require
@@ -197,4 +199,13 @@ def _map(
         None if question.against is None else class_names[question.against],
         values,
         find_gap(subject, question, pixels, values) if method.adds_up else None,
+        _map_size(subject.network.spec, question.layer, pixels.shape[-1]) if method.reads_map else None,
     )
+
+
+@lru_cache
+def _map_size(spec: ResNetSpec, layer: str, image_size_px: int) -> int:
+    """Number of values across a feature map."""
+    rows = describe(spec, image_size_px).rows
+    names = [row.name.replace(" ", "") for row in rows]
+    return rows[names.index("stage1") - 1 if layer == "stem" else names.index(layer)].output_shape[-1]

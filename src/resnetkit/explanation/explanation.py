@@ -47,6 +47,7 @@ class HeatMap:
         class_name: the class that is explained.
         against: the class that it is explained against: why the one rather than the other.
         values: ``(S, S)`` over the square that the network was given.
+        grid: how many values the feature map has across, of which ``values`` are enlarged; None where pixels are read.
         gap: of methods whose values add up to what the image changes of the answer, the share of it that they miss.
     """
 
@@ -56,6 +57,7 @@ class HeatMap:
     against: str | None
     values: Heat = field(repr=False)
     gap: float | None = None
+    grid: int | None = None
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ class Method:
         is_signed: whether values below 0 speak against the class; else all are 0 or more (but for logits of RISE's).
         reads_map: whether it reads a feature map, so that ``layer`` has an effect.
         adds_up: whether its values add up to the score of the image less the score of one that is the mean colour.
+        is_relative: whether only differences within a map mean something: no value in it stands for nothing.
         function: ``module:function`` that computes it, in this room.
     """
 
@@ -41,6 +42,7 @@ class Method:
     reads_map: bool
     function: str
     adds_up: bool = False
+    is_relative: bool = False
 
     def compute(self, subject: Subject, question: Question, pixels: UInt8Images) -> Heat:
         """The map ``(S, S)`` of a prepared image, uint8 ``(C, S, S)``."""
@@ -132,6 +134,7 @@ METHODS: Mapping[str, Method] = {
             is_signed=False,
             reads_map=False,
             function="covering:rise",
+            is_relative=True,
         ),
     )
 }

@@ -26,7 +26,7 @@ class Heading:
     """The top of the page, and its end.
 
     Attributes:
-        classifier: what explains its answers, as it was named.
+        classifier: the name of what answered.
         methods: names of the methods that were asked for.
         command: repeats it.
     """

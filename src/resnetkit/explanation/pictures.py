@@ -16,7 +16,7 @@ from PIL import Image
 
 from resnetkit.explanation.explanation import Explanation, HeatMap, lay_on_image
 from resnetkit.explanation.methods import METHODS
-from resnetkit.explanation.words import tell_method, tell_place
+from resnetkit.explanation.words import above_nothing, tell_method, tell_place
 from resnetkit.images.types import UInt8Images
 from resnetkit.pages.raster import PIXELATED_BELOW_PX, ColourScale, colour
 
@@ -77,7 +77,7 @@ def draw_map(explanation: Explanation, heat: HeatMap, *, full: float | None = No
             compared are given one.
     """
     assert explanation.image is not None
-    laid = explanation.on_image(heat).astype(np.float64)
+    laid = explanation.on_image(replace(heat, values=above_nothing(heat))).astype(np.float64)
     is_seen = np.isfinite(laid)
     full = strongest(heat) if full is None else full
     shares = np.clip(np.where(is_seen, laid, 0) / full, -1, 1) if full > 0 else np.zeros(laid.shape)
@@ -105,7 +105,8 @@ def iter_panels(explanation: Explanation) -> Iterator[Panel]:
 
 def strongest(heat: HeatMap) -> float:
     """The value whose colour is the strongest: 99 of 100 are not further from 0; 0 where all are."""
-    sizes = np.abs(heat.values[np.isfinite(heat.values)])
+    values = above_nothing(heat)
+    sizes = np.abs(values[np.isfinite(values)])
     if not sizes.size:
         return 0.0
     most = float(np.quantile(sizes, 1 - TOP_SHARE))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from resnetkit.explanation.explanation import Explanation, HeatMap
+from resnetkit.explanation.explanation import Explanation, Heat, HeatMap
 from resnetkit.explanation.methods import METHODS
 
 ROWS = ("upper", "middle", "lower")
@@ -65,6 +65,11 @@ SAYS: Mapping[str, Says] = {
 }
 
 
+def above_nothing(heat: HeatMap) -> Heat:
+    """Return a map's values, counted from the least of them where none stands for nothing."""
+    return heat.values - np.nanmin(heat.values) if METHODS[heat.method].is_relative else heat.values
+
+
 def tell_place(heat: HeatMap) -> str:
     """Say where in the square that the network saw most of a map's values for the class lie.
 
@@ -73,7 +78,7 @@ def tell_place(heat: HeatMap) -> str:
     >>> tell_place(HeatMap("grad_cam", "stage3", "cat", None, corner))
     'upper right, 100 % of it'
     """
-    positive = np.clip(np.nan_to_num(heat.values), 0, None).astype(np.float64)
+    positive = np.clip(np.nan_to_num(above_nothing(heat)), 0, None).astype(np.float64)
     total = positive.sum()
     if total == 0:
         return "nowhere: nothing speaks for it"
@@ -99,9 +104,9 @@ def tell_question(explanation: Explanation) -> str:
 
 
 def tell_method(heat: HeatMap) -> str:
-    """Name a map's method, and the feature map that it read."""
-    title = METHODS[heat.method].title
-    return title if heat.layer is None else f"{title}, {heat.layer}"
+    """Name a map's method, and the feature map that it read with the number of its values."""
+    grid = "" if heat.grid is None else f" ({heat.grid}×{heat.grid} values)"
+    return METHODS[heat.method].title + ("" if heat.layer is None else f", {heat.layer}{grid}")
 
 
 class Share(NamedTuple):

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from resnetkit.errors import Code, ResnetkitError
-from resnetkit.explanation.explanation import Explanation
+from resnetkit.explanation.explanation import Explanation, HeatMap
 from resnetkit.explanation.methods import METHODS
 from resnetkit.explanation.page import Heading, render_page
 from resnetkit.explanation.sheet import render_png, render_svg
@@ -102,7 +102,7 @@ def _arrays(explanation: Explanation) -> bytes:
         maps=np.stack([heat.values for heat in maps]),
         methods=np.array([heat.method for heat in maps]),
         layers=np.array([heat.layer or "" for heat in maps]),
-        units=np.array([_unit(heat.method) for heat in maps]),
+        units=np.array([_unit(heat) for heat in maps]),
         window=np.array([window.left, window.top, window.width, window.height], np.float64),
         image_size=np.array(image.shape[:2], np.int64),
         probabilities=explanation.probabilities,
@@ -114,9 +114,13 @@ def _arrays(explanation: Explanation) -> bytes:
     return content.getvalue()
 
 
-def _unit(method: str) -> str:
-    sign = "below 0: against the class" if METHODS[method].is_signed else "0 or more"
-    return f"{METHODS[method].unit}; {sign}"
+def _unit(heat: HeatMap) -> str:
+    method = METHODS[heat.method]
+    # Two probabilities have no difference worth telling where one is near 1: it is that of their logits.
+    unit = "logits" if method.unit == "probability" and heat.against is not None else method.unit
+    if method.is_relative:
+        return f"{unit}; only differences within the map mean something"
+    return f"{unit}; below 0: against the class" if method.is_signed else f"{unit}; 0 or more"
 
 
 def _free_name(source: str, taken: set[str]) -> str:
