@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,9 @@ from PIL import Image
 from tests.small_classifiers import SMALL
 
 from resnetkit.classifier.classifier import Classifier
+from resnetkit.explanation import explaining
 from resnetkit.explanation.methods import METHODS
+from resnetkit.inference.conditions import find_conditions
 from resnetkit.models.spec import FULL_PREACT
 
 Cli = Callable[..., tuple[int, str, str]]
@@ -92,7 +95,11 @@ def test_a_mistake_leaves_nothing_behind(cli: Cli, pets: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_all_methods_on_any_network(kind: str, cli: Cli, pets: str, make: Callable[..., Classifier]) -> None:
+def test_all_methods_on_any_network(
+    kind: str, cli: Cli, pets: str, make: Callable[..., Classifier], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conditions = partial(find_conditions, "torch")  # of several, the fastest would be looked for
+    monkeypatch.setattr(explaining, "find_conditions", conditions)
     make(KINDS[kind]).save("any.safetensors")
     code, out, err = cli("explain", "any.safetensors", "a/cat.png", "--method", "all", "--json", "--class", "class 2")
     assert code == 0, err
