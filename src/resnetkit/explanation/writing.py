@@ -136,7 +136,7 @@ def _free_name(source: str, taken: set[str]) -> str:
 
 
 def _is_ours(path: Path) -> bool:
-    if not path.is_file() or path.is_symlink():
+    if not path.is_file():
         return False
     with io_errors(f"read {path}"), open(path, "rb") as file:
         head = file.read(SIGN_WITHIN_BYTES)
