@@ -125,6 +125,7 @@ def test_a_folder_that_cannot_be_made_is_told(cli: Cli, out: Path) -> None:
     out.write_text("mine")
     done = cli("analyze", "resnet20", "-o", str(out))
     assert done.code == 7
+    assert "opening" not in done.err  # before any work
     assert out.read_text() == "mine"
 
 

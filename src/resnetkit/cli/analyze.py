@@ -97,7 +97,7 @@ def analyze(
     from resnetkit.analysis.landscape import WHOLE, Plane
     from resnetkit.analysis.page import PAGE, as_values, name_networks, write_analyses
     from resnetkit.analysis.sample_reading import Choice
-    from resnetkit.errors import require
+    from resnetkit.errors import Code, require
     from resnetkit.files import io_errors, make_folder
     from resnetkit.machine.device import find_device
     from resnetkit.sources.locate import locate
@@ -114,6 +114,7 @@ def analyze(
     reading = Reading(model, entry, class_names, tuple(preprocess or ())).arguments()
     # They say what weight files do not; where there is none, opening refuses them.
     read_so = [one for one in located if one.kind == "weights"] or located[:1]
+    require(not Path(out).is_file(), f"--out needs a folder, and {out} is a file", fix="name another", code=Code.IO)
     with io_errors(f"make {out}"):
         make_folder(Path(out))
     opening = Opening(data, choice, seed, find_device(device))
