@@ -10,7 +10,8 @@ from tests.study.conftest import FakePlace
 
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.study.findings import Findings
-from resnetkit.study.running import StudyListener, report_study, run_study
+from resnetkit.study.running import report_study, run_study
+from resnetkit.study.session import StudyListener
 from resnetkit.study.study import Study
 
 

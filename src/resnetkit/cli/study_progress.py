@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from resnetkit.study.running import StudyListener
+from resnetkit.study.session import StudyListener
 from resnetkit.terminal import is_live, tell, tell_live, warn
 
 
