@@ -174,3 +174,14 @@ def test_a_network_of_too_few_blocks_has_each_left_out_alone(subject_of: Callabl
     figure = show_lesions(subject_of(replace(SMALL, depths=(1, 1))))
     assert [panel.title for panel in figure.panels] == ["one block left out"]
     assert "too few blocks keep the shape to draw from them" in figure.notes
+
+
+def test_a_classifier_that_averages_mirror_images_is_told_that_these_are_not(
+    subject_of: Callable[..., Subject],
+) -> None:
+    subject = subject_of(replace(SMALL, depths=(1, 1)))
+    sample = subject.shown()
+    mirrored = replace(sample, preprocessing=replace(sample.preprocessing, average_mirrored=True))
+    notes = [show_lesions(replace(subject, sample=one)).notes for one in (sample, mirrored)]
+    assert notes[1][:-1] == notes[0]
+    assert "mirror image" in notes[1][-1]

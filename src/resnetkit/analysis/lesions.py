@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -98,7 +98,10 @@ def _order(wiring: Wiring) -> list[int]:
 def show_lesions(subject: Subject) -> Figure:
     """Study and draw the lesions of a subject."""
     study = study_lesions(subject.network, subject.shown(), seed=subject.seed)
-    return draw_lesions(study, subject.spec)
+    figure = draw_lesions(study, subject.spec)
+    if not subject.shown().preprocessing.average_mirrored:
+        return figure
+    return replace(figure, notes=(*figure.notes, "every image is seen once, not averaged with its mirror image"))
 
 
 def draw_lesions(study: LesionStudy, spec: ResNetSpec) -> Figure:
