@@ -43,7 +43,7 @@ def small_fashion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def few_digits(monkeypatch: pytest.MonkeyPatch) -> None:
     """The digits inside scikit-learn, but for most of them."""
     pixels, labels = load_digits(return_X_y=True)
-    monkeypatch.setattr("sklearn.datasets.load_digits", lambda **_: (pixels[:300], labels[:300]))
+    monkeypatch.setattr("sklearn.datasets.load_digits", lambda **_: (pixels[:150], labels[:150]))
 
 
 def check(examples: list[Example]) -> None:
