@@ -113,3 +113,8 @@ def test_limits_and_preprocessing_are_heeded(cli: Cli, pets: str) -> None:
     code, out, _ = cli("explain", pets, "a/cat.png", "--max-pixels", "100")
     assert code == 1
     assert "--max-pixels" in out
+
+
+def test_help_lists_the_methods(cli: Cli) -> None:
+    listed = cli("explain", "--help")[1].partition("Methods (--method):\n")[2].partition("\n\n")[0]
+    assert [line.split()[0] for line in listed.splitlines()] == list(METHODS)

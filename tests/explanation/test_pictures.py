@@ -97,6 +97,8 @@ def test_against_and_for_have_colours_of_their_own() -> None:
     assert scale[0, 2] > scale[0, 0], "blue"
     assert scale[-1, 0] > scale[-1, 2], "red"
     assert np.ptp(scale[len(scale) // 2]) < 25, "grey between them"
+    lightness = scale @ [0.299, 0.587, 0.114]
+    assert np.ptp(lightness) < 50, "nothing near 0 shines"
 
 
 @pytest.mark.parametrize(

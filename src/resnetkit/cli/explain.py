@@ -84,6 +84,17 @@ def explain(
       resnetkit explain runs/0001-resnet18-photos new_photos --method all
       resnetkit explain runs/0001-resnet18-photos wasp.jpg --class wasp --against bee
       resnetkit explain resnet50-0676ba61.pth photo.jpg --class-names imagenet_classes.txt --format png --out maps
+
+    \b
+    Methods (--method):
+      grad_cam              Where features lie that speak for the class; fast
+      layer_cam             As grad_cam, finer with an early --layer
+      grad_cam_plus_plus    As grad_cam, for several objects of the class
+      gradient              The pixels that the answer is most sensitive to
+      smooth_grad           As gradient, with less noise
+      integrated_gradients  What each pixel adds to the answer, or takes from it
+      occlusion             How much less sure the answer is with each patch covered; slow
+      rise                  How sure the answer is with random parts left; slowest
     """
     from resnetkit.classifier.description import Description
     from resnetkit.errors import require

@@ -34,6 +34,8 @@ GREY_FROM, GREY_TO = 20, 160
 STRONGEST = 0.8  # opacity of the strongest colour: the image can still be made out
 # The darkest third of the colours would be taken for the image's own shadows.
 HEAT_FROM = 0.35
+# One colour for each sign, of which the opacity tells the size: paler ones near 0 would shine on dark images.
+SIGN_AT = 0.4
 # Sums of squares of few pixels stand out so far that nothing else would be seen: the highest share has one colour.
 TOP_SHARE = 0.01
 LUMINANCE = np.array([0.299, 0.587, 0.114])
@@ -122,7 +124,7 @@ def draw_scale(*, is_signed: bool, length_px: int = 120) -> UInt8Images:
 
 def _colours(shares: Reals, *, is_signed: bool) -> Reals:
     scale: ColourScale = "diverging" if is_signed else "heat"
-    places = (shares + 1) / 2 if is_signed else HEAT_FROM + (0.95 - HEAT_FROM) * np.clip(shares, 0, 1)
+    places = 0.5 + SIGN_AT * np.sign(shares) if is_signed else HEAT_FROM + (0.95 - HEAT_FROM) * np.clip(shares, 0, 1)
     return colour(places, scale).astype(np.float64)
 
 
