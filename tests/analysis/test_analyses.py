@@ -13,7 +13,9 @@ from tests.small_classifiers import SMALL
 
 import resnetkit
 from resnetkit.analysis.analyses import USUAL, Analysis, analyze, analyze_subject
-from resnetkit.analysis.subject import Subject
+from resnetkit.analysis.sample import Sample
+from resnetkit.analysis.sample_reading import Choice
+from resnetkit.analysis.subject import Subject, open_subject
 from resnetkit.classifier.classifier import Classifier
 from resnetkit.config import from_dict, to_dict
 from resnetkit.errors import ResnetkitError
@@ -113,9 +115,13 @@ def test_a_mistyped_figure_is_refused_before_anything_is_opened(make: Callable[.
         analyze("nowhere", figures=["response"])
 
 
-def test_a_seed_chooses_the_images() -> None:
-    one, again, other = (
-        analyze("resnet20[depths=[1,1,1]]", "digits", figures=["responses"], num_images=5, seed=seed)
-        for seed in (0, 0, 1)
-    )
-    assert one.figures == again.figures != other.figures
+def test_a_seed_chooses_the_images(pretrained: Path) -> None:
+    one, again, other = (open_subject(pretrained, choice=Choice(20), seed=seed).shown() for seed in (0, 0, 1))
+    assert np.array_equal(one.pixels, again.pixels)
+    assert not np.array_equal(one.pixels, other.pixels)
+    assert set(one.labels) == set(other.labels) == set(range(10))
+
+
+def test_some_of_a_sample_are_spread_over_it(sample: Sample) -> None:
+    assert np.array_equal(sample.some(3).pixels, sample.pixels[[0, 6, 11]])
+    assert sample.some(100) is sample
