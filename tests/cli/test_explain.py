@@ -67,7 +67,7 @@ def test_images_of_the_same_name_have_files_of_their_own(cli: Cli, pets: str) ->
         ("a/cat.png", "maps/cat.png"),
         ("b/cat.png", "maps/cat-2.png"),
     ]
-    assert images[0]["maps"][0].keys() == {"method", "layer", "strongest"}
+    assert images[0]["maps"][0].keys() == {"method", "layer", "grid", "strongest"}
 
 
 def test_files_of_others_are_refused_before_anything_is_computed(cli: Cli, pets: str) -> None:
@@ -113,6 +113,12 @@ def test_limits_and_preprocessing_are_heeded(cli: Cli, pets: str) -> None:
     code, out, _ = cli("explain", pets, "a/cat.png", "--max-pixels", "100")
     assert code == 1
     assert "--max-pixels" in out
+
+
+def test_a_map_of_few_values_is_told_of(cli: Cli, pets: str, make: Callable[..., Classifier]) -> None:
+    make(size=6).save("small.safetensors")
+    assert "a map of 3×3 values cannot say much" in cli("explain", "small.safetensors", "a/cat.png")[2]
+    assert "values cannot say much" not in cli("explain", pets, "a/cat.png")[2]
 
 
 def test_help_lists_the_methods(cli: Cli) -> None:

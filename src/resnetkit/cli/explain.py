@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from resnetkit.explanation.explanation import Explanation
 
 PLACE = "explanations"
+FINE_GRID = 4  # across; with fewer, maps hardly tell places apart
 
 
 def explain(
@@ -134,6 +135,9 @@ def explain(
         say_json({"classifier": classifier, "folder": str(folder), "images": rows})
     else:
         _print(rows, folder / names[0] if format == "html" else folder)
+        coarsest = min((heat["grid"] for row in rows for heat in row["maps"] if heat["grid"]), default=FINE_GRID)
+        if coarsest < FINE_GRID:
+            tell(f"a map of {coarsest}×{coarsest} values cannot say much of places: --layer stage1 has more of them")
     num_errors = sum(row["status"] != "ok" for row in rows)
     if num_errors:
         tell(f"{num_errors} of {len(files)} files could not be read")
@@ -173,7 +177,8 @@ def _row(explanation: Explanation, file: Path, *, of_each: bool) -> dict[str, An
         "explained": explanation.maps[0].class_name if is_ok else None,
         "against": explanation.maps[0].against if is_ok else None,
         "maps": [
-            {"method": heat.method, "layer": heat.layer, "strongest": tell_place(heat)} for heat in explanation.maps
+            {"method": heat.method, "layer": heat.layer, "grid": heat.grid, "strongest": tell_place(heat)}
+            for heat in explanation.maps
         ],
         "file": str(file) if is_ok or not of_each else None,
     }
