@@ -67,7 +67,7 @@ def test_images_of_the_same_name_have_files_of_their_own(cli: Cli, pets: str) ->
         ("a/cat.png", "maps/cat.png"),
         ("b/cat.png", "maps/cat-2.png"),
     ]
-    assert images[0]["maps"][0].keys() == {"method", "layer", "grid", "strongest"}
+    assert images[0]["maps"][0].keys() == {"method", "layer", "grid", "strongest", "check"}
 
 
 def test_files_of_others_are_refused_before_anything_is_computed(cli: Cli, pets: str) -> None:

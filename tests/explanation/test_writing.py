@@ -74,6 +74,7 @@ def test_arrays_have_names_shapes_and_units(tmp_path: Path) -> None:
     assert all(f"\n{name} " in readme for name in content)
     assert {name: array.shape for name, array in content.items()} == {
         "maps": (1, 8, 8),
+        "checks": (1, 8),
         "methods": (1,),
         "layers": (1,),
         "units": (1,),

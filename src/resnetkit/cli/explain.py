@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -65,6 +65,10 @@ def explain(
         Literal["html", "png", "svg", "npz"],
         typer.Option("--format", "-f", help="One page of all images, or of each a picture, or its arrays for numpy."),
     ] = "html",
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Check each map: does it matter, and depend on what was learned? Takes longer."),
+    ] = False,
     checkpoint: CheckpointOption = None,
     model: WeightsModelOption = None,
     entry: EntryOption = None,
@@ -84,6 +88,7 @@ def explain(
       resnetkit explain runs/0001-resnet20-digits photo.jpg
       resnetkit explain runs/0001-resnet18-photos new_photos --method all
       resnetkit explain runs/0001-resnet18-photos wasp.jpg --class wasp --against bee
+      resnetkit explain runs/0001-resnet18-photos wasp.jpg --method all --check
       resnetkit explain resnet50-0676ba61.pth photo.jpg --class-names imagenet_classes.txt --format png --out maps
 
     \b
@@ -112,7 +117,7 @@ def explain(
     names = plan_files(files, format)
     if out is not None:
         check_files(out / name for name in dict.fromkeys(names))
-    asked = Asked(tuple(one.name for one in find_methods(tuple(method or ["grad_cam"]))), layer, class_, against)
+    asked = Asked(tuple(one.name for one in find_methods(tuple(method or ["grad_cam"]))), layer, class_, against, check)
     reading = Reading(model, entry, class_names, tuple(preprocess or ()))
     located = chosen_of(locate_weights(classifier), checkpoint)
     opened = open_and_warn(located, reading, find_conditions(device=device).device)
@@ -164,6 +169,7 @@ def _row(explanation: Explanation, file: Path, *, of_each: bool) -> dict[str, An
     Args:
         of_each: whether every image has its own file, so that an unreadable one has none.
     """
+    from resnetkit.config import to_dict
     from resnetkit.explanation.words import tell_place
 
     is_ok = explanation.status == "ok"
@@ -177,14 +183,20 @@ def _row(explanation: Explanation, file: Path, *, of_each: bool) -> dict[str, An
         "explained": explanation.maps[0].class_name if is_ok else None,
         "against": explanation.maps[0].against if is_ok else None,
         "maps": [
-            {"method": heat.method, "layer": heat.layer, "grid": heat.grid, "strongest": tell_place(heat)}
+            {
+                "method": heat.method,
+                "layer": heat.layer,
+                "grid": heat.grid,
+                "strongest": tell_place(heat),
+                "check": None if heat.check is None else to_dict(heat.check),
+            }
             for heat in explanation.maps
         ],
         "file": str(file) if is_ok or not of_each else None,
     }
 
 
-def _print(rows: Iterable[dict[str, Any]], written: Path) -> None:
+def _print(rows: Sequence[dict[str, Any]], written: Path) -> None:
     from resnetkit.cli.tables import print_table
 
     lines = []
@@ -196,4 +208,32 @@ def _print(rows: Iterable[dict[str, Any]], written: Path) -> None:
         share, look = f"{100 * row['probability']:.1f} %", row["maps"][0]["strongest"]
         lines.append([row["path"], "ok", row["class"], share, asked, look])
     print_table(("file", "status", "class", "probability", "why", "look at"), lines, numbers=(3,))
+    _print_checks([heat for row in rows for heat in row["maps"] if heat["check"]])
     say(f"wrote {written}")
+
+
+def _print_checks(maps: Sequence[dict[str, Any]]) -> None:
+    """A row for each method, with means over the images."""
+    if not maps:
+        return
+    from statistics import fmean
+
+    from resnetkit.cli.tables import print_table
+    from resnetkit.explanation.explanation import KEPT_ABOVE
+    from resnetkit.explanation.methods import METHODS
+
+    lines = []
+    for name in dict.fromkeys(heat["method"] for heat in maps):
+        checks = [heat["check"] for heat in maps if heat["method"] == name]
+        areas = [
+            " / ".join(f"{fmean(check[whose][kind] for check in checks):.2f}" for whose in ("own", "blob", "random"))
+            for kind in ("insertion", "deletion")
+        ]
+        head, both = (fmean(check[key] for check in checks) for key in ("head_anew", "last_stage_anew"))
+        verdict = "depends on what was learned" if both < KEPT_ABOVE else "hardly depends on it: a hint"
+        lines.append([METHODS[name].title, *areas, f"{head:.2f}", f"{both:.2f}", verdict])
+    say("", "areas: of the map / of a blob in the centre / of random places; insertion: more is better, deletion: less")
+    print_table(
+        ("method", "insertion", "deletion", "head anew", "and last stage", "so the map"), lines, numbers=range(1, 5)
+    )
+    say("")

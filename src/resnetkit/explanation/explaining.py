@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -29,6 +30,7 @@ from resnetkit.sources.described import open_described
 
 if TYPE_CHECKING:
     from resnetkit.classifier.classifier import Classifier
+    from resnetkit.explanation.checks import Checker
     from resnetkit.explanation.subject import Question, Subject
 
 
@@ -40,6 +42,7 @@ def explain(
     layer: str | None = None,
     class_name: str | None = None,
     against: str | None = None,
+    check: bool = False,
 ) -> list[Explanation]:
     """Explain a classifier's answers for images: what in each speaks for a class.
 
@@ -56,12 +59,14 @@ def explain(
         class_name: the class to explain; None: each image's most probable one.
         against: explain why ``class_name`` rather than this class; without ``class_name``, why the most probable other
             class.
+        check: also check each map (:class:`~resnetkit.explanation.explanation.Check`), which takes some ten times as
+            long.
 
     Raises:
         ResnetkitError: for what is no classifier, and an unknown method, layer or class, with the nearest one.
     """
     methods = (method,) if isinstance(method, str) else tuple(method)
-    return list(iter_explanations(source, images, Asked(methods, layer, class_name, against)))
+    return list(iter_explanations(source, images, Asked(methods, layer, class_name, against, check)))
 
 
 def iter_explanations(
@@ -146,6 +151,11 @@ def _explanations(
     classifier = load_classifier(opened, device=conditions.device) if isinstance(opened, Description) else opened
     engine = EngineOnDemand(lambda: open_engine(opened, conditions, tell=tell))
     subject = Subject.of(classifier, engine)
+    checker = None
+    if asked.check:
+        from resnetkit.explanation.checks import Checker
+
+        checker = Checker.of(classifier, subject)
     for number, image in enumerate(images):
         source = name_of(number, image)
         try:
@@ -153,7 +163,7 @@ def _explanations(
         except UnreadableImage as error:
             yield Explanation(source, "error", str(error))
         else:
-            yield _explain(source, seen, subject, asked, classifier.class_names)
+            yield _explain(source, seen, subject, checker, asked, classifier.class_names)
 
 
 def look_at(image: Decodable, preprocessing: Preprocessing, limits: Limits) -> _Seen:
@@ -170,7 +180,14 @@ def look_at(image: Decodable, preprocessing: Preprocessing, limits: Limits) -> _
     return _Seen(prepare_for_evaluation(decoded.image, preprocessing), window, shown, note)
 
 
-def _explain(source: str, seen: _Seen, subject: Subject, asked: Asked, class_names: tuple[str, ...]) -> Explanation:
+def _explain(
+    source: str,
+    seen: _Seen,
+    subject: Subject,
+    checker: Checker | None,
+    asked: Asked,
+    class_names: tuple[str, ...],
+) -> Explanation:
     from resnetkit.explanation.subject import Question
 
     probabilities = subject.decision.probabilities(subject.logits(seen.pixels))[0]
@@ -182,7 +199,15 @@ def _explain(source: str, seen: _Seen, subject: Subject, asked: Asked, class_nam
     else:
         answer = next(int(i) for i in np.argsort(-probabilities, kind="stable") if i != against)
     question = Question(answer, against, asked.layer or map_names(subject.network.spec)[-1])
-    maps = tuple(_map(method, subject, question, seen.pixels, class_names) for method in find_methods(asked.methods))
+    methods = find_methods(asked.methods)
+    maps = tuple(_map(method, subject, question, seen.pixels, class_names) for method in methods)
+    if checker is not None:
+        baselines = checker.baselines(question, seen.pixels)
+        checks = [
+            checker.check(method, question, seen.pixels, heat.values, baselines)
+            for method, heat in zip(methods, maps, strict=True)
+        ]
+        maps = tuple(replace(heat, check=check) for heat, check in zip(maps, checks, strict=True))
     return Explanation(source, "ok", "", seen.image, seen.window, probabilities, class_names, maps, seen.note)
 
 

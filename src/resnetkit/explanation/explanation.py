@@ -29,12 +29,52 @@ class Asked:
         class_name: the class to explain; None: the image's most probable one.
         against: explain why ``class_name`` rather than this class; without ``class_name``, why the most probable other
             class.
+        check: whether maps are checked; see :class:`Check`.
     """
 
     methods: tuple[str, ...] = ("grad_cam",)
     layer: str | None = None
     class_name: str | None = None
     against: str | None = None
+    check: bool = False
+
+
+@dataclass(frozen=True)
+class Areas:
+    """Mean of the class's share of the answer, in [0, 1], while an image is covered and uncovered bit by bit.
+
+    Attributes:
+        deletion: covered, in the order of a map; small where the map marks what matters.
+        insertion: uncovered, in that order; large where it does.
+    """
+
+    deletion: float
+    insertion: float
+
+
+KEPT_ABOVE = 0.3
+
+
+@dataclass(frozen=True)
+class Check:
+    """Findings on whether a map can be believed; :mod:`resnetkit.explanation.checks` has how they are made.
+
+    Attributes:
+        own, blob, random: areas of the map, of a blob in the centre, and of random places.
+        head_anew: rank correlation of the map with that of the same network whose head is drawn anew, in [-1, 1].
+        last_stage_anew: with that whose head and last stage are.
+    """
+
+    own: Areas
+    blob: Areas
+    random: Areas
+    head_anew: float
+    last_stage_anew: float
+
+    @property
+    def shows_what_was_learned(self) -> bool:
+        """True where the map is another one without what head and last stage have learned."""
+        return self.last_stage_anew < KEPT_ABOVE
 
 
 @dataclass(frozen=True)
@@ -48,6 +88,7 @@ class HeatMap:
         against: the class that it is explained against: why the one rather than the other.
         values: ``(S, S)`` over the square that the network was given.
         grid: how many values the feature map has across, of which ``values`` are enlarged; None where pixels are read.
+        check: what checks of the map found; None where none were asked for.
         gap: of methods whose values add up to what the image changes of the answer, the share of it that they miss.
     """
 
@@ -58,6 +99,7 @@ class HeatMap:
     values: Heat = field(repr=False)
     gap: float | None = None
     grid: int | None = None
+    check: Check | None = None
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from PIL import Image
 
 from resnetkit.explanation.explanation import Explanation, HeatMap, lay_on_image
 from resnetkit.explanation.methods import METHODS
-from resnetkit.explanation.words import above_nothing, tell_method, tell_place
+from resnetkit.explanation.words import above_nothing, tell_areas, tell_method, tell_place, tell_weights
 from resnetkit.images.types import UInt8Images
 from resnetkit.pages.raster import PIXELATED_BELOW_PX, ColourScale, colour
 
@@ -90,11 +90,17 @@ def draw_map(explanation: Explanation, heat: HeatMap, *, full: float | None = No
 
 
 class Panel(NamedTuple):
-    """A picture of an image, uint8 ``(h, w, 3)``, and where in it a map has its strongest values."""
+    """A picture of an image, uint8 ``(h, w, 3)``, with what is to be said of the map that it shows.
+
+    Attributes:
+        place: where in it the map has its strongest values.
+        checks: what was found of the map; empty where it was not checked.
+    """
 
     title: str
     place: str
     pixels: UInt8Images
+    checks: tuple[str, ...] = ()
 
 
 def iter_panels(explanation: Explanation) -> Iterator[Panel]:
@@ -102,7 +108,8 @@ def iter_panels(explanation: Explanation) -> Iterator[Panel]:
     drawn = as_drawn(explanation)
     yield Panel("What the network saw", "", draw_seen(drawn))
     for heat in explanation.maps:
-        yield Panel(tell_method(heat), tell_place(heat), draw_map(drawn, heat))
+        checks = () if heat.check is None else (tell_weights(heat.check), tell_areas(heat.check))
+        yield Panel(tell_method(heat), tell_place(heat), draw_map(drawn, heat), checks)
 
 
 def strongest(heat: HeatMap) -> float:

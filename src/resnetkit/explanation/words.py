@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from resnetkit.explanation.explanation import Explanation, Heat, HeatMap
+from resnetkit.explanation.explanation import Check, Explanation, Heat, HeatMap
 from resnetkit.explanation.methods import METHODS
 
 ROWS = ("upper", "middle", "lower")
@@ -107,6 +107,25 @@ def tell_method(heat: HeatMap) -> str:
     """Name a map's method, and the feature map that it read with the number of its values."""
     grid = "" if heat.grid is None else f" ({heat.grid}×{heat.grid} values)"
     return METHODS[heat.method].title + ("" if heat.layer is None else f", {heat.layer}{grid}")
+
+
+def tell_areas(check: Check) -> str:
+    """Compare the areas of a map with those of a blob in the centre and of random places."""
+    own, blob, random = check.own, check.blob, check.random
+    return (
+        f"uncovered in its order, the class has {own.insertion:.2f} on the way (a blob in the centre "
+        f"{blob.insertion:.2f}, random places {random.insertion:.2f}; more is better); covered, {own.deletion:.2f} "
+        f"({blob.deletion:.2f}, {random.deletion:.2f}; less is better)"
+    )
+
+
+def tell_weights(check: Check) -> str:
+    """Say how far a map depends on what was learned."""
+    kept = f"rank correlation {check.last_stage_anew:.2f} with the map that is had with head and last stage drawn anew "
+    kept += f"(with the head alone {check.head_anew:.2f})"
+    if check.shows_what_was_learned:
+        return f"{kept}: it depends on what was learned"
+    return f"{kept}: it hardly depends on what was learned, so take it as a hint"
 
 
 class Share(NamedTuple):

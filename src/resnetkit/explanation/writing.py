@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.explanation.explanation import Explanation, HeatMap
@@ -34,6 +35,9 @@ units          (M,): the unit of its values, and their sign
 window         float64 (4,): left, top, width and height of that square in the upright image, in its pixels; it reaches
                beyond the image where the square was padded
 image_size     int64 (2,): height and width of the upright image, in pixels
+checks         float64 (M, 8): of each map the areas by deletion and insertion, in [0, 1], those of a blob in the centre
+               and of random places, and the rank correlations with maps of the network with its head, and with head and
+               last stage, drawn anew; not a number where they were not asked for
 probabilities  float32 (K,): of the classes, from 0 to 1
 class_names    (K,): their names
 class_name     the class that the maps explain
@@ -103,6 +107,7 @@ def _arrays(explanation: Explanation) -> bytes:
         methods=np.array([heat.method for heat in maps]),
         layers=np.array([heat.layer or "" for heat in maps]),
         units=np.array([_unit(heat) for heat in maps]),
+        checks=np.stack([_checks(heat) for heat in maps]),
         window=np.array([window.left, window.top, window.width, window.height], np.float64),
         image_size=np.array(image.shape[:2], np.int64),
         probabilities=explanation.probabilities,
@@ -112,6 +117,14 @@ def _arrays(explanation: Explanation) -> bytes:
         source=np.array(explanation.source),
     )
     return content.getvalue()
+
+
+def _checks(heat: HeatMap) -> npt.NDArray[np.float64]:
+    check = heat.check
+    if check is None:
+        return np.full(8, np.nan)
+    areas = [area for one in (check.own, check.blob, check.random) for area in (one.deletion, one.insertion)]
+    return np.array([*areas, check.head_anew, check.last_stage_anew], np.float64)
 
 
 def _unit(heat: HeatMap) -> str:
