@@ -61,6 +61,16 @@ def test_what_is_finished_is_not_repeated(two_arms: Study, place: FakePlace, tmp
     assert place.asked == []
 
 
+def test_a_shipped_study_is_meant_by_its_name_whatever_folder_has_the_same(
+    two_arms: Study, place: FakePlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run(two_arms, Path("degradation"), place)
+    with pytest.raises(ResnetkitError, match="has no budget 'none'"):
+        run_study("degradation", budget="none", place=place)
+    assert run_study(Path("degradation"), place=place).record.study == two_arms
+
+
 def test_an_unfinished_run_is_resumed_and_a_lost_one_begun_again(
     two_arms: Study, place: FakePlace, tmp_path: Path
 ) -> None:

@@ -21,7 +21,7 @@ from resnetkit.study.plan import (
 )
 from resnetkit.study.ray_cluster import RayPlace
 from resnetkit.study.session import Session, StudyListener
-from resnetkit.study.shipped import open_study
+from resnetkit.study.shipped import list_studies, open_study
 from resnetkit.study.study import Budget, Study
 
 MOST_ON_GPU = 4  # that share it, as long as nobody says how many it has memory for
@@ -59,7 +59,7 @@ def run_study(
     """
     listener = listener or StudyListener()
     require(num_jobs is None or num_jobs >= 1, f"at least 1 run must be computed at a time, got {num_jobs}")
-    if isinstance(study, str | Path) and (Path(study) / RECORD_NAME).is_file():
+    if isinstance(study, str | Path) and _is_begun(study):
         require(
             (budget, data, num_seeds, out) == (None,) * 4,
             f"{study} goes on as it was started, with its own budget, data and seeds",
@@ -102,6 +102,11 @@ def _places_here(budget: Budget) -> int:
     by_cores = max(1, num_physical_cores() // budget.threads)
     may_use_gpu = budget.settings.get("runtime.device") != "cpu" and may_have_gpu()
     return min(by_cores, MOST_ON_GPU) if may_use_gpu else by_cores
+
+
+def _is_begun(study: str | Path) -> bool:
+    """Tell whether a study's folder is meant; a shipped study's name is that study, whatever folder has the same."""
+    return study not in list_studies() and (Path(study) / RECORD_NAME).is_file()
 
 
 def report_study(folder: str | Path) -> Findings:
