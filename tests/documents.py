@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import re
 import shlex
 import sys
@@ -12,6 +13,7 @@ from resnetkit.cli.app import main
 
 BLOCK = re.compile(r"(?:<!-- (?P<marks>[^>]*) -->\n)?```console\n(?P<text>.*?)```", re.DOTALL)
 GAP = "…"  # a line that stands for lines that are not shown
+WIDTH = 100  # of what commands print on pages, whatever the terminal is
 
 
 @dataclass(frozen=True)
@@ -78,9 +80,15 @@ def put_outputs(document: str, outputs: list[str]) -> str:
 
 
 def run(words: list[str]) -> tuple[int, str]:
-    """Run a command here: its exit code, and what it prints on stdout and stderr."""
+    """Run a command here: its exit code, and what it prints on stdout and stderr, as wide as pages have it."""
     printed, code = io.StringIO(), 0
-    with patch.object(sys, "argv", words), contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+    as_wide = patch.dict(os.environ, COLUMNS=str(WIDTH))
+    with (
+        patch.object(sys, "argv", words),
+        as_wide,
+        contextlib.redirect_stdout(printed),
+        contextlib.redirect_stderr(printed),
+    ):
         try:
             main()
         except SystemExit as ended:
