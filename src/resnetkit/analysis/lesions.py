@@ -127,6 +127,7 @@ def draw_lesions(study: LesionStudy, spec: ResNetSpec) -> Figure:
     worst = min(study.each, key=lambda name: study.each[name].value)
     least = study.each[worst].value
     numbers = {"top1": start, "median_top1_without_one": study.median, "least_top1_without_one": least}
+    numbers["top1_of_guessing"] = 1 / (spec.num_classes or 1)
     seen = (
         f"{_percent(start)} right as it is (n = {study.whole.num_images:,}); with one of {len(study.each)} blocks left "
         f"out {_percent(study.median)} (median), and {_percent(least)} without {worst}"

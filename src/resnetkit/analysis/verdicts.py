@@ -31,13 +31,19 @@ def _percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
+def _kept_above_guessing(numbers: Numbers) -> float:
+    """The share that a damaged network keeps; who guesses from the start, and keeps guessing, has kept nothing."""
+    start, guessing = numbers["top1"], numbers["top1_of_guessing"]
+    return max(0.0, (numbers["median_top1_without_one"] - guessing) / (start - guessing)) if start > guessing else 0.0
+
+
 COMPARISONS: dict[str, Comparison] = {
     "responses": Comparison(
         lambda numbers: numbers["mean_std"], "responds less strongly, by the mean of its layers", "{:.3f}".format, 0.02
     ),
     "lesions": Comparison(
-        lambda numbers: numbers["median_top1_without_one"] / (numbers["top1"] or 1.0),
-        "keeps less of its accuracy with a block left out (median)",
+        _kept_above_guessing,
+        "keeps less of what it has above guessing with a block left out (median)",
         _percent,
         0.05,
     ),
