@@ -12,8 +12,8 @@ import numpy as np
 
 from resnetkit.anatomy.table import describe
 from resnetkit.classifier.description import Description
-from resnetkit.classifier.prediction import BATCH_SIZE, COLOUR_LOST
-from resnetkit.errors import Code, ResnetkitError, did_you_mean, require
+from resnetkit.classifier.prediction import COLOUR_LOST
+from resnetkit.errors import Code, ResnetkitError, did_you_mean
 from resnetkit.explanation.explanation import Asked, Explanation, HeatMap
 from resnetkit.explanation.methods import Method, find_methods
 from resnetkit.images.decoding import UnreadableImage, decode_to_show
@@ -21,12 +21,12 @@ from resnetkit.images.image_inputs import Decodable, ImageInput, check_are_sever
 from resnetkit.images.preprocessing import Window, find_window, prepare_for_evaluation
 from resnetkit.images.spec import Limits, Preprocessing
 from resnetkit.images.types import UInt8Images
-from resnetkit.inference.conditions import Conditions, find_conditions
+from resnetkit.inference.conditions import Conditions
 from resnetkit.inference.engine_choice import Tell, open_engine, tell_user
 from resnetkit.inference.on_demand import EngineOnDemand
+from resnetkit.inference.predictors import open_source
 from resnetkit.models.plan import map_names
 from resnetkit.models.spec import ResNetSpec
-from resnetkit.sources.described import open_described
 
 if TYPE_CHECKING:
     from resnetkit.classifier.classifier import Classifier
@@ -88,7 +88,7 @@ def iter_explanations(
     """
     check_are_several(images)
     methods = find_methods(asked.methods)
-    opened, conditions = _open(source, device, tell)
+    opened, conditions = open_source(source, device=device, tell=tell)
     _check_classes(asked, opened.class_names)
     _check_layer(asked.layer, _spec_of(opened), methods, tell)
     return _explanations(opened, conditions, images, asked, tell)
@@ -101,22 +101,6 @@ class _Seen(NamedTuple):
     window: Window
     image: UInt8Images
     note: str
-
-
-def _open(
-    source: str | Path | Classifier | Description, device: str, tell: Tell
-) -> tuple[Classifier | Description, Conditions]:
-    """Read what the source says of itself, and find where to compute."""
-    if not isinstance(source, str | Path | Description):
-        require(device == "auto", "a classifier computes where its network is", fix="leave the device out")
-        return source, find_conditions(batch_size=BATCH_SIZE, device=str(source.device))
-    conditions = find_conditions(batch_size=BATCH_SIZE, device=device)
-    if isinstance(source, Description):
-        return source, conditions
-    opened = open_described(source, device=conditions.device)
-    for text in opened.provenance.get("warnings", ()):
-        tell(f"warning: {text}")
-    return opened, conditions
 
 
 def _spec_of(opened: Classifier | Description) -> ResNetSpec:

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sized
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from resnetkit.classifier.description import Description
 from resnetkit.classifier.prediction import BATCH_SIZE, Prediction, Predictor
 from resnetkit.errors import require
 from resnetkit.images.image_inputs import ImageInput, check_are_several
-from resnetkit.inference.conditions import find_conditions
+from resnetkit.inference.conditions import Conditions, find_conditions
 from resnetkit.inference.engine_choice import Tell, open_engine, tell_user
 from resnetkit.inference.engines import AUTO
 from resnetkit.machine.precision import Precision
@@ -17,7 +18,6 @@ from resnetkit.sources.described import open_described
 
 if TYPE_CHECKING:
     from resnetkit.classifier.classifier import Classifier
-    from resnetkit.classifier.description import Description
 
 
 def open_predictor(
@@ -46,18 +46,39 @@ def open_predictor(
     Raises:
         ResnetkitError: for what is no classifier, an unknown engine, or one that cannot run here.
     """
-    classifier: Classifier | Description
-    if isinstance(source, str | Path):
-        conditions = find_conditions(engine, precision=precision, batch_size=batch_size, device=device)
-        classifier = open_described(source, device=conditions.device)
-        for text in classifier.provenance.get("warnings", ()):
-            tell(f"warning: {text}")
-    else:
+    classifier, conditions = open_source(
+        source, engine=engine, precision=precision, batch_size=batch_size, device=device, tell=tell
+    )
+    return Predictor.of(classifier, open_engine(classifier, conditions, tell=tell))
+
+
+def open_source(
+    source: str | Path | Classifier | Description,
+    *,
+    engine: str = AUTO,
+    precision: Precision = "fp32",
+    batch_size: int = BATCH_SIZE,
+    device: str = "auto",
+    tell: Tell = tell_user,
+) -> tuple[Classifier | Description, Conditions]:
+    """Read what a source says of itself, and find the conditions to compute under; no engine is chosen yet.
+
+    It takes what :func:`open_predictor` takes, and the description of a file that has been read already.
+
+    Raises:
+        ResnetkitError: as :func:`open_predictor` does.
+    """
+    if not isinstance(source, str | Path | Description):
         require(device == "auto", "a classifier computes where its network is", fix="leave the device out")
         where = str(source.device)
-        conditions = find_conditions(engine, precision=precision, batch_size=batch_size, device=where)
-        classifier = source
-    return Predictor.of(classifier, open_engine(classifier, conditions, tell=tell))
+        return source, find_conditions(engine, precision=precision, batch_size=batch_size, device=where)
+    conditions = find_conditions(engine, precision=precision, batch_size=batch_size, device=device)
+    if isinstance(source, Description):
+        return source, conditions
+    opened = open_described(source, device=conditions.device)
+    for text in opened.provenance.get("warnings", ()):
+        tell(f"warning: {text}")
+    return opened, conditions
 
 
 def predict(
