@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +11,8 @@ from PIL import Image
 from tests.small_classifiers import SMALL
 
 from resnetkit.classifier.classifier import Classifier
-from resnetkit.explanation import explaining
 from resnetkit.explanation.methods import METHODS
+from resnetkit.inference import predictors
 from resnetkit.inference.conditions import find_conditions
 from resnetkit.models.spec import FULL_PREACT
 
@@ -98,8 +97,8 @@ def test_a_mistake_leaves_nothing_behind(cli: Cli, pets: str) -> None:
 def test_all_methods_on_any_network(
     kind: str, cli: Cli, pets: str, make: Callable[..., Classifier], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    conditions = partial(find_conditions, "torch")  # of several, the fastest would be looked for
-    monkeypatch.setattr(explaining, "find_conditions", conditions)
+    # of several engines the fastest would be looked for, which takes seconds
+    monkeypatch.setattr(predictors, "find_conditions", lambda _, **settings: find_conditions("torch", **settings))
     make(KINDS[kind]).save("any.safetensors")
     code, out, err = cli("explain", "any.safetensors", "a/cat.png", "--method", "all", "--json", "--class", "class 2")
     assert code == 0, err
