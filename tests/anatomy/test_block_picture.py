@@ -123,8 +123,8 @@ def test_network_pictures(name: str, wiring: NetworkWiring) -> None:
         assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)|@import|@font-face", picture)
         width, height = (float(root.get(side, "nan")) for side in ("width", "height"))
         assert "NaN" not in picture
-        assert width < 2200
-        assert height < 1500
+        assert width < 1500
+        assert height < 1600
     words = texts(parsed(draw_network(name, wiring)))
     text = network_text(wiring)
     for step in (*wiring.stem, *wiring.tail):

@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 import pytest
 
 from resnetkit.anatomy.block_picture import draw_panels
-from resnetkit.anatomy.sheets import SHEETS, sheet_notes, sheet_panels
+from resnetkit.anatomy.sheets import COLUMNS, SHEETS, sheet_notes, sheet_panels
 from resnetkit.anatomy.wiring import wire
 from resnetkit.models.catalog import find_entry
 from resnetkit.models.variations import ORDERS
@@ -40,7 +40,7 @@ def test_each_variant_is_drawn_with_its_sum_and_its_error(which: str, name: str)
         assert panel.block.input_shape == panel.block.output_shape
     assert len({panel.block.places for panel in panels}) == 1
     notes = sheet_notes(sheet, name, panels)
-    picture = draw_panels(sheet.title, notes, panels, columns=sheet.columns)
+    picture = draw_panels(sheet.title, notes, panels, columns=COLUMNS)
     words = [element.text for element in ElementTree.fromstring(picture).iter("{http://www.w3.org/2000/svg}text")]
     assert {*notes, *(line for panel in panels for line in panel.below)} <= set(words)
 

@@ -103,16 +103,16 @@ def tell_block(block: BlockWiring) -> str:
 
 
 def draw_blocks(title: str, kinds: Sequence[BlockKind]) -> str:
-    """An SVG picture of a network's kinds of blocks side by side."""
-    return draw_panels(title, (), kind_panels(kinds))
+    """An SVG picture of a network's kinds of blocks, two in a row: more are too small to read on a page."""
+    return draw_panels(title, (), kind_panels(kinds), columns=2)
 
 
-def draw_panels(title: str, notes: Sequence[str], panels: Sequence[Panel], *, columns: int = 0) -> str:
-    """An SVG picture of several blocks, ``columns`` of them side by side (0: all), under a title and notes."""
+def draw_panels(title: str, notes: Sequence[str], panels: Sequence[Panel], *, columns: int) -> str:
+    """An SVG picture of several blocks, ``columns`` of them side by side, under a title and notes."""
     parts = [svg.text(MARGIN_PX, 32, title, "title")]
     parts += [svg.text(MARGIN_PX, 54 + LINE_PX * i, note, "note") for i, note in enumerate(notes)]
     width = 2 * MARGIN_PX + max([svg.words_px(title) * 1.5, *map(svg.words_px, notes)])
-    top, columns = 32.0 + LINE_PX * len(notes), columns or len(panels)
+    top = 32.0 + LINE_PX * len(notes)
     for start in range(0, len(panels), columns):
         left, height = 0.0, 0.0
         for panel in panels[start : start + columns]:

@@ -38,15 +38,14 @@ class Sheet:
 
     Attributes:
         source: where figure and errors are from.
-        columns: pictures in a row.
     """
 
     title: str
     source: str
-    columns: int
     variants: tuple[Variant, ...]
 
 
+COLUMNS = 3  # pictures in a row: more are too small to read on a page
 PAPERS_NETWORK = "resnet110"  # whose blocks a sheet has where none else is asked for
 _COMMON = {"join": "add", "block.project": "shape_change"}  # instead of what the network has on its skips
 _ORDER_NAMES = {
@@ -72,13 +71,11 @@ SHEETS: dict[str, Sheet] = {
     "orders": Sheet(
         "The five activation orders",
         "arXiv:1603.05027, Figure 4; errors: Table 2, its ResNet-110 and ResNet-164 on CIFAR-10, median of five runs",
-        5,
         tuple(_order_variant(order, name) for order, name in _ORDER_NAMES.items()),
     ),
     "shortcuts": Sheet(
         "The six shortcuts",
         "arXiv:1603.05027, Figure 2; errors: Table 1, its ResNet-110 on CIFAR-10, median of five runs",
-        3,
         (
             Variant("(a) original", {"join": "add"}, (f"error {join_error(Add())}",)),
             Variant(

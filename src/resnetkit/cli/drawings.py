@@ -19,7 +19,7 @@ def write_drawing(path: Path, name: str, spec: ResNetSpec, size: int, what: Draw
     """
     from resnetkit.anatomy.block_picture import draw_blocks, draw_panels
     from resnetkit.anatomy.network_picture import draw_network
-    from resnetkit.anatomy.sheets import SHEETS, sheet_notes, sheet_panels
+    from resnetkit.anatomy.sheets import COLUMNS, SHEETS, sheet_notes, sheet_panels
     from resnetkit.anatomy.wiring import wire
     from resnetkit.cli.pictures import check_picture, write_picture
     from resnetkit.errors import require
@@ -29,7 +29,7 @@ def write_drawing(path: Path, name: str, spec: ResNetSpec, size: int, what: Draw
     if what in SHEETS:
         sheet = SHEETS[what]
         panels = sheet_panels(sheet, spec, size)
-        drawn = draw_panels(sheet.title, sheet_notes(sheet, name, panels), panels, columns=sheet.columns)
+        drawn = draw_panels(sheet.title, sheet_notes(sheet, name, panels), panels, columns=COLUMNS)
     elif what == "blocks":
         drawn = draw_blocks(name, wire(spec, size).block_kinds())
     else:
