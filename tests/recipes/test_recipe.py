@@ -377,6 +377,10 @@ def test_a_class_that_is_not_found_is_told_behind_a_good_score() -> None:
     assert "class weights" not in weighted
     right = np.eye(2)[labels]
     assert warnings_about_recall(recipe(), "test", score(right, labels, ("well", "sick"))) == []
+    even = np.array([0] * 51 + [1] * 49)
+    (untrained,) = warnings_about_recall(recipe(), "test", score(always_first, even, ("well", "sick")))
+    assert "0 % of the 49 test images of 'sick'" in untrained
+    assert "class weights" not in untrained
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,9 @@ def warnings_about_recall(recipe: Recipe, split: str, scores: Scores) -> list[st
         return []
     told = [f"{100 * (c.recall or 0):.0f} % of the {c.num_images:,} {split} images of '{c.name}'" for c in missed[:5]]
     more = f" and few of {len(missed) - 5} more classes" if len(missed) > 5 else ""
-    advice = "; class weights may help (--set class_weights=balanced)" if recipe.class_weights == "none" else ""
+    largest = max(entry.num_images for entry in scores.classes)
+    can_help = recipe.class_weights == "none" and 2 * min(entry.num_images for entry in missed) <= largest
+    advice = "; class weights may help (--set class_weights=balanced)" if can_help else ""
     return [
         f"the classifier finds {', '.join(told)}{more}, where it finds {100 * scores.top1.value:.0f} % of all{advice}"
     ]
