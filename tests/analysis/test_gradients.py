@@ -8,8 +8,11 @@ import torch
 from torch.nn import functional as F
 
 from resnetkit.analysis.gradients import (
+    MAX_LAG,
+    Gradients,
     Inputs,
     correlation,
+    draw_gradients,
     input_gradients,
     measure_gradients,
     show_gradients,
@@ -97,3 +100,11 @@ def test_large_images_are_shrunk_and_none_are_replaced_by_noise(subject_of: Call
     bare = replace(subject, sample=None)
     assert take_inputs(bare).batch.shape == (64, 3, 32, 32)
     assert "no images were given" in " ".join(show_gradients(bare).notes)
+
+
+def test_the_sentence_says_by_what_each_gradient_is_taken() -> None:
+    measured = {"without skips": Gradients(("conv1", "conv2"), (3000.0, 2.0), ((-0.04,) * MAX_LAG,))}
+    assert draw_gradients(measured, ()).seen == (
+        "At the start, without skips, gradients by neighbouring images are correlated by −0.04, and the gradient by "
+        "the first layer's weights is 1,500 times as long as by the last's."
+    )

@@ -236,7 +236,7 @@ def test_the_layers_a_name_counts_are_told_apart_from_the_others(name: str, coun
     words = see(name, CATALOG[name].spec, 64).description.layers_in_words
     assert words.startswith(f"{number} layers with weights on the longest path: ")
     assert sum(map(int, re.findall(r"(\d+) in the", words))) == number
-    assert f"; {beside} more on skips and in attention are not counted" in words
+    assert f"; {beside} more on skips or in attention are not counted" in words
 
 
 def test_use_keeps_no_more_than_the_next_layer_and_a_skip_read() -> None:

@@ -191,9 +191,10 @@ def draw_gradients(measured: dict[str, Gradients], notes: tuple[str, ...]) -> Fi
         numbers[f"correlation_{key}"] = one.mean_correlation()
         if math.isfinite(ratio):
             numbers[f"first_over_last_norm_{key}"] = ratio
+        likeness = f"{one.mean_correlation():.2f}".replace("-", "−")
         parts.append(
-            f"{name} gradients at neighbouring images are correlated by {one.mean_correlation():.2f}, and the first "
-            f"layer's is {_times(ratio)} times as long as the last's"
+            f"{name}, gradients by neighbouring images are correlated by {likeness}, and the gradient by the first "
+            f"layer's weights is {_times(ratio)} times as long as by the last's"
         )
     return Figure(
         name="gradients",

@@ -348,7 +348,7 @@ MEANINGS: tuple[Meaning, ...] = (
             ]
         ),
         "It decides where training starts; a trained network keeps no trace of it but its weights.",
-        "arXiv:1502.01852; zero start: arXiv:1706.02677, Section 5.1; stem: arXiv:2404.00498",
+        "arXiv:1502.01852; zero start: arXiv:1706.02677, Section 5.1; cosines: arXiv:2404.00498",
     ),
 )
 

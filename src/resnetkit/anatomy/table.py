@@ -84,7 +84,7 @@ class Description:
             places["blocks" if row.name.startswith("stage") else row.name] += row.num_layers
         counted = ", ".join(f"{count} in the {place}" for place, count in places.items() if count)
         beside = sum(row.num_beside for row in self.rows)
-        others = f"; {beside} more on skips and in attention are not counted" if beside else ""
+        others = f"; {beside} more on skips or in attention are not counted" if beside else ""
         return f"{self.num_layers} layers with weights on the longest path: {counted}{others}"
 
     @property
