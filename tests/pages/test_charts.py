@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 import resnetkit.pages
 from resnetkit.pages.axes import log_ticks, nice_ticks
-from resnetkit.pages.charts import NUM_COLOURS, WIDE, Bar, Series, bar_chart, interval_bar, line_chart
+from resnetkit.pages.charts import MAX_MARKS, WIDE, Bar, Series, bar_chart, interval_bar, line_chart
+from resnetkit.pages.marks import NUM_COLOURS
 
 STYLE = (Path(resnetkit.pages.__file__).parent / "style.css.jinja").read_text()
 
@@ -125,6 +126,18 @@ def test_lines_of_one_colour_are_told_apart_by_dashes() -> None:
     chart = line_chart([test, train], "epoch", "Error")
     assert len(marks(chart, "path", "series-3")) == 2, "a line, and its piece in the legend"
     assert len(marks(chart, "path", "series-3 dashed")) == 1
+
+
+@pytest.mark.parametrize("num_points", [2, 100])
+def test_more_lines_than_colours_are_told_apart_by_marks(num_points: int) -> None:
+    lines = [Series(f"line {i}", range(num_points), [float(i)] * num_points) for i in range(2 * NUM_COLOURS + 1)]
+    chart = line_chart(lines, "epoch", "Error")
+    twice, thrice = (marks(chart, "path", f"mark series-{number}") for number in (1, 0))
+    assert len(marks(chart, "path", "series-0")) == 6, "three lines, and their pieces in the legend"
+    assert len({mark.get("d").partition("m")[2] for mark in thrice}) == 2, (
+        "not the same for the third as for the second"
+    )
+    assert len(twice) == 1 + min(num_points, MAX_MARKS), "the line's, and one in the legend"
 
 
 @pytest.mark.parametrize("number", [2, 8])

@@ -14,6 +14,7 @@ from itertools import groupby
 from markupsafe import Markup
 
 from resnetkit.pages.axes import Axis, x_axis, y_axis, y_grid
+from resnetkit.pages.marks import NUM_COLOURS, colour_class, shape_mark
 from resnetkit.pages.svg import box, text, words_px
 
 Point = tuple[float, float]
@@ -26,7 +27,7 @@ WIDE = 720
 LEFT, RIGHT_MARGIN, TOP, BOTTOM = 48, 8, 32, 190
 # More dots than this would hide their line.
 MAX_DOTS = 40
-NUM_COLOURS = 8
+MAX_MARKS = 12  # of a shape, on one line
 LEGEND_ROW_PX = 18
 MAX_NAME_LENGTH = 20
 
@@ -38,7 +39,8 @@ class Series:
     Attributes:
         name: as the legend has it; of lines without one the legend is silent.
         lows, highs: a band about the line, as an interval; empty: none.
-        colour: number of its colour, from 0; None: that of its place. Lines of one colour belong together.
+        colour: number of its colour, from 0; None: that of its place. Lines of one number belong together; those that
+            have a colour in common because there are not enough have marks of their own.
     """
 
     name: str
@@ -105,7 +107,7 @@ def line_chart(
     """
     if is_log:
         series = [_positive(one) for one in series]
-    drawn = [(_colour(number, one), one) for number, one in enumerate(series) if one.points()]
+    drawn = [(place if one.colour is None else one.colour, one) for place, one in enumerate(series) if one.points()]
     points = [point for _, one in drawn for point in one.points()]
     heading = text(0, 14, y_label, "heading")
     if not points:
@@ -126,6 +128,7 @@ def line_chart(
     for colour, one in drawn:
         parts += _line(colour, one, horizontal, vertical)
         parts += _dots(colour, one, horizontal, vertical, lambda x, y: f"{place(x)}: {y_format(y)}")
+        parts += _marks(colour, one, horizontal, vertical)
     ends = (
         f"{one.name} from {y_format(one.points()[0][1])} to {y_format(one.points()[-1][1])}"
         for _, one in drawn
@@ -220,10 +223,6 @@ def _positive(series: Series) -> Series:
     return replace(series, ys=kept(series.ys), lows=kept(series.lows), highs=kept(series.highs))
 
 
-def _colour(number: int, series: Series) -> int:
-    return (number if series.colour is None else series.colour) % NUM_COLOURS
-
-
 def _x_ticks(axis: Axis, label: str, right_px: float) -> list[Markup]:
     return [
         *(text(axis.place(tick), BOTTOM + 17, f"{tick:g}", anchor="middle") for tick in axis.ticks),
@@ -256,19 +255,20 @@ def _legend_row(named: Sequence[tuple[int, Series]], widths: Sequence[float], le
     sample = Markup('<path class="{}" d="M{:.1f},{}h18"/>')
     parts = []
     for (colour, one), width in zip(named, widths, strict=True):
-        parts += [sample.format(_style(colour, one), left, y), text(left + 24, y + 4, one.name)]
+        parts += [sample.format(_style(colour, one), left, y), shape_mark(colour, left + 9, y)]
+        parts.append(text(left + 24, y + 4, one.name))
         left += width
     return parts
 
 
 def _style(colour: int, series: Series) -> str:
-    return f"series-{colour} dashed" if series.is_dashed else f"series-{colour}"
+    return colour_class(colour) + (" dashed" if series.is_dashed else "")
 
 
 def _band(colour: int, edges: tuple[list[Point], list[Point]], x: Axis, y: Axis) -> Markup:
     lower, upper = edges
     outline = "L".join(f"{x.place(at)},{y.place(value)}" for at, value in [*lower, *reversed(upper)])
-    return Markup('<path class="band band-{}" d="M{}Z"/>').format(colour, outline)
+    return Markup('<path class="band band-{}" d="M{}Z"/>').format(colour % NUM_COLOURS, outline)
 
 
 def _line(colour: int, series: Series, x: Axis, y: Axis) -> list[Markup]:
@@ -281,15 +281,21 @@ def _line(colour: int, series: Series, x: Axis, y: Axis) -> list[Markup]:
 
 def _dots(colour: int, series: Series, x: Axis, y: Axis, tell: Callable[[float, float], str]) -> list[Markup]:
     """A dot at every point, or, where they would crowd, only at points that have no neighbour to draw a line to."""
-    dot = Markup('<circle class="series-{}" cx="{}" cy="{}" r="2.5"><title>{}{}</title></circle>')
+    dot = Markup('<circle class="{}" cx="{}" cy="{}" r="2.5"><title>{}{}</title></circle>')
     is_sparse = len(series.points()) <= MAX_DOTS
     name = f"{series.name}, " if series.name else ""
     return [
-        dot.format(colour, x.place(at), y.place(value), name, tell(at, value))
+        dot.format(colour_class(colour), x.place(at), y.place(value), name, tell(at, value))
         for segment in series.segments()
         if is_sparse or len(segment) == 1
         for at, value in segment
     ]
+
+
+def _marks(colour: int, series: Series, x: Axis, y: Axis) -> list[Markup]:
+    points = series.points()
+    some = points[:: math.ceil(len(points) / MAX_MARKS)]
+    return [shape_mark(colour, x.place(at), y.place(value)) for at, value in some]
 
 
 def _bar(bar: Bar, middle: float, step: float, axis: Axis, form: Form) -> list[Markup]:
@@ -299,9 +305,7 @@ def _bar(bar: Bar, middle: float, step: float, axis: Axis, form: Form) -> list[M
     breadth = max(1.0, min(36.0, step * 0.7))
     has_interval = bar.low is not None and bar.high is not None and math.isfinite(bar.low) and math.isfinite(bar.high)
     interval = f" ({form(bar.low or 0)} to {form(bar.high or 0)})" if has_interval else ""
-    mark = box(
-        middle - breadth / 2, ends[0], breadth, ends[1] - ends[0], f"series-{bar.colour % NUM_COLOURS}", radius=1
-    )
+    mark = box(middle - breadth / 2, ends[0], breadth, ends[1] - ends[0], colour_class(bar.colour), radius=1)
     parts = [Markup("<g><title>{}: {}{}</title>{}</g>").format(bar.name, form(bar.value), interval, mark)]
     if has_interval:
         low, high = axis.place(bar.low or 0), axis.place(bar.high or 0)
