@@ -76,4 +76,4 @@ def test_a_second_request_waits_for_nothing() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         run_side_by_side(JOBS[:1], lambda _: process, 1, on_end=lambda *_: None, on_wait=interrupt, poll_seconds=0.05)
-    assert process.was_stopped
+    assert (process.was_stopped, process.was_killed) == (True, True)

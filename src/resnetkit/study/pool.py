@@ -50,7 +50,7 @@ def _run_all(
     on_wait: Callable[[Sequence[Job]], None],
     poll_seconds: float,
 ) -> None:
-    running = dict[Job, Process]()
+    running, patience_seconds = dict[Job, Process](), STOP_SECONDS
     try:
         while waiting or running:
             if request.asked:
@@ -65,12 +65,15 @@ def _run_all(
             if running and not ended:
                 on_wait(tuple(running))
                 time.sleep(poll_seconds)
+    except KeyboardInterrupt:  # asked twice
+        patience_seconds = 0.0
+        raise
     finally:
-        _stop(list(running.values()), poll_seconds)
+        _stop(list(running.values()), patience_seconds, poll_seconds)
 
 
-def _stop(processes: Sequence[Process], poll_seconds: float) -> None:
-    ends = time.monotonic() + STOP_SECONDS
+def _stop(processes: Sequence[Process], patience_seconds: float, poll_seconds: float) -> None:
+    ends = time.monotonic() + patience_seconds
     try:
         for process in processes:
             process.stop()
