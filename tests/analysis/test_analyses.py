@@ -68,7 +68,17 @@ def test_a_plain_network_has_every_figure_too(subject_of: Callable[..., Subject]
 def test_a_name_has_fresh_weights_and_says_what_it_lacks() -> None:
     analysis = resnetkit.analyze("resnet20", figures=["responses", "paths"])
     assert not analysis.is_trained
-    assert {entry.name: entry.reason for entry in analysis.left_out}["responses"] == "needs images: give data"
+    assert {entry.name: entry.reason for entry in analysis.left_out}["responses"] == "needs images (give data)"
+
+
+def test_too_few_images_to_compare_by_leave_that_figure_out_alone(subject_of: Callable[..., Subject]) -> None:
+    subject = subject_of()
+    few = replace(subject, sample=subject.shown().some(3))
+    analysis = analyze_subject(few, ["responses", "similarity"])
+    assert [figure.name for figure in analysis.figures] == ["responses"]
+    assert [(one.name, one.reason) for one in analysis.left_out] == [
+        ("similarity", "needs at least 4 images (give more)")
+    ]
 
 
 def test_a_name_on_data_has_their_classes_and_channels() -> None:
@@ -87,7 +97,7 @@ def test_images_of_other_classes_are_looked_at_and_nothing_is_scored(
     analysis = analyze(make(), str(tmp_path), figures=["responses", "gradients", "paths", "lesions"])
     assert [figure.name for figure in analysis.figures] == ["responses", "gradients", "paths"]
     assert {entry.name: entry.reason for entry in analysis.left_out} == {
-        "lesions": "needs images of the network's classes: give other data"
+        "lesions": "needs images of the network's classes (give other data)"
     }
     assert "labels are drawn at random" in analysis.figures[1].notes
     assert any("nothing is scored" in remark for remark in analysis.remarks)

@@ -39,6 +39,7 @@ from resnetkit.models.spec import (
     ResNetSpec,
     ScaledAdd,
 )
+from resnetkit.pages.formatting import percent
 
 BLOCKS = {
     "v1": BASIC,
@@ -138,19 +139,22 @@ def test_blocks_of_equal_weights_can_be_swapped(subject_of: Callable[..., Subjec
 def test_what_is_drawn_keeps_the_shape_and_the_stage() -> None:
     spec = find_entry("resnet20").spec
     places, draw = list(iter_places(spec)), np.random.default_rng(0)
-    missed, moved = Counter[int](), 0
+    missed, moved = Counter[int](), Counter[int]()
     for _ in range(50):
-        out = draw_without(spec, 3, draw)
-        missed.update(i for i, way in enumerate(out) if way is None)
-        assert out.count(None) == 3
-        order = draw_swapped(spec, 2, draw)
-        assert sorted(way for way in order if way is not None) == list(range(9))
-        for own, way in enumerate(order):
-            assert way is not None
-            assert places[way].stage == places[own].stage
-            moved += way != own
-    assert set(missed) == {i for i, place in enumerate(places) if keeps_shape(place)} == {0, 1, 2, 4, 5, 7, 8}
-    assert moved
+        (_, one), (count, out) = draw_without(spec, [1, 3], draw)
+        missed.update(i for i, way in enumerate(one) if way is None)
+        assert (count, one.count(None), out.count(None)) == (3, 1, 3)
+        assert all(way is None for way, less in zip(out, one, strict=True) if less is None)
+        (_, once), (count, twice) = draw_swapped(spec, [1, 2], draw)
+        assert count == 2
+        for order in (once, twice):
+            assert sorted(way for way in order if way is not None) == list(range(9))
+            assert all(way is not None and places[way].stage == places[own].stage for own, way in enumerate(order))
+        assert sum(way != own for own, way in enumerate(once)) == 2
+        assert sum(way != before for way, before in zip(twice, once, strict=True)) == 2
+        moved.update(own for own, way in enumerate(once) if way != own)
+    assert set(missed) == set(moved) == {i for i, place in enumerate(places) if keeps_shape(place)}
+    assert set(missed) == {0, 1, 2, 4, 5, 7, 8}
 
 
 def test_kendalls_tau_is_that_of_scipy() -> None:
@@ -165,7 +169,7 @@ def test_the_study_says_what_the_scores_are(subject_of: Callable[..., Subject]) 
     figure = show_lesions(subject)
     assert list(study.each) == [name for name, _ in subject.network.iter_blocks()]
     assert figure.numbers["top1"] == study.whole.value
-    assert f"{100 * study.median:.1f} % (median)" in figure.seen
+    assert f"{percent(study.median, 1)} (median)" in figure.seen
     assert {lesion.count for lesion in study.some} == {1, 2, 3}
     assert all(lesion.tau < 1 for lesion in study.swapped if lesion.count == 1)
 
@@ -174,6 +178,13 @@ def test_a_network_of_too_few_blocks_has_each_left_out_alone(subject_of: Callabl
     figure = show_lesions(subject_of(replace(SMALL, depths=(1, 1))))
     assert [panel.title for panel in figure.panels] == ["one block left out"]
     assert "too few blocks keep the shape to draw from them" in figure.notes
+
+
+def test_where_nothing_can_be_swapped_no_swap_is_told_of(subject_of: Callable[..., Subject]) -> None:
+    figure = show_lesions(subject_of(replace(SMALL, depths=(2, 2), widths=(8, 16))))  # the stem's 4 channels become 8
+    assert [panel.title for panel in figure.panels] == ["one block left out", "several blocks left out"]
+    assert "swaps" not in figure.seen
+    assert "no stage has two blocks that keep the shape, to swap them" in figure.notes
 
 
 def test_a_classifier_that_averages_mirror_images_is_told_that_these_are_not(

@@ -65,7 +65,7 @@ def test_what_cannot_be_made_is_told(cli: Cli, trained: Path, out: Path) -> None
     assert "warning: resnet20: no landscape: needs trained weights" in done.err
     nothing = cli("analyze", "resnet20", "--figure", "responses", "-o", str(out))
     assert nothing.code == 2
-    assert "why: responses: needs images: give data" in nothing.err
+    assert "why: responses: needs images (give data)" in nothing.err
 
 
 def test_stages_are_pictured_of_an_image_of_the_user_s(cli: Cli, out: Path) -> None:
@@ -130,6 +130,7 @@ def test_a_folder_that_cannot_be_made_is_told(cli: Cli, out: Path) -> None:
 
 
 def test_options_of_a_landscape_that_is_not_asked_for_are_idle(cli: Cli, out: Path) -> None:
-    done = cli("analyze", "resnet20", "--grid", "5", "--image", "x.png", "-f", "responses", "-o", str(out))
+    done = cli("analyze", "resnet20", "--grid", "5", "--image", "x.png", "-n", "5", "-f", "paths", "-o", str(out))
     assert "--grid has no effect without the figure landscape" in done.err
     assert "--image has no effect without the figure stages" in done.err
+    assert "--images has no effect without data" in done.err

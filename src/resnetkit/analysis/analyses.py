@@ -19,14 +19,14 @@ from resnetkit.analysis.paths import show_paths
 from resnetkit.analysis.pictures import show_filters, show_stages
 from resnetkit.analysis.responses import show_responses
 from resnetkit.analysis.sample_reading import Choice
-from resnetkit.analysis.similarity import show_similarity
+from resnetkit.analysis.similarity import LEAST_IMAGES, show_similarity
 from resnetkit.analysis.subject import Subject, open_subject
 from resnetkit.classifier.classifier import Classifier
 from resnetkit.config import frozen
 from resnetkit.errors import Code, ResnetkitError, did_you_mean
 from resnetkit.sources.locate import Source
 
-Need = Literal["weights", "images", "labels", "image"]
+Need = Literal["weights", "images", "several images", "labels", "image"]
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Measurement:
     """A measurement that gives one figure.
 
     Attributes:
-        needs: ``weights`` that were trained, ``images``, ``labels`` of these among the network's classes, or one
-            ``image``.
+        needs: ``weights`` that were trained, ``images``, ``several images`` to compare by, ``labels`` of these among
+            the network's classes, or one ``image``.
         takes_long: whether it is made only where it is asked for.
     """
 
@@ -49,6 +49,7 @@ class Measurement:
         met = {
             "weights": subject.is_trained,
             "images": sample is not None,
+            "several images": sample is None or len(sample) >= LEAST_IMAGES,
             "labels": sample is None or sample.is_labelled,
             "image": sample is not None or subject.image is not None,
         }
@@ -61,7 +62,7 @@ FIGURES: dict[str, Measurement] = {
     "gradients": Measurement(show_gradients),
     "lesions": Measurement(show_lesions, ("weights", "images", "labels")),
     "paths": Measurement(show_paths),
-    "similarity": Measurement(show_similarity, ("images",)),
+    "similarity": Measurement(show_similarity, ("images", "several images")),
     "norms": Measurement(show_norms, ("weights", "images")),
     "filters": Measurement(show_filters, ("weights",)),
     "stages": Measurement(show_stages, ("image",)),
@@ -187,9 +188,10 @@ def analyze_subject(
 
 def _reason(missing: tuple[Need, ...]) -> str:
     words = {
-        "weights": "trained weights: give a run, a classifier or a weight file",
-        "images": "images: give data",
-        "labels": "images of the network's classes: give other data",
-        "image": "an image: give one, or data",
+        "weights": "trained weights (give a run, a classifier or a weight file)",
+        "images": "images (give data)",
+        "several images": f"at least {LEAST_IMAGES} images (give more)",
+        "labels": "images of the network's classes (give other data)",
+        "image": "an image (give one, or data)",
     }
     return f"needs {' and '.join(words[need] for need in missing)}"

@@ -112,9 +112,9 @@ def draw_ratios(ratios: tuple[Ratio, ...]) -> Figure:
     return Figure(
         name="branches",
         title="Length of what each block adds, over that of what it reads",
-        source="arXiv:1512.03385, Section 4.2; arXiv:1612.07771, Section 3",
-        expected="Most blocks of a trained network add less than they read, deep in a stage least: they refine. Blocks "
-        "that change the shape add the most.",
+        source="arXiv:1710.04773, Section 4; arXiv:1512.03385, Section 4.2",
+        expected="In a deep network that was trained, the first blocks, and those that change the shape, add most; the "
+        "others add much less than they read: they refine. A shallow one has no blocks to spare, and each adds much.",
         seen=seen,
         panels=(panel,) if ratios else (),
         numbers=numbers,

@@ -199,7 +199,7 @@ def draw_gradients(measured: dict[str, Gradients], notes: tuple[str, ...]) -> Fi
     return Figure(
         name="gradients",
         title="Gradients at the start of training",
-        source="arXiv:1702.08591, Figure 1",
+        source="arXiv:1702.08591, Figure 1; norms: arXiv:1902.08129",
         expected="Without skips, gradients at neighbouring images lose all likeness with depth, like white noise, and "
         "their norms grow towards the first layers; with skips, likeness fades slowly and norms stay alike.",
         seen=f"At the start, {'; '.join(parts)}.",

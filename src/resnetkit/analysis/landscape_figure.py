@@ -11,6 +11,7 @@ from resnetkit.analysis.figure import Figure, Line, Lines, Matrix
 from resnetkit.analysis.landscape import WHOLE, Floats, Landscape, Plane
 from resnetkit.analysis.landscape_points import Progress, compute_landscape
 from resnetkit.analysis.subject import Subject
+from resnetkit.pages.formatting import percent
 
 NOT_CONVEX = 0.1
 NEAR_NATS = 1.0
@@ -83,9 +84,9 @@ def draw_landscape(landscape: Landscape) -> Figure:
         source="arXiv:1712.09913, Figures 1 and 5",
         expected="A deep network with skips lies in a wide, smooth bowl. About one without, the surface is chaotic: it "
         "rises steeply, and much of it is not convex.",
-        seen=f"The network's loss is {centre.loss:.3g} nats. It rises by more than 1 nat at {100 * rough.far:.0f} % of "
-        f"the points and up to {finite.max():.3g}; {100 * rough.not_convex:.0f} % of the inner points are not convex, "
-        f"and there {others} among them.",
+        seen=f"The network's loss is {centre.loss:.3g} nats. It rises by more than 1 nat at {percent(rough.far, 0)} "
+        f"of the points and up to {finite.max():.3g}; {percent(rough.not_convex, 0)} of the inner points are not "
+        f"convex, and there {others} among them.",
         panels=(
             Lines("along two random directions", "step, in lengths of the filters", "loss, nats", lines, is_log=True),
             Matrix(

@@ -25,6 +25,7 @@ from resnetkit.evaluation.metrics import Accuracy
 from resnetkit.models.places import iter_places
 from resnetkit.models.resnet import ResNet
 from resnetkit.models.spec import NoSkip, ResNetSpec
+from resnetkit.pages.formatting import percent
 
 COUNTS = (1, 2, 3, 5, 8, 13, 21, 34)  # of blocks left out or pairs swapped, as far as there are so many
 NUM_DRAWS = 4
@@ -50,8 +51,8 @@ class LesionStudy:
 
     Attributes:
         each: with one block left out, by its name.
-        some: with several left out, drawn from those that keep the shape.
-        swapped: with pairs of blocks swapped that are of one stage and keep the shape.
+        some: with several left out, drawn from those that keep the shape; empty where there are too few.
+        swapped: with pairs of blocks swapped that are of one stage and keep the shape; empty where there are none.
     """
 
     whole: Accuracy
@@ -69,16 +70,14 @@ def study_lesions(network: ResNet, sample: Sample, *, num_draws: int = NUM_DRAWS
     """Score a network with each block left out, with some, and with some swapped; all of them in one pass.
 
     Args:
-        num_draws: how often blocks are drawn for each number of them.
+        num_draws: how often an order to leave blocks out in, and swaps, are drawn.
     """
     spec, names = network.spec, [name for name, _ in network.iter_blocks()]
     draw, length = np.random.default_rng(seed), len(names)
-    places = list(iter_places(spec))
-    num_candidates = sum(map(keeps_shape, places))
-    # Of all that keep the shape there is one choice only, and of a stage's only two blocks one swap.
-    counts = [count for count in COUNTS if count < num_candidates]
-    some = [(count, draw_without(spec, count, draw)) for count in counts for _ in range(num_draws)]
-    swapped = [(count, draw_swapped(spec, count, draw)) for count in counts for _ in range(num_draws)]
+    num_candidates = sum(map(keeps_shape, iter_places(spec)))
+    counts = [count for count in COUNTS if count < num_candidates]  # to leave all of them out there is one way only
+    some = [drawn for _ in range(num_draws) for drawn in draw_without(spec, counts, draw)]
+    swapped = [drawn for _ in range(num_draws) for drawn in draw_swapped(spec, counts, draw)]
     singles = [without(length, [number]) for number in range(length)]
     wirings: list[Wiring] = [whole(length), *singles, *(wiring for _, wiring in some + swapped)]
     kinds = list(dict.fromkeys(wirings))  # the same one may be drawn twice
@@ -116,28 +115,31 @@ def draw_lesions(study: LesionStudy, spec: ResNetSpec) -> Figure:
             "whole network",
         )
     ]
+    band = "least and greatest of the draws"
     if study.some:
-        some, swaps = _mean_line("blocks left out", study.some, start), _mean_line("swaps", study.swapped, start)
-        band = "least and greatest of the draws"
+        some = _mean_line("blocks left out", study.some, start)
         panels.append(Lines("several blocks left out", "blocks left out", "top-1", (some,), band=band))
+    if study.swapped:
+        swaps, by_tau = _mean_line("swaps", study.swapped, start), _tau_line(study, start)
         panels.append(Lines("blocks swapped", "swaps", "top-1", (swaps,), band=band))
-        panels.append(
-            Lines("blocks swapped, by their order", "Kendall's tau", "top-1", (_tau_line(study, start),), band=band)
-        )
+        panels.append(Lines("blocks swapped, by their order", "Kendall's tau", "top-1", (by_tau,), band=band))
     worst = min(study.each, key=lambda name: study.each[name].value)
     least = study.each[worst].value
     numbers = {"top1": start, "median_top1_without_one": study.median, "least_top1_without_one": least}
     numbers["top1_of_guessing"] = 1 / (spec.num_classes or 1)
     seen = (
-        f"{_percent(start)} right as it is (n = {study.whole.num_images:,}); with one of {len(study.each)} blocks left "
-        f"out {_percent(study.median)} (median), and {_percent(least)} without {worst}"
+        f"{percent(start, 1)} right as it is (n = {study.whole.num_images:,}); with one of {len(study.each)} blocks "
+        f"left out {percent(study.median, 1)} (median), and {percent(least, 1)} without {worst}"
     )
     if study.some:
         # About a fifth of the blocks: with fewer little is lost, with more all of it, whatever the network.
         count = min({lesion.count for lesion in study.some}, key=lambda count: abs(count - max(2, len(study.each) / 5)))
-        left, swapped = _mean(study.some, count), _mean(study.swapped, count)
-        numbers |= {"some": float(count), "top1_without_some": left, "top1_after_some_swaps": swapped}
-        seen += f"; with {count} left out {_percent(left)}, after {count} swaps {_percent(swapped)} (means)"
+        numbers |= {"several": float(count), "top1_without_several": _mean(study.some, count)}
+        seen += f"; with {count} left out {percent(numbers['top1_without_several'], 1)}"
+        if study.swapped:
+            numbers["top1_after_several_swaps"] = _mean(study.swapped, count)
+            seen += f", after {count} swaps {percent(numbers['top1_after_several_swaps'], 1)}"
+        seen += " (means)"
     return Figure(
         name="lesions",
         title="Accuracy with blocks left out or swapped",
@@ -162,6 +164,8 @@ def _notes(spec: ResNetSpec, study: LesionStudy) -> tuple[str, ...]:
         notes.append("a block that is left out hands on what its skip gives; a projection stays")
     if not study.some:
         notes.append("too few blocks keep the shape to draw from them")
+    elif not study.swapped:
+        notes.append("no stage has two blocks that keep the shape, to swap them")
     return tuple(notes)
 
 
@@ -190,7 +194,3 @@ def _tau_line(study: LesionStudy, start: float) -> Line:
 
 def _mean(lesions: Sequence[Lesion], count: int) -> float:
     return statistics.fmean(lesion.accuracy.value for lesion in lesions if lesion.count == count)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"

@@ -115,10 +115,10 @@ def show_norms(subject: Subject) -> Figure:
 
 def draw_norms(norms: tuple[NormState, ...], acts: tuple[DeadChannels, ...]) -> Figure:
     """The figure: scales, statistics and dead channels, layer by layer."""
-    panels = [_spread_panel("scale (gamma, absolute)", norms, lambda norm: norm.scale)]
+    panels = [_spread_panel("scales", "|gamma|", norms, lambda norm: norm.scale)]
     if all(norm.running_var is not None for norm in norms):
-        panels.append(_spread_panel("running mean", norms, lambda norm: norm.running_mean))
-        panels.append(_spread_panel("running variance", norms, lambda norm: norm.running_var, is_log=True))
+        panels.append(_spread_panel("running means", "mean", norms, lambda norm: norm.running_mean))
+        panels.append(_spread_panel("running variances", "variance", norms, lambda norm: norm.running_var, is_log=True))
     dead = Line(
         "dead channels",
         tuple(float(i) for i in range(1, len(acts) + 1)),
@@ -128,10 +128,10 @@ def draw_norms(norms: tuple[NormState, ...], acts: tuple[DeadChannels, ...]) -> 
     panels.append(Lines("dead channels", "activation", "share of its channels", (dead,), names))
     num_dead, num_channels = sum(len(act.channels) for act in acts), sum(act.num_channels for act in acts)
     num_negligible, num_scales = (sum(getattr(n, name) for n in norms) for name in ("num_negligible", "num_channels"))
-    seen = f"{num_dead:,} of {num_channels:,} channels behind activations are never above 0 on these images"
+    seen = f"{num_dead:,} of {num_channels:,} channels behind activations are dead on these images"
     if num_dead:
         worst = max(acts, key=lambda act: len(act.channels) / act.num_channels)
-        seen += f", most in {worst.layer} ({len(worst.channels)} of {worst.num_channels})"
+        seen += f", the largest share in {worst.layer} ({len(worst.channels)} of {worst.num_channels})"
     seen += f"; {num_negligible:,} of {num_scales:,} scales of norms are nearly 0."
     return Figure(
         name="norms",
@@ -151,7 +151,12 @@ def draw_norms(norms: tuple[NormState, ...], acts: tuple[DeadChannels, ...]) -> 
 
 
 def _spread_panel(
-    title: str, norms: tuple[NormState, ...], read: Callable[[NormState], Spread | None], *, is_log: bool = False
+    title: str,
+    y_title: str,
+    norms: tuple[NormState, ...],
+    read: Callable[[NormState], Spread | None],
+    *,
+    is_log: bool = False,
 ) -> Lines:
     spreads = [spread for norm in norms if (spread := read(norm)) is not None]
     line = Line(
@@ -162,4 +167,4 @@ def _spread_panel(
         tuple(spread.high for spread in spreads),
     )
     names = tuple(norm.layer for norm in norms)
-    return Lines(title, "norm", title, (line,), names, is_log=is_log, band="least and greatest channel")
+    return Lines(title, "norm", y_title, (line,), names, is_log=is_log, band="least and greatest channel")

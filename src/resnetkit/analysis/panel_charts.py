@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar, assert_never
 
 import numpy as np
@@ -73,13 +73,19 @@ def _draw(panels: Sequence[Drawn[Panel]]) -> list[Chart]:
         case Matrix():
             return _matrices(_of(Matrix, panels))
         case Pictures():
-            return [_pictures(one) for one in _of(Pictures, panels)]
+            return [_pictures(one) for one in _each_once(_of(Pictures, panels))]
         case _:
             assert_never(panels[0].panel)
 
 
 def _of(kind: type[T], panels: Sequence[Drawn[Panel]]) -> list[Drawn[T]]:
     return [Drawn(one.network, one.colour, one.panel) for one in panels if isinstance(one.panel, kind)]
+
+
+def _each_once(panels: list[Drawn[Pictures]]) -> list[Drawn[Pictures]]:
+    """Pictures that are the same of two networks, as the image that both are given, once and without a name."""
+    first, *others = panels
+    return [replace(first, network="")] if others and all(one.panel == first.panel for one in others) else panels
 
 
 def _title(panels: Sequence[Drawn[T]]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ from resnetkit.models.resnet import ResNet
 from resnetkit.models.spec import NoSkip, ResNetSpec
 
 NUM_IMAGES = 16  # whose gradients are followed
-NUM_DRAWS = 3  # of paths of each length
+NUM_DRAWS = 2  # of an order of the blocks, for each image
 MOST_LENGTHS = 64  # of more, evenly spaced ones are followed
 
 
@@ -74,12 +74,16 @@ class Paths:
 def follow_gradients(network: ResNet, sample: Sample, *, num_draws: int = NUM_DRAWS, seed: int = 0) -> dict[int, float]:
     """Measure the norm of the loss's gradient that reaches the first block along paths, by their length.
 
-    All images go forward through the whole network; on the way back a path takes the branches of blocks that are drawn,
-    and the skips alone of all others. The mean over images and draws. A gate counts as a constant.
+    All images go forward through the whole network; on the way back each takes the branches of some blocks, and the
+    skips alone of all others. The mean over images and draws. A gate counts as a constant.
+
+    Args:
+        num_draws: how often an order of the blocks is drawn for each image: a path takes the first branches in it, so
+            what differs between two lengths is not that other blocks were drawn.
     """
     draw, paths = np.random.default_rng(seed), Paths.of(network.spec)
     blocks = [block for _, block in network.iter_blocks()]
-    skipping = [number for number, block in enumerate(blocks) if not isinstance(block.joiner.join, NoSkip)]
+    has_skip = np.array([not isinstance(block.joiner.join, NoSkip) for block in blocks])
     device = next(network.parameters()).device
     images, labels = next(sample.some(NUM_IMAGES).batches(device))
     with torch.enable_grad():
@@ -91,12 +95,15 @@ def follow_gradients(network: ResNet, sample: Sample, *, num_draws: int = NUM_DR
             x = ways[-1].handed_on
         x = x.detach().requires_grad_()
         (gradient,) = torch.autograd.grad(F.cross_entropy(network.answer_from(x), labels, reduction="sum"), x)
+    # Of each block the place in an order.
+    places = draw.permuted(np.tile(np.arange(paths.optional), (num_draws, len(images), 1)), axis=2)
     norms = {}
     for length in paths.lengths[:: -(-len(paths.lengths) // MOST_LENGTHS)]:
         found = []
-        for _ in range(num_draws if 0 < length - paths.always < paths.optional else 1):
-            taken = set(draw.choice(skipping, length - paths.always, replace=False).tolist()) if skipping else set()
-            found.append(_norm_along(ways, gradient, taken))
+        for drawn in places if 0 < length - paths.always < paths.optional else places[:1]:
+            takes = np.ones((len(blocks), len(images)), bool)  # the branch, of each block, for each image
+            takes[has_skip] = (drawn < length - paths.always).T
+            found.append(_mean_norm_along(ways, gradient, torch.from_numpy(takes).to(device)))
         norms[length] = float(np.mean(found))
     return norms
 
@@ -118,11 +125,14 @@ class _Ways:
         """Map that the block hands on, whichever way is asked for its gradient."""
         return self.by_branch
 
-    def back(self, gradient: Tensor, *, takes_branch: bool) -> Tensor:
-        """The gradient by what the block reads, along one way."""
-        end = self.by_branch if takes_branch or self.is_plain else self.by_skip
-        (gradient,) = torch.autograd.grad(end, self.x, gradient, retain_graph=True)
-        return gradient
+    def back(self, gradient: Tensor, takes_branch: Tensor) -> Tensor:
+        """The gradient by what the block reads, of each image along one way; ``takes_branch`` is bool ``(N,)``."""
+        along = takes_branch[:, None, None, None]
+        outputs, gradients = [self.by_branch], [gradient.where(along, 0)]
+        if not self.is_plain:
+            outputs, gradients = [*outputs, self.by_skip], [*gradients, gradient.where(~along, 0)]
+        (found,) = torch.autograd.grad(outputs, self.x, gradients, retain_graph=True)
+        return found
 
 
 @contextmanager
@@ -137,9 +147,9 @@ def _held(joiner: nn.Module, *, skip: bool) -> Iterator[None]:
         yield
 
 
-def _norm_along(ways: list[_Ways], gradient: Tensor, taken: Collection[int]) -> float:
-    for number in reversed(range(len(ways))):
-        gradient = ways[number].back(gradient, takes_branch=number in taken)
+def _mean_norm_along(ways: list[_Ways], gradient: Tensor, takes: Tensor) -> float:
+    for way, takes_branch in zip(reversed(ways), takes.flip(0), strict=True):
+        gradient = way.back(gradient, takes_branch)
     return float(gradient.flatten(1).norm(dim=1).mean())
 
 
@@ -194,8 +204,8 @@ def draw_paths(paths: Paths, norms: dict[int, float]) -> Figure:
         name="paths",
         title="Paths through the network",
         source="arXiv:1605.06431, Figure 6",
-        expected="Path lengths are binomially distributed about half the number of blocks; the gradient along a path "
-        "falls with its length, so that nearly all of it comes from short ones.",
+        expected="Path lengths are binomially distributed about half the number of blocks. In a deep network the "
+        "gradient along a path falls with its length, so that nearly all of it comes from short ones.",
         seen=f"{seen}.",
         panels=tuple(panels),
         numbers=numbers,

@@ -12,6 +12,7 @@ from resnetkit.images.spec import Preprocessing
 from resnetkit.machine.device import exact_float32
 from resnetkit.models.plan import FIRST_CONVS
 from resnetkit.models.resnet import ResNet
+from resnetkit.pages.formatting import percent
 
 MOST_FILTERS = 64
 MAPS_OF_A_STAGE = 8
@@ -28,9 +29,7 @@ def show_filters(subject: Subject) -> Figure:
     filters = first_filters(subject.network)
     num_filters, channels, size, _ = filters.shape
     preprocessing = None if subject.sample is None else subject.sample.preprocessing
-    pictures = tuple(
-        _filter_picture(f"filter {i}", one, preprocessing) for i, one in enumerate(filters[:MOST_FILTERS], start=1)
-    )
+    pictures = tuple(_filter_picture(f"filter {i}", one, preprocessing) for i, one in enumerate(filters[:MOST_FILTERS]))
     strengths = filters.flatten(1).norm(dim=1)
     weak = int((strengths < 0.1 * strengths.max()).sum())
     notes = []
@@ -120,7 +119,7 @@ def show_stages(subject: Subject) -> Figure:
         expected="The first maps are the image, by edges and colours; later ones are coarser, and light up where the "
         "object is, fewer of their values at once.",
         seen=f"From {first} to {last}, maps go from {maps[first].shape[1]} to {maps[last].shape[1]} pixels a side, and "
-        f"the share of values above 0 from {100 * active[first]:.0f} % to {100 * active[last]:.0f} %.",
+        f"the share of values above 0 from {percent(active[first], 0)} to {percent(active[last], 0)}.",
         panels=tuple(panels),
         numbers={f"share_above_0_{name}": share for name, share in active.items()},
         notes=("each channel is scaled by itself, from its least value to its greatest",),

@@ -97,25 +97,32 @@ def keeps_shape(place: Place) -> bool:
     return place.stride == 1 and place.in_channels == place.out_channels
 
 
-def draw_without(spec: ResNetSpec, count: int, draw: np.random.Generator) -> Wiring:
-    """Leave ``count`` blocks out that are drawn from those that keep the shape."""
+def draw_without(spec: ResNetSpec, counts: Sequence[int], draw: np.random.Generator) -> list[tuple[int, Wiring]]:
+    """Leave out more and more blocks that keep the shape, in a random order: each count, with the first of them."""
     places = list(iter_places(spec))
-    candidates = [number for number, place in enumerate(places) if keeps_shape(place)]
-    return without(len(places), draw.choice(candidates, count, replace=False).tolist())
+    order = draw.permutation([number for number, place in enumerate(places) if keeps_shape(place)]).tolist()
+    return [(count, without(len(places), order[:count])) for count in counts]
 
 
-def draw_swapped(spec: ResNetSpec, count: int, draw: np.random.Generator) -> Wiring:
-    """Swap two blocks, ``count`` times over; both keep the shape and are of one stage."""
+def draw_swapped(spec: ResNetSpec, counts: Sequence[int], draw: np.random.Generator) -> list[tuple[int, Wiring]]:
+    """Swap two blocks again and again; both keep the shape and are of one stage.
+
+    Returns: each count of swaps, with the order that they have led to; nothing where there are no two such blocks.
+    """
     places = list(iter_places(spec))
     pairs = [
         (i, j)
         for (i, one), (j, other) in combinations(enumerate(places), 2)
         if one.stage == other.stage and keeps_shape(one) and keeps_shape(other)
     ]
-    order: list[int | None] = list(whole(len(places)))
-    for i, j in draw.choice(pairs, count).tolist() if pairs else ():
+    if not pairs:
+        return []
+    order = list(whole(len(places)))
+    orders = [tuple(order)]
+    for i, j in draw.choice(pairs, max(counts, default=0)).tolist():
         order[i], order[j] = order[j], order[i]
-    return tuple(order)
+        orders.append(tuple(order))
+    return [(count, orders[count]) for count in counts]
 
 
 def kendall_tau(order: Sequence[int]) -> float:

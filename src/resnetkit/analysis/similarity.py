@@ -18,7 +18,7 @@ from resnetkit.models.resnet import ResNet
 
 MOST_IMAGES = 500
 MOST_NUMBERS = 2**25  # of a layer's map of all images, 128 MB; larger maps are averaged over squares of pixels
-SMALLEST = 4  # images of which the estimate can be made
+LEAST_IMAGES = 4  # of which the estimate can be made
 
 
 class Features:
@@ -29,7 +29,7 @@ class Features:
 
     def __init__(self, features: Tensor) -> None:
         num_images, num_features = features.shape
-        require(num_images >= SMALLEST, f"similarity needs at least {SMALLEST} images, got {num_images}")
+        require(num_images >= LEAST_IMAGES, f"similarity needs at least {LEAST_IMAGES} images, got {num_images}")
         centred = features - features.mean(0)
         self.num_images = num_images
         self.squares = centred.double().square().sum(1)

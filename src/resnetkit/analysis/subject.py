@@ -25,8 +25,6 @@ from resnetkit.sources.origins import usual_preprocessing
 from resnetkit.sources.own_data import find_data
 from resnetkit.sources.weights import open_classifier
 
-READ_AT_ONCE = 256
-
 
 @dataclass(frozen=True)
 class Subject:

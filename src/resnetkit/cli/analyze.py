@@ -96,6 +96,7 @@ def analyze(
     from resnetkit.analysis.analyses import USUAL, check_names
     from resnetkit.analysis.landscape import WHOLE, Plane
     from resnetkit.analysis.page import PAGE, as_values, name_networks, write_analyses
+    from resnetkit.analysis.sample_reading import USUAL as USUAL_CHOICE
     from resnetkit.analysis.sample_reading import Choice
     from resnetkit.errors import Code, require
     from resnetkit.files import io_errors, make_folder
@@ -104,9 +105,12 @@ def analyze(
 
     names = list(dict.fromkeys([*(figure or USUAL), *([LANDSCAPE] if landscape else [])]))
     check_names(names)
-    plane, choice = Plane(grid, span), Choice(images, split, data_dir, image)
-    _warn_of_idle(names, LANDSCAPE, {"--grid": plane.grid != WHOLE.grid, "--span": plane.span != WHOLE.span})
-    _warn_of_idle(names, "stages", {"--image": image is not None})
+    plane, choice = Plane(grid, span), Choice(images, split, data_dir, image if "stages" in names else None)
+    if LANDSCAPE not in names:
+        given = {"--grid": plane.grid != WHOLE.grid, "--span": plane.span != WHOLE.span}
+        _warn_of_idle(given, f"without the figure {LANDSCAPE}")
+    if "stages" not in names:
+        _warn_of_idle({"--image": image is not None}, "without the figure stages")
     require(against != source, f"--against names {source} again", fix="give another network")
     located = [locate(text) for text in (source, against) if text is not None]
     for one in located:
@@ -119,6 +123,10 @@ def analyze(
         make_folder(Path(out))
     opening = Opening(data, choice, seed, find_device(device))
     subjects = [opening.open(one, reading if one in read_so else {}) for one in located]
+    if all(subject.sample is None for subject in subjects):
+        _warn_of_idle(
+            {"--images": images != USUAL_CHOICE.num_images, "--data-dir": data_dir is not None}, "without data"
+        )
     if len({subject.data for subject in subjects}) > 1:
         warn(f"the two are shown other images: {' and '.join(subject.data or 'none' for subject in subjects)}")
     shown = name_networks([subject.name for subject in subjects])
@@ -202,10 +210,10 @@ class LandscapeProgress:
             tell(f"{self.name}: {self.known:,} points are kept; the same command goes on there")
 
 
-def _warn_of_idle(names: Sequence[str], figure: str, given: dict[str, bool]) -> None:
+def _warn_of_idle(given: dict[str, bool], why: str) -> None:
     for option, is_given in given.items():
-        if is_given and figure not in names:
-            warn(f"{option} has no effect without the figure {figure}")
+        if is_given:
+            warn(f"{option} has no effect {why}")
 
 
 def _print(analyses: Sequence[Analysis], *, is_asked: bool) -> None:
