@@ -147,7 +147,7 @@ def test_grad_cam_plus_plus_is_its_formula(case: Case) -> None:
 def test_rise_is_its_formula(case: Case) -> None:
     fill = np.array(case.subject.preprocessing.fill, np.float32)[:, None, None]
     above, below = np.zeros((SIZE, SIZE)), np.zeros((SIZE, SIZE))
-    for mask in random_masks(SIZE, 20):  # in float32: in float64 a pixel at one half would be rounded otherwise
+    for mask in random_masks(SIZE, range(20)):  # in float32: in float64 a pixel at one half would be rounded otherwise
         square = np.rint(mask * case.pixels + (1 - mask) * fill).astype(np.uint8)
         (score,) = case.subject.scores(case.question, square[None])
         above += score * mask.astype(float)
