@@ -63,6 +63,23 @@ def test_a_map_of_what_matters_deletes_fast_and_inserts_fast(subject: Subject, a
         assert 0 <= areas.insertion <= 1
 
 
+@pytest.mark.parametrize("size", [8, SIZE, 28])
+def test_a_blur_hides_what_small_images_show(subject: Subject, size: int) -> None:
+    """Of stripes of pixels, what insertion begins with has hardly any left."""
+    asked: list[UInt8Images] = []
+
+    class Watching(CornerEngine):
+        def logits(self, pixels: UInt8Images) -> np.ndarray:
+            asked.append(pixels)
+            return super().logits(pixels)
+
+    stripes = (np.arange(size) % 2 * 255).astype(np.uint8)[None, None].repeat(size, 1).repeat(3, 0)
+    checker = Checker(replace(subject, engine=Watching()), ())
+    checker.areas(Question(1, None, "stage3"), stripes, make_blob(size))
+    assert np.abs(np.diff(asked[-1][0].astype(int))).max() < 25
+    assert (asked[-1][-1] == stripes).all()
+
+
 def test_an_answer_that_never_changes_has_its_share_as_area(subject: Subject) -> None:
     class Still:
         name = "still"

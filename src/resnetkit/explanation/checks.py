@@ -33,7 +33,9 @@ from resnetkit.models.resnet import ResNet
 
 NUM_STEPS = 28  # as far as there are so many pixels
 NUM_DRAWS = 3  # of weights
-BLUR_SHARE = 5 / 224  # of the image's side: the standard deviation of the blur that insertion begins with
+# The standard deviation of the blur that insertion begins with: a share of the image's side, and of small images
+# more, which stay legible behind a blur of less than a pixel.
+BLUR_SHARE, LEAST_BLUR_PX = 5 / 224, 2
 Floats = npt.NDArray[np.floating]
 
 
@@ -105,7 +107,8 @@ def _covered_bit_by_bit(
 
 
 def _blurred(pixels: UInt8Images) -> UInt8Images:
-    image = array_to_image(pixels).filter(ImageFilter.GaussianBlur(BLUR_SHARE * pixels.shape[-1]))
+    spread_px = max(BLUR_SHARE * pixels.shape[-1], LEAST_BLUR_PX)
+    image = array_to_image(pixels).filter(ImageFilter.GaussianBlur(spread_px))
     values = np.asarray(image)
     return values[None] if values.ndim == 2 else np.ascontiguousarray(values.transpose(2, 0, 1))
 
