@@ -66,7 +66,7 @@ def test_images_of_the_same_name_have_files_of_their_own(cli: Cli, pets: str) ->
         ("a/cat.png", "maps/cat.png"),
         ("b/cat.png", "maps/cat-2.png"),
     ]
-    assert images[0]["maps"][0].keys() == {"method", "layer", "grid", "strongest", "check"}
+    assert images[0]["maps"][0].keys() == {"method", "layer", "grid", "strongest", "gap", "check"}
 
 
 def test_files_of_others_are_refused_before_anything_is_computed(cli: Cli, pets: str) -> None:
@@ -89,7 +89,8 @@ def test_a_mistake_leaves_nothing_behind(cli: Cli, pets: str) -> None:
     ):
         code, _, err = cli("explain", pets, "a/cat.png", *arguments)
         assert (code, words in err) == (2, True), err
-    assert cli("explain", pets, "a/bad.png", "-f", "npz")[0] == 1
+    code, out, _ = cli("explain", pets, "a/bad.png", "-f", "npz")
+    assert (code, out.splitlines()[-1]) == (1, "nothing was written")
     assert (files(), list(Path().glob("explanations/*"))) == (before, [])
 
 

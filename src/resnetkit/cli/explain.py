@@ -123,23 +123,27 @@ def explain(
     opened = open_and_warn(located, reading, find_conditions(device=device).device)
     opened = replace(opened, limits=with_limits(opened.limits, max_pixels, max_file_bytes))
     place = device if isinstance(opened, Description) else "auto"  # else it is there already
-    explanations = iter_explanations(opened, files, asked, device=place, tell=tell)
     rows: list[dict[str, Any]] = []
 
-    def noted(folder: Path) -> Iterator[Explanation]:
-        with progress_bar("explaining", len(files), wanted=len(files) > 1) as move:
+    num_maps = len(files) * len(asked.methods)
+    with progress_bar("explaining", num_maps, wanted=num_maps > 1) as move:
+        explanations = iter_explanations(opened, files, asked, device=place, tell=tell, made=lambda: move(1))
+
+        def noted(folder: Path) -> Iterator[Explanation]:
             for explanation, name in zip(explanations, names, strict=True):
                 rows.append(_row(explanation, folder / name, of_each=format != "html"))
                 yield explanation
-                move(1)
+                move(len(asked.methods) - len(explanation.maps))
 
-    with _folder(out, classifier) as folder:
-        heading = Heading(Path(classifier).name, asked.methods, shlex.join([program(), *sys.argv[1:]]))
-        write_all(noted(folder), folder, names, format, heading)
+        with _folder(out, classifier) as folder:
+            heading = Heading(Path(classifier).name, asked.methods, shlex.join([program(), *sys.argv[1:]]))
+            write_all(noted(folder), folder, names, format, heading)
+    is_written = any(row["file"] for row in rows)
     if json:
-        say_json({"classifier": classifier, "folder": str(folder), "images": rows})
+        say_json({"classifier": classifier, "folder": str(folder) if is_written else None, "images": rows})
     else:
-        _print(rows, folder / names[0] if format == "html" else folder)
+        _print(rows)
+        say(f"wrote {folder / names[0] if format == 'html' else folder}" if is_written else "nothing was written")
         coarsest = min((heat["grid"] for row in rows for heat in row["maps"] if heat["grid"]), default=FINE_GRID)
         if coarsest < FINE_GRID:
             tell(f"a map of {coarsest}×{coarsest} values cannot say much of places: --layer stage1 has more of them")
@@ -188,6 +192,7 @@ def _row(explanation: Explanation, file: Path, *, of_each: bool) -> dict[str, An
                 "layer": heat.layer,
                 "grid": heat.grid,
                 "strongest": tell_place(heat),
+                "gap": heat.gap,
                 "check": None if heat.check is None else to_dict(heat.check),
             }
             for heat in explanation.maps
@@ -196,7 +201,7 @@ def _row(explanation: Explanation, file: Path, *, of_each: bool) -> dict[str, An
     }
 
 
-def _print(rows: Sequence[dict[str, Any]], written: Path) -> None:
+def _print(rows: Sequence[dict[str, Any]]) -> None:
     from resnetkit.cli.tables import print_table
 
     lines = []
@@ -209,7 +214,6 @@ def _print(rows: Sequence[dict[str, Any]], written: Path) -> None:
         lines.append([row["path"], "ok", row["class"], share, asked, look])
     print_table(("file", "status", "class", "probability", "why", "look at"), lines, numbers=(3,))
     _print_checks([heat for row in rows for heat in row["maps"] if heat["check"]])
-    say(f"wrote {written}")
 
 
 def _print_checks(maps: Sequence[dict[str, Any]]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -76,6 +76,7 @@ def iter_explanations(
     *,
     device: str = "auto",
     tell: Tell = tell_user,
+    made: Callable[[], None] = lambda: None,
 ) -> Iterator[Explanation]:
     """Yield the rows of :func:`explain` one by one, so that any number of files needs little memory.
 
@@ -85,13 +86,14 @@ def iter_explanations(
         source: as for :func:`explain`, or what a classifier's file says of itself.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; not for a classifier, which computes where its network is.
         tell: called with what had to be assumed, with settings that have no effect, and with what is measured.
+        made: called after each map: a row of many takes minutes.
     """
     check_are_several(images)
     methods = find_methods(asked.methods)
     opened, conditions = open_source(source, device=device, tell=tell)
     _check_classes(asked, opened.class_names)
     _check_layer(asked.layer, _spec_of(opened), methods, tell)
-    return _explanations(opened, conditions, images, asked, tell)
+    return _explanations(opened, conditions, images, asked, tell, made)
 
 
 class _Seen(NamedTuple):
@@ -127,7 +129,12 @@ def _check_layer(layer: str | None, spec: ResNetSpec, methods: Sequence[Method],
 
 
 def _explanations(
-    opened: Classifier | Description, conditions: Conditions, images: Iterable[ImageInput], asked: Asked, tell: Tell
+    opened: Classifier | Description,
+    conditions: Conditions,
+    images: Iterable[ImageInput],
+    asked: Asked,
+    tell: Tell,
+    made: Callable[[], None],
 ) -> Iterator[Explanation]:
     from resnetkit.classifier.classifier import load_classifier
     from resnetkit.explanation.subject import Subject
@@ -147,7 +154,7 @@ def _explanations(
         except UnreadableImage as error:
             yield Explanation(source, "error", str(error))
         else:
-            yield _explain(source, seen, subject, checker, asked, classifier.class_names)
+            yield _explain(source, seen, subject, checker, asked, classifier.class_names, made)
 
 
 def look_at(image: Decodable, preprocessing: Preprocessing, limits: Limits) -> _Seen:
@@ -171,6 +178,7 @@ def _explain(
     checker: Checker | None,
     asked: Asked,
     class_names: tuple[str, ...],
+    made: Callable[[], None],
 ) -> Explanation:
     from resnetkit.explanation.subject import Question
 
@@ -183,16 +191,16 @@ def _explain(
     else:
         answer = next(int(i) for i in np.argsort(-probabilities, kind="stable") if i != against)
     question = Question(answer, against, asked.layer or map_names(subject.network.spec)[-1])
-    methods = find_methods(asked.methods)
-    maps = tuple(_map(method, subject, question, seen.pixels, class_names) for method in methods)
-    if checker is not None:
-        baselines = checker.baselines(question, seen.pixels)
-        checks = [
-            checker.check(method, question, seen.pixels, heat.values, baselines)
-            for method, heat in zip(methods, maps, strict=True)
-        ]
-        maps = tuple(replace(heat, check=check) for heat, check in zip(maps, checks, strict=True))
-    return Explanation(source, "ok", "", seen.image, seen.window, probabilities, class_names, maps, seen.note)
+    baselines = checker and checker.baselines(question, seen.pixels)
+    maps = []
+    for method in find_methods(asked.methods):
+        heat = _map(method, subject, question, seen.pixels, class_names)
+        if checker and baselines:
+            check = checker.check(method, question, seen.pixels, heat.values, baselines)
+            heat = replace(heat, check=check)
+        maps.append(heat)
+        made()
+    return Explanation(source, "ok", "", seen.image, seen.window, probabilities, class_names, tuple(maps), seen.note)
 
 
 def _map(
