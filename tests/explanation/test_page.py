@@ -18,14 +18,14 @@ def page_of(*explanations: Explanation, heading: Heading = HEADING) -> tuple[str
 
 
 def test_an_image_has_its_maps_its_classes_and_its_question() -> None:
-    html, page = page_of(explained(names=tuple("abcdefg"), against="g"))
+    html, page = page_of(explained(names=tuple("abcdefG"), against="G"))
     assert html.startswith(START)
     assert not page.open, "every tag is closed"
     assert [image["alt"] for image in page.all("img")][1:] == [
         "What the network saw: cat.png",
         "Grad-CAM, stage2: cat.png",
     ]
-    for said in ("a, 60.0 % sure", "Why a and not g", "a explained 60.0 %", "g compared with 10.0 %", HEADING.command):
+    for said in ("a, 60.0 % sure", "Why a and not G", "a explained 60.0 %", "G compared with 10.0 %", HEADING.command):
         assert said in page.text
     assert "strongest: upper left, 100 % of it" in page.text
     assert len(page.all("tr")) == 6, "five classes, and the one that is compared with"

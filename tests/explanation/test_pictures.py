@@ -19,7 +19,7 @@ from resnetkit.explanation.pictures import (
     iter_panels,
     strongest,
 )
-from resnetkit.explanation.words import SAYS, tell_place
+from resnetkit.explanation.words import SAYS, iter_notes, tell_place
 from resnetkit.images.preprocessing import Window
 
 
@@ -118,9 +118,31 @@ def test_the_size_is_bounded_and_tiny_images_keep_square_pixels(side: int, drawn
 
 
 def test_panels_are_of_one_size() -> None:
-    panels = list(iter_panels(explained((9, 300))))
+    panels = list(iter_panels(explained((9, 36))))
     assert [panel.title for panel in panels] == ["What the network saw", "Grad-CAM, stage2"]
-    assert {panel.pixels.shape for panel in panels} == {(10, 320, 3)}
+    assert {panel.pixels.shape for panel in panels} == {(72, 288, 3)}
+    assert panels[0].notes == ()
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_of_a_very_long_image_the_middle_is_drawn(turned: bool) -> None:
+    strip = explained((100, 1001), Window(451, 0, 100, 100), values=np.full((8, 8), 1.0))
+    assert strip.image is not None
+    long = explained((1001, 100), Window(0, 451, 100, 100), values=np.full((8, 8), 1.0)) if turned else strip
+    panels = list(iter_panels(long))
+    assert panels[0].notes == ("the ends of this long image are not shown",)
+    drawn = panels[1].pixels.transpose(1, 0, 2) if turned else panels[1].pixels
+    assert drawn.shape == (100, 401, 3)
+    coloured = np.ptp(drawn.astype(int), axis=2) > 10
+    assert np.flatnonzero(coloured.any(0)).tolist() == list(range(151, 251))
+
+
+def test_what_is_missing_of_a_sum_is_told() -> None:
+    heat = replace(explained().maps[0], method="integrated_gradients", layer=None, gap=0.07)
+    told = [note for panel in iter_panels(replace(explained(), maps=(heat,))) for note in panel.notes]
+    assert len(told) == 1
+    assert "miss 7 %" in told[0]
+    assert list(iter_notes(replace(heat, gap=0.009))) == []
 
 
 def test_every_method_is_told_in_words() -> None:

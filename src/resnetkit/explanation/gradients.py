@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from resnetkit.data.randomness import Purpose, derive_seed
-from resnetkit.explanation.explanation import Heat
+from resnetkit.explanation.explanation import GAP, Heat
 from resnetkit.explanation.subject import Question, Subject, gradient_of
 from resnetkit.images.types import UInt8Images
 from resnetkit.machine.device import exact_float32
@@ -17,7 +17,6 @@ from resnetkit.machine.device import exact_float32
 # Along the way to the image a photograph's score changes most where it is hardly visible yet: steps are short there.
 FIRST_EDGES = tuple((step / 8) ** 2 for step in range(9))
 LEAST_STEPS, MOST_STEPS = 32, 128
-GAP = 0.01  # of what the image changes of the score, the share that may be missed
 
 
 def gradient(subject: Subject, question: Question, pixels: UInt8Images) -> Heat:

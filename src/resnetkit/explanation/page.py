@@ -43,7 +43,7 @@ class Figure:
     title: str
     place: str
     picture: Markup
-    checks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def _section(explanation: Explanation) -> Section:
         answer=f"{best}, {100 * probability:.1f} % sure",
         question=question,
         figures=tuple(
-            Figure(panel.title, panel.place, _image(panel.pixels, f"{panel.title}: {explanation.source}"), panel.checks)
+            Figure(panel.title, panel.place, _image(panel.pixels, f"{panel.title}: {explanation.source}"), panel.notes)
             for panel in iter_panels(explanation)
         ),
         shares=tuple(iter_shares(explanation)),

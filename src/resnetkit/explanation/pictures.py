@@ -16,7 +16,7 @@ from PIL import Image
 
 from resnetkit.explanation.explanation import Explanation, HeatMap, lay_on_image
 from resnetkit.explanation.methods import METHODS
-from resnetkit.explanation.words import above_nothing, tell_areas, tell_method, tell_place, tell_weights
+from resnetkit.explanation.words import above_nothing, iter_notes, tell_method, tell_place
 from resnetkit.images.types import UInt8Images
 from resnetkit.pages.raster import PIXELATED_BELOW_PX, ColourScale, colour
 
@@ -25,6 +25,9 @@ LONGEST_PX = 640
 
 SHORT_PX = 320
 """Smaller images are enlarged to this, or those that are shown as square pixels, by a whole factor, to no more."""
+
+LONGEST_SIDE_RATIO = 4
+"""Of images whose longer side is more than so many times the other, the middle is drawn."""
 
 UNSEEN_LIGHT = 0.35
 """Share of its light that is left to what the network never saw."""
@@ -46,12 +49,17 @@ Reals = npt.NDArray[np.float64]
 def as_drawn(explanation: Explanation, *, shortest_px: int = SHORT_PX, longest_px: int = LONGEST_PX) -> Explanation:
     """The explanation at the size that it is drawn in: large images are shrunk, tiny ones enlarged as square pixels.
 
+    Of a very long image the middle is drawn, where all that the network saw is.
+
     Args:
         shortest_px, longest_px: least and most that the longer side is to have.
     """
     image, window = explanation.image, explanation.window
     assert image is not None
     assert window is not None
+    top, left = _ends(image)
+    image = image[top : len(image) - top, left : image.shape[1] - left]
+    window = replace(window, left=window.left - left, top=window.top - top)
     height, width = image.shape[:2]
     longest = max(height, width)
     if longest < PIXELATED_BELOW_PX:
@@ -63,6 +71,13 @@ def as_drawn(explanation: Explanation, *, shortest_px: int = SHORT_PX, longest_p
         drawn = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
     across, down = drawn.shape[1] / width, drawn.shape[0] / height
     return replace(explanation, image=drawn, window=window.of_image_resized(across, down))
+
+
+def _ends(image: UInt8Images) -> tuple[int, int]:
+    """How many rows and columns are left out at either end of an image, so that it can be shown."""
+    longest = LONGEST_SIDE_RATIO * min(image.shape[:2])
+    top, left = (max(0, side - longest) // 2 for side in image.shape[:2])
+    return top, left
 
 
 def draw_seen(explanation: Explanation) -> UInt8Images:
@@ -94,22 +109,23 @@ class Panel(NamedTuple):
 
     Attributes:
         place: where in it the map has its strongest values.
-        checks: what was found of the map; empty where it was not checked.
+        notes: what else there is to be said of it.
     """
 
     title: str
     place: str
     pixels: UInt8Images
-    checks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def iter_panels(explanation: Explanation) -> Iterator[Panel]:
     """Yield the pictures of a readable image: what the network saw of it, and each of its maps."""
     drawn = as_drawn(explanation)
-    yield Panel("What the network saw", "", draw_seen(drawn))
+    assert explanation.image is not None
+    notes = ("the ends of this long image are not shown",) if _ends(explanation.image) != (0, 0) else ()
+    yield Panel("What the network saw", "", draw_seen(drawn), notes)
     for heat in explanation.maps:
-        checks = () if heat.check is None else (tell_weights(heat.check), tell_areas(heat.check))
-        yield Panel(tell_method(heat), tell_place(heat), draw_map(drawn, heat), checks)
+        yield Panel(tell_method(heat), tell_place(heat), draw_map(drawn, heat), tuple(iter_notes(heat)))
 
 
 def strongest(heat: HeatMap) -> float:

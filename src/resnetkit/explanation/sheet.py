@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from math import ceil
 
 from markupsafe import Markup
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
@@ -21,19 +22,21 @@ GAP_PX, TITLE_PX = 16, 28
 # In an SVG every panel is as wide, whatever the image's size.
 PANEL_PX, CAPTION_PX, ROW_PX, BAR_PX = 320, 22, 22, 90
 NUM_COLUMNS = 3
-LONGEST_NAME = 28
+LONGEST_NAME, LONGEST_SOURCE = 28, 90
 
 
 def render_png(explanation: Explanation) -> bytes:
     """A row of pictures, each under its title; no names of classes, for which there may be no letters here."""
     panels = list(iter_panels(explanation))
     height, width = panels[0].pixels.shape[:2]
-    step = width + GAP_PX
+    font = ImageFont.load_default(14)
+    titles = [panel.title.replace("×", "x") for panel in panels]  # the font has no such sign
+    step = max(width, *(ceil(font.getlength(title)) for title in titles)) + GAP_PX
     sheet = Image.new("RGB", (step * len(panels) + GAP_PX, height + TITLE_PX + GAP_PX), "white")
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
-    for number, panel in enumerate(panels):
+    draw = ImageDraw.Draw(sheet)
+    for number, (title, panel) in enumerate(zip(titles, panels, strict=True)):
         left = GAP_PX + step * number
-        draw.text((left, 7), panel.title, fill="black", font=font)
+        draw.text((left, 7), title, fill="black", font=font)
         sheet.paste(Image.fromarray(panel.pixels), (left, TITLE_PX))
     told, png = PngImagePlugin.PngInfo(), io.BytesIO()
     told.add_text("Software", SIGN)
@@ -52,7 +55,9 @@ def render_svg(explanation: Explanation) -> str:
     def corner(number: int) -> tuple[float, float]:
         return GAP_PX + (PANEL_PX + GAP_PX) * (number % num_columns), 40 + row_px * (number // num_columns)
 
-    parts = [text(GAP_PX, 26, _short(explanation.source, 90), "title")]
+    source = explanation.source
+    source = source if len(source) <= LONGEST_SOURCE else "…" + source[1 - LONGEST_SOURCE :]
+    parts = [text(GAP_PX, 26, source, "title")]
     image = Markup('<image x="{:g}" y="{:g}" width="{:g}" height="{:g}" href="{}"/>')
     for number, panel in enumerate(panels):
         left, top = corner(number)
@@ -61,13 +66,12 @@ def render_svg(explanation: Explanation) -> str:
         if panel.place:
             parts.append(text(left, top + TITLE_PX + panel_px + 16, f"strongest: {panel.place}", "note"))
     parts += _shares(explanation, *corner(len(panels)))
-    question = tell_question(explanation)
     total_px = (GAP_PX + (PANEL_PX + GAP_PX) * num_columns, 40 + row_px * -(-num_cells // num_columns))
-    return picture(*total_px, f"{explanation.source}: {question}", f"{SIGN}: heat maps, {question}", parts)
+    return picture(*total_px, source, f"{SIGN}. {tell_question(explanation)}", parts)
 
 
 def _shares(explanation: Explanation, left: float, top: float) -> Iterator[Markup]:
-    yield text(left, top + 18, _short(tell_question(explanation).capitalize(), 48), "heading")
+    yield text(left, top + 18, _short(tell_question(explanation), 48), "heading")
     for number, share in enumerate(iter_shares(explanation)):
         y = top + TITLE_PX + ROW_PX * (number + 0.7)
         role = f" ({share.role})" if share.role else ""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from resnetkit.explanation.explanation import Check, Explanation, Heat, HeatMap
+from resnetkit.explanation.explanation import GAP, Check, Explanation, Heat, HeatMap
 from resnetkit.explanation.methods import METHODS
 
 ROWS = ("upper", "middle", "lower")
@@ -97,10 +97,10 @@ def tell_question(explanation: Explanation) -> str:
 
     >>> heat = HeatMap("grad_cam", "stage3", "cat", "dog", np.zeros((2, 2), np.float32))
     >>> tell_question(Explanation("a.png", "ok", maps=(heat,)))
-    'why cat and not dog'
+    'Why cat and not dog'
     """
     heat = explanation.maps[0]
-    return f"why {heat.class_name}" + ("" if heat.against is None else f" and not {heat.against}")
+    return f"Why {heat.class_name}" + ("" if heat.against is None else f" and not {heat.against}")
 
 
 def tell_method(heat: HeatMap) -> str:
@@ -113,19 +113,28 @@ def tell_areas(check: Check) -> str:
     """Compare the areas of a map with those of a blob in the centre and of random places."""
     own, blob, random = check.own, check.blob, check.random
     return (
-        f"uncovered in its order, the class has {own.insertion:.2f} on the way (a blob in the centre "
-        f"{blob.insertion:.2f}, random places {random.insertion:.2f}; more is better); covered, {own.deletion:.2f} "
-        f"({blob.deletion:.2f}, {random.deletion:.2f}; less is better)"
+        f"mean share of the class while the image is uncovered in the map's order: {own.insertion:.2f} (a blob in the "
+        f"centre {blob.insertion:.2f}, random places {random.insertion:.2f}; more is better); while it is covered: "
+        f"{own.deletion:.2f} ({blob.deletion:.2f}, {random.deletion:.2f}; less is better)"
     )
 
 
 def tell_weights(check: Check) -> str:
     """Say how far a map depends on what was learned."""
-    kept = f"rank correlation {check.last_stage_anew:.2f} with the map that is had with head and last stage drawn anew "
-    kept += f"(with the head alone {check.head_anew:.2f})"
+    kept = f"rank correlation {check.last_stage_anew:.2f} with the map of the network with head and last stage drawn "
+    kept += f"anew ({check.head_anew:.2f} with the head alone)"
     if check.shows_what_was_learned:
         return f"{kept}: it depends on what was learned"
     return f"{kept}: it hardly depends on what was learned, so take it as a hint"
+
+
+def iter_notes(heat: HeatMap) -> Iterator[str]:
+    """Yield what was found of a map: whether its values add up as they should, and what checks of it say."""
+    if heat.gap is not None and heat.gap > GAP:
+        yield f"its values should add up to what the image changes of the score, and miss {100 * heat.gap:.0f} % of it"
+    if heat.check is not None:
+        yield tell_weights(heat.check)
+        yield tell_areas(heat.check)
 
 
 class Share(NamedTuple):
