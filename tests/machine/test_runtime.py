@@ -67,6 +67,13 @@ def test_bf16_is_chosen_where_it_is_fast(
     assert any("no faster" in note for note in computing.notes) is (bf16 and not has_amx)
 
 
+@pytest.mark.parametrize(("count", "words"), [(1, "1 thread"), (2, "2 threads")])
+def test_what_is_computed_with_is_told(monkeypatch: pytest.MonkeyPatch, count: int, words: str) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: count)
+    assert str(runtime.Runtime(torch.device("cpu"), bf16=True, compile=False)) == f"cpu, bf16, {words}"
+    assert str(runtime.Runtime(torch.device("cuda"), bf16=False, compile=True)) == "cuda, float32, compiled"
+
+
 def test_compilation_must_repay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runtime, "_why_not_compile", lambda device: "")
     enough = runtime.COMPILE_FROM_FLOPS * torch.get_num_threads()

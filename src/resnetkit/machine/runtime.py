@@ -35,7 +35,8 @@ class Runtime:
     notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        threads = f", {torch.get_num_threads()} threads" if self.device.type == "cpu" else ""
+        count = torch.get_num_threads()
+        threads = f", {count} thread{'s' if count > 1 else ''}" if self.device.type == "cpu" else ""
         return f"{self.device}, {'bf16' if self.bf16 else 'float32'}{threads}{', compiled' if self.compile else ''}"
 
     def as_dict(self) -> dict[str, Any]:
