@@ -47,7 +47,7 @@ def test_all_runs_are_started_by_commands_a_person_would_type(
     assert any(text.startswith("6 runs") for text in heard.texts)
     assert any("(6 of 6 runs" in text for text in heard.texts)
     # All runs are copies of one: nothing can be told apart, and the page says so.
-    assert standings(findings) == ["not decided with this budget"] * 2
+    assert standings(findings) == ["not decided"] * 2
     page = findings.page.read_text()
     for words in ("Which is better?", "Not decided with this budget", "residual-seed-2/0001-run/report.html", "8.75"):
         assert words in page
@@ -101,7 +101,7 @@ def test_to_diverge_is_a_result(two_arms: Study, place: FakePlace, tmp_path: Pat
     assert plain.estimates["train_error"] is not None
     assert plain.estimates["train_error"].mean == pytest.approx(90)
     assert plain.estimates["seconds"] is None
-    assert standings(findings)[0] == "same direction as the paper"
+    assert standings(findings)[0] == "same direction"
     assert "did not converge in 3 of 3 runs" in findings.page.read_text()
     place.asked.clear()
     run(two_arms, tmp_path / "study", place)
@@ -112,12 +112,12 @@ def test_what_runs_show_decides(two_arms: Study, place: FakePlace, tmp_path: Pat
     place.ends = {("plain", seed): (0, 0.1 + 0.01 * seed) for seed in range(3)}
     place.ends |= {("residual", seed): (0, 0.3 + 0.012 * seed) for seed in range(3)}
     findings = run(two_arms, tmp_path / "study", place)
-    assert standings(findings) == ["opposite", "not decided with this budget"]
-    assert findings.claims[0].sentence == "Opposite of the paper, which says that skips lower the training error."
+    assert standings(findings) == ["opposite", "not decided"]
+    assert findings.claims[0].sentence == "Opposite of what is claimed, namely that skips lower the training error."
     assert "−20.20 points (95 % interval" in findings.claims[0].figures
     # The same with one seed decides nothing, though it is the same to look at.
     one = run(two_arms, tmp_path / "one", place, num_seeds=1)
-    assert standings(one) == ["not decided with this budget"] * 2
+    assert standings(one) == ["not decided"] * 2
     assert "nobody can tell how far chance goes" in one.claims[0].figures
 
 
@@ -190,7 +190,7 @@ def test_a_wrong_study_starts_nothing(two_arms: Study, place: FakePlace, tmp_pat
 
 def test_other_data_are_told_of(two_arms: Study, place: FakePlace, tmp_path: Path) -> None:
     findings = run(two_arms, tmp_path / "study", place)
-    assert findings.remarks[0].startswith("The paper's figures are of CIFAR-10, these runs of digits")
+    assert findings.remarks[0].startswith("The published figures are of CIFAR-10, these runs of digits")
     same = replace(two_arms, published_on="Digits")
     assert not any("figures are of" in text for text in run(same, tmp_path / "same", place).remarks)
 

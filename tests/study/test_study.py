@@ -6,8 +6,9 @@ import pytest
 
 from resnetkit.errors import ResnetkitError
 from resnetkit.study.checks import check_study
+from resnetkit.study.reading_words import published_words
 from resnetkit.study.shipped import list_studies, open_study, read_study
-from resnetkit.study.study import Study
+from resnetkit.study.study import Published, Study
 
 MINE = """
 name = "mine"
@@ -67,7 +68,8 @@ def test_a_file_is_read_with_dotted_settings(tmp_path: Path) -> None:
         "epochs": 1,
         "schedule.warmup_share": 0.2,
     }
-    assert [str(arm.published) for arm in study.arms] == ["6.61 ± 0.16 (5 runs)", "fails"]
+    assert [published_words(arm.published) for arm in study.arms] == ["6.61 ± 0.16 (5 runs)", "fails"]
+    assert published_words(Published(0.7, reading="train_error")) == "training error 0.70"
     assert open_study(str(tmp_path / "mine.toml")) == study
 
 
@@ -105,6 +107,11 @@ def test_any_change_changes_the_digest(tmp_path: Path) -> None:
             ["budget 'smoke'", "'large' has 1.84 times the parameters of 'small'", "allows 1.05 times"],
         ),
         ("{resnet20 =", "{resnet21 =", ["budgets.smoke.networks", "resnet21", "did you mean 'resnet20'"]),
+        ("settings.epochs", "settings.seed", ["a budget sets 'seed'", "num_seeds"]),
+        ("settings.schedule.warmup_share", "settings.runtime.threads", ["the arm 'small' sets", "its threads"]),
+        ("settings.schedule.warmup_share", "settings.data.max_train_images", ["the arm 'small' sets", "in the budget"]),
+        ("size_ratio = 4", 'size_ratio = 4\nreading = "parameters"', ["is about parameters", "known before any run"]),
+        ('published_on = "CIFAR-10"', "", ["'published_on' must say"]),
         ("[budgets.smoke]", "[budgets.smoke", ["no TOML"]),
         ('source = "ours"', "", ["'source' is missing"]),
     ],

@@ -37,7 +37,7 @@ def list_(json: JsonOption = False) -> None:
         return
     from resnetkit.cli.tables import print_table
 
-    print_table(("study", "what the paper says", "where"), [(s.name, s.title, s.source) for s in studies])
+    print_table(("study", "about", "source"), [(s.name, s.title, s.source) for s in studies])
 
 
 @study.command("show", short_help="Show a study: question, networks, claims, budgets.")
@@ -144,19 +144,21 @@ def _print_findings(findings: Findings, *, as_json: bool) -> None:
         say_json(findings.as_values())
         return
     from resnetkit.cli.tables import print_table
-    from resnetkit.study.reading_words import TITLES, estimate_words
+    from resnetkit.study.reading_words import TITLES, estimate_words, published_words
 
     opened = findings.record.study
     for finding in findings.claims:
         say(finding.sentence, *([f"  {finding.figures}"] if finding.figures else []))
     say("")
-    columns = ("arm", *(TITLES[reading] for reading in opened.readings), f"the paper, on {opened.published_on}", "runs")
+    published = [f"published, on {opened.published_on}"] if opened.has_figures else []
+    columns = ("arm", *(TITLES[reading] for reading in opened.all_readings), *published, "runs")
     rows = []
     for arm in findings.arms:
         done = f"{sum(one.is_done for one in arm.outcomes)} of {len(arm.outcomes)}"
         done += f", {arm.num_diverged} did not converge" if arm.num_diverged else ""
-        words = (estimate_words(reading, arm.estimates[reading]) for reading in opened.readings)
-        rows.append((arm.arm.name, *words, _published(arm.arm), done))
+        words = [estimate_words(reading, arm.estimates[reading]) for reading in opened.all_readings]
+        words += [published_words(arm.arm.published)] if published else []
+        rows.append((arm.arm.name, *words, done))
     print_table(columns, rows, numbers=range(1, len(columns)))
     say("", *(f"note  {remark}" for remark in findings.remarks))
     if findings.to_do:
@@ -166,12 +168,20 @@ def _print_findings(findings: Findings, *, as_json: bool) -> None:
 
 def _print_study(opened: Study) -> None:
     from resnetkit.cli.tables import print_table
+    from resnetkit.study.reading_words import published_words
 
     words = (" ".join(text.split()) for text in (opened.question, opened.why) if text)
     say(f"{opened.name}: {opened.title}", *words, f"source: {opened.source}", "")
-    columns = ("arm", "network", "settings", f"published, on {opened.published_on}")
-    print_table(columns, [(arm.name, arm.model, _settings(arm), _published(arm)) for arm in opened.arms], numbers=(3,))
-    say("", "what the paper says:", *(f"  {claim.says}" for claim in opened.claims))
+    table = {"arm": [arm.name for arm in opened.arms], "network": [arm.model for arm in opened.arms]}
+    if any(arm.settings for arm in opened.arms):
+        table["settings"] = [_settings(arm) for arm in opened.arms]
+    if opened.has_figures:
+        table[f"published, on {opened.published_on}"] = [published_words(arm.published) for arm in opened.arms]
+    numbers = [len(table) - 1] if opened.has_figures else []
+    print_table([*table], list(zip(*table.values(), strict=True)), numbers=numbers)
+    if opened.claims:
+        heading = "what it claims:" if opened.is_ours else "what the paper says:"
+        say("", heading, *(f"  {claim.says}" for claim in opened.claims))
     for name, budget in opened.budgets.items():
         say("", *_budget_lines(opened, name, budget))
 
@@ -185,14 +195,8 @@ def _budget_lines(opened: Study, name: str, budget: Budget) -> list[str]:
     seeds = f"{budget.num_seeds} seed{'s' if budget.num_seeds > 1 else ''}"
     lines = [f"budget {name}: {num_arms} networks × {seeds} on {budget.data}, recipe {budget.recipe}"]
     lines += [f"  {' '.join(budget.note.split())}"] if budget.note else []
-    lines += [f"  networks  {', '.join(f'{ours} for {its}' for its, ours in budget.networks.items())}"] * bool(
-        budget.networks
-    )
-    lines += [f"  settings  {_settings(budget)}"] * bool(budget.settings)
+    lines += [f"  arms      {', '.join(budget.arms)}"] if budget.arms else []
+    replaced = (f"{ours} for {theirs}" for theirs, ours in budget.networks.items())
+    lines += [f"  networks  {', '.join(replaced)}"] if budget.networks else []
+    lines += [f"  settings  {_settings(budget)}"] if budget.settings else []
     return [*lines, f"  cost      {budget.cost}"]
-
-
-def _published(arm: Arm) -> str:
-    if arm.published is None:
-        return "–"
-    return str(arm.published)

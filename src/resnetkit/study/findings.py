@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,13 +21,17 @@ from resnetkit.study.verdict import LEVEL, Difference, Estimate, Ruling, compare
 Standing = Ruling | Literal["not yet", "not asked"]
 
 LEADS: dict[Standing, str] = {
-    "same direction as the paper": "Same direction as the paper: {says}.",
+    "same direction": "Same direction as the paper: {says}.",
     "opposite": "Opposite of the paper, which says that {says}.",
-    "not decided with this budget": "Not decided with this budget: whether {says}.",
+    "not decided": "Not decided with this budget: whether {says}.",
     "not yet": "Not decided yet, for want of runs: whether {says}.",
     "not asked": "Not asked with this budget: whether {says}.",
 }
-
+# Of claims that no paper makes.
+OWN_LEADS: dict[Standing, str] = LEADS | {
+    "same direction": "Same direction as claimed: {says}.",
+    "opposite": "Opposite of what is claimed, namely that {says}.",
+}
 
 NOT_YET = Difference(0.0, None, None, None, 0)
 
@@ -120,15 +125,16 @@ def find_out(record: StudyRecord, folder: Path) -> Findings:
     by_name = {finding.arm.name: finding for finding in arms}
     tested = [_tested_arms(claim, by_name) for claim in record.study.claims]
     differences = [_difference(claim, names, by_name) for claim, names in zip(record.study.claims, tested, strict=True)]
-    # Those that are asked and yet to be tested count too: a ruling must not change when they are.
+    # Those that are asked and yet to be tested count too: what is decided must not be undone when they are.
     asked = [one or NOT_YET for one, names in zip(differences, tested, strict=True) if names]
     rulings = iter(rule_on_claims(asked))
     claims = []
     for claim, names, difference in zip(record.study.claims, tested, differences, strict=True):
         ruling: Standing = next(rulings) if names else "not asked"
         standing = "not yet" if names and difference is None else ruling
-        sentence = LEADS[standing].format(says=claim.says)
-        figures = "" if difference is None else _figures(claim, names, difference, standing, len(asked))
+        sentence = (OWN_LEADS if record.study.is_ours else LEADS)[standing].format(says=claim.says)
+        own = [by_name[name] for name in names]
+        figures = "" if difference is None else _figures(claim, own, difference, standing, len(asked))
         claims.append(ClaimFinding(claim, standing, names, difference, sentence, figures))
     return Findings(record, folder, arms, tuple(claims), tuple(_remarks(record, arms, len(asked))))
 
@@ -136,7 +142,7 @@ def find_out(record: StudyRecord, folder: Path) -> Findings:
 def _arm_finding(record: StudyRecord, arm: Arm, outcomes: Sequence[Outcome]) -> ArmFinding:
     own = tuple(outcome for outcome in outcomes if outcome.job.arm == arm.name)
     estimates: dict[Reading, Estimate | None] = {}
-    for reading in record.study.readings:
+    for reading in record.study.all_readings:
         values = [value for outcome in own if (value := read_value(outcome, reading)) is not None]
         estimates[reading] = estimate_mean(values) if values else None
     return ArmFinding(arm, record.budget.network_of(arm), own, estimates)
@@ -165,23 +171,38 @@ def _difference(claim: Claim, names: Sequence[str], arms: dict[str, ArmFinding])
     return compare_arms(np.array([[own[seed] for seed in seeds] for own in values], dtype=float), images)
 
 
-def _figures(claim: Claim, names: Sequence[str], difference: Difference, standing: Standing, num_claims: int) -> str:
-    title, words = TITLES[claim.reading], difference_words(claim.reading, difference)
-    if len(names) == 2:
-        text = f"{title} of {names[1]} minus that of {names[0]}: {words}"
-    else:
-        text = (
-            f"rise of the {title} from {names[0]} to {names[-1]}, by the best line through {len(names)} arms: {words}"
-        )
-    if standing != "not decided with this budget":
-        return text
+def _figures(
+    claim: Claim, arms: Sequence[ArmFinding], difference: Difference, standing: Standing, num_claims: int
+) -> str:
+    """What a standing rests on, in words, with all that the sentence of the claim does not say."""
+    title, names = TITLES[claim.reading], [finding.arm.name for finding in arms]
+    what = f"{title} of {names[1]} minus that of {names[0]}"
+    if len(names) > 2:
+        what = f"rise of the {title} from {names[0]} to {names[-1]}, by the best line through {len(names)} arms"
+    parts = [f"{what}: {difference_words(claim.reading, difference)}"]
+    missing = [name for name in claim.ascending if name not in names]
+    parts += [f"without {', '.join(missing)}, not run with this budget"] if missing else []
+    if standing == "same direction":
+        parts += [f"yet {before} is above {after}" for before, after in _falls(claim, arms)]
+    elif standing == "not decided":
+        parts += _why_undecided(difference, num_claims)
+    return "; ".join(parts)
+
+
+def _falls(claim: Claim, arms: Sequence[ArmFinding]) -> list[tuple[str, str]]:
+    """Neighbours in a trend that rises, the mean of the second of which is below that of the first."""
+    means = [(finding.arm.name, one.mean) for finding in arms if (one := finding.estimates[claim.reading])]
+    return [(before, after) for (before, high), (after, low) in pairwise(means) if high > low]
+
+
+def _why_undecided(difference: Difference, num_claims: int) -> list[str]:
     if difference.num_seeds == 1:
-        return f"{text}, from which nobody can tell how far chance goes"
+        return ["from one run of each nobody can tell how far chance goes"]
     if difference.p_value is None:
-        return f"{text}; the runs do not differ, so nobody can tell how far chance goes"
+        return ["the differences do not vary, so nobody can tell how far chance goes"]
     if difference.p_value <= LEVEL:
-        return f"{text}; enough for one claim, too little for {num_claims} that are tested together"
-    return text
+        return [f"enough for one claim, too little for {num_claims} that are tested together"]
+    return []
 
 
 def _remarks(record: StudyRecord, arms: Sequence[ArmFinding], num_claims: int) -> list[str]:
@@ -190,24 +211,23 @@ def _remarks(record: StudyRecord, arms: Sequence[ArmFinding], num_claims: int) -
     if record.is_on_other_data:
         name = Path(budget.data).name
         remarks.append(
-            f"The paper's figures are of {study.published_on}, these runs of {name}: compare directions, not numbers."
+            f"The published figures are of {study.published_on}, these runs of {name}: compare directions, not numbers."
         )
     if budget.networks:
         pairs = ", ".join(f"{ours} in place of {theirs}" for theirs, ours in budget.networks.items())
-        remarks.append(f"Not the paper's networks: {pairs}.")
-    if record.budget_name != "paper":
-        remarks.append(
-            f"Budget {record.budget_name} is not the paper's training: recipe {budget.recipe}"
-            + "".join(f", {path}={value}" for path, value in budget.settings.items())
-            + "."
-        )
+        remarks.append(f"Not the {'study' if study.is_ours else 'paper'}'s networks: {pairs}.")
+    if record.budget_name != "paper" and not study.is_ours:
+        settings = "".join(f", {path}={value}" for path, value in budget.settings.items())
+        remarks.append(f"Budget {record.budget_name} is not the paper's training: recipe {budget.recipe}{settings}.")
     if budget.note:
         remarks.append(f"Budget {record.budget_name}: {' '.join(budget.note.split())}")
     if budget.num_seeds == 1:
         remarks.append("One run of each arm: means have no interval, and no claim can be decided.")
     if num_claims > 1:
+        next_one = f"the next at most 0.05 / {num_claims - 1}{', and so on' if num_claims > 2 else ''}"
         remarks.append(
-            f"{num_claims} claims are tested together, so by Holm's procedure each needs a smaller p than 0.05."
+            f"{num_claims} claims are tested together, so by Holm's procedure the smallest p must be at most "
+            f"0.05 / {num_claims}, {next_one}."
         )
     for finding in arms:
         if finding.num_diverged:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,6 +29,7 @@ class Outcome:
 
     Attributes:
         run: its folder; None: it was not started, or was killed before there was anything in it to go on from.
+        judged: its answers on test or, of data that have none, on val; None before the end.
         remnants: run folders that were begun and hold nothing to go on from.
         reason: why it is damaged.
     """
@@ -39,6 +39,7 @@ class Outcome:
     run: RunFolder | None = None
     record: Record | None = None
     result: Result | None = None
+    judged: Answers | None = None
     remnants: tuple[Path, ...] = ()
     reason: str = ""
 
@@ -51,12 +52,6 @@ class Outcome:
     def history(self) -> list[dict[str, Any]]:
         """Its epochs, as metrics.jsonl has them."""
         return [] if self.run is None else self.run.events("epoch")
-
-    @cached_property
-    def judged(self) -> Answers | None:
-        """The answers on test or, of data that have none, on val; None before the end."""
-        split = None if self.result is None else self.result.judged_split
-        return self.result.folder.read_answers()[split] if self.result is not None and split is not None else None
 
     @property
     def cost(self) -> Cost:
@@ -90,13 +85,15 @@ def read_outcome(job: Job) -> Outcome:
         return Outcome(job, "missing", remnants=remnants)
     try:
         record, result = run.read_record(), finished_result(run)
+        split = None if result is None else result.judged_split
+        judged = None if split is None else run.read_answers()[split]
     except ResnetkitError as error:
         return Outcome(job, "damaged", run, remnants=remnants, reason=error.what)
     if result is not None:
-        return Outcome(job, "finished", run, record, result, remnants)
+        return Outcome(job, "finished", run, record, result, judged, remnants)
     last = run.events()[-1:]
     has_diverged = bool(last) and last[0]["event"] == "diverged"
-    return Outcome(job, "diverged" if has_diverged else "unfinished", run, record, None, remnants)
+    return Outcome(job, "diverged" if has_diverged else "unfinished", run, record, remnants=remnants)
 
 
 def read_value(outcome: Outcome, reading: Reading) -> float | None:

@@ -17,11 +17,11 @@ from resnetkit.pages.charts import WIDE, Series, line_chart
 from resnetkit.pages.templates import fill_template
 from resnetkit.study.findings import ArmFinding, Findings
 from resnetkit.study.outcomes import Outcome
-from resnetkit.study.reading_words import TITLES, estimate_words
+from resnetkit.study.reading_words import TITLES, estimate_words, published_words
 
 Row = dict[str, Any]
 
-STANDING_CLASSES = {"same direction as the paper": "same", "opposite": "wrong"}
+STANDING_CLASSES = {"same direction": "same", "opposite": "wrong"}
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,12 @@ def page_html(findings: Findings) -> str:
     record = findings.record
     return fill_template(
         "study/study.html.jinja",
-        {"estimate": estimate_words, "command": shlex.join, "link": lambda run: _link(findings, run)},
+        {
+            "estimate": estimate_words,
+            "published": published_words,
+            "command": shlex.join,
+            "link": lambda run: _link(findings, run),
+        },
         findings=findings,
         study=record.study,
         record=record,

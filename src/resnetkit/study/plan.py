@@ -37,8 +37,8 @@ class StudyRecord:
 
     @property
     def is_on_other_data(self) -> bool:
-        """Tell whether the paper's figures are of other data."""
-        return _plain(self.budget.data) != _plain(self.study.published_on)
+        """Tell whether the published figures, where there are any, are of other data than these."""
+        return self.study.has_figures and _plain(Path(self.budget.data).name) != _plain(self.study.published_on)
 
     @property
     def arms(self) -> tuple[Arm, ...]:

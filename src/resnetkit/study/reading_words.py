@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from resnetkit.pages.formatting import NO_BREAK_SPACE, duration
-from resnetkit.study.study import Reading
+from resnetkit.study.study import Published, Reading
 from resnetkit.study.verdict import Difference, Estimate
 
 PERCENT = f"{NO_BREAK_SPACE}%"
@@ -63,6 +63,13 @@ def estimate_words(reading: Reading, estimate: Estimate | None) -> str:
     return f"{mean.removesuffix(PERCENT)} ± {half}" if mean.endswith(PERCENT) else f"{mean} ± {half}"
 
 
+def published_words(published: Published | None) -> str:
+    """A published figure, with what it is of where that is no test error; a dash for none."""
+    if published is None:
+        return "–"
+    return str(published) if published.reading == "test_error" else f"{TITLES[published.reading]} {published}"
+
+
 def difference_words(reading: Reading, difference: Difference) -> str:
     """A difference with its interval and what speaks for it: ``+5.21 points (2.02 to 8.40), p = 0.004, 3 seeds``."""
     form, unit = _DIFFERENCE_FORMS.get(reading, ("{:+.2f}", " points"))
@@ -74,5 +81,6 @@ def difference_words(reading: Reading, difference: Difference) -> str:
     if difference.low is not None and difference.high is not None:
         text += f" (95 % interval {signed(difference.low)} to {signed(difference.high)})"
     if difference.p_value is not None:
-        text += ", p < 0.001" if difference.p_value < 0.001 else f", p = {difference.p_value:.3f}"
+        p_value = "p < 0.001" if difference.p_value < 0.001 else f"p = {difference.p_value:.3f}"
+        text += ", " + p_value.replace(" ", NO_BREAK_SPACE)
     return text + f", {difference.num_seeds} seed{'s' if difference.num_seeds > 1 else ''}"

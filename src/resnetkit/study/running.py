@@ -81,10 +81,10 @@ def run_study(
     open_folder(folder, record)
     taken = ResnetkitError(Code.USAGE, f"another process is running the study in {folder}", fix="wait for it")
     with locked(folder, if_taken=taken):
-        for name, arm in arms.items():
-            for text in arm.warnings:
-                listener.warning(f"{name}: {text}")
-        failed = Session(jobs, arms, record.study.readings, start, num_places, listener).run_all()
+        for text in dict.fromkeys(text for arm in arms.values() for text in arm.warnings):
+            names = (name for name, arm in arms.items() if text in arm.warnings)
+            listener.warning(f"{', '.join(names)}: {text}")
+        failed = Session(jobs, arms, record.study.all_readings, start, num_places, listener).run_all()
         findings = find_out(record, folder)
         write_page(findings)
     require(

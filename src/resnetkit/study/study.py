@@ -20,7 +20,12 @@ RecordedReading = Literal[
     "test_error", "val_error", "train_error", "seconds", "parameters", "multiply_adds", "memory_bytes"
 ]
 Reading = RecordedReading | MeasuredReading
+EXACT: tuple[Reading, ...] = ("parameters", "multiply_adds", "memory_bytes")
 
+RESERVED = {
+    "seed": "the runs of an arm have the seeds 0, 1, …: say how many by the budget's num_seeds",
+    "runtime.threads": "all runs of a budget have the same number of threads: say how many by its threads",
+}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")  # names become folders
 
 
@@ -32,7 +37,7 @@ class Published:
         value: as the paper prints it, errors in percent; ``fails``: the network did not converge.
         spread: what the paper writes behind ±.
         num_runs: of how many runs it is the mean or, as in arXiv:1603.05027, the median.
-        reading: what it is a figure of.
+        reading: what it is a figure of; where it is no test error, tables say so.
         source: where it stands, if not where the study's ``source`` says.
     """
 
@@ -74,6 +79,13 @@ class Arm:
             f"an arm's name becomes the name of a folder, got '{self.name}'",
             fix="use letters, digits, '-', '_' and '.', and begin with a letter or digit",
         )
+        _check_settings(self.settings, f"the arm '{self.name}'")
+        own_data = next((path for path in self.settings if path.startswith("data.")), None)
+        require(
+            own_data is None,
+            f"the arm '{self.name}' sets '{own_data}', but all runs of a study are of the same images",
+            fix="set it in the budget",
+        )
 
 
 @frozen
@@ -98,6 +110,11 @@ class Claim:
         require(
             len(set(self.ascending)) == len(self.ascending),
             f"the claim '{self.says}' names an arm twice: {', '.join(self.ascending)}",
+        )
+        require(
+            self.reading not in EXACT,
+            f"the claim '{self.says}' is about {self.reading}, which is known before any run",
+            fix="claim what chance can change; 'readings' puts it into the table",
         )
 
 
@@ -132,6 +149,7 @@ class Budget:
     def __post_init__(self) -> None:
         for name in ("num_seeds", "threads"):
             require(getattr(self, name) >= 1, f"{name} must be at least 1, got {getattr(self, name)}")
+        _check_settings(self.settings, "a budget")
 
     def network_of(self, arm: Arm) -> str:
         """The network that an arm trains with this budget."""
@@ -155,9 +173,9 @@ class Study:
         title: a line.
         question: what it is to find out, in a sentence or two.
         why: what depends on the answer.
-        source: the paper, and the figure or table.
-        published_on: the data that the paper's figures are of.
-        readings: what is read from each run, for the table.
+        source: the paper, and the figure or table; where it begins with ``ours``, no paper makes the claims.
+        published_on: the data that the published figures are of; empty where there are none.
+        readings: what is read from each run, for the table; what claims compare is read besides.
         arms, claims: in the order in which they are shown.
         budgets: by name; the shipped studies have ``smoke``, ``minutes``, ``hours`` and ``paper``.
     """
@@ -166,10 +184,10 @@ class Study:
     title: str
     question: str
     source: str
-    published_on: str
     arms: tuple[Arm, ...]
     claims: tuple[Claim, ...]
     budgets: dict[str, Budget]
+    published_on: str = ""
     why: str = ""
     readings: tuple[Reading, ...] = ("test_error", "train_error", "seconds", "parameters", "multiply_adds")
 
@@ -186,6 +204,26 @@ class Study:
             _check_names(claim.ascending, names, f"claims.{i}.ascending")
         for name, budget in self.budgets.items():
             _check_names(budget.arms, names, f"budgets.{name}.arms")
+        require(
+            bool(self.published_on) or not self.has_figures,
+            "'published_on' must say which data the published figures are of",
+            fix='e.g. published_on = "CIFAR-10"',
+        )
+
+    @property
+    def is_ours(self) -> bool:
+        """Tell whether no paper makes the claims."""
+        return self.source.lower().startswith("ours")
+
+    @property
+    def has_figures(self) -> bool:
+        """Tell whether there are published figures."""
+        return any(arm.published is not None for arm in self.arms)
+
+    @property
+    def all_readings(self) -> tuple[Reading, ...]:
+        """What is read from each run, with what the claims compare."""
+        return tuple(dict.fromkeys((*self.readings, *(claim.reading for claim in self.claims))))
 
     def budget(self, name: str) -> Budget:
         """The budget of a name.
@@ -208,6 +246,11 @@ class Study:
         """The first 16 digits of the SHA-256 of all that the study says."""
         content = json.dumps(to_dict(self), sort_keys=True).encode()
         return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _check_settings(settings: Collection[str], of: str) -> None:
+    for path, fix in RESERVED.items():
+        require(path not in settings, f"{of} sets '{path}'", fix=fix)
 
 
 def _check_names(given: Collection[str], known: Collection[str], field: str) -> None:

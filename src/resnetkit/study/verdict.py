@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-Ruling = Literal["same direction as the paper", "not decided with this budget", "opposite"]
+Ruling = Literal["same direction", "not decided", "opposite"]
 Floats = npt.NDArray[np.floating[Any]]
 
 LEVEL = 0.05
@@ -111,10 +111,10 @@ def _weights(num_arms: int) -> Floats:
 
 def rule_on_claims(differences: Sequence[Difference]) -> list[Ruling]:
     """Rulings on the claims of a study, each of which says that its difference is above 0, by Holm's procedure."""
-    rulings: list[Ruling] = ["not decided with this budget"] * len(differences)
+    rulings: list[Ruling] = ["not decided"] * len(differences)
     tested = sorted((d.p_value, i) for i, d in enumerate(differences) if d.p_value is not None)
     for rank, (p_value, i) in enumerate(tested):
         if p_value > LEVEL / (len(differences) - rank):
             break
-        rulings[i] = "same direction as the paper" if differences[i].value > 0 else "opposite"
+        rulings[i] = "same direction" if differences[i].value > 0 else "opposite"
     return rulings
