@@ -37,15 +37,16 @@ class Example:
     def shown(self, printed: str) -> str:
         """The lines of what was printed that the document is to show, each gap as one line.
 
-        With ``shows A, B`` those that begin so, with ``first N`` the first ones, with ``section A`` those from one that
-        begins so to the next empty one.
+        With ``shows A, B`` those that begin so (a ``#`` is any number), with ``first N`` the first ones, with
+        ``section A`` those from one that begins so to the next empty one.
         """
         lines = printed.rstrip().splitlines()
         for mark in self.marks:
             verb, _, rest = mark.partition(" ")
             match verb:
                 case "shows":
-                    lines = [line if line.startswith(tuple(rest.split(", "))) else GAP for line in lines]
+                    starts = tuple(rest.split(", "))
+                    lines = [x if x.startswith(starts) or form(x).startswith(starts) else GAP for x in lines]
                 case "first":
                     lines = [*lines[: int(rest)], *[GAP] * (len(lines) > int(rest))]
                 case "section":
