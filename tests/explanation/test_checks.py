@@ -109,6 +109,7 @@ def test_weights_are_drawn_anew_in_a_copy_and_only_where_asked(classifier: Class
     for name, tensor in copy.state_dict().items():
         if not name.startswith(("fc", "layer3")):
             assert torch.equal(tensor, before[name]), name
+            assert tensor.data_ptr() == network.state_dict()[name].data_ptr(), "not twice in memory"
         elif tensor.ndim > 1:
             assert not torch.equal(tensor, before[name]), name
     again, other = draw_anew(network, ("fc",), seed=1), draw_anew(network, ("fc",), seed=2)

@@ -148,11 +148,11 @@ def _forgetful(classifier: Classifier, subject: Subject, parts: Sequence[str], n
 
 
 def draw_anew(network: ResNet, parts: Sequence[str], seed: int) -> ResNet:
-    """A copy of a network in which the named children are as training starts; the same for the same seed."""
+    """The network with the named children as training starts, the same for the same seed; it shares all its others."""
     weight = next(network.parameters())
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         copy = ResNet(network.spec).to(weight.device, weight.dtype)
     kept = {name: tensor for name, tensor in network.state_dict().items() if name.split(".")[0] not in parts}
-    copy.load_state_dict(kept, strict=False)
+    copy.load_state_dict(kept, strict=False, assign=True)
     return copy.eval()

@@ -96,7 +96,7 @@ def iter_explanations(
     return _explanations(opened, conditions, images, asked, tell, made)
 
 
-class _Seen(NamedTuple):
+class Seen(NamedTuple):
     """An image as the network sees it, uint8 ``(C, S, S)``, where that is, and as people do."""
 
     pixels: UInt8Images
@@ -157,7 +157,7 @@ def _explanations(
             yield _explain(source, seen, subject, checker, asked, classifier.class_names, made)
 
 
-def look_at(image: Decodable, preprocessing: Preprocessing, limits: Limits) -> _Seen:
+def look_at(image: Decodable, preprocessing: Preprocessing, limits: Limits) -> Seen:
     """Decode an image for the network and for people, and find in it what the network sees.
 
     Raises:
@@ -168,12 +168,12 @@ def look_at(image: Decodable, preprocessing: Preprocessing, limits: Limits) -> _
     window = find_window(*decoded.image.size, preprocessing)
     window = window.of_image_resized(width / decoded.image.width, height / decoded.image.height)
     note = COLOUR_LOST if decoded.loses_colour else ""
-    return _Seen(prepare_for_evaluation(decoded.image, preprocessing), window, shown, note)
+    return Seen(prepare_for_evaluation(decoded.image, preprocessing), window, shown, note)
 
 
 def _explain(
     source: str,
-    seen: _Seen,
+    seen: Seen,
     subject: Subject,
     checker: Checker | None,
     asked: Asked,
