@@ -15,7 +15,7 @@ import resnetkit
 from resnetkit.analysis.analyses import USUAL, Analysis, analyze, analyze_subject
 from resnetkit.analysis.sample import Sample
 from resnetkit.analysis.sample_reading import Choice
-from resnetkit.analysis.subject import Subject, open_subject
+from resnetkit.analysis.subject import Subject, open_subject, settle_norms
 from resnetkit.classifier.classifier import Classifier
 from resnetkit.config import from_dict, to_dict
 from resnetkit.errors import ResnetkitError
@@ -81,13 +81,37 @@ def test_a_name_on_data_has_their_classes_and_channels() -> None:
     assert analysis.figures[0].numbers["mean_std"] == pytest.approx(1, abs=0.01)  # its norms do what they are there for
 
 
+def test_settled_norms_have_the_statistics_of_the_images_and_are_in_use(
+    subject_of: Callable[..., Subject], sample: Sample, inputs: torch.Tensor
+) -> None:
+    network = subject_of().network
+    settle_norms(network, sample)
+    with torch.inference_mode():
+        stem = network.conv1(inputs)
+    torch.testing.assert_close(network.bn1.running_mean, stem.mean((0, 2, 3)))
+    torch.testing.assert_close(network.bn1.running_var, stem.var((0, 2, 3)))
+    assert not any(module.training for module in network.modules())
+    assert network.bn1.momentum == 0.1
+
+
+def make_classes(folder: Path, *names: str) -> None:
+    """Three images of each class."""
+    for place, name in enumerate(names):
+        (folder / name).mkdir()
+        for number in range(3):
+            Image.fromarray(np.full((16, 16, 3), 40 * number + place, np.uint8)).save(folder / name / f"{number}.png")
+
+
+def test_labels_are_places_among_the_classifier_s_classes(make: Callable[..., Classifier], tmp_path: Path) -> None:
+    make_classes(tmp_path, "class 0", "class 2")
+    sample = open_subject(make(), str(tmp_path)).shown()
+    assert sorted(zip(sample.labels, sample.pixels[:, 0, 0, 0] % 40, strict=True)) == [(0, 0)] * 3 + [(2, 1)] * 3
+
+
 def test_images_of_other_classes_are_looked_at_and_nothing_is_scored(
     make: Callable[..., Classifier], tmp_path: Path
 ) -> None:
-    for name in ("oak", "elm"):
-        (tmp_path / name).mkdir()
-        for number in range(3):
-            Image.fromarray(np.full((16, 16, 3), 40 * number, np.uint8)).save(tmp_path / name / f"{number}.png")
+    make_classes(tmp_path, "oak", "elm")
     analysis = analyze(make(), str(tmp_path), figures=["responses", "gradients", "paths", "lesions"])
     assert [figure.name for figure in analysis.figures] == ["responses", "gradients", "paths"]
     assert {entry.name: entry.reason for entry in analysis.left_out} == {
@@ -97,10 +121,35 @@ def test_images_of_other_classes_are_looked_at_and_nothing_is_scored(
     assert any("nothing is scored" in remark for remark in analysis.remarks)
 
 
+@pytest.mark.parametrize("name", ["responses", "branches", "lesions", "similarity", "norms"])
+def test_images_count_alike_whatever_their_batch(
+    subject_of: Callable[..., Subject], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    subject, in_batches = subject_of(), Sample.batches
+    at_once = analyze_subject(subject, [name]).figures[0].numbers
+    monkeypatch.setattr(Sample, "batches", lambda sample, device: in_batches(sample, device, 5))
+    assert analyze_subject(subject, [name]).figures[0].numbers == pytest.approx(at_once, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["lesions", "paths"])
+def test_another_seed_draws_other_blocks(subject_of: Callable[..., Subject], name: str) -> None:
+    subject = subject_of()
+    one, other = (analyze_subject(replace(subject, seed=seed), [name]).figures[0].panels for seed in (0, 1))
+    assert one != other
+
+
 def test_a_network_without_a_head_has_gradients_too() -> None:
     subject = Subject("a network", ResNet(replace(SMALL, num_classes=None)).eval(), is_trained=False)
     (figure,) = analyze_subject(subject, ["gradients"]).figures
     assert "no images were given: these are noise, with labels drawn at random" in figure.notes
+
+
+def test_weights_that_are_no_numbers_are_refused(make: Callable[..., Classifier]) -> None:
+    classifier = make()
+    with torch.no_grad():
+        classifier.network.fc.bias[0] = float("nan")
+    with pytest.raises(ResnetkitError, match="no numbers"):
+        analyze(classifier, figures=["filters"])
 
 
 def test_a_run_is_shown_its_own_test_images(pretrained: Path) -> None:
@@ -129,4 +178,5 @@ def test_a_seed_chooses_the_images(pretrained: Path) -> None:
 
 def test_some_of_a_sample_are_spread_over_it(sample: Sample) -> None:
     assert np.array_equal(sample.some(3).pixels, sample.pixels[[0, 6, 11]])
+    assert np.array_equal(sample.some(3).labels, sample.labels[[0, 6, 11]])
     assert sample.some(100) is sample

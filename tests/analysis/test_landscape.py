@@ -1,6 +1,7 @@
 """The loss about weights: against what is known in closed form, and what the directions have to be."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ def test_the_middle_is_the_network_as_it_is(subject_of: MakeSubject, inputs: tor
 def test_where_the_head_alone_has_length_losses_follow_its_formula(
     subject_of: MakeSubject, inputs: torch.Tensor, sample: Sample
 ) -> None:
-    subject = subject_of()
+    subject = replace(subject_of(), seed=3)
     network, labels = subject.network, torch.from_numpy(sample.labels)
     with torch.no_grad():
         for module in network.modules():
@@ -40,7 +41,7 @@ def test_where_the_head_alone_has_length_losses_follow_its_formula(
         features = network.embed(inputs).double()
     plane = Plane(5, 2.0)
     landscape = compute_landscape(subject, plane)
-    terrain = Terrain(network, sample, seed=0)
+    terrain = Terrain(network, sample, seed=3)
     weight, first, second = next(row[1:] for row in terrain.filters if row[1].dim() == 2)
     expected = np.empty((5, 5))
     for i, b in enumerate(plane.steps):
@@ -84,6 +85,16 @@ def test_a_loss_that_is_not_finite_is_no_number(subject_of: MakeSubject, sample:
     height = Terrain(subject_of().network, sample, seed=0).height(1e30, 0.0)
     assert np.isnan(height.loss)
     assert 0 <= height.error <= 1
+
+
+def test_a_height_is_a_mean_over_images_whatever_their_batch(
+    subject_of: MakeSubject, sample: Sample, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terrain, in_batches = Terrain(subject_of().network, sample, seed=0), Sample.batches
+    at_once = terrain.height(0.2, -0.1)
+    monkeypatch.setattr(Sample, "batches", lambda sample, device: in_batches(sample, device, 5))
+    assert terrain.height(0.2, -0.1).loss == pytest.approx(at_once.loss, rel=1e-6)
+    assert terrain.height(0.2, -0.1).error == at_once.error
 
 
 def test_points_begin_in_the_middle_and_follow_the_two_lines_first() -> None:

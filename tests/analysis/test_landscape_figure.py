@@ -19,6 +19,8 @@ def landscape(losses: Floats) -> Landscape:
 def test_a_bowl_is_convex_and_has_one_minimum() -> None:
     is_far = A**2 + B**2 > 0.5
     assert measure_roughness(landscape(2 * (A**2 + B**2))) == Roughness(0.0, 0, pytest.approx(is_far.mean()))
+    raised = measure_roughness(landscape(5 + 2.1 * (A**2 + B**2)))
+    assert raised.far == pytest.approx((2.1 * (A**2 + B**2) > 1).mean())  # above the middle
     assert measure_roughness(landscape(0.4 * A**2 + 0.3 * B**2)) == Roughness(0.0, 0, 0.0)
 
 

@@ -9,7 +9,8 @@ import pytest
 import torch
 from tests.small_classifiers import SMALL
 
-from resnetkit.analysis.lesions import show_lesions, study_lesions
+from resnetkit.analysis.figure import Lines
+from resnetkit.analysis.lesions import Lesion, LesionStudy, draw_lesions, show_lesions, study_lesions
 from resnetkit.analysis.rewiring import (
     Wiring,
     draw_swapped,
@@ -23,6 +24,7 @@ from resnetkit.analysis.rewiring import (
 )
 from resnetkit.analysis.sample import Sample
 from resnetkit.analysis.subject import Subject
+from resnetkit.evaluation.metrics import Accuracy
 from resnetkit.models.block import ResidualBlock
 from resnetkit.models.catalog import find_entry
 from resnetkit.models.places import iter_places
@@ -167,11 +169,34 @@ def test_the_study_says_what_the_scores_are(subject_of: Callable[..., Subject]) 
     subject = subject_of()
     study = study_lesions(subject.network, subject.shown(), num_draws=2)
     figure = show_lesions(subject)
-    assert list(study.each) == [name for name, _ in subject.network.iter_blocks()]
+    alone = score_wirings(subject.network, subject.shown(), [without(6, [number]) for number in range(6)])
+    assert study.each == dict(zip([name for name, _ in subject.network.iter_blocks()], alone, strict=True))
+    assert len({score.correct for score in alone}) > 1
+    assert study.whole.num_images == 12
     assert figure.numbers["top1"] == study.whole.value
     assert f"{percent(study.median, 1)} (median)" in figure.seen
     assert {lesion.count for lesion in study.some} == {1, 2, 3}
     assert all(lesion.tau < 1 for lesion in study.swapped if lesion.count == 1)
+
+
+def test_the_figure_shows_means_and_the_extremes_of_the_draws() -> None:
+    def lesion(correct: int, count: int, tau: float = 1.0) -> Lesion:
+        return Lesion(Accuracy.of(correct, 10), count, tau)
+
+    each = {f"layer1.{i}": Accuracy.of(correct, 10) for i, correct in enumerate((8, 3, 7))}
+    some = lesion(8, 1), lesion(4, 1), lesion(3, 2), lesion(1, 2)
+    swapped = lesion(7, 1, 0.2), lesion(5, 1, 0.4), lesion(6, 2, 0.9), lesion(4, 2, 0.7)
+    figure = draw_lesions(LesionStudy(Accuracy.of(9, 10), each, some, swapped), SMALL)
+    left_out, swaps, by_tau = (panel.lines[0] for panel in figure.panels if isinstance(panel, Lines))
+    assert (left_out.x, left_out.low, left_out.high) == ((0, 1, 2), (0.9, 0.4, 0.1), (0.9, 0.8, 0.3))
+    assert left_out.y == pytest.approx((0.9, 0.6, 0.2))
+    assert swaps.y == pytest.approx((0.9, 0.6, 0.5))
+    assert (by_tau.x, by_tau.y) == (pytest.approx((0.3, 0.8, 1.0)), pytest.approx((0.6, 0.5, 0.9)))
+    assert figure.numbers == pytest.approx(
+        {"top1": 0.9, "median_top1_without_one": 0.7, "least_top1_without_one": 0.3, "top1_of_guessing": 1 / 3}
+        | {"several": 2, "top1_without_several": 0.2, "top1_after_several_swaps": 0.5}
+    )
+    assert f"{percent(0.3, 1)} without layer1.1" in figure.seen
 
 
 def test_a_network_of_too_few_blocks_has_each_left_out_alone(subject_of: Callable[..., Subject]) -> None:

@@ -9,7 +9,8 @@ import torch
 from tests.analysis.test_lesions import silence
 from torch.nn import functional as F
 
-from resnetkit.analysis.paths import Paths, follow_gradients, show_paths
+from resnetkit.analysis.figure import Lines
+from resnetkit.analysis.paths import Paths, draw_paths, follow_gradients, show_paths
 from resnetkit.analysis.subject import Subject
 from resnetkit.models.catalog import find_entry
 from resnetkit.models.spec import ACT_BEFORE_ADD, ResNetSpec
@@ -71,3 +72,11 @@ def test_a_longer_path_carries_less_where_branches_are_weak(subject_of: Callable
     assert all(norms[n + 1] < norms[n] for n in range(6))
     figure = show_paths(subject)
     assert figure.numbers["mean_length_by_gradient"] < figure.numbers["mean_length"] == 3
+
+
+def test_a_length_carries_as_much_as_all_its_paths() -> None:
+    figure = draw_paths(Paths(0, 2), {0: 1.0, 1: 0.5, 2: 0.1})  # one path, two, and one
+    panel = figure.panels[2]
+    assert isinstance(panel, Lines)
+    assert panel.lines[0].y == pytest.approx((1 / 2.1, 1 / 2.1, 0.1 / 2.1))
+    assert figure.numbers["mean_length_by_gradient"] == pytest.approx(1.2 / 2.1)

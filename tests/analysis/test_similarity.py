@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from torch.nn import functional as F
 
-from resnetkit.analysis.similarity import Features, linear_cka, measure_similarity
+from resnetkit.analysis.similarity import Features, block_features, linear_cka, measure_similarity
 from resnetkit.analysis.subject import Subject
 
 NUM_IMAGES = 60
@@ -62,3 +63,14 @@ def test_the_matrix_is_of_the_maps_that_blocks_hand_on(
     for i, one in zip(last, maps, strict=True):
         for j, other in zip(last, maps, strict=True):
             assert values[i][j] == pytest.approx(linear_cka(Features(one), Features(other)), abs=1e-5)
+
+
+def test_maps_that_are_too_large_are_averaged_over_squares_of_pixels(
+    subject_of: Callable[..., Subject], inputs: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject = subject_of()
+    monkeypatch.setattr("resnetkit.analysis.similarity.MOST_NUMBERS", 12 * 4 * 8 * 8)  # of the stem's 12 × 4 × 16 × 16
+    _, found = next(block_features(subject.network, subject.shown()))
+    with torch.inference_mode():
+        smaller = F.avg_pool2d(subject.network.stem(inputs), 2)
+    assert found.squared_length == pytest.approx(Features(smaller.flatten(1)).squared_length, rel=1e-5)

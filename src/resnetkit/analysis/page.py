@@ -80,14 +80,14 @@ def name_networks(sources: Sequence[str]) -> tuple[str, ...]:
 def lay_out(analyses: Sequence[Analysis]) -> list[Section]:
     """The sections of the page, in the order of the figures."""
     names = name_networks([analysis.source for analysis in analyses])
-    titles = dict.fromkeys(figure.name for analysis in analyses for figure in analysis.figures)
+    wanted = dict.fromkeys(figure.name for analysis in analyses for figure in analysis.figures)
     sections = []
-    for title in titles:
+    for figure_name in wanted:
         figures = {
             name: figure
             for name, analysis in zip(names, analyses, strict=True)
             for figure in analysis.figures
-            if figure.name == title
+            if figure.name == figure_name
         }
         first, *others = figures.values()
         if others == [first]:

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from resnetkit.analysis.figure import Figure, Matrix
-from resnetkit.analysis.sample import BATCH_SIZE, Sample
+from resnetkit.analysis.sample import Sample
 from resnetkit.analysis.subject import Subject
 from resnetkit.errors import require
 from resnetkit.machine.device import exact_float32
@@ -76,7 +76,7 @@ def block_features(network: ResNet, sample: Sample) -> Iterator[tuple[str, Featu
     """Yield the features of the stem and of every block: whole maps ``(N, C h w)``, one layer at a time in memory."""
     device = next(network.parameters()).device
     with torch.inference_mode(), exact_float32(device):
-        maps = [network.stem(images) for images, _ in sample.batches(device, BATCH_SIZE)]
+        maps = [network.stem(images) for images, _ in sample.batches(device)]
         yield "stem", Features(_flatten(maps, len(sample)))
         for name, block in network.iter_blocks():
             maps = [block(x) for x in maps]

@@ -14,7 +14,7 @@ from resnetkit.analysis.sample_reading import USUAL, Choice, read_image, read_sa
 from resnetkit.classifier.classifier import Classifier
 from resnetkit.data.loading import open_data
 from resnetkit.data.spec import DataSpec
-from resnetkit.errors import require
+from resnetkit.errors import Code, require
 from resnetkit.images.spec import SMALL_PX, Limits
 from resnetkit.machine.device import exact_float32
 from resnetkit.models.catalog.entry import Entry
@@ -117,7 +117,7 @@ def open_subject(
         reading: what a third-party weight file does not say, as :func:`resnetkit.open_classifier` takes it.
 
     Raises:
-        ResnetkitError: for what is neither, and for data that do not fit it.
+        ResnetkitError: for what is neither, for weights that are no numbers, and for data that do not fit it.
     """
     located = Located("a classifier", "classifier") if isinstance(source, Classifier) else locate(source)
     if data is None and located.run is None:
@@ -134,6 +134,7 @@ def open_subject(
         opened = source
     else:
         opened = open_classifier(located, device=device, **(reading or {}))
+    _check_weights(located.text, opened.network)
     told = tuple(opened.provenance.get("warnings", ()))
     image = read_image(choice.image, opened.preprocessing, opened.limits)
     subject = Subject(located.text, opened.network, located.entry is None, image=image, seed=seed, remarks=told)
@@ -146,6 +147,17 @@ def open_subject(
         settle_norms(subject.network, found.sample)
     data = f"{spec.source}, split {found.split}"
     return replace(subject, sample=found.sample, data=data, remarks=(*told, *found.remarks))
+
+
+def _check_weights(name: str, network: ResNet) -> None:
+    for tensor_name, tensor in network.state_dict().items():
+        require(
+            bool(tensor.isfinite().all()),
+            f"{name} has weights that are no numbers",
+            why=f"{tensor_name} is not finite: nothing can be measured of it",
+            fix="train it again, at a lower learning rate",
+            code=Code.WEIGHTS,
+        )
 
 
 def _fresh_classifier(entry: Entry, data: str, choice: Choice, *, seed: int, device: str | torch.device) -> Classifier:
