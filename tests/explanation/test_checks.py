@@ -9,7 +9,7 @@ import torch
 from tests.small_kinds import KINDS
 
 from resnetkit.classifier.classifier import Classifier
-from resnetkit.explanation.checks import Checker, correlate_ranks, draw_anew, make_blob
+from resnetkit.explanation.checks import NUM_DRAWS, Checker, correlate_ranks, draw_anew, make_blob
 from resnetkit.explanation.explaining import iter_explanations
 from resnetkit.explanation.explanation import Areas, Asked, Check
 from resnetkit.explanation.methods import METHODS, Method
@@ -51,7 +51,7 @@ def corner() -> np.ndarray:
 @pytest.mark.parametrize("against", [None, 0])
 def test_a_map_of_what_matters_deletes_fast_and_inserts_fast(subject: Subject, against: int | None) -> None:
     checker = Checker(replace(subject, engine=CornerEngine()), ())
-    question = Question(1, against, "stage3")
+    question = Question(1, against, "stage2")
     # The corner is as bright as its surroundings are dark, so that a blur takes nothing from the rest.
     pixels = np.full((subject.preprocessing.channels, SIZE, SIZE), 255, np.uint8)
     right, wrong = checker.areas(question, pixels, corner()), checker.areas(question, pixels, -corner())
@@ -64,8 +64,8 @@ def test_a_map_of_what_matters_deletes_fast_and_inserts_fast(subject: Subject, a
 
 
 @pytest.mark.parametrize("size", [8, SIZE, 28])
-def test_a_blur_hides_what_small_images_show(subject: Subject, size: int) -> None:
-    """Of stripes of pixels, what insertion begins with has hardly any left."""
+def test_deletion_ends_with_the_mean_colour_and_insertion_begins_with_a_blur(subject: Subject, size: int) -> None:
+    """Of stripes of pixels, which the blur hides in small images too."""
     asked: list[UInt8Images] = []
 
     class Watching(CornerEngine):
@@ -75,9 +75,12 @@ def test_a_blur_hides_what_small_images_show(subject: Subject, size: int) -> Non
 
     stripes = (np.arange(size) % 2 * 255).astype(np.uint8)[None, None].repeat(size, 1).repeat(3, 0)
     checker = Checker(replace(subject, engine=Watching()), ())
-    checker.areas(Question(1, None, "stage3"), stripes, make_blob(size))
-    assert np.abs(np.diff(asked[-1][0].astype(int))).max() < 25
-    assert (asked[-1][-1] == stripes).all()
+    checker.areas(Question(1, None, "stage2"), stripes, make_blob(size))
+    deleted, inserted = asked
+    assert (deleted[0] == stripes).all()
+    assert (deleted[-1] == np.array(subject.preprocessing.fill)[:, None, None]).all()
+    assert np.abs(np.diff(inserted[0].astype(int))).max() < 25
+    assert (inserted[-1] == stripes).all()
 
 
 def test_an_answer_that_never_changes_has_its_share_as_area(subject: Subject) -> None:
@@ -89,7 +92,7 @@ def test_an_answer_that_never_changes_has_its_share_as_area(subject: Subject) ->
 
     checker = Checker(replace(subject, engine=Still()), ())
     pixels = np.zeros((subject.preprocessing.channels, SIZE, SIZE), np.uint8)
-    areas = checker.areas(Question(1, None, "stage3"), pixels, make_blob(SIZE))
+    areas = checker.areas(Question(1, None, "stage2"), pixels, make_blob(SIZE))
     assert (areas.deletion, areas.insertion) == pytest.approx((0.7, 0.7), abs=1e-6)
 
 
@@ -105,9 +108,10 @@ def test_rank_correlation_is_spearmans() -> None:
 def test_weights_are_drawn_anew_in_a_copy_and_only_where_asked(classifier: Classifier) -> None:
     network = classifier.network
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    copy = draw_anew(network, ("fc", "layer3"), seed=1)
+    anew = ("fc", network.stage_names[-1])
+    copy = draw_anew(network, anew, seed=1)
     for name, tensor in copy.state_dict().items():
-        if not name.startswith(("fc", "layer3")):
+        if not name.startswith(anew):
             assert torch.equal(tensor, before[name]), name
             assert tensor.data_ptr() == network.state_dict()[name].data_ptr(), "not twice in memory"
         elif tensor.ndim > 1:
@@ -119,6 +123,16 @@ def test_weights_are_drawn_anew_in_a_copy_and_only_where_asked(classifier: Class
         assert torch.equal(tensor, before[name]), name
 
 
+def test_each_draw_forgets_the_head_and_with_it_the_last_stage(classifier: Classifier, subject: Subject) -> None:
+    learned, stage = classifier.network.state_dict(), f"{classifier.network.stage_names[-1]}.0.conv1.weight"
+    draws = Checker.of(classifier, subject).forgetful
+    heads, both = ([one.network.state_dict() for one in column] for column in zip(*draws, strict=True))
+    assert all(torch.equal(tensors[stage], learned[stage]) for tensors in heads)
+    for drawn, name in ((heads, "fc.weight"), (both, "fc.weight"), (both, stage)):
+        firsts = {float(tensors[name].flatten()[0]) for tensors in drawn} | {float(learned[name].flatten()[0])}
+        assert len(firsts) == NUM_DRAWS + 1, name
+
+
 def test_a_map_that_reads_no_weights_is_found_out(classifier: Classifier, subject: Subject) -> None:
     """Planted: brightness as a map. Beside it, the gradient, which reads all of them."""
     noise = np.random.default_rng(0).integers(0, 256, (subject.preprocessing.channels, SIZE, SIZE), np.uint8)
@@ -128,7 +142,7 @@ def test_a_map_that_reads_no_weights_is_found_out(classifier: Classifier, subjec
             return pixels.mean(0).astype(np.float32)
 
     brightness = Brightness("brightness", "Brightness", "", "", "", is_signed=False, reads_map=False, function="")
-    checker, question = Checker.of(classifier, subject), Question(1, None, "stage3")
+    checker, question = Checker.of(classifier, subject), Question(1, None, "stage2")
     baselines = checker.baselines(question, noise)
 
     def check(method: Method) -> Check:

@@ -48,6 +48,14 @@ def test_a_row_has_all_that_is_shown_of_an_image(make: Make) -> None:
     assert not np.isnan(laid[:, 3:17]).any()
 
 
+def test_the_map_is_of_the_layer_that_was_asked_for(make: Make) -> None:
+    classifier = make()
+    (last,), (first,) = (resnetkit.explain(classifier, [picture()], layer=layer) for layer in ("stage2", "stage1"))
+    assert (first.maps[0].layer, first.maps[0].grid) == ("stage1", 16)
+    assert (last.maps[0].layer, last.maps[0].grid) == ("stage2", 8)
+    assert not np.allclose(first.maps[0].values, last.maps[0].values)
+
+
 def test_an_unreadable_image_is_a_row_with_the_reason(make: Make, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"nothing")
     bad, good = resnetkit.explain(make(), [tmp_path / "a.png", picture()])
