@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from tests.small_classifiers import SMALL
 
+import resnetkit
 from resnetkit.classifier.classifier import Classifier
 from resnetkit.explanation.methods import METHODS
 from resnetkit.inference import predictors
@@ -94,12 +95,36 @@ def test_a_mistake_leaves_nothing_behind(cli: Cli, pets: str) -> None:
     assert (files(), list(Path().glob("explanations/*"))) == (before, [])
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_all_methods_on_any_network(
-    kind: str, cli: Cli, pets: str, make: Callable[..., Classifier], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # of several engines the fastest would be looked for, which takes seconds
+@pytest.fixture
+def _one_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of several the fastest would be looked for, which takes seconds."""
     monkeypatch.setattr(predictors, "find_conditions", lambda _, **settings: find_conditions("torch", **settings))
+
+
+@pytest.mark.usefixtures("_one_engine")
+def test_what_is_asked_is_what_is_explained_and_checked(cli: Cli, pets: str) -> None:
+    Image.fromarray(np.full((24, 24, 3), 90, np.uint8)).save("b/plain.png")
+    asked = ("explain", pets, "b", "--against", "class 0", "--layer", "stage1", "--check", "--out", "maps")
+    images = json.loads(cli(*asked, "--json")[1])["images"]
+    predicted = resnetkit.predict(pets, [image["path"] for image in images])
+    assert len(images) == 2
+    for image, answer in zip(images, predicted, strict=True):
+        assert image["class"] == answer.class_name
+        assert image["probability"] == pytest.approx(answer.top[0][1], rel=1e-5)
+        assert (image["against"], image["maps"][0]["layer"]) == ("class 0", "stage1")
+    (row,) = [line for line in cli(*asked)[1].splitlines() if line.startswith("Grad-CAM ")]
+    checks = [image["maps"][0]["check"] for image in images]
+    for value in (
+        *[np.mean([check[whose]["insertion"] for check in checks]) for whose in ("own", "blob", "random")],
+        *[np.mean([check[whose]["deletion"] for check in checks]) for whose in ("own", "blob", "random")],
+        *[np.mean([check[key] for check in checks]) for key in ("head_anew", "last_stage_anew")],
+    ):
+        assert f"{value:.2f}" in row
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.usefixtures("_one_engine")
+def test_all_methods_on_any_network(kind: str, cli: Cli, pets: str, make: Callable[..., Classifier]) -> None:
     make(KINDS[kind]).save("any.safetensors")
     code, out, err = cli("explain", "any.safetensors", "a/cat.png", "--method", "all", "--json", "--class", "class 2")
     assert code == 0, err
