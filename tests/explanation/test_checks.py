@@ -144,6 +144,7 @@ def test_a_map_that_reads_no_weights_is_found_out(classifier: Classifier, subjec
     brightness = Brightness("brightness", "Brightness", "", "", "", is_signed=False, reads_map=False, function="")
     checker, question = Checker.of(classifier, subject), Question(1, None, "stage2")
     baselines = checker.baselines(question, noise)
+    assert baselines[0] == checker.areas(question, noise, make_blob(SIZE)) != baselines[1]
 
     def check(method: Method) -> Check:
         return checker.check(method, question, noise, method.compute(subject, question, noise), baselines)
