@@ -186,14 +186,14 @@ def test_the_figure_shows_means_and_the_extremes_of_the_draws() -> None:
     each = {f"layer1.{i}": Accuracy.of(correct, 10) for i, correct in enumerate((8, 3, 7))}
     some = lesion(8, 1), lesion(4, 1), lesion(3, 2), lesion(1, 2)
     swapped = lesion(7, 1, 0.2), lesion(5, 1, 0.4), lesion(6, 2, 0.9), lesion(4, 2, 0.7)
-    figure = draw_lesions(LesionStudy(Accuracy.of(9, 10), each, some, swapped), SMALL)
+    figure = draw_lesions(LesionStudy(Accuracy.of(9, 10), each, some, swapped), replace(SMALL, num_classes=5))
     left_out, swaps, by_tau = (panel.lines[0] for panel in figure.panels if isinstance(panel, Lines))
     assert (left_out.x, left_out.low, left_out.high) == ((0, 1, 2), (0.9, 0.4, 0.1), (0.9, 0.8, 0.3))
     assert left_out.y == pytest.approx((0.9, 0.6, 0.2))
     assert swaps.y == pytest.approx((0.9, 0.6, 0.5))
     assert (by_tau.x, by_tau.y) == (pytest.approx((0.3, 0.8, 1.0)), pytest.approx((0.6, 0.5, 0.9)))
     assert figure.numbers == pytest.approx(
-        {"top1": 0.9, "median_top1_without_one": 0.7, "least_top1_without_one": 0.3, "top1_of_guessing": 1 / 3}
+        {"top1": 0.9, "median_top1_without_one": 0.7, "least_top1_without_one": 0.3, "top1_of_guessing": 0.2}
         | {"several": 2, "top1_without_several": 0.2, "top1_after_several_swaps": 0.5}
     )
     assert f"{percent(0.3, 1)} without layer1.1" in figure.seen

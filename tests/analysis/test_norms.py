@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from resnetkit.analysis.norms import find_dead_channels, read_norms, show_norms
+from resnetkit.analysis.sample import Sample
 from resnetkit.analysis.subject import Subject
 from resnetkit.models.spec import GroupNorm
 
@@ -24,6 +25,19 @@ def test_a_channel_that_never_rises_above_zero_is_found(subject_of: Callable[...
     others = [name for name in before if name < "layer1.1"]
     assert {name: after[name] for name in others} == {name: before[name] for name in others}
     assert "layer1.1.act1" in show_norms(subject).seen
+
+
+def test_a_channel_that_rises_above_zero_in_any_batch_is_alive(
+    subject_of: Callable[..., Subject], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject, in_batches = subject_of(), Sample.batches
+    pixels = subject.shown().pixels.copy()
+    pixels[5:] = 0
+    sample = replace(subject.shown(), pixels=pixels)
+    at_once = find_dead_channels(subject.network, sample)
+    assert at_once != find_dead_channels(subject.network, replace(sample, pixels=pixels * 0))
+    monkeypatch.setattr(Sample, "batches", lambda sample, device: in_batches(sample, device, 5))
+    assert find_dead_channels(subject.network, sample) == at_once
 
 
 def test_every_norm_says_what_it_holds(subject_of: Callable[..., Subject]) -> None:

@@ -132,5 +132,7 @@ def test_page_and_values_are_written_to_a_new_folder_each_time(tmp_path: Path) -
     assert [folder.name for folder in folders] == ["0001-plain-against-residual", "0002-plain-against-residual"]
     values = json.loads((folders[0] / VALUES).read_text(), parse_constant=pytest.fail)
     assert values["analyses"][0]["figures"][0]["numbers"]["not_convex"] is None
+    assert [one["source"] for one in values["analyses"]] == ["plain", "residual"]
+    assert list(values["verdicts"]) == ["landscape"]
     assert values["command"] == "command"
     assert (folders[0] / PAGE).read_text().startswith("<!doctype html>")

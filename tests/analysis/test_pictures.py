@@ -66,6 +66,8 @@ def test_each_stage_shows_its_strongest_channels(subject_of: Callable[..., Subje
     figure = show_stages(subject)
     assert pixels(figure.panels[0]).shape == (16, 16, 3)
     assert (pixels(figure.panels[0]) == subject.shown().pixels[0].transpose(1, 2, 0)).all()
+    own = replace(subject, image=replace(subject.shown(), pixels=subject.shown().pixels[3:4]))
+    assert (pixels(show_stages(own).panels[0]) == subject.shown().pixels[3].transpose(1, 2, 0)).all()
     with torch.inference_mode():
         last = subject.network.forward_stages(inputs[:1])["stage2"][0].clone()
     panel = figure.panels[-1]

@@ -42,6 +42,8 @@ def test_two_side_by_side_with_their_landscapes_as_json(cli: Cli, trained: Path,
     assert values["folder"] == str(out / f"0001-{trained.name}-against-again.safetensors")
     (points,) = (out / "landscapes").iterdir()
     before = points.read_bytes()
+    head = json.loads(before.splitlines()[0])
+    assert (head["grid"], head["span"]) == (3, 0.5)
     again = cli(*words)
     assert points.read_bytes() == before
     assert json.loads(again.out)["folder"].startswith(str(out / "0002-"))
