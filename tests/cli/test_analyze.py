@@ -52,9 +52,10 @@ def test_two_side_by_side_with_their_landscapes_as_json(cli: Cli, trained: Path,
 
 
 def test_data_are_shown_to_both(cli: Cli, trained: Path, out: Path) -> None:
-    done = cli("analyze", str(trained), "digits", "--against", "resnet20", *FEW, "-o", str(out), "--json")
+    words = ("--seed", "5", "-o", str(out), "--json")
+    done = cli("analyze", str(trained), "digits", "--against", "resnet20", *FEW, *words)
     values = json.loads(done.out)
-    assert [one["is_trained"] for one in values["analyses"]] == [True, False]
+    assert [(one["is_trained"], one["seed"]) for one in values["analyses"]] == [(True, 5), (False, 5)]
     assert (
         "responds less strongly" in values["verdicts"]["responses"]
         or "hardly differ" in values["verdicts"]["responses"]
