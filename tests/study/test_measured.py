@@ -17,6 +17,11 @@ def test_every_measured_reading_is_of_a_figure_and_has_words() -> None:
     assert set(MEASURED) <= set(TITLES)
 
 
+def test_the_rise_without_a_block_is_of_the_error() -> None:
+    follow = MEASURED["lesion_rise"][1]
+    assert follow({"top1": 0.9, "median_top1_without_one": 0.65}) == pytest.approx(25)
+
+
 def test_a_figure_is_measured_once_for_a_classifier(
     pretrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 from tests.study.conftest import FakePlace
 
 from resnetkit.errors import Code, ResnetkitError
+from resnetkit.files import locked
 from resnetkit.study.findings import Findings
 from resnetkit.study.running import report_study, run_study
 from resnetkit.study.session import StudyListener
@@ -43,6 +44,8 @@ def test_all_runs_are_started_by_commands_a_person_would_type(
     assert {command[:3] for command in place.asked} == {("resnetkit", "train", "digits")}
     assert all("runtime.threads=1" in command for command in place.asked)
     assert [command[command.index("--out") + 1].rpartition("-")[2] for command in place.asked] == list("001122")
+    seeds = [word.removeprefix("seed=") for command in place.asked for word in command if word.startswith("seed=")]
+    assert seeds == list("001122")
     assert not findings.to_do
     assert any(text.startswith("6 runs") for text in heard.texts)
     assert any("(6 of 6 runs" in text for text in heard.texts)
@@ -163,6 +166,24 @@ def test_a_folder_keeps_to_its_study(two_arms: Study, place: FakePlace, tmp_path
     record.write_text(json.dumps(content))
     with pytest.raises(ResnetkitError, match=r"was changed since"):
         report_study(out)
+
+
+def test_a_study_goes_on_when_another_budget_is_written_beside_its_own(
+    two_arms: Study, place: FakePlace, tmp_path: Path
+) -> None:
+    first = run(two_arms, tmp_path / "study", place).as_values()
+    more = replace(two_arms, budgets=two_arms.budgets | {"hours": replace(two_arms.budgets["smoke"], num_seeds=9)})
+    again = run_study(more, budget="smoke", out=tmp_path / "study", place=place)
+    assert (again.as_values(), len(place.asked)) == (first, 6)
+
+
+def test_a_folder_has_one_study_at_a_time(two_arms: Study, place: FakePlace, tmp_path: Path) -> None:
+    (tmp_path / "study").mkdir()
+    with locked(tmp_path / "study", if_taken=ResnetkitError(Code.USAGE, "mine")):
+        with pytest.raises(ResnetkitError) as told:
+            run(two_arms, tmp_path / "study", place)
+        assert "another process" in str(told.value)
+    assert place.asked == []
 
 
 def test_runs_of_different_images_are_not_compared(two_arms: Study, place: FakePlace, tmp_path: Path) -> None:

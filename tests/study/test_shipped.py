@@ -75,6 +75,33 @@ def test_figures_are_those_that_are_told_of_the_networks_elsewhere() -> None:
     assert compared >= 15
 
 
+# arXiv:1512.03385, Table 3; arXiv:1603.05027, Tables 1 and 2, of 110 layers and of 164.
+PAPERS = {
+    "shortcut_options": [28.54, 25.03, 24.52, 24.19],
+    "shortcuts": [
+        *(6.61, "fails", "fails", 12.35),
+        *("fails", "fails", 8.70, 9.81),
+        *(12.86, 6.91, 12.22, "fails"),
+    ],
+    "activation_orders": [6.61, 8.17, 7.84, 6.71, 6.37, 5.93, 6.50, 6.14, 5.91, 5.46],
+}
+
+
+@pytest.mark.parametrize("name", PAPERS)
+def test_figures_are_those_of_the_papers_tables(name: str) -> None:
+    assert [arm.published.value for arm in open_study(name).arms if arm.published is not None] == PAPERS[name]
+
+
+@pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
+def test_claims_are_what_the_papers_figures_say(study: Study) -> None:
+    published = {arm.name: arm.published for arm in study.arms}
+    for claim in study.claims:
+        figures = [one for name in claim.ascending if (one := published[name]) is not None]
+        errors = [float("inf") if one.value == "fails" else one.value for one in figures]
+        if claim.reading == "test_error":
+            assert errors == sorted(errors), claim.says
+
+
 DOCUMENT = Path(__file__).parents[2] / "docs" / "studies.md"
 
 

@@ -73,6 +73,11 @@ def test_a_file_is_read_with_dotted_settings(tmp_path: Path) -> None:
     assert open_study(str(tmp_path / "mine.toml")) == study
 
 
+def test_what_an_arm_sets_is_stronger_than_what_its_budget_does(tmp_path: Path) -> None:
+    study = read(tmp_path, MINE.replace("settings.schedule.warmup_share = 0.2", "settings.epochs = 3"))
+    assert [study.budget("smoke").settings_of(arm)["epochs"] for arm in study.arms] == [3, 1]
+
+
 def test_variations_of_arm_and_budget_come_together(tmp_path: Path) -> None:
     study = read(tmp_path, MINE.replace('"resnet32"', '"resnet32[stem=7x7]"'))
     assert study.budget("smoke").network_of(study.arms[0]) == "resnet32[stem=7x7,join=dropout]"

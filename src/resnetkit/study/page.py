@@ -69,12 +69,17 @@ def _panels(arms: Sequence[ArmFinding]) -> list[Panel]:
 
 
 def _chart(arms: Sequence[ArmFinding]) -> Markup:
+    return line_chart(_series(arms), "epoch", "error, %", "{:.3g}".format, width=WIDE)
+
+
+def _series(arms: Sequence[ArmFinding]) -> list[Series]:
+    """Two curves of each arm, in one colour: training dashed, validation solid."""
     series = []
     for colour, finding in enumerate(arms):
         histories = [outcome.history for outcome in finding.outcomes]
         series.append(_curve("", [_errors(rows, "train_top1") for rows in histories], colour, is_dashed=True))
         series.append(_curve(finding.arm.name, [_errors(rows, "val_top1") for rows in histories], colour))
-    return line_chart(series, "epoch", "error, %", "{:.3g}".format, width=WIDE)
+    return series
 
 
 def _errors(rows: Sequence[Row], key: str) -> dict[int, float]:
