@@ -74,7 +74,7 @@ def as_drawn(explanation: Explanation, *, shortest_px: int = SHORT_PX, longest_p
 
 
 def _ends(image: UInt8Images) -> tuple[int, int]:
-    """How many rows and columns are left out at either end of an image, so that it can be shown."""
+    """The numbers of rows and columns left out at either end of an image, so that it can be shown."""
     longest = LONGEST_SIDE_RATIO * min(image.shape[:2])
     top, left = (max(0, side - longest) // 2 for side in image.shape[:2])
     return top, left

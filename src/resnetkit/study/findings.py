@@ -174,7 +174,7 @@ def _difference(claim: Claim, names: Sequence[str], arms: dict[str, ArmFinding])
 def _figures(
     claim: Claim, arms: Sequence[ArmFinding], difference: Difference, standing: Standing, num_claims: int
 ) -> str:
-    """What a standing rests on, in words, with all that the sentence of the claim does not say."""
+    """Words for what a standing rests on, with all that the sentence of the claim does not say."""
     title, names = TITLES[claim.reading], [finding.arm.name for finding in arms]
     what = f"{title} of {names[1]} minus that of {names[0]}"
     if len(names) > 2:

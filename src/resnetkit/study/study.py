@@ -222,7 +222,7 @@ class Study:
 
     @property
     def all_readings(self) -> tuple[Reading, ...]:
-        """What is read from each run, with what the claims compare."""
+        """Readings from each run, with what the claims compare."""
         return tuple(dict.fromkeys((*self.readings, *(claim.reading for claim in self.claims))))
 
     def budget(self, name: str) -> Budget:
