@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from resnetkit.cli.completion import offer_data, offer_sources
 from resnetkit.cli.inputs import Reading
 from resnetkit.cli.names import warn_about_name
 from resnetkit.cli.options import (
@@ -42,13 +43,22 @@ LIVE_SECONDS, PLAIN_SECONDS = 0.2, 30.0
 def analyze(
     source: Annotated[
         str,
-        typer.Argument(help="A run folder, a classifier, a weight file, hf://OWNER/NAME, or a network's name."),
+        typer.Argument(
+            help="A run folder, a classifier, a weight file, hf://OWNER/NAME, or a network's name.",
+            autocompletion=offer_sources,
+        ),
     ],
     data: Annotated[
-        str | None, typer.Argument(help="A data set or folder; left out: the run's own.", show_default=False)
+        str | None,
+        typer.Argument(
+            help="A data set or folder; left out: the run's own.", show_default=False, autocompletion=offer_data
+        ),
     ] = None,
     against: Annotated[
-        str | None, typer.Option("--against", help="A second one to show beside it.", show_default=False)
+        str | None,
+        typer.Option(
+            "--against", help="A second one to show beside it.", show_default=False, autocompletion=offer_sources
+        ),
     ] = None,
     figure: Annotated[
         list[str] | None,

@@ -39,6 +39,11 @@ UsageError: Any = typer.BadParameter.__mro__[1]  # typer has a copy of click, an
 # anything else, sleeping at once a third of it everywhere (benchmarks/notes.md). Read when torch is loaded.
 OPENMP_SETTINGS = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "10000"}
 
+# Shells ask by this variable what may follow. Scripts for them are of the command's name, however it was called to
+# print them: a path would be good in one folder only.
+COMPLETION = "_RESNETKIT_COMPLETE"
+COMPLETION_OPTIONS = {"--install-completion", "--show-completion"}
+
 EXIT_CODES = (
     "Exit codes: 0 ok, 1 check failed, 2 usage, 3 data, 4 weights or checkpoint, 5 training diverged, "
     "7 input/output, 70 bug, 130 and 143 stopped by SIGINT and SIGTERM."
@@ -126,7 +131,9 @@ def _run(*, debug: bool) -> int:
     """Run the command and tell what happened; the exit code."""
     try:
         try:
-            return app(prog_name=program(), standalone_mode=False) or 0
+            is_for_shells = COMPLETION in os.environ or COMPLETION_OPTIONS.intersection(sys.argv)
+            name = "resnetkit" if is_for_shells else program()
+            return app(prog_name=name, complete_var=COMPLETION, standalone_mode=False) or 0
         finally:
             sys.stdout.flush()  # while it can still be told that this fails
     except OutputClosed:

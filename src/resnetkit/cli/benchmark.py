@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from resnetkit.cli.completion import offer_recipes, offer_sources
 from resnetkit.cli.names import warn_about_name
 from resnetkit.cli.options import (
     DeviceOption,
@@ -25,7 +26,11 @@ if TYPE_CHECKING:
 
 def benchmark(
     subject: Annotated[
-        str, typer.Argument(help="A network's name, a run folder, a classifier, a weight file, or hf://OWNER/NAME.")
+        str,
+        typer.Argument(
+            help="A network's name, a run folder, a classifier, a weight file, or hf://OWNER/NAME.",
+            autocompletion=offer_sources,
+        ),
     ] = "resnet18",
     only: Annotated[
         Literal["train", "predict"] | None, typer.Option("--only", help="Leave the other one out.", show_default=False)
@@ -44,7 +49,13 @@ def benchmark(
         float, typer.Option("--seconds", help="Time for all rounds together, warm-up not counted.")
     ] = 30,
     recipe: Annotated[
-        str | None, typer.Option("--recipe", "-r", help="Train as this recipe does; left out: as train would choose.")
+        str | None,
+        typer.Option(
+            "--recipe",
+            "-r",
+            help="Train as this recipe does; left out: as train would choose.",
+            autocompletion=offer_recipes,
+        ),
     ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", "-s", help="A field of the recipe: path.to.field=value; repeatable.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from resnetkit.cli.completion import offer_sources
 from resnetkit.cli.names import warn_about_name
 from resnetkit.cli.options import EntryOption, JsonOption
 from resnetkit.terminal import first_few, say, say_json, warn
@@ -22,10 +23,12 @@ def compare(
     a: Annotated[
         str,
         typer.Argument(
-            metavar="A", help="A network's name, a run folder, a classifier, a weight file, or hf://OWNER/NAME."
+            metavar="A",
+            help="A network's name, a run folder, a classifier, a weight file, or hf://OWNER/NAME.",
+            autocompletion=offer_sources,
         ),
     ],
-    b: Annotated[str, typer.Argument(metavar="B", help="What to compare it with.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="What to compare it with.", autocompletion=offer_sources)],
     image_size: Annotated[
         int | None,
         typer.Option("--image-size", help="Pixels; left out: what each was made for.", show_default=False),

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from resnetkit.cli.completion import offer_weights
 from resnetkit.cli.inputs import Reading, open_and_warn
 from resnetkit.cli.options import ClassNamesOption, EntryOption, PreprocessOption, WeightsModelOption
 from resnetkit.terminal import say, warn
@@ -15,7 +16,12 @@ Target = Literal["classifier", "torchvision", "timm", "keras"]
 
 
 def convert(
-    source: Annotated[str, typer.Argument(help="A run folder, a classifier, a weight file, or hf://OWNER/NAME.")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="A run folder, a classifier, a weight file, or hf://OWNER/NAME.", autocompletion=offer_weights
+        ),
+    ],
     target: Annotated[str, typer.Argument(help="The file to write; never one that exists.")],
     to: Annotated[
         Target,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from resnetkit.cli.completion import offer_sources
 from resnetkit.cli.drawings import Drawing, print_drawing, print_summary_json, write_drawing
 from resnetkit.cli.names import warn_about_name
 from resnetkit.cli.options import EntryOption, JsonOption
@@ -26,6 +27,7 @@ def describe(
             help="A network's name, a run folder, a classifier, a weight file, or hf://OWNER/NAME; left out with "
             "--draw orders or shortcuts: the paper's network.",
             show_default=False,
+            autocompletion=offer_sources,
         ),
     ] = None,
     from_entry: EntryOption = None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from resnetkit.cli.completion import offer_data, offer_weights
 from resnetkit.cli.inputs import Reading, chosen_of, open_and_warn
 from resnetkit.cli.options import (
     CheckpointOption,
@@ -35,10 +36,17 @@ if TYPE_CHECKING:
 
 def evaluate(
     classifier: Annotated[
-        str, typer.Argument(help="A run folder, a classifier, a third-party weight file, or hf://OWNER/NAME.")
+        str,
+        typer.Argument(
+            help="A run folder, a classifier, a third-party weight file, or hf://OWNER/NAME.",
+            autocompletion=offer_weights,
+        ),
     ],
     data: Annotated[
-        str | None, typer.Argument(help="A data set or folder; left out: the run's own.", show_default=False)
+        str | None,
+        typer.Argument(
+            help="A data set or folder; left out: the run's own.", show_default=False, autocompletion=offer_data
+        ),
     ] = None,
     split: Annotated[
         str | None,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from resnetkit.cli.completion import offer_weights
 from resnetkit.cli.image_paths import find_files
 from resnetkit.cli.inputs import Reading, chosen_of, open_and_warn
 from resnetkit.cli.options import (
@@ -39,7 +40,11 @@ FINE_GRID = 4  # across; with fewer, maps hardly tell places apart
 
 def explain(
     classifier: Annotated[
-        str, typer.Argument(help="A run folder, a classifier, a third-party weight file, or hf://OWNER/NAME.")
+        str,
+        typer.Argument(
+            help="A run folder, a classifier, a third-party weight file, or hf://OWNER/NAME.",
+            autocompletion=offer_weights,
+        ),
     ],
     paths: Annotated[list[str], typer.Argument(help="Files, folders, patterns, or - for paths on stdin.")],
     method: Annotated[

@@ -6,12 +6,15 @@ from typing import Annotated
 
 import typer
 
+from resnetkit.cli.completion import offer_networks
 from resnetkit.cli.options import JsonOption
 from resnetkit.terminal import say_json
 
 
 def models(
-    pattern: Annotated[str, typer.Argument(help="Part of a name or summary, or a shell pattern.")] = "*",
+    pattern: Annotated[
+        str, typer.Argument(help="Part of a name or summary, or a shell pattern.", autocompletion=offer_networks)
+    ] = "*",
     json: JsonOption = False,
 ) -> None:
     """List the named networks with their parameters and multiply-adds.

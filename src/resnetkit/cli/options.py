@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from resnetkit.cli.completion import offer_networks
 from resnetkit.machine.precision import Precision
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, for programs.")]
@@ -53,7 +54,12 @@ MaxFileBytesOption = Annotated[
 ]
 WeightsModelOption = Annotated[
     str | None,
-    typer.Option("--model", "-m", help="For a weight file: its network, where its tensors leave a choice."),
+    typer.Option(
+        "--model",
+        "-m",
+        help="For a weight file: its network, where its tensors leave a choice.",
+        autocompletion=offer_networks,
+    ),
 ]
 EntryOption = Annotated[
     str | None,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from resnetkit.cli.completion import offer_weights
 from resnetkit.cli.image_paths import find_files
 from resnetkit.cli.inputs import Reading, chosen_of, open_and_warn
 from resnetkit.cli.options import (
@@ -36,7 +37,11 @@ FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
 def predict(
     classifier: Annotated[
-        str, typer.Argument(help="A run folder, a classifier, a third-party weight file, or hf://OWNER/NAME.")
+        str,
+        typer.Argument(
+            help="A run folder, a classifier, a third-party weight file, or hf://OWNER/NAME.",
+            autocompletion=offer_weights,
+        ),
     ],
     paths: Annotated[list[str], typer.Argument(help="Files, folders, patterns, or - for paths on stdin.")],
     top: Annotated[int, typer.Option("--top", help="How many classes to give per image.")] = 5,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from resnetkit.cli.completion import offer_data, offer_studies
 from resnetkit.cli.options import JsonOption
 from resnetkit.terminal import first_few, say, say_json, tell
 
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
     from resnetkit.study.study import Arm, Budget, Study
 
 StudyArgument = Annotated[
-    str, typer.Argument(metavar="STUDY", help="A shipped study's name, or a .toml file of your own.")
+    str,
+    typer.Argument(
+        metavar="STUDY", help="A shipped study's name, or a .toml file of your own.", autocompletion=offer_studies
+    ),
 ]
 
 study = typer.Typer(
@@ -72,6 +76,7 @@ def run(
         typer.Argument(
             metavar="STUDY",
             help="A shipped study's name, a .toml file of your own, or the folder of a study to go on with.",
+            autocompletion=offer_studies,
         ),
     ],
     budget: Annotated[
@@ -79,7 +84,10 @@ def run(
         typer.Option("--budget", "-b", help="smoke, minutes, hours, paper, or one of yours; left out: smoke."),
     ] = None,
     data: Annotated[
-        str | None, typer.Option("--data", help="Train on this named data set or folder.", show_default=False)
+        str | None,
+        typer.Option(
+            "--data", help="Train on this named data set or folder.", show_default=False, autocompletion=offer_data
+        ),
     ] = None,
     seeds: Annotated[int | None, typer.Option("--seeds", help="Runs of each network.", show_default=False)] = None,
     jobs: Annotated[

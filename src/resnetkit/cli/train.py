@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from resnetkit.cli.completion import offer_data, offer_networks, offer_recipes, offer_runs, offer_weights
 from resnetkit.cli.options import (
     BadImageOption,
     DataDirOption,
@@ -29,23 +30,45 @@ if TYPE_CHECKING:
 
 def train(
     data: Annotated[
-        str | None, typer.Argument(help="A named data set (digits, fashion_mnist, …) or a folder.", show_default=False)
+        str | None,
+        typer.Argument(
+            help="A named data set (digits, fashion_mnist, …) or a folder.",
+            show_default=False,
+            autocompletion=offer_data,
+        ),
     ] = None,
     model: Annotated[
-        str | None, typer.Option("--model", "-m", help="A network's name; chosen for the data if left out.")
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            help="A network's name; chosen for the data if left out.",
+            autocompletion=offer_networks,
+        ),
     ] = None,
-    recipe: Annotated[str | None, typer.Option("--recipe", "-r", help="A recipe's name; chosen if left out.")] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option("--recipe", "-r", help="A recipe's name; chosen if left out.", autocompletion=offer_recipes),
+    ] = None,
     epochs: Annotated[int | None, typer.Option("--epochs", "-e", help="Passes over the training images.")] = None,
     out: Annotated[str, typer.Option("--out", "-o", help="Folder for run folders.")] = "runs",
     set_: Annotated[
         list[str] | None, typer.Option("--set", "-s", help="A field of the recipe: path.to.field=value; repeatable.")
     ] = None,
-    resume: Annotated[str | None, typer.Option("--resume", help="Go on with the run in this folder.")] = None,
+    resume: Annotated[
+        str | None, typer.Option("--resume", help="Go on with the run in this folder.", autocompletion=offer_runs)
+    ] = None,
     moved: Annotated[
         str | None, typer.Option("--data", help="With --resume: where its image folder is now.", show_default=False)
     ] = None,
     weights: Annotated[
-        str | None, typer.Option("--weights", "-w", help="Fine-tune: weight file, or folder of a run, to start from.")
+        str | None,
+        typer.Option(
+            "--weights",
+            "-w",
+            help="Fine-tune: weight file, or folder of a run, to start from.",
+            autocompletion=offer_weights,
+        ),
     ] = None,
     entry: EntryOption = None,
     reset_head: Annotated[
