@@ -1,9 +1,13 @@
 # Everything needed is set up on the first call, in .venv; later calls reinstall nothing.
 PYTHON ?= python3
 BIN := .venv/bin
-INSTALLED := .venv/installed
+# Marks of what .venv holds: what the product uses, or that and what tests and linters need.
+ALONE := .venv/installed
+WITH_TOOLS := .venv/installed-with-tools
 
-.PHONY: demo test test-all lint format lessons help
+# Two of these would install into one .venv at once.
+.NOTPARALLEL:
+.PHONY: demo test test-all lint format lessons dist help
 
 help:
 	@echo "make demo   train, score and use a classifier, in about a minute"
@@ -12,36 +16,45 @@ help:
 	@echo "make lint   check style and types"
 	@echo "make format rewrite the code in the project's style"
 	@echo "make lessons  run the commands of docs/lessons and write what they print into the pages; minutes"
+	@echo "make dist   build the wheel and the source archive in dist/"
 
-demo: $(INSTALLED)
+# What the tests need is more than enough for the demo.
+demo: $(or $(wildcard $(WITH_TOOLS)),$(ALONE))
 	$(BIN)/resnetkit demo
 
 # Two test processes share the cores: idle OpenMP threads sleep at once instead of spinning.
 test test-all: export OMP_WAIT_POLICY ?= passive
 test test-all: export GOMP_SPINCOUNT ?= 0
 
-test: $(INSTALLED)
+test: $(WITH_TOOLS)
 	$(BIN)/pytest --numprocesses 2 -m 'not slow' --ignore tests/parity
 
-test-all: $(INSTALLED)
+test-all: $(WITH_TOOLS)
 	$(BIN)/pytest --numprocesses 2
 
-lint: $(INSTALLED)
+lint: $(WITH_TOOLS)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: $(INSTALLED)
+format: $(WITH_TOOLS)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-lessons: $(INSTALLED)
+lessons: $(WITH_TOOLS)
 	$(BIN)/python -m tests.lessons
 
-$(INSTALLED): pyproject.toml constraints.txt
+# The wheel is built from the source archive: what that lacks is missed at once.
+dist: $(WITH_TOOLS)
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+
+$(ALONE): WANTED := .
+$(WITH_TOOLS): WANTED := .[dev]
+$(ALONE) $(WITH_TOOLS): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "resnetkit needs Python 3.11 or newer; name one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
 	@echo "setting up .venv (once)…"
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '$(WANTED)'
 	@touch $@
