@@ -113,6 +113,19 @@ def test_a_run_becomes_weights_that_others_read(cli: Cli, tmp_path: Path) -> Non
     assert torch.load(tmp_path / "out.pth", weights_only=True).keys() == network.state_dict().keys()
 
 
+def test_it_is_told_how_others_load_it_and_what_they_have_no_name_for(cli: Cli, tmp_path: Path) -> None:
+    torch.save(create_model("resnet18", num_classes=3, in_channels=1).state_dict(), tmp_path / "in.pth")
+    told = cli("convert", str(tmp_path / "in.pth"), str(tmp_path / "out.pth"), "--to", "timm")
+    assert told.out.split("\n")[1:-1] == [
+        "network = timm.create_model('resnet18', num_classes=3, in_chans=1)",
+        f"network.load_state_dict(torch.load({str(tmp_path / 'out.pth')!r}, weights_only=True))",
+    ]
+    torch.save(create_model("resnet18", widths=(8, 8, 8, 8)).state_dict(), tmp_path / "small.pth")
+    told = cli("convert", str(tmp_path / "small.pth"), str(tmp_path / "small.safetensors"), "--to", "timm")
+    assert told.out == f"wrote {tmp_path / 'small.safetensors'}\n"
+    assert "like its resnet18, where widths is [64, 128, 256, 512], not [8, 8, 8, 8]" in told.err
+
+
 @pytest.mark.slow
 def test_entry_reads_one_of_several_networks(cli: Cli, tmp_path: Path) -> None:
     file = str(tmp_path / "both.pt")

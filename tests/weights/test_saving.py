@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
 import torch
 from safetensors.torch import load_file
 
@@ -16,6 +17,8 @@ from resnetkit.models.catalog import find_entry
 from resnetkit.models.resnet import ResNet, create_model
 from resnetkit.models.spec import CONV_BN, NORM_AFTER_ADD, GatedAdd, ResNetSpec
 from resnetkit.weights import load_weights, read_weights, save_weights, to_native
+from resnetkit.weights.peers import PEERS, find_peer, in_words
+from resnetkit.weights.saving import rename
 
 WIDTHS = (8, 16, 24, 32)
 
@@ -81,35 +84,114 @@ KERAS_V1 = spec_of("keras_resnet50")
 
 
 @pytest.mark.parametrize(
-    ("spec", "naming", "why"),
+    ("spec", "naming", "why", "fix"),
     [
-        (spec_of("resnetv2_50"), "torchvision", "'norm'"),
-        (spec_of("seresnet50"), "torchvision", "'layer1.0.se.fc1'"),
-        (spec_of("resnet50d"), "torchvision", "'conv1.0'"),
-        (GATED, "timm", "joiner.gate"),
-        (find_entry("tutorial_preact").spec, "timm", "'layer2.0.downsample.2'"),
-        (replace(V2, block=replace(V2.block, projection=CONV_BN)), "timm", "'layer1.0.downsample.1'"),
+        (spec_of("resnetv2_50"), "torchvision", "block.order.unit", "write it for timm"),
+        (spec_of("seresnet50"), "torchvision", "block.attention", "write it for timm"),
+        (spec_of("resnet50d"), "torchvision", "stem.kernel_sizes", "write it for timm"),
+        (spec_of("resnetblur18"), "torchvision", 'block.downsampling is "stride", not "blur"', "write it for timm"),
+        (spec_of("resnet50_v1"), "torchvision", "resnet50, where block.strided_conv is 1, not 0", "classifier"),
+        (spec_of("resnet50_v1"), "timm", "resnet50, where block.strided_conv is 1, not 0", "classifier"),
+        (spec_of("resnet34_c"), "timm", "block.project is", "classifier"),
+        (spec_of("plain18"), "timm", "block.join.kind", "classifier"),
+        (spec_of("resnet20"), "timm", "stem.kernel_sizes is [7], not [3]", "classifier"),
+        (spec_of("preact_resnet20"), "timm", "stem.kernel_sizes", "classifier"),
+        (GATED, "timm", "block.join.kind", "classifier"),
+        (find_entry("tutorial_preact").spec, "timm", "stem", "classifier"),
+        (replace(V2, block=replace(V2.block, projection=CONV_BN)), "timm", "block.projection.steps", "classifier"),
+        (replace(V2, norm=replace(V2.norm, eps=1e-3)), "timm", "norm.eps is 1e-05, not 0.001", "classifier"),
     ],
-    ids=["v2", "se", "deep stem", "gate", "own norm in the projection", "norm behind the projection"],
-)
-def test_a_network_the_library_has_no_names_for(tmp_path: Path, spec: ResNetSpec, naming: Any, why: str) -> None:
-    with pytest.raises(ResnetkitError, match=f"{naming} has no name for") as raised:
-        save_weights(ResNet(spec), tmp_path / "w.pth", naming)
+)  # fmt: skip
+def test_a_network_the_library_does_not_have(tmp_path: Path, spec: ResNetSpec, naming: Any, why: str, fix: str) -> None:
+    """Some would fit names and shapes of one that computes something else."""
+    with torch.device("meta"):
+        network = ResNet(spec)
+    with pytest.raises(ResnetkitError, match=f"{naming} has no network that computes") as raised:
+        save_weights(network, tmp_path / "w.pth", naming)
     assert raised.value.code is Code.WEIGHTS
-    assert why in raised.value.what
+    assert why in raised.value.why
+    assert fix in raised.value.fix
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
+    ("name", "naming", "found"),
+    [
+        ("resnet34", "torchvision", "resnet34"),
+        ("wide_resnet50_2", "torchvision", "wide_resnet50_2"),
+        ("resnext50_32x4d[classes=3,channels=1]", "timm", "resnext50_32x4d"),
+        ("resnetv2_50t", "timm", "resnetv2_50t"),
+        ("resnet18[zero_last=false]", "timm", "resnet18"),
+    ],
+)
+def test_the_network_that_it_is_there(name: str, naming: str, found: str) -> None:
+    peer = find_peer(find_entry(name).spec, naming)
+    assert (peer.name, peer.sizes, peer.differing) == (found, {}, {})
+
+
+def test_sizes_without_a_name_there_are_told() -> None:
+    peer = find_peer(find_entry("resnet34[depths=[2,4,6,3]]").spec, "torchvision")
+    assert peer.name == "resnet34"
+    assert in_words(peer.sizes) == "depths is [3, 4, 6, 3], not [2, 4, 6, 3]"
+    assert not peer.differing
+    assert not peer.loading(Path("w.pth"))
+
+
+@pytest.mark.parametrize("name", [name for name in PEERS["timm"] if sum(find_entry(name).spec.depths) <= 16])
+def test_timm_has_each_name_and_shape(timm: Any, name: str) -> None:
+    """Deeper ones have no other names."""
+    with torch.device("meta"):
+        ours, theirs = create_model(name), timm.create_model(name)
+    renamed = {key: tuple(tensor.shape) for key, tensor in rename(ours, "timm").items()}
+    assert renamed == {key: tuple(tensor.shape) for key, tensor in theirs.state_dict().items()}
+
+
+def test_torchvision_has_each_name_and_shape(torchvision: Any) -> None:
+    residual = torchvision.models.list_models(torchvision.models, include=("*resnet*", "resnext*"))
+    assert set(PEERS["torchvision"]) == set(residual)
+    for name in residual:
+        with torch.device("meta"):
+            ours, theirs = create_model(name), torchvision.models.get_model(name)
+        renamed = {key: tuple(tensor.shape) for key, tensor in rename(ours, "torchvision").items()}
+        assert renamed == {key: tuple(tensor.shape) for key, tensor in theirs.state_dict().items()}
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+@pytest.mark.parametrize(
     ("name", "naming"),
-    [("resnet50_v1", "torchvision"), ("resnetblur18", "torchvision"), ("resnet34_c", "timm"), ("resnet20", "timm"),
-     ("preact_resnet20", "timm"), ("plain18", "timm"), ("resnet50_v1", "timm")],
-)  # fmt: skip
-def test_names_that_would_fit_a_network_that_computes_something_else(tmp_path: Path, name: str, naming: Any) -> None:
-    with pytest.raises(ResnetkitError, match=f"{naming} has no network that computes") as raised:
-        save_weights(ResNet(spec_of(name)), tmp_path / "w.pth", naming)
-    assert raised.value.code is Code.WEIGHTS
-    assert not list(tmp_path.iterdir())
+    [
+        ("resnet18[classes=5,channels=1]", "torchvision"),
+        ("resnet18", "torchvision"),
+        ("resnet10t[classes=5,channels=1]", "timm"),
+        ("resnetv2_18[classes=5]", "timm"),
+    ],
+)
+def test_the_lines_that_are_told_load_it(
+    torchvision: Any, timm: Any, randomize: Any, tmp_path: Path, name: str, naming: Any, suffix: str
+) -> None:
+    ours = randomize(create_model(name)).eval()
+    path = tmp_path / f"w{suffix}"
+    peer = save_weights(ours, path, naming)
+    names: dict[str, Any] = {"torch": torch, "torchvision": torchvision, "timm": timm, "safetensors": safetensors}
+    assert peer is not None
+    exec("\n".join(peer.loading(path)), names)
+    images = torch.randn(2, ours.spec.in_channels, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(names["network"].eval()(images), ours(images), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("naming", ["torchvision", "timm"])
+def test_the_lines_load_a_network_without_a_head(
+    torchvision: Any, timm: Any, randomize: Any, tmp_path: Path, naming: Any
+) -> None:
+    ours = randomize(create_model("resnet18", num_classes=None)).eval()
+    peer = save_weights(ours, tmp_path / "w.pth", naming)
+    names: dict[str, Any] = {"torch": torch, "torchvision": torchvision, "timm": timm}
+    assert peer is not None
+    exec("\n".join(peer.loading(tmp_path / "w.pth")), names)
+    images = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(names["network"].eval()(images), ours(images).flatten(1), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(

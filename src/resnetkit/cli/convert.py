@@ -47,9 +47,10 @@ def convert(
     from resnetkit.classifier.description import Description
     from resnetkit.errors import require
     from resnetkit.sources.weights import open_network
+    from resnetkit.weights.peers import in_words
     from resnetkit.weights.saving import save_weights
 
-    path = Path(target)
+    path, peer = Path(target), None
     require(not path.exists(), f"{target} exists already", fix="give another name, or remove it")
     if to == "classifier":
         require(
@@ -64,5 +65,10 @@ def convert(
             not class_names and not preprocess, f"weights for {to} hold no class names and no preprocessing",
             fix="leave --class-names and --preprocess out, or use --to classifier",
         )  # fmt: skip
-        save_weights(open_network(source, model=model, entry=entry, tell=warn), path, naming=to)
+        peer = save_weights(open_network(source, model=model, entry=entry, tell=warn), path, naming=to)
     say(f"wrote {target}")
+    if peer is not None:
+        if peer.sizes:
+            warn(f"{to} has no name for this network: it is like its {peer.name}, where {in_words(peer.sizes)}")
+        for line in peer.loading(path):
+            say(line)

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
 
 from resnetkit.classifier.classifier import load_classifier
-from resnetkit.config import to_dict
 from resnetkit.errors import Code, require
 from resnetkit.models import resnet
 from resnetkit.models.catalog import CATALOG
-from resnetkit.models.effects import simplify
+from resnetkit.models.differences import differing_fields
 from resnetkit.models.resnet import ResNet
 from resnetkit.models.spec import ResNetSpec
 from resnetkit.sources.locate import Source, locate_weights
 from resnetkit.sources.weights import open_weights, refuse_for_own
 from resnetkit.weights import loading
-
-# Of a spec, what decides how a network starts or trains, not what it computes in use.
-OF_TRAINING = ("initialization", "stochastic_depth_rate", "block.drop_rate", "first_block.drop_rate", "norm.momentum")
 
 
 def create_model(
@@ -101,7 +97,7 @@ def _load(network: ResNet, name: str | None, source: Source, entry: str | None, 
         tensors = weights.native.tensors
     loading.load_weights(network, tensors, source=located.text, only_check=True, **adaptation)
     if located.is_own:
-        differing = _differing_fields(theirs.spec, network.spec)
+        differing = differing_fields(theirs.spec, network.spec)
         require(
             not differing,
             f"the weights in {located.text} were made for a network that computes otherwise",
@@ -126,19 +122,3 @@ def _find_name(spec: ResNetSpec) -> str | None:
         if like == spec:
             return name
     return None
-
-
-def _differing_fields(a: ResNetSpec, b: ResNetSpec) -> list[str]:
-    """The fields in which two networks with the same tensors compute differently, head and input channels aside."""
-    b = replace(b, num_classes=a.num_classes, in_channels=a.in_channels)
-    one, other = (dict(_leaves(to_dict(simplify(spec)))) for spec in (a, b))
-    differing = [path for path in {**one, **other} if one.get(path) != other.get(path)]
-    return [path for path in differing if not path.startswith(OF_TRAINING)]
-
-
-def _leaves(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    if not isinstance(tree, dict):
-        yield path, tree
-        return
-    for name, value in tree.items():
-        yield from _leaves(value, f"{path}.{name}" if path else name)

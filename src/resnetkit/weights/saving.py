@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -12,23 +10,15 @@ import torch
 from safetensors.torch import save as save_safetensors
 from torch import Tensor
 
-from resnetkit.errors import Code, ResnetkitError, did_you_mean, require
+from resnetkit.errors import did_you_mean, require
 from resnetkit.files import write_durably
-from resnetkit.models.catalog import CATALOG
-from resnetkit.models.catalog.imagenet import IMAGENET
-from resnetkit.models.catalog.preactivation import PREACTIVATION
 from resnetkit.models.resnet import ResNet
-from resnetkit.models.spec import Initialization, ResNetSpec
 from resnetkit.weights.conventions import Row, rename_module
 from resnetkit.weights.keras_writing import to_keras
+from resnetkit.weights.peers import Peer, require_peer
 
 Naming = Literal["torchvision", "timm", "keras"]
 NAMINGS = ("torchvision", "timm", "keras")
-# Networks of the catalog that compute as the library's own of that name.
-PEERS: dict[str, tuple[str, ...]] = {
-    "torchvision": ("resnet18", "resnet50"),
-    "timm": tuple(name for name in (*IMAGENET, *PREACTIVATION) if not re.search(r"_v1$|_a$|_c$|^plain", name)),
-}
 KERAS_SUFFIX = ".weights.h5"
 
 TORCHVISION: tuple[Row, ...] = ((r"(?P<same>conv1|bn1|fc|layer\d+\.\d+\.(?:conv\d|bn\d|downsample\.[01]))", "{same}"),)
@@ -60,15 +50,19 @@ TIMM_V2_DEEP: tuple[Row, ...] = (
 )
 
 
-def save_weights(network: ResNet, path: str | Path, naming: Naming = "torchvision") -> None:
+def save_weights(network: ResNet, path: str | Path, naming: Naming = "torchvision") -> Peer | None:
     """Write a network's weights durably: ``.safetensors``, ``.pth`` or Keras' ``.weights.h5``, by the path's end.
 
     Args:
         naming: whose names: torchvision's; timm's, which are the same for v1 networks and those of ``resnetv2`` for
             pre-activated ones; or those of ``keras.applications``.
 
+    Returns:
+        The network of torchvision or timm that the file is for; None for Keras.
+
     Raises:
-        ResnetkitError: for a network that the other library has no names for, or a suffix that is none of these.
+        ResnetkitError: for a network that the other library does not have, with what differs from its nearest, or a
+            suffix that is none of these.
     """
     path = Path(path)
     require(naming in NAMINGS, f"unknown naming '{naming}'", fix=did_you_mean(naming, NAMINGS))
@@ -85,49 +79,24 @@ def save_weights(network: ResNet, path: str | Path, naming: Naming = "torchvisio
     )
     if is_keras:
         write_durably(path, to_keras(network))
-        return
-    tensors = _renamed(network, naming)
-    _require_same_network(network.spec, naming)
+        return None
+    peer = require_peer(network.spec, naming)
+    # A copy each: safetensors refuses tensors that share memory.
+    tensors = {
+        name: tensor.cpu().clone(memory_format=torch.contiguous_format)
+        for name, tensor in rename(network, naming).items()
+    }
     if path.suffix == ".safetensors":
         write_durably(path, save_safetensors(tensors, metadata={"format": "pt"}))
     else:
         buffer = io.BytesIO()
         torch.save(tensors, buffer)
         write_durably(path, buffer.getvalue())
+    return peer
 
 
-def _require_same_network(spec: ResNetSpec, naming: Naming) -> None:
-    """Refuse a network that would load into the other library's and compute something else there.
-
-    Where a stride or a filter stands shows neither in names nor in shapes.
-    """
-    ours = _without_size(spec)
-    if any(_without_size(CATALOG[name].spec) == ours for name in PEERS[naming]):
-        return
-    raise ResnetkitError(
-        Code.WEIGHTS,
-        f"{naming} has no network that computes as this one does",
-        why="under its names the weights might load into another network, and answer wrongly",
-        fix="save it as a classifier",
-    )
-
-
-def _without_size(spec: ResNetSpec) -> ResNetSpec:
-    """A spec with all that shapes show, and that only training uses, set to fixed values."""
-    return replace(
-        spec,
-        block=replace(spec.block, groups=1, group_width=64),
-        depths=(1,) * len(spec.depths),
-        widths=(64,) * len(spec.widths),
-        stem=replace(spec.stem, widths=(64,) * len(spec.stem.widths)),
-        num_classes=None,
-        in_channels=3,
-        stochastic_depth_rate=0.0,
-        initialization=Initialization(),
-    )
-
-
-def _renamed(network: ResNet, naming: Naming) -> dict[str, Tensor]:
+def rename(network: ResNet, naming: Naming) -> dict[str, Tensor]:
+    """The tensors of a network that torchvision or timm has, under its names and in its layout."""
     spec = network.spec
     is_v2 = naming == "timm" and spec.block.order.preact == ("bn", "act")
     if is_v2:
@@ -138,12 +107,9 @@ def _renamed(network: ResNet, naming: Naming) -> dict[str, Tensor]:
     for name, tensor in network.state_dict().items():
         module, _, variable = name.rpartition(".")
         theirs = rename_module(module, rows)
-        if theirs is None:
-            fix = "choose naming='timm'" if naming == "torchvision" else "save it as a classifier"
-            raise ResnetkitError(Code.WEIGHTS, f"{naming} has no name for this network's '{module}'", fix=fix)
-        value = tensor.detach().cpu()
+        assert theirs is not None, f"{naming} has this network, but no name for its {module}"
+        value = tensor.detach()
         if is_v2 and name == "fc.weight":
             value = value[:, :, None, None]  # timm's head is a 1×1 conv
-        # A copy each: safetensors refuses tensors that share memory.
-        tensors[f"{theirs}.{variable}"] = value.clone(memory_format=torch.contiguous_format)
+        tensors[f"{theirs}.{variable}"] = value
     return tensors
