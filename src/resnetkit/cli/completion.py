@@ -75,7 +75,7 @@ def offer_sources(typed: str) -> Offers:
 
 
 def _offer_paths(typed: str, *, only_folders: bool = False) -> Offers:
-    """What lies here and goes on from what was typed: names of ours would hide it from the shell's own completion."""
+    """Files and folders here that go on from what was typed: names of ours would hide them from the shell."""
     if not typed or "/" in typed:
         return
     with suppress(OSError):
