@@ -8,8 +8,10 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from resnetkit.data.given import GivenData
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.runs.events import Listener, StepReport
 from resnetkit.runs.folder import RunFolder
@@ -143,6 +145,21 @@ def test_a_finished_run_is_not_trained_again(tmp_path: Path, tiny_settings: dict
     again = resume(first.run)
     assert again.scores == first.scores
     assert {path: path.stat().st_mtime_ns for path in first.run.rglob("*") if path.is_file()} == before
+
+
+def test_a_run_on_images_of_a_program_is_left_to_it(tmp_path: Path, tiny_settings: dict[str, object]) -> None:
+    class Stopping(Listener):
+        def epoch_ended(self, row: dict[str, object]) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+    images, labels = np.random.default_rng(0).integers(0, 256, (32, 8, 8), dtype=np.uint8), np.arange(32) % 2
+    settings = tiny_settings | {"batch_size": 16}
+    with pytest.raises(Interrupted):
+        train(GivenData(images, labels, ("a", "b")), settings=settings, out=tmp_path, listener=Stopping())
+    (run,) = tmp_path.iterdir()
+    assert RunFolder(run).read_record().command == ""
+    with pytest.raises(ResnetkitError, match="were given by a program, and are not kept"):
+        resume(run)
 
 
 def test_changed_data_are_refused(tmp_path: Path, tiny_settings: dict[str, object]) -> None:

@@ -1,4 +1,4 @@
-"""The one entrance to data: a name or a folder, its splits, and the images ready for use."""
+"""The one entrance to data: a name, a folder or images at hand, their splits, and the images ready for use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from resnetkit.data.cache import cache_file, load_cached
 from resnetkit.data.dataset_files import read_named
 from resnetkit.data.datasets import DATASETS, NamedData
 from resnetkit.data.fingerprint import fingerprint, warnings_about, what_is_cut_off, what_is_left_out
-from resnetkit.data.prepared_images import Examination, FolderImages, NamedImages, Originals, Prepare
+from resnetkit.data.given import GivenData
+from resnetkit.data.prepared_images import Examination, FolderImages, Originals, PixelImages, Prepare
 from resnetkit.data.spec import DataSpec
 from resnetkit.data.splitting import SPLITS, choose_some, split_indices
 from resnetkit.data.survey import survey
@@ -24,6 +25,7 @@ from resnetkit.folders.image_folder import scan
 from resnetkit.folders.layout_option import AUTO, UNSPLIT
 from resnetkit.images.decoding import OVER_LIMIT
 from resnetkit.images.image_files import tell_ignored
+from resnetkit.images.image_inputs import Decodable
 from resnetkit.images.prepared_pixels import prepare_seen, prepare_whole
 from resnetkit.images.spec import Preprocessing
 from resnetkit.images.types import BadImage, Images, Indices, Shapes, empty_images
@@ -84,7 +86,8 @@ class DataSource:
         notes: how what was found was read.
         warnings: sentences the user should read about what was found.
         remarks: sentences on what was chosen because of how the images are.
-        sixteen_bit: files with 16-bit grey images, of which the range is to be measured.
+        sixteen_bit: 16-bit grey images, of which the range is to be measured.
+        root: the folder that identifiers start from.
     """
 
     spec: DataSpec
@@ -97,7 +100,8 @@ class DataSource:
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
-    sixteen_bit: tuple[str, ...] = ()
+    sixteen_bit: tuple[Decodable, ...] = ()
+    root: Path = Path()
 
     @property
     def split_sizes(self) -> dict[str, int]:
@@ -183,9 +187,8 @@ class DataSource:
         return images, examined, tuple(notes)
 
     def _bad_images(self, examined: dict[str, Examination]) -> tuple[BadImage, ...]:
-        root = Path(self.spec.source).expanduser()
         return tuple(
-            BadImage(str(root / self.listings[name].identifiers[index]), reason)
+            BadImage(str(self.root / self.listings[name].identifiers[index]), reason)
             for name, examination in examined.items()
             for index, reason in examination.reasons.items()
         )
@@ -205,12 +208,13 @@ class DataSource:
         return Split(name, images, labels, identifiers, examination.aspect_ratios, examination.digests)
 
 
-def open_data(spec: DataSpec, known: Sequence[str] = ()) -> DataSource:
+def open_data(spec: DataSpec, known: Sequence[str] = (), *, given: GivenData | None = None) -> DataSource:
     """Find the data that ``spec.source`` names and divide them into splits, without decoding images.
 
     The name of a data set comes first; write ``./mnist`` for a folder of that name.
 
     Args:
+        given: images at hand, which are then the data; ``spec.source`` is what they are called.
         known: the classes of a classifier that is to be scored: any of them are enough, and none need be for training.
 
     Raises:
@@ -218,11 +222,13 @@ def open_data(spec: DataSpec, known: Sequence[str] = ()) -> DataSource:
     """
     if spec.validation == "test":
         held_back = replace(spec, validation="held_back", validation_fraction=0.0)
-        return _with_some_to_train_on(_validated_on_test(_open_all(held_back, known), spec))
-    return _with_some_to_train_on(_open_all(spec, known))
+        return _with_some_to_train_on(_validated_on_test(_open_all(held_back, known, given), spec))
+    return _with_some_to_train_on(_open_all(spec, known, given))
 
 
-def _open_all(spec: DataSpec, known: Sequence[str]) -> DataSource:
+def _open_all(spec: DataSpec, known: Sequence[str], given: GivenData | None) -> DataSource:
+    if given is not None:
+        return _open_given(spec, given)
     if spec.source in DATASETS:
         return _open_named(spec, DATASETS[spec.source])
     root = Path(spec.source).expanduser()
@@ -284,11 +290,45 @@ def _open_named(spec: DataSpec, data: NamedData) -> DataSource:
             own = empty_images(len(indices), pixels.shape[1:])
             own[...] = pixels[indices]
             listings[name] = Listing(
-                [identifiers[index] for index in indices], labels[indices], partial(NamedImages, own)
+                [identifiers[index] for index in indices], labels[indices], partial(PixelImages, own)
             )
     square = Shapes(data.image_size_px, data.image_size_px)
     idle = (f"data.layout has no effect: {data.name} is no image folder",) if spec.layout != AUTO else ()
     return DataSource(spec, data.name, data.class_names, data.channels, square, _ordered(listings), warnings=idle)
+
+
+def _open_given(spec: DataSpec, given: GivenData) -> DataSource:
+    found = given.survey(spec.limits, num_workers=spec.num_workers)
+    if found.shapes is None:
+        raise BadImagesError(found.bad_images, len(given.images))
+    identifiers, usual = given.identifiers, DataSpec(spec.source)
+    parts = _divided(
+        UNSPLIT,
+        identifiers,
+        given.labels,
+        spec,
+        validation_fraction=spec.validation_fraction,
+        test_fraction=spec.test_fraction,
+    )
+    idle = (name for name in ("data_dir", "layout", "cache") if getattr(spec, name) != getattr(usual, name))
+    return DataSource(
+        spec,
+        spec.source,
+        given.class_names,
+        found.channels,
+        found.shapes,
+        _ordered(
+            {
+                name: Listing(
+                    [identifiers[row] for row in rows], given.labels[rows], partial(given.originals, rows, spec.limits)
+                )
+                for name, rows in parts.items()
+            }
+        ),
+        warnings=tuple(f"data.{name} has no effect: the images are no folder" for name in idle),
+        remarks=found.remarks,
+        sixteen_bit=found.sixteen_bit,
+    )
 
 
 def _open_folder(spec: DataSpec, root: Path, known: Sequence[str]) -> DataSource:
@@ -329,6 +369,7 @@ def _open_folder(spec: DataSpec, root: Path, known: Sequence[str]) -> DataSource
         folder.warnings,
         known_by_headers.remarks,
         known_by_headers.sixteen_bit,
+        root,
     )
 
 

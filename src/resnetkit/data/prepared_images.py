@@ -120,8 +120,8 @@ class FolderImages:
 
 
 @dataclass(frozen=True)
-class NamedImages:
-    """The images of one split of a named data set, uint8 ``(N, C, H, W)``."""
+class PixelImages:
+    """Images whose pixels are in memory, uint8 ``(N, C, H, W)``."""
 
     pixels: UInt8Images
     prepare: Prepare
@@ -149,7 +149,7 @@ class NamedImages:
         prepared = original if self.is_prepared else self._prepared(original)
         return Examined(prepared, sha256, digest, original.shape[2] / original.shape[1])
 
-    def select(self, indices: Indices) -> NamedImages:
+    def select(self, indices: Indices) -> PixelImages:
         """Only the images at ``indices``."""
         return replace(self, pixels=self.pixels[indices])
 
@@ -237,7 +237,7 @@ def load_images(
     on_done: Callable[[int], None],
 ) -> tuple[Images, Examination]:
     """The readable images of ``shape`` (C, H, W), in memory if they are to be kept, and what was found."""
-    if isinstance(originals, NamedImages) and originals.is_prepared:  # they are there already, and all readable
+    if isinstance(originals, PixelImages) and originals.is_prepared:  # they are there already, and all readable
         examined = examine_all(len(originals), examine, None, num_workers=num_workers, on_done=on_done)
         return ArrayImages(originals.pixels), examined
     pixels = empty_images(len(originals), shape) if keep else None

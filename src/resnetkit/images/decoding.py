@@ -23,6 +23,7 @@ from PIL.TiffImagePlugin import TILELENGTH, TILEWIDTH, TiffImageFile
 
 from resnetkit.images.digests import has_colour, image_digest
 from resnetkit.images.image_files import FORMATS, format_of
+from resnetkit.images.image_inputs import Decodable
 from resnetkit.images.jpeg import decode_directly, scale_for
 from resnetkit.images.spec import WHITE_16BIT, Limits, Preprocessing
 from resnetkit.images.types import UInt8Images
@@ -46,6 +47,8 @@ TRANSPOSE = {
 }
 
 _bomb_check = threading.Lock()
+# Pillow decodes an opened image when its pixels are first asked for, which no two threads may do at once.
+_opened_elsewhere = threading.Lock()
 
 
 class UnreadableImage(Exception):  # noqa: N818 - it names a state of the file
@@ -91,26 +94,38 @@ def _not_opened(error: OSError | ValueError) -> UnreadableImage:
     return UnreadableImage(f"cannot be opened ({getattr(error, 'strerror', None) or error})")
 
 
-def read_header(path: str | os.PathLike[str], limits: Limits) -> Header:
+@contextlib.contextmanager
+def _header_read(source: Decodable, limits: Limits) -> Iterator[Image.Image]:
+    """The image with no more read than its header."""
+    if isinstance(source, Image.Image):
+        with _opened_elsewhere:
+            yield source
+        return
+    with contextlib.ExitStack() as stack:
+        content = source if isinstance(source, bytes) else stack.enter_context(_opened_file(source, limits))
+        yield stack.enter_context(_opened(content, limits))
+
+
+def read_header(source: Decodable, limits: Limits) -> Header:
     """Size and kind of an image without decoding its pixels, nor reading all of its file.
 
     Raises:
         UnreadableImage: as :func:`decode`, for what a header can tell.
     """
-    with _opened_file(path, limits) as file, _opened(file, limits) as image:
+    with _header_read(source, limits) as image:
         width, height = image.size
         if _orientation(image) >= 5:
             width, height = height, width
         return Header(width, height, _is_grey(image), _has_sixteen_bits(image))
 
 
-def brightest_value(path: str | os.PathLike[str], limits: Limits) -> int:
+def brightest_value(source: Decodable, limits: Limits) -> int:
     """The largest value of a 16-bit grey image.
 
     Raises:
         UnreadableImage: with the reason.
     """
-    with _opened_file(path, limits) as file, _opened(file, limits) as image, _damage_told():
+    with _header_read(source, limits) as image, _damage_told():
         image.load()
         values = np.asarray(image)
         return int(values.max(initial=0, where=values != image.info.get("transparency", -1)))
@@ -144,9 +159,7 @@ class Decoded(NamedTuple):
     loses_colour: bool
 
 
-def decode_for_use(
-    source: str | os.PathLike[str] | bytes | Image.Image, limits: Limits, wanted: Preprocessing
-) -> Decoded:
+def decode_for_use(source: Decodable, limits: Limits, wanted: Preprocessing) -> Decoded:
     """Decode as :func:`decode`, as ``wanted`` says; also an image that Pillow has opened.
 
     Raises:
@@ -155,9 +168,7 @@ def decode_for_use(
     return _as_wanted(_upright_of(source, limits, wanted.least_decoded_px), wanted)
 
 
-def decode_to_show(
-    source: str | os.PathLike[str] | bytes | Image.Image, limits: Limits, wanted: Preprocessing
-) -> tuple[Decoded, UInt8Images]:
+def decode_to_show(source: Decodable, limits: Limits, wanted: Preprocessing) -> tuple[Decoded, UInt8Images]:
     """Decode as :func:`decode_for_use`, and for people: upright, in its own size and colours, uint8 ``(H, W, 3)``.
 
     Raises:
@@ -190,14 +201,16 @@ def decode_pixels(
 
 
 def decode_and_know(
-    content: bytes, limits: Limits, channels: int, least_px: int = 0, white: int = WHITE_16BIT
+    source: bytes | Image.Image, limits: Limits, channels: int, least_px: int = 0, white: int = WHITE_16BIT
 ) -> tuple[UInt8Images, int]:
     """:func:`decode_pixels` of a file's bytes, and the :func:`~resnetkit.images.digests.image_digest` of the image.
 
+    An image that Pillow has opened is taken too.
+
     The digest is that of the whole image with all its values, so a JPEG that ``least_px`` shrinks is decoded twice.
     """
-    upright = _upright(content, limits, least_px)
-    whole = upright if upright.is_whole else _upright(content, limits, 0)
+    upright = _upright_of(source, limits, least_px)
+    whole = upright if upright.is_whole else _upright_of(source, limits, 0)
     with _damage_told():
         values = _original_values(whole.image)
     if whole is upright and _fits(values, channels):
@@ -212,10 +225,11 @@ class _Upright(NamedTuple):
     is_whole: bool = True
 
 
-def _upright_of(source: str | os.PathLike[str] | bytes | Image.Image, limits: Limits, least_px: int) -> _Upright:
+def _upright_of(source: Decodable, limits: Limits, least_px: int) -> _Upright:
     """Decode what may be opened already."""
     if isinstance(source, Image.Image):
-        return _Upright(_developed(source))
+        with _opened_elsewhere:
+            return _Upright(_developed(source))
     return _upright(_content(source, limits), limits, least_px)
 
 

@@ -60,6 +60,49 @@ def take_image(image: object) -> Decodable:
     raise _refused(f"an image was expected, got {_called(image)}", f"give {KINDS}")
 
 
+def take_images(images: Any) -> UInt8Images | list[Decodable]:
+    """Several images in a form that can be decoded: pixels uint8 ``(N, H, W)`` or ``(N, H, W, 3)`` of an array of them,
+    else what :func:`take_image` makes of each.
+
+    In an array, uint8 values are taken as they are, and floats are shares of white in [0, 1]. What other values mean is
+    not guessed.
+
+    Raises:
+        ResnetkitError: for what are no images, and for an array whose values or axes could mean several things.
+    """
+    if isinstance(images, np.ndarray) and images.ndim == 1:
+        images = images.tolist()
+    elif isinstance(images, np.ndarray) or getattr(images, "ndim", 0) == 2:  # tables and sparse matrices too
+        return _taken_array(images)
+    check_are_several(images)
+    return [take_image(image) for image in images]
+
+
+def _taken_array(images: Any) -> UInt8Images:
+    what = f"an array of images was expected, got {getattr(images, 'dtype', 'values')} {images.shape}"
+    fix = "give (N, height, width) or (N, height, width, 3)"
+    if images.ndim == 2:
+        raise _refused(what, f"{fix}: X.reshape(len(X), height, width)")
+    if images.ndim == 4 and images.shape[3] == 1:
+        images = images[..., 0]
+    if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] != 3) or 0 in images.shape[1:]:
+        raise _refused(what, f"{fix}, red, green and blue last")
+    if images.dtype == np.uint8:
+        return images  # type: ignore[no-any-return]
+    if images.dtype.kind != "f":
+        raise _refused(
+            f"an array of images must be of uint8, or of floats in [0, 1], got {images.dtype}",
+            "where values go from 0 to 255: .astype('uint8'); else divide by the value that is white",
+        )
+    low, high = (float(images.min()), float(images.max())) if len(images) else (0.0, 0.0)
+    if not 0 <= low <= high <= 1:  # NaN too
+        raise _refused(
+            f"an array of images in floats must have values in [0, 1], got {low:g} to {high:g}",
+            "divide by the value that is white, e.g. X / 255",
+        )
+    return (images * 255 + 0.5).astype(np.uint8)  # type: ignore[no-any-return]
+
+
 def check_are_several(images: object) -> None:
     """Refuse one image where several are expected: it could be taken apart, a text into its letters, an array into its
     rows, which look like grey images.

@@ -47,7 +47,7 @@ class Record:
     """A run as it began. Fields of later versions are passed over; those with defaults, earlier versions lack.
 
     Attributes:
-        command: what to type to repeat it.
+        command: what to type to repeat it; empty where a program gave the images.
         reasons, warnings: why the recipe is what it is, and what to be wary of.
         weights: None for a run from fresh ones.
         environment: the machine and the versions, as :func:`resnetkit.machine.runtime.environment` tells them.

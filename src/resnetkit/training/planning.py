@@ -11,6 +11,7 @@ from typing import Any
 
 from resnetkit.config import override, to_dict
 from resnetkit.data.datasets import DATASETS
+from resnetkit.data.given import GivenData
 from resnetkit.data.loading import DataSource, open_data
 from resnetkit.data.spec import DataSpec
 from resnetkit.data.survey import measure_sixteen_bit
@@ -40,25 +41,26 @@ def summarize_data(source: DataSource, spec: DataSpec) -> DataSummary:
 
 
 def plan(
-    data: str | DataSpec,
+    data: str | DataSpec | GivenData,
     *,
     model: str | ResNetSpec | None = None,
     recipe: str | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> tuple[DataSource, Chosen]:
     """The data, and the recipe that :func:`train` would run on them."""
-    spec = DataSpec(data) if isinstance(data, str) else data
+    given = data if isinstance(data, GivenData) else None
+    spec = DataSpec(data) if isinstance(data, str) else data.spec if isinstance(data, GivenData) else data
     # The data are opened before the recipe is chosen, so what is set about them must be set here.
     of_data = dict(DATA_OF.get(recipe or "", {}))
     of_data |= {path.removeprefix("data."): v for path, v in (settings or {}).items() if path.startswith("data.")}
     spec = override(spec, of_data) if of_data else spec
-    if spec.source not in DATASETS and Path(spec.source).expanduser().is_dir():
+    if given is None and spec.source not in DATASETS and Path(spec.source).expanduser().is_dir():
         # The whole path, so that the run can be resumed and evaluated from any folder.
         spec = replace(spec, source=str(Path(spec.source).expanduser().absolute()))
     if spec.data_dir is not None:
         spec = replace(spec, data_dir=str(Path(spec.data_dir).expanduser().absolute()))
     settings = find_weights(settings or {})
-    source = open_data(spec)
+    source = open_data(spec, given=given)
     require(
         "train" in source.split_sizes,
         f"{source.name} has no training images",

@@ -13,6 +13,7 @@ import numpy as np
 from resnetkit.config import to_dict
 from resnetkit.data.batches import Shard
 from resnetkit.data.datasets import DATASETS
+from resnetkit.data.given import GIVEN, GivenData
 from resnetkit.data.loading import DataSource, open_data
 from resnetkit.data.seen import SeenImages
 from resnetkit.data.spec import DataSpec
@@ -51,7 +52,7 @@ from resnetkit.weights import load_weights, read_weights, to_native
 
 
 def train(
-    data: str | DataSpec,
+    data: str | DataSpec | GivenData,
     *,
     model: str | ResNetSpec | None = None,
     recipe: str | None = None,
@@ -62,7 +63,8 @@ def train(
     """Train a classifier; network and recipe are chosen for the data where they are left open.
 
     Args:
-        data: name of a data set, or path of an image folder.
+        data: name of a data set, or path of an image folder; or images at hand, of which a run can be finished only by
+            the program that has them.
         settings: fields of the :class:`Recipe` to replace, e.g. ``{"epochs": 5, "optimizer.learning_rate": 0.05}``.
         out: folder in which a new run folder is made.
 
@@ -73,7 +75,7 @@ def train(
     listener = Listeners(listener or Listener())
     settings = find_weights(settings or {})
     source, chosen = plan(data, model=model, recipe=recipe, settings=settings)
-    command = command_line(source.spec, model, recipe, settings)
+    command = "" if isinstance(data, GivenData) else command_line(source.spec, model, recipe, settings)
     return _run(source, chosen, RunStart(Path(out), None, command), listener)
 
 
@@ -104,6 +106,12 @@ def resume(
         return done
     # The recipe stays what it was: where its files are now is no part of the run.
     place = folder.place_of_data(recipe) if data is None else str(Path(data).expanduser().absolute())
+    require(
+        recipe.data.source != GIVEN,
+        f"the images of {folder.path} were given by a program, and are not kept",
+        fix="have it train them again",
+        code=Code.DATA,
+    )
     require(
         weights is None or recipe.fine_tuning.weights is not None,
         f"{folder.path} does not start from weights",
