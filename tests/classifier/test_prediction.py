@@ -12,13 +12,14 @@ import pytest
 import torch
 from PIL import Image
 
-from resnetkit.classifier import prediction
-from resnetkit.classifier.prediction import BATCHES_AHEAD, Predictor
+from resnetkit.classifier.prediction import Prediction, Predictor
 from resnetkit.data.loading import open_data
 from resnetkit.data.prepared_images import FolderImages
 from resnetkit.data.spec import DataSpec
 from resnetkit.errors import ResnetkitError
+from resnetkit.images import prepared_inputs
 from resnetkit.images.decoding import Decoded
+from resnetkit.images.prepared_inputs import BATCHES_AHEAD
 from resnetkit.images.prepared_pixels import prepare_seen
 from resnetkit.images.spec import Fit, Limits, Preprocessing
 
@@ -52,19 +53,19 @@ def shades(folder: Path, number: int) -> list[Path]:
     return paths
 
 
-def brightness_of(row: prediction.Prediction) -> float:
+def brightness_of(row: Prediction) -> float:
     return dict(row.top)["bright"]
 
 
 def test_rows_come_in_order_however_long_each_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = shades(tmp_path, 20)
-    decode = prediction.decode_for_use
+    decode = prepared_inputs.decode_for_use
 
     def slow_at_first(path: Path, *rest: object) -> Decoded:
         time.sleep(0.02 if int(Path(path).stem) % 7 == 0 else 0)
         return decode(path, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(prediction, "decode_for_use", slow_at_first)
+    monkeypatch.setattr(prepared_inputs, "decode_for_use", slow_at_first)
     rows = predictor().predict(paths, batch_size=3)
     assert [row.source for row in rows] == [str(path) for path in paths]
     assert [brightness_of(row) for row in rows] == pytest.approx([i * 5 / 255 for i in range(20)])
@@ -87,13 +88,13 @@ def test_for_no_images_nothing_is_computed() -> None:
 
 def test_little_is_read_ahead_of_a_sequence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     decoded: list[str] = []
-    decode = prediction.decode_for_use
+    decode = prepared_inputs.decode_for_use
 
     def counted(path: Path, *rest: object) -> Decoded:
         decoded.append(str(path))
         return decode(path, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(prediction, "decode_for_use", counted)
+    monkeypatch.setattr(prepared_inputs, "decode_for_use", counted)
     rows = predictor().iter_predictions(shades(tmp_path, 40), batch_size=2)
     for number in range(1, 11):
         next(rows)

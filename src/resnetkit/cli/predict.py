@@ -74,8 +74,9 @@ def predict(
       resnetkit predict resnet50-0676ba61.pth photo.jpg --class-names imagenet_classes.txt
       find . -name '*.jpg' | resnetkit predict classifier.safetensors - --format jsonl --top 1
     """
-    from resnetkit.classifier.prediction import BATCH_SIZE, COLOUR_LOST, Predictor
+    from resnetkit.classifier.prediction import BATCH_SIZE, Predictor
     from resnetkit.errors import require
+    from resnetkit.images.prepared_inputs import COLOUR_LOST
     from resnetkit.inference.conditions import find_conditions
     from resnetkit.inference.engine_choice import open_engine
     from resnetkit.inference.on_demand import EngineOnDemand

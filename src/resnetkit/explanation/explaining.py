@@ -12,12 +12,12 @@ import numpy as np
 
 from resnetkit.anatomy.table import describe
 from resnetkit.classifier.description import Description
-from resnetkit.classifier.prediction import COLOUR_LOST
 from resnetkit.errors import Code, ResnetkitError, did_you_mean
 from resnetkit.explanation.explanation import Asked, Explanation, HeatMap
 from resnetkit.explanation.methods import Method, find_methods
 from resnetkit.images.decoding import UnreadableImage, decode_to_show
 from resnetkit.images.image_inputs import Decodable, ImageInput, check_are_several, name_of, take_image
+from resnetkit.images.prepared_inputs import COLOUR_LOST
 from resnetkit.images.preprocessing import Window, find_window, prepare_for_evaluation
 from resnetkit.images.spec import Limits, Preprocessing
 from resnetkit.images.types import UInt8Images
