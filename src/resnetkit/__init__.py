@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from resnetkit.comparing.anything import compare
     from resnetkit.data.spec import DataSpec
     from resnetkit.errors import ResnetkitError
+    from resnetkit.estimators.image_classifier import ResNetClassifier
+    from resnetkit.estimators.image_features import ResNetFeatures
     from resnetkit.evaluation.scoring import evaluate
     from resnetkit.explanation.explaining import explain
     from resnetkit.explanation.explanation import Explanation
@@ -40,6 +42,8 @@ _HOMES = {
     "Prediction": "resnetkit.classifier.prediction",
     "Predictor": "resnetkit.classifier.prediction",
     "ResNet": "resnetkit.models.resnet",
+    "ResNetClassifier": "resnetkit.estimators.image_classifier",
+    "ResNetFeatures": "resnetkit.estimators.image_features",
     "ResNetSpec": "resnetkit.models.spec",
     "ResnetkitError": "resnetkit.errors",
     "analyze": "resnetkit.analysis.analyses",
@@ -66,6 +70,8 @@ __all__ = [
     "Prediction",
     "Predictor",
     "ResNet",
+    "ResNetClassifier",
+    "ResNetFeatures",
     "ResNetSpec",
     "ResnetkitError",
     "analyze",

@@ -6,7 +6,6 @@ No torch here: a tensor is known by what it can do.
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 import numpy as np
@@ -37,7 +36,7 @@ class TensorLike(Protocol):
         ...
 
 
-ImageInput = str | Path | bytes | BinaryIO | Image.Image | npt.NDArray[np.uint8] | TensorLike
+ImageInput = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | npt.NDArray[np.uint8] | TensorLike
 Decodable = str | os.PathLike[str] | bytes | Image.Image
 
 

@@ -1,4 +1,4 @@
-"""From what callers give as images to prepared pixels: decoded in threads, in order, in bounded memory, without torch."""
+"""Turn what callers give as images into prepared pixels: in threads, in order, in bounded memory; no torch here."""
 
 from __future__ import annotations
 

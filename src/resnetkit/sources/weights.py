@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +12,7 @@ import torch
 from resnetkit.classifier.classifier import Classifier, load_classifier
 from resnetkit.config import override
 from resnetkit.errors import Code, ResnetkitError, require
-from resnetkit.images.spec import Preprocessing
+from resnetkit.images.spec import Limits, Preprocessing
 from resnetkit.models.catalog import find_entry
 from resnetkit.models.plan import FIRST_CONVS
 from resnetkit.models.resnet import ResNet
@@ -154,16 +154,9 @@ def open_classifier(
         return load_classifier(located.description or located.file, device=device)
     weights = open_weights(located, entry=entry)
     candidate, network = weights.build(model, source=located.text)
-    prepared, is_known = weights.preprocessing(candidate)
-    if preprocessing:
-        prepared, is_known = override(prepared, preprocessing), True
+    prepared, assumed = _prepared(weights, candidate, preprocessing)
     names, named = _names(located.text, candidate, class_names, weights.origin)
-    warnings = list(weights.file.choices)
-    if not is_known:
-        warnings.append(
-            "the file does not say how its images are prepared; assumed: "
-            f"{say_preprocessing(prepared)} (--preprocess says otherwise)"
-        )
+    warnings = [*weights.file.choices, *assumed]
     if not named:
         warnings.append("the file does not name its classes; they are called 0, 1, 2 … (--class-names gives names)")
     reasons = weights.identification.reasons if model is None else ("its network was named",)
@@ -172,6 +165,58 @@ def open_classifier(
     classifier = Classifier(network, prepared, names, provenance)
     network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return classifier
+
+
+@dataclass(frozen=True)
+class Embedder:
+    """A network for its features: with a head or without, and how images are prepared for it.
+
+    Attributes:
+        warnings: sentences on what was assumed, because the file does not say it.
+    """
+
+    network: ResNet
+    preprocessing: Preprocessing
+    limits: Limits = field(default_factory=Limits)
+    warnings: tuple[str, ...] = ()
+
+
+def open_embedder(
+    source: Source,
+    *,
+    model: str | None = None,
+    entry: str | None = None,
+    preprocessing: Mapping[str, Any] | None = None,
+) -> Embedder:
+    """The network of anything :func:`open_classifier` opens, for its features; weights without a head too.
+
+    Raises:
+        ResnetkitError: as :func:`open_classifier` does.
+    """
+    located = locate_weights(source)
+    if located.is_own:
+        refuse_for_own(located, {"a network": model, "one entry": entry, "a preprocessing": preprocessing})
+        own = load_classifier(located.description or located.file)
+        return Embedder(own.network, own.preprocessing, own.limits)
+    weights = open_weights(located, entry=entry)
+    candidate, network = weights.build(model, source=located.text)
+    prepared, assumed = _prepared(weights, candidate, preprocessing)
+    return Embedder(network, prepared, warnings=(*weights.file.choices, *assumed))
+
+
+def _prepared(
+    weights: Weights, candidate: Candidate, given: Mapping[str, Any] | None
+) -> tuple[Preprocessing, tuple[str, ...]]:
+    """Tell how images are prepared, with a sentence where that is assumed."""
+    prepared, is_known = weights.preprocessing(candidate)
+    if given:
+        return override(prepared, given), ()
+    if is_known:
+        return prepared, ()
+    return prepared, (
+        "the file does not say how its images are prepared; assumed: "
+        f"{say_preprocessing(prepared)} (--preprocess says otherwise)",
+    )
 
 
 def _names(

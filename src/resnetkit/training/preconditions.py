@@ -18,6 +18,13 @@ from resnetkit.training.loss import make_class_weights
 def check_batches(recipe: Recipe, num_train: int, shard: Shard) -> None:
     """Refuse batches that the data, the processes or mixing cannot fill evenly."""
     require(
+        num_train >= 2,
+        "one training image is too few",
+        why="batch norms take their statistics from several",
+        fix="give more",
+        code=Code.DATA,
+    )
+    require(
         recipe.batch_size <= num_train,
         f"batch_size {recipe.batch_size} is more than the {num_train:,} training images",
         fix=f"--set batch_size={max(2, num_train // 4)}",
