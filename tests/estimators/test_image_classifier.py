@@ -159,8 +159,9 @@ def test_a_network_may_be_a_value() -> None:
 
 
 def test_warnings_of_a_run_are_pythons() -> None:
-    with pytest.warns(UserWarning, match="schedule.milestones has no effect"):
+    with pytest.warns(UserWarning, match="schedule.milestones has no effect") as told:
         tiny(settings={"schedule.milestones": [0.1]}).fit(IMAGES, NUMBERS)
+    assert {Path(each.filename) for each in told} == {Path(__file__)}
 
 
 @pytest.mark.parametrize("path", ["epochs", "seed", "data.validation_fraction", "fine_tuning.weights"])

@@ -33,8 +33,8 @@ def test_commands_and_python_run_as_written(empty_folder: Path, capsys: pytest.C
             words = ["resnetkit", "demo"] if words[1] == "demo" else ["resnetkit", "--version"]
         code, printed = run(words)
         assert code == 0, (words, printed)
-    (program,) = [text for _, kind, text in BLOCKS if kind == "python"]
-    exec(compile(program, "README.md", "exec"), {})
+    for program in (text for _, kind, text in BLOCKS if kind == "python"):
+        exec(compile(program, "README.md", "exec"), {})
     out = capsys.readouterr().out
     assert "0089_is_a_8.png ok 8" in out
     assert "missing.png error None" in out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import signal
 import tempfile
 import warnings
@@ -177,8 +178,11 @@ class _Warnings(Listener):
     """Gives the warnings of a run to Python's, and keeps quiet about the rest."""
 
     def warning(self, text: str) -> None:
-        """Warn."""
-        warnings.warn(text, stacklevel=2)
+        """Warn, of the line that called ``fit``."""
+        frame, level = inspect.currentframe(), 1
+        while frame is not None and frame.f_globals["__name__"].startswith("resnetkit."):
+            frame, level = frame.f_back, level + 1
+        warnings.warn(text, stacklevel=level)
 
 
 @contextmanager

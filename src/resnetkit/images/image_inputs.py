@@ -113,7 +113,8 @@ def check_are_several(images: object) -> None:
     is_one = is_one or (isinstance(images, np.ndarray) and _is_shaped_as_image(images))
     is_one = is_one or (_is_tensor(images) and _is_tensor_of_image(images)) or hasattr(images, "read")
     require(not is_one, "one image was given where several are expected", fix="give a list: [image]")
-    require(hasattr(images, "__iter__"), f"images were expected, got {_called(images)}", fix=f"give a list of {KINDS}")
+    if not hasattr(images, "__iter__"):  # what it is called is long in the making for many images
+        raise ResnetkitError(Code.USAGE, f"images were expected, got {_called(images)}", fix=f"give a list of {KINDS}")
 
 
 def name_of(number: int, image: object) -> str:
