@@ -50,6 +50,7 @@ def ask(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ask:
         ("models keras", list_models("keras*")),
         ("predict x.pth --model wrn", list_models("wrn*")),
         ("train digits --recipe ", list(RECIPES)),
+        ("recipes tiny", ["tiny_images"]),
         ("benchmark resnet18 -r fine", ["fine_tune", "fine_tune_few"]),
         ("train ", list(DATASETS)),
         ("train d", ["digits", "dogs"]),

@@ -14,7 +14,6 @@ from resnetkit.comparing.classifiers import (
     compare_classifiers,
     compare_scores,
     compare_tensors,
-    differing_values,
     part_of,
     two_proportion_test,
 )
@@ -102,11 +101,3 @@ def test_classifiers_differ_in_preprocessing_and_classes() -> None:
     assert (compared.only_a, compared.only_b, compared.same_order) == (("cat",), ("fox",), False)
     turned = compare_classifiers(first, Classifier(network, GREY, ("dog", "cat")))
     assert (turned.only_a, turned.only_b, turned.same_order) == ((), (), False)
-
-
-def test_a_value_that_one_side_lacks() -> None:
-    found = differing_values({"optimizer": {"kind": "sgd", "momentum": 0.9}}, {"optimizer": {"kind": "adamw"}})
-    assert [(d.field, d.a, d.b) for d in found] == [
-        ("optimizer.kind", "sgd", "adamw"),
-        ("optimizer.momentum", "0.9", None),
-    ]

@@ -119,6 +119,7 @@ def test_the_guard_sees_a_wrong_direction(tmp_path: Path) -> None:
         "resnetkit.recipes.recipe",
         "resnetkit.recipes.named",
         "resnetkit.recipes.advice",
+        "resnetkit.recipes.recipe_words",
         "resnetkit.recipes.warnings",
     ],
 )

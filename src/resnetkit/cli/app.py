@@ -23,6 +23,7 @@ from resnetkit.cli import (
     explain,
     models,
     predict,
+    recipes,
     study,
     train,
 )
@@ -101,6 +102,7 @@ COMMANDS: dict[Callable[..., None], str] = {
     explain.explain: "Show what in an image an answer rests on.",
     convert.convert: "Turn third-party weights into a classifier, or back.",
     models.models: "List the named networks with their cost.",
+    recipes.recipes: "List the recipes of train, or explain one.",
     describe.describe: "Show a network stage by stage, or draw it.",
     compare.compare: "Show what differs between two networks, files or runs.",
     analyze.analyze: "Show why a network works: the papers' figures, measured on it.",

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from resnetkit.anatomy.comparison import NetworkComparison, Quantity
     from resnetkit.anatomy.table import StageRow
     from resnetkit.comparing.anything import RunComparison
-    from resnetkit.comparing.classifiers import ClassifierComparison, TensorComparison, ValueDifference
+    from resnetkit.comparing.classifiers import ClassifierComparison, TensorComparison
+    from resnetkit.pages.differences import ValueDifference
 
 
 def compare(

@@ -105,7 +105,7 @@ def train(
       torchrun --nproc-per-node 2 -m resnetkit train digits
 
     \b
-    Recipes (--recipe):
+    Recipes (--recipe; resnetkit recipes tells more of each):
       tiny_images     For images up to 16 px
       small_images    For images up to 64 px
       quick           For images up to 64 px, within minutes

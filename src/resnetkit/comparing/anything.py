@@ -15,16 +15,15 @@ from resnetkit.comparing.classifiers import (
     ClassifierComparison,
     ScoreComparison,
     TensorComparison,
-    ValueDifference,
     compare_classifiers,
     compare_scores,
     compare_tensors,
-    differing_values,
 )
 from resnetkit.config import to_dict
 from resnetkit.errors import require
 from resnetkit.models.resnet import ResNet
 from resnetkit.models.spec import ResNetSpec
+from resnetkit.pages.differences import ValueDifference, differing_values
 from resnetkit.runs.record import Record
 from resnetkit.runs.result import Result, finished_result
 from resnetkit.sources.locate import Located, Source, locate

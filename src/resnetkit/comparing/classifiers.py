@@ -14,18 +14,9 @@ from torch import Tensor
 from resnetkit.classifier.classifier import Classifier
 from resnetkit.config import to_dict
 from resnetkit.evaluation.metrics import Accuracy
-from resnetkit.pages.formatting import flatten
+from resnetkit.pages.differences import ValueDifference, differing_values
 
 SIGNIFICANCE_LEVEL = 0.05
-
-
-@dataclass(frozen=True)
-class ValueDifference:
-    """A field that differs, its values as ``--set`` reads them; None where one side lacks it."""
-
-    field: str
-    a: str | None
-    b: str | None
 
 
 @dataclass(frozen=True)
@@ -90,20 +81,6 @@ class ScoreComparison:
     b: Accuracy
     p_value: float | None
     verdict: str
-
-
-def differing_values(a: Mapping[str, object], b: Mapping[str, object]) -> tuple[ValueDifference, ...]:
-    """Every value in which two trees of plain values differ.
-
-    >>> differing_values({"epochs": 5, "seed": 0}, {"epochs": 9, "seed": 0})
-    (ValueDifference(field='epochs', a='5', b='9'),)
-    """
-    left, right = dict(flatten(a)), dict(flatten(b))
-    return tuple(
-        ValueDifference(path, left.get(path), right.get(path))
-        for path in dict.fromkeys([*left, *right])
-        if left.get(path) != right.get(path)
-    )
 
 
 def compare_classifiers(a: Classifier, b: Classifier) -> ClassifierComparison:

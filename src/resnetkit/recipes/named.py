@@ -192,7 +192,7 @@ def tutorial_exact(base: Recipe, flip_rate: float) -> Recipe:
     """As the Keras tutorial's script does, to compare with it: ``tutorial_adam``, last weights, float32, val = test.
 
     All training images are trained on, and the test images are the validation split (``data.validation=test``, which
-    :data:`DATA_OF` sets), so the score is none of images kept apart, and the run says so. What
+    the recipe sets), so the score is none of images kept apart, and the run says so. What
     remains different computes the same numbers up to rounding, but for 5 to 7 of :func:`tutorial_adam`.
 
     Command: ``resnetkit train fashion_mnist --model tutorial_preact --recipe tutorial_exact``.
