@@ -1,4 +1,7 @@
-"""The README is true: its commands run, its tables are the code's, its links lead somewhere."""
+"""The README and the pages it leads newcomers to are true: their commands run, their tables are the code's.
+
+What takes long is marked with ``<!-- long -->``: such commands, and those in tables, are parsed and not run.
+"""
 
 import re
 import shlex
@@ -14,33 +17,47 @@ from resnetkit.errors import Code
 from resnetkit.models.catalog import CATALOG
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"(<!-- long -->\n)?```(console|python)\n(.*?)```", README, re.DOTALL)
+README = ROOT / "README.md"
+HOW_TOS = sorted((ROOT / "docs" / "how-to").glob("*.md"))
+PAGES = [README, *(ROOT / "docs" / name for name in ("install.md", "networks.md", "from-python.md")), *HOW_TOS]
+LINKED = [*PAGES, ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"(<!-- long -->\n)?```(console|python)\n(.*?)```", re.DOTALL)
 
 
-def commands(*, long: bool) -> list[list[str]]:
-    blocks = [text for mark, kind, text in BLOCKS if kind == "console" and bool(mark) == long]
-    lines = [line for text in blocks for line in text.split("\n")]
-    return [shlex.split(line.removeprefix("$ ")) for line in lines if line.startswith("$ ")]
+def commands(page: Path, *, long: bool) -> list[list[str]]:
+    """Commands of a page: those marked as long and those between words, or the others."""
+    text = page.read_text()
+    blocks = [text for mark, kind, text in BLOCK.findall(text) if kind == "console" and bool(mark) == long]
+    lines = [line.removeprefix("$ ") for block in blocks for line in block.split("\n") if line.startswith("$ ")]
+    if long:
+        lines += re.findall(r"`(resnetkit [a-z][^`]+)`", text)
+    return [shlex.split(line) for line in lines]
+
+
+def programs(page: Path) -> list[str]:
+    return [text for _, kind, text in BLOCK.findall(page.read_text()) if kind == "python"]
 
 
 @pytest.mark.slow
 def test_commands_and_python_run_as_written(empty_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     makefile = (ROOT / "Makefile").read_text()
-    for words in commands(long=False):
-        if words[0] == "make":
-            assert f"\n{words[1]}:" in makefile
-            words = ["resnetkit", "demo"] if words[1] == "demo" else ["resnetkit", "--version"]
-        code, printed = run(words)
-        assert code == 0, (words, printed)
-    for program in (text for _, kind, text in BLOCKS if kind == "python"):
-        exec(compile(program, "README.md", "exec"), {})
+    for page in PAGES:  # the README first: its demo leaves the run that the others begin from
+        for words in commands(page, long=False):
+            if words[0] == "make":
+                assert f"\n{words[1]}:" in makefile
+                words = ["resnetkit", "demo"] if words[1] == "demo" else ["resnetkit", "--version"]
+            code, printed = run(words)
+            assert code == 0, (page.name, words, printed)
+        for program in programs(page):
+            exec(compile(program, page.name, "exec"), {})
     out = capsys.readouterr().out
     assert "0089_is_a_8.png ok 8" in out
     assert "missing.png error None" in out
 
 
-@pytest.mark.parametrize("words", commands(long=True), ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [pytest.param(words, id=" ".join(words)) for page in PAGES for words in commands(page, long=True)]
+)
 def test_long_commands_are_well_formed(words: list[str]) -> None:
     if words[0] == "torchrun":
         words = words[words.index("-m") + 1 :]
@@ -53,9 +70,23 @@ def test_long_commands_are_well_formed(words: list[str]) -> None:
     assert model is None or model in CATALOG
 
 
+def test_there_are_how_tos_in_the_readme() -> None:
+    assert len(HOW_TOS) >= 5
+    for page in HOW_TOS:
+        assert f"(docs/how-to/{page.name}" in README.read_text()
+
+
+def test_every_figure_reached_says_how_it_was_measured() -> None:
+    (section,) = re.findall(r"## What it reaches\n(.*?)\n## ", README.read_text(), re.DOTALL)
+    reached = [row.split(" | ")[2] for row in re.findall(r"^\| (?!what|---)(.+) \|$", section, re.MULTILINE)]
+    assert len(reached) >= 10
+    for figure in reached:
+        assert re.match(r"\[[\d.]+ .+\]\(benchmarks/\w+\.md#.+\)", figure), figure
+
+
 def test_network_table_is_true() -> None:
-    (section,) = re.findall(r"## Networks\n(.*?)\n## ", README, re.DOTALL)
-    rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]+\|[^|]+) \|", section, re.MULTILINE))
+    text = (ROOT / "docs" / "networks.md").read_text()
+    rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]+\|[^|]+) \|", text, re.MULTILINE))
     assert len(rows) >= 10
     for name in rows:
         entry = CATALOG[name]
@@ -65,16 +96,23 @@ def test_network_table_is_true() -> None:
 
 
 def test_exit_codes_are_the_codes() -> None:
-    (section,) = re.findall(r"## Exit codes\n(.*?)\n## ", README, re.DOTALL)
+    text = (ROOT / "docs" / "how-to" / "predict-in-bulk.md").read_text()
+    (section,) = re.findall(r"## Exit codes\n(.*)", text, re.DOTALL)
     documented = {int(code) for code in re.findall(r"^\| (\d+) \|", section, re.MULTILINE)}
     assert documented == {0, *map(int, Code)}
 
 
-@pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"])
-def test_links_lead_somewhere(name: str) -> None:
-    for target in re.findall(r"\]\(([^)]+)\)", (ROOT / name).read_text()):
+def anchors(page: Path) -> set[str]:
+    """Anchors of a page's headings, as GitHub and the docs site make them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", [pytest.param(page, id=str(page.relative_to(ROOT))) for page in sorted(set(LINKED))])
+def test_links_lead_somewhere(page: Path) -> None:
+    text = page.read_text()
+    for target in [*re.findall(r"\]\(([^)]+)\)", text), *re.findall(r'(?:src|srcset)="([^"]+)"', text)]:
         path, _, anchor = target.partition("#")
-        assert (ROOT / path).exists(), target
-        if anchor:
-            headings = re.findall(r"^#+ (.+)$", (ROOT / path).read_text(), re.MULTILINE)
-            assert anchor in {re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings}, target
+        linked = page.parent / path if path else page
+        assert "://" in target or linked.exists(), target
+        assert not anchor or "://" in target or anchor in anchors(linked), target
