@@ -74,6 +74,8 @@ class Augmentation:
         erase_area: range of that rectangle's share of the image area.
         mixup_alpha: Beta parameter of mixup (arXiv:1710.09412).
         cutmix_alpha: Beta parameter of CutMix (arXiv:1905.04899); with both on, each image draws one evenly.
+        num_views: an image is changed in so many ways, which come again and again; 0: in each epoch anew. What the
+            frozen parts of a network make of each is then computed once.
     """
 
     pad_px: int = 0
@@ -86,12 +88,13 @@ class Augmentation:
     erase_area: tuple[float, float] = (0.02, 0.33)
     mixup_alpha: float = 0.0
     cutmix_alpha: float = 0.0
+    num_views: int = 0
 
     def __post_init__(self) -> None:
         for name in ("flip_rate", "brightness", "contrast", "erase_rate"):
             value = getattr(self, name)
             require(0 <= value <= 1, f"augmentation.{name} must be in [0, 1], got {value}")
-        for name in ("pad_px", "mixup_alpha", "cutmix_alpha"):
+        for name in ("pad_px", "mixup_alpha", "cutmix_alpha", "num_views"):
             value = getattr(self, name)
             require(value >= 0, f"augmentation.{name} must be 0 or more, got {value}")
         for name in ("crop_area", "erase_area"):
@@ -104,3 +107,16 @@ class Augmentation:
             0 < self.crop_aspect[0] <= self.crop_aspect[1],
             f"augmentation.crop_aspect must be (low, high) with 0 < low <= high, got {self.crop_aspect}",
         )
+
+    def view(self, epoch: int) -> int:
+        """Number of the way in which images are changed in ``epoch`` (from 0).
+
+        >>> [Augmentation(num_views=2).view(epoch) for epoch in range(4)], Augmentation().view(3)
+        ([0, 1, 0, 1], 3)
+        """
+        return epoch % self.num_views if self.num_views else epoch
+
+    @property
+    def mixes(self) -> bool:
+        """Whether images of a batch are mixed with each other."""
+        return self.mixup_alpha > 0 or self.cutmix_alpha > 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,11 +10,13 @@ import torch
 from torch import Tensor
 
 from resnetkit.data.augmentation import INPUT_CHANGES, PIXEL_CHANGES, crop_and_flip
-from resnetkit.data.batches import Batch, Shard, read_batches, resident_pixels, training_order
+from resnetkit.data.batches import Shard, read_batches, resident_pixels, training_order
 from resnetkit.data.mixing import mix, one_hot
 from resnetkit.data.types import Split
 from resnetkit.images.normalization import normalize
+from resnetkit.images.types import Indices
 from resnetkit.recipes.recipe import Recipe
+from resnetkit.training.frozen_features import FrozenFeatures
 
 # Batches that a GPU reads and augments at once, because it is quick with many images and slow to be asked: at most so
 # many, and values of so many (128 MB of float32).
@@ -35,12 +37,13 @@ class TrainingBatch:
     """One process's part of a batch.
 
     Attributes:
-        images: what the network reads, float32 ``(N, C, S, S)`` in channels-last memory.
+        inputs: what the network reads, float32 ``(N, C, S, S)`` in channels-last memory; or what its frozen parts made
+            of it.
         targets: ``(N, K)``.
         ends_group: whether the next batch is yet to be read and augmented, with those that follow it.
     """
 
-    images: Tensor
+    inputs: Tensor
     targets: Tensor
     ends_group: bool
 
@@ -58,7 +61,12 @@ class Feed:
         self._device, self._shard = device, shard
         self._together = steps_together(recipe, device)
         self._resident = resident_pixels(split, device)
+        self._frozen: FrozenFeatures | None = None
         self.steps_per_epoch = len(split) // recipe.batch_size
+
+    def read_through(self, below: Callable[[Tensor], Tensor] | None) -> None:
+        """Give out what the frozen parts of a network make of images from now on; None: the images."""
+        self._frozen = None if below is None else FrozenFeatures(len(self._split), self._views, below)
 
     def batches(self, epoch: int, first_step: int) -> Iterator[TrainingBatch]:
         """The batches of an epoch from a step on: read and augmented some at a time, mixed when they are given out."""
@@ -67,22 +75,29 @@ class Feed:
         todo = [self._shard.of(indices) for indices in order[first_step:]]
         groups = [np.concatenate(todo[first : first + together]) for first in range(0, len(todo), together)]
         size = recipe.batch_size // self._shard.num_ranks
-        for group in read_batches(self._split, groups, num_workers=recipe.data.num_workers, resident=self._resident):
-            images, targets = self._augmented(group, epoch)
-            for first in range(0, len(images), size):
+        for indices, inputs in zip(groups, self._inputs(groups, recipe.augmentation.view(epoch)), strict=True):
+            labels = torch.from_numpy(self._split.labels[indices]).to(self._device, non_blocking=True)
+            targets = one_hot(labels, self._num_classes)
+            for first in range(0, len(inputs), size):
                 some = slice(first, first + size)
-                mixed = mix(images[some], targets[some], recipe.augmentation, recipe.seed, epoch, group.indices[some])
-                yield TrainingBatch(*mixed, ends_group=some.stop == len(images))
+                mixed = mix(inputs[some], targets[some], recipe.augmentation, recipe.seed, epoch, indices[some])
+                yield TrainingBatch(*mixed, ends_group=some.stop == len(inputs))
 
-    def _augmented(self, group: Batch, epoch: int) -> tuple[Tensor, Tensor]:
-        """Inputs and targets of a group, not mixed yet."""
-        recipe, augmentation, draws = self._recipe, self._recipe.augmentation, (self._recipe.seed, epoch)
-        aspect_ratios = self._split.aspect_ratios[group.indices]
-        whole = group.images.to(self._device, non_blocking=True)
-        pixels = crop_and_flip(whole, aspect_ratios, augmentation, recipe.preprocessing, *draws, group.indices)
-        for change in PIXEL_CHANGES:
-            pixels = change(pixels, augmentation, *draws, group.indices)
-        images = normalize(pixels, recipe.preprocessing)
-        for change in INPUT_CHANGES:
-            images = change(images, augmentation, *draws, group.indices)
-        return images, one_hot(group.labels.to(self._device, non_blocking=True), self._num_classes)
+    def _inputs(self, groups: list[Indices], view: int) -> Iterator[Tensor]:
+        if self._frozen is None:
+            return self._views(groups, view)
+        return (self._frozen.of(indices, view) for indices in groups)
+
+    def _views(self, groups: list[Indices], view: int) -> Iterator[Tensor]:
+        """Images of each group in a view, changed and normalised, not mixed yet."""
+        recipe, augmentation, draws = self._recipe, self._recipe.augmentation, (self._recipe.seed, view)
+        for group in read_batches(self._split, groups, num_workers=recipe.data.num_workers, resident=self._resident):
+            aspect_ratios = self._split.aspect_ratios[group.indices]
+            whole = group.images.to(self._device, non_blocking=True)
+            pixels = crop_and_flip(whole, aspect_ratios, augmentation, recipe.preprocessing, *draws, group.indices)
+            for change in PIXEL_CHANGES:
+                pixels = change(pixels, augmentation, *draws, group.indices)
+            images = normalize(pixels, recipe.preprocessing)
+            for change in INPUT_CHANGES:
+                images = change(images, augmentation, *draws, group.indices)
+            yield images

@@ -132,7 +132,7 @@ class Loop:
         is_due = done % recipe.validate_every_epochs == 0 or done == recipe.epochs
         if "val" not in self._data.splits or not is_due:
             return {}
-        return quick_scores(network, recipe.preprocessing, self._data.splits["val"])
+        return quick_scores(network, recipe.preprocessing, self._data.splits["val"], self.steps.val_features)
 
     def _check_epoch(self, network: ResNet, scores: dict[str, float]) -> None:
         """Refuse weights that are, or answer, no numbers; ``scores`` are those of :meth:`_validate`.

@@ -16,7 +16,7 @@ from resnetkit.data.batches import Shard
 from resnetkit.data.randomness import Purpose, derive_seed
 from resnetkit.data.types import LoadedData
 from resnetkit.machine.allocator import give_back_freed_memory
-from resnetkit.machine.device import default_generator
+from resnetkit.machine.device import default_generator, free_on_gpu
 from resnetkit.machine.runtime import Runtime
 from resnetkit.recipes.recipe import Recipe
 from resnetkit.recipes.schedule import learning_rate_share, num_frozen_parts
@@ -24,6 +24,7 @@ from resnetkit.training.batches import Feed, TrainingBatch
 from resnetkit.training.distributed import gradient_exchange, make_parallel
 from resnetkit.training.divergence import Divergence, largest_loss
 from resnetkit.training.freezing import hold_lowest_parts
+from resnetkit.training.frozen_features import Cut, ValidationFeatures
 from resnetkit.training.loss import cross_entropy, make_class_weights
 from resnetkit.training.optimizer import Updates, clip_gradients, set_learning_rate
 from resnetkit.training.running_sums import Sums, Tally
@@ -43,6 +44,8 @@ class Steps:
 
     Attributes:
         num_frozen: so many parts of the network, from below, are held still; at first as many as the recipe says.
+        cut: the network in two: where the features of frozen parts are kept, they are its lower half.
+        val_features: those of the validation images; None where they are not kept.
     """
 
     def __init__(
@@ -74,16 +77,40 @@ class Steps:
             return
         # Wrapped anew at every thaw: the wrapper for several processes looks only once at what has gradients.
         self.num_frozen, self._is_settled = num_frozen, False
+        self.cut = Cut(network, num_frozen if self._keeps_features(num_frozen) else 0)
+        self._feed.read_through(self._below if self.cut.num_below else None)
+        val = self.data.splits.get("val")
+        self.val_features = (
+            ValidationFeatures(self.cut, val, recipe.preprocessing) if val and self.cut.num_below else None
+        )
         # The network as it exchanges gradients, and the same as it is called: perhaps compiled, which hides the first.
-        self._parallel: nn.Module = network  # lets go of the earlier wrapper
-        self._forward: nn.Module = network
-        self._parallel = self._forward = make_parallel(network, self.shard)
+        self._parallel: nn.Module = self.cut  # lets go of the earlier wrapper
+        self._forward: nn.Module = self.cut
+        self._parallel = self._forward = make_parallel(self.cut, self.shard)
         if self.runtime.compile:
             # A step of a small network is hundreds of short kernels: a GPU runs them sooner than Python starts them, so
             # they are recorded as CUDA graphs. Gradients that are added up or exchanged would be overwritten there.
             whole = self.runtime.device.type == "cuda" and self.shard.num_ranks == recipe.accumulate_steps == 1
             mode = "reduce-overhead" if whole else "default"
             self._forward = torch.compile(self._parallel, mode=mode)  # type: ignore[assignment]
+
+    def _keeps_features(self, num_frozen: int) -> bool:
+        """Tell whether what so many frozen parts make of the images is to be kept, and can be."""
+        recipe, augmentation, device = self.recipe, self.recipe.augmentation, self.runtime.device
+        if not (num_frozen and augmentation.num_views) or augmentation.mixes:
+            return False
+        side, network = recipe.preprocessing.image_size_px, self.state.network
+        with torch.no_grad(), self._in_precision():
+            one = Cut(network, num_frozen).below(torch.zeros(1, recipe.model.in_channels, side, side, device=device))
+        most = recipe.data.max_memory_bytes if device.type == "cpu" else free_on_gpu(device) // 4
+        return one.nbytes * len(self.data.splits["train"]) * augmentation.num_views <= most
+
+    def _in_precision(self) -> torch.autocast:
+        return torch.autocast(self.runtime.device.type, torch.bfloat16, enabled=self.runtime.bf16)
+
+    def _below(self, images: Tensor) -> Tensor:
+        with self._in_precision():
+            return self.cut.below(images)
 
     def scheduled_rate(self, step: int) -> float:
         """The learning rate that the recipe has for an update, counted from 0 over the whole run."""
@@ -121,11 +148,11 @@ class Steps:
         state.optimizer.zero_grad()
 
         parts = recipe.accumulate_steps
-        for part, (images, targets) in enumerate(
-            zip(batch.images.chunk(parts), batch.targets.chunk(parts), strict=True), start=1
+        for part, (inputs, targets) in enumerate(
+            zip(batch.inputs.chunk(parts), batch.targets.chunk(parts), strict=True), start=1
         ):
             with gradient_exchange(self._parallel, now=part == parts):
-                loss, num_correct = self._backward(images, targets, parts)
+                loss, num_correct = self._backward(inputs, targets, parts)
             self._tally.add(loss / parts / self.shard.num_ranks, num_correct)
         self._tally.end_step(clip_gradients(self._parameters, recipe.max_gradient_norm))
 
@@ -135,10 +162,10 @@ class Steps:
         progress.step_in_epoch += 1
         state.average.update(progress.step)
 
-    def _backward(self, images: Tensor, targets: Tensor, parts: int) -> tuple[Tensor, Tensor]:
+    def _backward(self, inputs: Tensor, targets: Tensor, parts: int) -> tuple[Tensor, Tensor]:
         """Add the gradients of one part of the batch; its mean loss (float64) and number of right answers."""
-        with torch.autocast(self.runtime.device.type, torch.bfloat16, enabled=self.runtime.bf16):
-            logits = self._forward(images)
+        with self._in_precision():
+            logits = self._forward(inputs)
         loss = cross_entropy(
             logits, targets, label_smoothing=self.recipe.label_smoothing, class_weights=self._class_weights
         )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from resnetkit.classifier.views import view_logits
 from resnetkit.data.batches import read_batches, resident_pixels
@@ -13,23 +15,27 @@ from resnetkit.data.types import Split
 from resnetkit.evaluation.metrics import SMALLEST_PROBABILITY
 from resnetkit.evaluation.scoring import BATCH_SIZE
 from resnetkit.images.spec import Preprocessing
+from resnetkit.models.resnet import ResNet
+from resnetkit.training.frozen_features import ValidationFeatures
 
 
-def quick_scores(network: nn.Module, preprocessing: Preprocessing, split: Split) -> dict[str, float]:
+def quick_scores(
+    network: ResNet, preprocessing: Preprocessing, split: Split, kept: ValidationFeatures | None = None
+) -> dict[str, float]:
     """Scores of a network as training watches them.
 
     ``val_loss`` in nats, ``val_top1``, and ``val_balanced_top1``, the mean recall of the classes that are there. An
     answer that is not finite is a wrong one.
+
+    Args:
+        kept: what the network's frozen parts make of the split; None: computed with the rest.
     """
     network.eval()
     device = next(network.parameters()).device
     loss_sum, rights = torch.zeros((), dtype=torch.float64, device=device), []
-    order, resident = evaluation_order(len(split), BATCH_SIZE), resident_pixels(split, device)
     with torch.inference_mode():
-        for batch in read_batches(split, order, resident=resident):
-            labels = batch.labels.to(device, non_blocking=True)
-            images = batch.images.to(device, non_blocking=True)
-            probabilities = view_logits(network, images, preprocessing).softmax(2).mean(1)
+        for labels, logits in _answers(network, preprocessing, split, kept):
+            probabilities = logits.softmax(2).mean(1)
             log_probabilities = probabilities.clamp_min(SMALLEST_PROBABILITY).log()
             loss_sum += nn.functional.nll_loss(log_probabilities, labels, reduction="sum").double()
             rights.append((probabilities.argmax(1) == labels) & probabilities.isfinite().all(1))
@@ -41,3 +47,18 @@ def quick_scores(network: nn.Module, preprocessing: Preprocessing, split: Split)
         "val_top1": float(is_right.mean()),
         "val_balanced_top1": float((hits[counts > 0] / counts[counts > 0]).mean()),
     }
+
+
+def _answers(
+    network: ResNet, preprocessing: Preprocessing, split: Split, kept: ValidationFeatures | None
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Labels ``(N,)`` and logits ``(N, V, K)``, batch by batch, on the network's device."""
+    device = next(network.parameters()).device
+    order = evaluation_order(len(split), BATCH_SIZE)
+    if kept is not None:
+        for indices in order:
+            yield torch.from_numpy(split.labels[indices]).to(device), kept.logits(network, indices)
+        return
+    for batch in read_batches(split, order, resident=resident_pixels(split, device)):
+        images = batch.images.to(device, non_blocking=True)
+        yield batch.labels.to(device, non_blocking=True), view_logits(network, images, preprocessing)
