@@ -192,6 +192,9 @@ def test_a_fitting_choice_gets_no_warning() -> None:
         {"fine_tuning.reset_head": True},
         {"fine_tuning.adapt_channels": True},
         {"fine_tuning.thaw_every_epochs": 3},
+        {"fine_tuning.thaw_to": "stage1"},
+        {"fine_tuning.restart_at_thaw": True},
+        {"augmentation.pad_px": 0, "augmentation.flip_rate": 0, "augmentation.num_views": 4},
         {"schedule.milestones": [0.3]},
         {"schedule.step_factor": 0.5},
         {"schedule.shape": "constant", "schedule.final_share": 0.1},
@@ -298,6 +301,7 @@ def test_images_of_other_channels_are_normalised_as_the_weights_were_trained() -
         (None, {"freeze": "stage1"}, "freeze=stage1 without weights"),
         (None, {"layer_decay": 0.5}, "layer_decay=0.5 without weights"),
         (START, {"freeze": "stage2", "thaw_every_epochs": 15}, "stem, stage1, stage2 never thaw"),
+        (START, {"freeze": "stage2", "thaw_every_epochs": 15, "thaw_to": "stage1"}, "stage1, stage2 never thaw: that"),
         (START, {"freeze": "stage2", "thaw_every_epochs": 5}, "stem never thaw: that needs more than 15 epochs"),
         (START, {"freeze": "stem", "adapt_channels": True}, "adapted to other channels but frozen"),
     ],
@@ -313,6 +317,18 @@ def test_fine_tuning_that_makes_no_sense_is_told(
 def test_a_thaw_that_is_reached_is_no_reason_to_warn() -> None:
     fields = {"fine_tuning.freeze": "stage2", "fine_tuning.thaw_every_epochs": 4}
     assert choose(FASHION, DataSpec("fashion_mnist"), settings=fields, start=START).warnings == ()
+    fields |= {"fine_tuning.thaw_every_epochs": 5, "fine_tuning.thaw_to": "stage1"}
+    assert choose(FASHION, DataSpec("fashion_mnist"), settings=fields, start=START).warnings == ()
+
+
+def test_what_is_to_thaw_is_a_part_that_was_frozen() -> None:
+    for fields, words in (
+        ({"thaw_to": "stage7"}, "no part 'stage7' to thaw"),
+        ({"thaw_to": "stage3"}, "is above what"),
+    ):
+        settings = {f"fine_tuning.{name}": value for name, value in {"freeze": "stage2", **fields}.items()}
+        with pytest.raises(ResnetkitError, match=words):
+            choose(FASHION, DataSpec("fashion_mnist"), settings=settings, start=START)
 
 
 # --- classes that are not alike ---

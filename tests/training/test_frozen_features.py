@@ -8,12 +8,13 @@ import torch
 from tests.small_classifiers import randomize
 from tests.small_kinds import KINDS
 
+from resnetkit.data.spec import Augmentation
 from resnetkit.data.types import LoadedData
 from resnetkit.images.types import ArrayImages, Indices, UInt8Images
 from resnetkit.machine.runtime import Runtime
 from resnetkit.models.resnet import ResNet
 from resnetkit.recipes.recipe import Recipe
-from resnetkit.training.frozen_features import Cut
+from resnetkit.training.frozen_features import UpperParts, run_parts
 from resnetkit.training.planning import plan
 from resnetkit.training.state import new_network, new_state
 from resnetkit.training.steps import Steps
@@ -87,8 +88,8 @@ def test_the_halves_of_any_network_are_the_network(kind: str) -> None:
     with torch.no_grad():
         whole = network(images)
         for num_below in range(len(network.stage_names) + 2):
-            cut = Cut(network, num_below)
-            torch.testing.assert_close(cut(cut.below(images)), whole, msg=f"{num_below} parts below")
+            below = run_parts(network, images, 0, num_below)
+            torch.testing.assert_close(UpperParts(network, num_below)(below), whole, msg=f"{num_below} parts below")
 
 
 @pytest.mark.parametrize("freeze", ["stem", "stage2", "stage3"])
@@ -96,12 +97,12 @@ def test_it_is_the_same_training(freeze: str, digits: tuple[Recipe, LoadedData])
     recipe, data = digits
     recipe = replace(recipe, fine_tuning=replace(recipe.fine_tuning, freeze=freeze))
     kept = begin(recipe, data)
-    assert kept.cut.num_below == recipe.parts.index(freeze) + 1
+    assert kept.upper.num_below == recipe.parts.index(freeze) + 1
     with_features = train(kept, 4)
     assert num_read(data, "train") == 2 * 64  # in four epochs
     no_room = replace(recipe, data=replace(recipe.data, max_memory_bytes=1000))
     anew = begin(no_room, data)
-    assert anew.cut.num_below == 0
+    assert anew.upper.num_below == 0
     for name, tensor in train(anew, 4).items():
         torch.testing.assert_close(with_features[name], tensor, msg=name, atol=1e-5, rtol=1e-4)
     assert num_read(data, "train") == 4 * 64
@@ -137,14 +138,40 @@ def test_a_run_that_goes_on_has_the_same_features(digits: tuple[Recipe, LoadedDa
 def test_parts_that_thaw_are_features_no_longer(digits: tuple[Recipe, LoadedData]) -> None:
     recipe, data = digits
     steps = begin(recipe, data)
-    assert steps.cut.num_below == 3
+    assert steps.upper.num_below == 3
     steps.hold(1)
-    assert steps.cut.num_below == 1
+    assert steps.upper.num_below == 1
     before = steps.state.network.layer1[0].conv1.weight.clone()  # type: ignore[index,union-attr]
     train(steps, 1)
     assert not torch.equal(before, steps.state.network.layer1[0].conv1.weight)  # type: ignore[index,union-attr]
     steps.hold(0)
-    assert (steps.cut.num_below, steps.val_features) == (0, None)
+    assert (steps.upper.num_below, steps.val_features) == (0, None)
+
+
+def test_what_thaws_later_is_computed_from_what_was_kept(digits: tuple[Recipe, LoadedData]) -> None:
+    recipe, data = digits
+    tuning = replace(recipe.fine_tuning, freeze="stage3", thaw_every_epochs=2, thaw_to="stage2")
+    recipe = replace(recipe, fine_tuning=tuning, epochs=5)
+    steps = begin(recipe, data)
+    train(steps, 2)
+    assert steps.upper.num_below == 4
+    steps.hold(3)
+    assert steps.upper.num_below == 3
+    with_features = train(steps, 2)
+    assert num_read(data, "train") == 2 * 64
+    anew = begin(replace(recipe, data=replace(recipe.data, max_memory_bytes=1000)), data)
+    train(anew, 2)
+    anew.hold(3)
+    for name, tensor in train(anew, 2).items():
+        torch.testing.assert_close(with_features[name], tensor, msg=name, atol=1e-5, rtol=1e-4)
+    assert num_read(data, "train") == 4 * 64
+
+
+def test_images_that_always_look_the_same_are_read_once(digits: tuple[Recipe, LoadedData]) -> None:
+    recipe, data = digits
+    steps = begin(replace(recipe, augmentation=Augmentation()), data)
+    train(steps, 3)
+    assert num_read(data, "train") == 64
 
 
 @pytest.mark.parametrize("change", [{"num_views": 0}, {"mixup_alpha": 0.2}, {"cutmix_alpha": 1.0}])
@@ -153,4 +180,4 @@ def test_images_that_are_never_the_same_again_are_not_kept(
 ) -> None:
     recipe, data = digits
     changed = replace(recipe, augmentation=replace(recipe.augmentation, **change))  # type: ignore[arg-type]
-    assert begin(changed, data).cut.num_below == 0
+    assert begin(changed, data).upper.num_below == 0

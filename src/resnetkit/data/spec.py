@@ -111,10 +111,18 @@ class Augmentation:
     def view(self, epoch: int) -> int:
         """Number of the way in which images are changed in ``epoch`` (from 0).
 
-        >>> [Augmentation(num_views=2).view(epoch) for epoch in range(4)], Augmentation().view(3)
-        ([0, 1, 0, 1], 3)
+        >>> [Augmentation(pad_px=1, num_views=2).view(epoch) for epoch in range(4)]
+        [0, 1, 0, 1]
+        >>> Augmentation(pad_px=1).view(3), Augmentation().view(3)
+        (3, 0)
         """
-        return epoch % self.num_views if self.num_views else epoch
+        return epoch % self.num_distinct_views if self.num_distinct_views else epoch
+
+    @property
+    def num_distinct_views(self) -> int:
+        """Number of ways in which an image can look before it is mixed with others; 0: without end."""
+        draws = (self.pad_px, self.crop_area, self.flip_rate, self.brightness, self.contrast, self.erase_rate)
+        return self.num_views if any(draws) else 1
 
     @property
     def mixes(self) -> bool:

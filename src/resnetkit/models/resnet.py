@@ -105,8 +105,12 @@ class ResNet(nn.Module):
 
     def answer_from(self, x: Tensor) -> Tensor:
         """Logits ``(N, K)`` from what the last block returned: norm, act, pooling, head; as :meth:`forward` ends."""
-        logits: Tensor = self.fc(self._pool(self.act(self.norm(x))))
+        logits: Tensor = self.fc(self.pool_features(x))
         return logits
+
+    def pool_features(self, x: Tensor) -> Tensor:
+        """What the head reads, from what the last block returned, as :meth:`embed` ends."""
+        return self._pool(self.act(self.norm(x)))
 
     def _pool(self, features: Tensor) -> Tensor:
         match self.spec.pooling:

@@ -148,6 +148,8 @@ class FineTuning:
         freeze: this part and all below it are held: no updates, no weight decay, norms with fixed statistics, no
             dropout; ``none``: all parts train.
         thaw_every_epochs: after every so many epochs the highest frozen part trains too (arXiv:1801.06146); 0: never.
+        thaw_to: the lowest part that thaws; those below it are held to the end. By default, all thaw in their turn.
+        restart_at_thaw: the schedule of the learning rate begins anew at every thaw, and ends at the next.
         layer_decay: a part's learning rate is this many times that of the part above it (arXiv:1801.06146).
         head_factor: the head's learning rate is this many times the optimizer's.
     """
@@ -158,6 +160,8 @@ class FineTuning:
     adapt_channels: bool = False
     freeze: str = "none"
     thaw_every_epochs: int = 0
+    thaw_to: str = "stem"
+    restart_at_thaw: bool = False
     layer_decay: float = 1.0
     head_factor: float = 1.0
 
@@ -245,16 +249,22 @@ class Recipe:
             f"{self.preprocessing.channels}",
             fix="set model.in_channels and preprocessing.channels (with its mean and std) alike",
         )
-        freeze, highest = self.fine_tuning.freeze, self.parts[-2]
-        require(
-            freeze in ("none", *self.parts),
-            f"no part '{freeze}' to freeze: the network has {', '.join(self.parts)}",
-            fix=did_you_mean(freeze, ("none", *self.parts)),
-        )
+        freeze, thaw_to, highest = self.fine_tuning.freeze, self.fine_tuning.thaw_to, self.parts[-2]
+        for verb, part, known in (("freeze", freeze, ("none", *self.parts)), ("thaw", thaw_to, self.parts)):
+            require(
+                part in known,
+                f"no part '{part}' to {verb}: the network has {', '.join(self.parts)}",
+                fix=did_you_mean(part, known),
+            )
         require(
             freeze != "head",
             "with the head frozen too, nothing is left to train",
             fix=f"--freeze {highest} trains the head alone",
+        )
+        require(
+            freeze == "none" or self.parts.index(thaw_to) <= self.parts.index(freeze),
+            f"fine_tuning.thaw_to={thaw_to} is above what is frozen (fine_tuning.freeze={freeze}), so nothing thaws",
+            fix=f"name {freeze} or a part below it",
         )
 
     @property

@@ -52,8 +52,23 @@ def num_frozen_parts(fine_tuning: FineTuning, parts: Sequence[str], epoch: int) 
     if fine_tuning.freeze == "none":
         return 0
     frozen = parts.index(fine_tuning.freeze) + 1
-    thawed = epoch // fine_tuning.thaw_every_epochs if fine_tuning.thaw_every_epochs else 0
-    return max(0, frozen - thawed)
+    if not fine_tuning.thaw_every_epochs:
+        return frozen
+    return min(frozen, max(parts.index(fine_tuning.thaw_to), frozen - epoch // fine_tuning.thaw_every_epochs))
+
+
+def schedule_epochs(fine_tuning: FineTuning, parts: Sequence[str], num_epochs: int, epoch: int) -> range:
+    """The epochs, ``epoch`` among them, over which the schedule of the learning rate runs from its start to its end.
+
+    >>> gradual = FineTuning(freeze="stage1", thaw_every_epochs=2, thaw_to="stage1", restart_at_thaw=True)
+    >>> [schedule_epochs(gradual, ("stem", "stage1", "head"), 6, epoch) for epoch in (1, 2)]
+    [range(0, 2), range(2, 6)]
+    """
+    if not fine_tuning.restart_at_thaw:
+        return range(num_epochs)
+    held = [num_frozen_parts(fine_tuning, parts, each) for each in range(num_epochs)]
+    first = held.index(held[epoch])
+    return range(first, first + held.count(held[epoch]))
 
 
 def rate_factors(fine_tuning: FineTuning, parts: Sequence[str]) -> dict[str, float]:

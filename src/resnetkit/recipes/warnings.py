@@ -90,11 +90,11 @@ def warnings_about_fine_tuning(recipe: Recipe) -> list[str]:
             f"fine_tuning.layer_decay={fine_tuning.layer_decay:g} without weights slows the parts that have most to "
             "learn (--weights)"
         )
-    left = num_frozen_parts(fine_tuning, parts, recipe.epochs - 1)
-    if left and fine_tuning.thaw_every_epochs:
-        needed = num_frozen_parts(fine_tuning, parts, 0) * fine_tuning.thaw_every_epochs
+    left, lowest = num_frozen_parts(fine_tuning, parts, recipe.epochs - 1), parts.index(fine_tuning.thaw_to)
+    if left > lowest and fine_tuning.thaw_every_epochs:
+        needed = (num_frozen_parts(fine_tuning, parts, 0) - lowest) * fine_tuning.thaw_every_epochs
         found.append(
-            f"{', '.join(parts[:left])} never thaw: that needs more than {needed:,} epochs at "
+            f"{', '.join(parts[lowest:left])} never thaw: that needs more than {needed:,} epochs at "
             f"fine_tuning.thaw_every_epochs={fine_tuning.thaw_every_epochs}, the run has {recipe.epochs:,}"
         )
     if left and fine_tuning.adapt_channels:
@@ -128,6 +128,16 @@ def settings_without_effect(recipe: Recipe) -> list[str]:
             "fine_tuning.thaw_every_epochs",
             "fine_tuning.freeze (--freeze)",
             recipe.fine_tuning.thaw_every_epochs > 0 and recipe.fine_tuning.freeze == "none",
+        ),
+        *(
+            (f"fine_tuning.{name}", "fine_tuning.thaw_every_epochs", getattr(recipe.fine_tuning, name) != usual)
+            for name, usual in (("thaw_to", "stem"), ("restart_at_thaw", False))
+            if recipe.fine_tuning.thaw_every_epochs == 0
+        ),
+        (
+            "augmentation.num_views",
+            "a random change of the images",
+            augmentation.num_views > 1 and augmentation.num_distinct_views == 1,
         ),
         (
             f"early_stopping_epochs={recipe.early_stopping_epochs}",

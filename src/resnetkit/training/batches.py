@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from resnetkit.data.types import Split
 from resnetkit.images.normalization import normalize
 from resnetkit.images.types import Indices
 from resnetkit.recipes.recipe import Recipe
-from resnetkit.training.frozen_features import FrozenFeatures
+from resnetkit.training.frozen_features import FrozenFeatures, RunParts
 
 # Batches that a GPU reads and augments at once, because it is quick with many images and slow to be asked: at most so
 # many, and values of so many (128 MB of float32).
@@ -62,11 +62,22 @@ class Feed:
         self._together = steps_together(recipe, device)
         self._resident = resident_pixels(split, device)
         self._frozen: FrozenFeatures | None = None
+        self._cut = 0
         self.steps_per_epoch = len(split) // recipe.batch_size
 
-    def read_through(self, below: Callable[[Tensor], Tensor] | None) -> None:
-        """Give out what the frozen parts of a network make of images from now on; None: the images."""
-        self._frozen = None if below is None else FrozenFeatures(len(self._split), self._views, below)
+    def read_through(self, run: RunParts, cuts: Collection[int]) -> None:
+        """Give out what frozen parts of the network make of images from now on; with no ``cuts``, the images.
+
+        Args:
+            cuts: what so many parts give is kept; the highest is given out.
+        """
+        if not cuts:
+            self._frozen = None
+        elif self._frozen is None:
+            self._frozen = FrozenFeatures(len(self._split), self._views, run)
+        if self._frozen is not None:
+            self._frozen.keep(cuts)
+        self._cut = max(cuts, default=0)
 
     def batches(self, epoch: int, first_step: int) -> Iterator[TrainingBatch]:
         """The batches of an epoch from a step on: read and augmented some at a time, mixed when they are given out."""
@@ -84,9 +95,10 @@ class Feed:
                 yield TrainingBatch(*mixed, ends_group=some.stop == len(inputs))
 
     def _inputs(self, groups: list[Indices], view: int) -> Iterator[Tensor]:
-        if self._frozen is None:
+        frozen = self._frozen
+        if frozen is None:
             return self._views(groups, view)
-        return (self._frozen.of(indices, view) for indices in groups)
+        return (frozen.of(indices, self._cut, view) for indices in groups)
 
     def _views(self, groups: list[Indices], view: int) -> Iterator[Tensor]:
         """Images of each group in a view, changed and normalised, not mixed yet."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from itertools import islice
 
 import torch
@@ -11,88 +11,145 @@ from torch import Tensor, nn
 from resnetkit.classifier.views import iter_views
 from resnetkit.data.batches import read_batches
 from resnetkit.data.reading import evaluation_order
-from resnetkit.data.types import Split
+from resnetkit.data.types import LoadedData, Split
 from resnetkit.images.spec import Preprocessing
 from resnetkit.images.types import Indices
-from resnetkit.machine.device import exact_float32
+from resnetkit.machine.device import exact_float32, free_on_gpu
 from resnetkit.models.resnet import ResNet
-from resnetkit.recipes.recipe import part_names
+from resnetkit.recipes.recipe import Recipe
+from resnetkit.recipes.schedule import num_frozen_parts
 
 BATCH_SIZE = 32
 
+# What parts `first` to `last` (exclusive) of a network make of what those below them gave.
+RunParts = Callable[[Tensor, int, int], Tensor]
 
-class Cut(nn.Module):
-    """A network in two: its lowest parts, which are held still, and the rest, which makes logits of what they give.
+# The inputs of a network for images at some indices, group by group, float32 (n, C, S, S), in one of their views.
+ReadViews = Callable[[list[Indices], int], Iterator[Tensor]]
+
+
+def run_parts(network: ResNet, x: Tensor, first: int, last: int) -> Tensor:
+    """What parts ``first`` (from 0) to ``last`` (exclusive) make of what those below them gave: the images, a map, or
+    for the head, which is the last of :func:`~resnetkit.recipes.recipe.part_names`, pooled features."""
+    num_stages = len(network.stage_names)
+    for part in range(first, last):
+        if part == 0:
+            x = network.stem(x)
+        elif part <= num_stages:
+            x = getattr(network, network.stage_names[part - 1])(x)
+            x = network.pool_features(x) if part == num_stages else x
+        else:
+            x = network.fc(x)
+    return x
+
+
+class UpperParts(nn.Module):
+    """The parts of a network that are not held still, or all of it, as the module that a training step runs.
 
     Attributes:
-        num_below: so many parts, from below, are in the lower half; with 0 the upper one is the whole network.
+        num_below: so many parts, from below, have been run already.
     """
 
     def __init__(self, network: ResNet, num_below: int) -> None:
         super().__init__()
         self.network, self.num_below = network, num_below
-        stem, *stages, _ = part_names(len(network.stage_names))
-        self._map = ("", stem, *stages)[num_below]
-        self._is_head = num_below == len(stages) + 1
-
-    def below(self, images: Tensor) -> Tensor:
-        """What the lower half makes of images ``(N, C, S, S)``: a map, for the head alone its pooled features."""
-        if self._is_head:
-            return self.network.embed(images)
-        return self.network.forward_to(self._map, images) if self._map else images
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits ``(N, K)`` for what :meth:`below` gives; together they are the network."""
-        if self._is_head:
-            logits: Tensor = self.network.fc(x)
+        """Logits ``(N, K)`` for what the parts below give; for images, where there are none."""
+        if self.num_below == 0:
+            logits: Tensor = self.network(x)
             return logits
-        return self.network.forward_from(self._map, x) if self._map else self.network(x)
+        return run_parts(self.network, x, self.num_below, len(self.network.stage_names) + 2)
 
 
 class FrozenFeatures:
-    """What the lower half of a network makes of each image of a split, for each view of it.
+    """What the lowest parts of a network make of each image of a split, for each view of it.
 
     A view is computed for all images, in order, when one is first asked for: so it does not depend on which, and a run
-    that is resumed has the same.
+    that is resumed has the same. A higher cut is computed from a lower one that is kept.
 
     Args:
-        read: the network's input for the images at some indices, group by group, float32 ``(n, C, S, S)``, in a view.
-        below: the lower half, as it computes.
+        run: :func:`run_parts` of the network, as it computes.
     """
 
-    def __init__(
-        self, num_images: int, read: Callable[[list[Indices], int], Iterator[Tensor]], below: Callable[[Tensor], Tensor]
-    ) -> None:
-        self._num_images, self._read, self._below = num_images, read, below
-        self._views: dict[int, Tensor] = {}
+    def __init__(self, num_images: int, read: ReadViews, run: RunParts) -> None:
+        self._order = evaluation_order(num_images, BATCH_SIZE)
+        self._read, self._run = read, run
+        self._cuts: tuple[int, ...] = ()
+        self._kept: dict[tuple[int, int], Tensor] = {}
 
-    def of(self, indices: Indices, view: int) -> Tensor:
-        """Features of the images at these indices, as :meth:`Cut.below` gives them."""
-        if view not in self._views:
-            order = evaluation_order(self._num_images, BATCH_SIZE)
-            with torch.no_grad():
-                self._views[view] = torch.cat([self._below(images) for images in self._read(order, view)])
-        kept = self._views[view]
+    def keep(self, cuts: Collection[int]) -> None:
+        """Keep, from now on, what these numbers of parts, from below, give, and forget others."""
+        self._cuts = tuple(sorted(cuts))
+        self._kept = {key: value for key, value in self._kept.items() if key[0] in cuts}
+
+    def of(self, indices: Indices, cut: int, view: int) -> Tensor:
+        """What so many parts, one of those that are kept, give for the images at these indices."""
+        kept = self._view(cut, view)
         return kept[torch.from_numpy(indices).to(kept.device)]
+
+    def _view(self, cut: int, view: int) -> Tensor:
+        if (cut, view) not in self._kept:
+            below = max((each for each in self._cuts if each < cut), default=0)
+            inputs = torch.split(self._view(below, view), BATCH_SIZE) if below else self._read(self._order, view)
+            with torch.no_grad():
+                self._kept[cut, view] = torch.cat([self._run(x, below, cut) for x in inputs])
+        return self._kept[cut, view]
 
 
 class ValidationFeatures:
     """What the frozen parts make of the images of a validation split, in use: nothing random, in float32."""
 
-    def __init__(self, cut: Cut, split: Split, preprocessing: Preprocessing) -> None:
-        self._num_below, self._num_views = cut.num_below, 1 + preprocessing.average_mirrored
-        device = next(cut.parameters()).device
+    def __init__(self, network: ResNet, split: Split, preprocessing: Preprocessing) -> None:
+        self._num_views = 1 + preprocessing.average_mirrored
+        device = next(network.parameters()).device
 
         def read(groups: list[Indices], view: int) -> Iterator[Tensor]:
             for batch in read_batches(split, groups):
                 yield next(islice(iter_views(batch.images.to(device), preprocessing), view, None))
 
-        self._features = FrozenFeatures(len(split), read, cut.below)
+        def run(x: Tensor, first: int, last: int) -> Tensor:
+            with exact_float32(device):
+                return run_parts(network, x, first, last)
+
+        self._features, self._cut = FrozenFeatures(len(split), read, run), 0
+
+    def keep(self, cuts: Collection[int]) -> None:
+        """Keep what these numbers of parts give, and use the highest."""
+        self._features.keep(cuts)
+        self._cut = max(cuts)
 
     def logits(self, network: ResNet, indices: Indices) -> Tensor:
         """Float32 logits ``(N, V, K)`` of a network with the same frozen parts, as
         :func:`~resnetkit.classifier.views.view_logits` gives them."""
-        cut = Cut(network, self._num_below)
+        upper = UpperParts(network, self._cut)
         with exact_float32(next(network.parameters()).device):
-            views = [cut(self._features.of(indices, view)).float() for view in range(self._num_views)]
+            views = [upper(self._features.of(indices, self._cut, view)).float() for view in range(self._num_views)]
         return torch.stack(views, dim=1)
+
+
+def cuts_to_keep(
+    recipe: Recipe, epoch: int, num_frozen: int, data: LoadedData, run: RunParts, device: torch.device
+) -> tuple[int, ...]:
+    """Numbers of parts whose features are worth keeping from ``epoch`` on, where so many are frozen.
+
+    These, and those that are frozen to the end, if fewer: of what they give, the others are computed now, and once more
+    when they thaw. None where images never look the same again, or where there is no room.
+    """
+    augmentation, num_views = recipe.augmentation, recipe.augmentation.num_distinct_views
+    if not (num_frozen and num_views) or augmentation.mixes:
+        return ()
+    last = min(num_frozen_parts(recipe.fine_tuning, recipe.parts, recipe.epochs - 1), num_frozen)
+    cuts = [last, num_frozen] if 0 < last < num_frozen else [num_frozen]
+    num_train, num_val = len(data.splits["train"]), len(data.splits.get("val", ()))
+    room = recipe.data.max_memory_bytes if device.type == "cpu" else free_on_gpu(device) // 4
+    side, below, sizes = recipe.preprocessing.image_size_px, 0, []
+    x = torch.zeros(1, recipe.model.in_channels, side, side, device=device)
+    with torch.no_grad():
+        for cut in cuts:
+            x, below = run(x, below, cut), cut
+            in_use = x.numel() * torch.float32.itemsize * (1 + recipe.preprocessing.average_mirrored)
+            sizes.append(x.nbytes * num_train * num_views + in_use * num_val)
+    while cuts and sum(sizes) > room:
+        del cuts[0], sizes[0]
+    return tuple(cuts)

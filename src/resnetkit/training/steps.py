@@ -16,15 +16,15 @@ from resnetkit.data.batches import Shard
 from resnetkit.data.randomness import Purpose, derive_seed
 from resnetkit.data.types import LoadedData
 from resnetkit.machine.allocator import give_back_freed_memory
-from resnetkit.machine.device import default_generator, free_on_gpu
+from resnetkit.machine.device import default_generator
 from resnetkit.machine.runtime import Runtime
 from resnetkit.recipes.recipe import Recipe
-from resnetkit.recipes.schedule import learning_rate_share, num_frozen_parts
+from resnetkit.recipes.schedule import learning_rate_share, num_frozen_parts, schedule_epochs
 from resnetkit.training.batches import Feed, TrainingBatch
 from resnetkit.training.distributed import gradient_exchange, make_parallel
 from resnetkit.training.divergence import Divergence, largest_loss
 from resnetkit.training.freezing import hold_lowest_parts
-from resnetkit.training.frozen_features import Cut, ValidationFeatures
+from resnetkit.training.frozen_features import UpperParts, ValidationFeatures, cuts_to_keep, run_parts
 from resnetkit.training.loss import cross_entropy, make_class_weights
 from resnetkit.training.optimizer import Updates, clip_gradients, set_learning_rate
 from resnetkit.training.running_sums import Sums, Tally
@@ -44,7 +44,7 @@ class Steps:
 
     Attributes:
         num_frozen: so many parts of the network, from below, are held still; at first as many as the recipe says.
-        cut: the network in two: where the features of frozen parts are kept, they are its lower half.
+        upper: the network above the frozen parts whose features are kept: all of it where none are.
         val_features: those of the validation images; None where they are not kept.
     """
 
@@ -62,6 +62,7 @@ class Steps:
         self._rates: list[float] = []  # of the updates since the sums were read
         self._apply = Updates(state.optimizer, self._parameters, self._tally.is_bad, by_copy=device.type == "cuda")
         self.num_frozen = -1
+        self.val_features: ValidationFeatures | None = None
         self.hold(num_frozen_parts(recipe.fine_tuning, recipe.parts, state.progress.epoch))
 
     @property
@@ -77,16 +78,21 @@ class Steps:
             return
         # Wrapped anew at every thaw: the wrapper for several processes looks only once at what has gradients.
         self.num_frozen, self._is_settled = num_frozen, False
-        self.cut = Cut(network, num_frozen if self._keeps_features(num_frozen) else 0)
-        self._feed.read_through(self._below if self.cut.num_below else None)
-        val = self.data.splits.get("val")
-        self.val_features = (
-            ValidationFeatures(self.cut, val, recipe.preprocessing) if val and self.cut.num_below else None
+        cuts = cuts_to_keep(
+            recipe, self.state.progress.epoch, num_frozen, self.data, self._run_frozen, self.runtime.device
         )
+        self.upper = UpperParts(network, max(cuts, default=0))
+        self._feed.read_through(self._run_frozen, cuts)
+        if not cuts or "val" not in self.data.splits:
+            self.val_features = None
+        elif self.val_features is None:
+            self.val_features = ValidationFeatures(network, self.data.splits["val"], recipe.preprocessing)
+        if self.val_features is not None:
+            self.val_features.keep(cuts)
         # The network as it exchanges gradients, and the same as it is called: perhaps compiled, which hides the first.
-        self._parallel: nn.Module = self.cut  # lets go of the earlier wrapper
-        self._forward: nn.Module = self.cut
-        self._parallel = self._forward = make_parallel(self.cut, self.shard)
+        self._parallel: nn.Module = self.upper  # lets go of the earlier wrapper
+        self._forward: nn.Module = self.upper
+        self._parallel = self._forward = make_parallel(self.upper, self.shard)
         if self.runtime.compile:
             # A step of a small network is hundreds of short kernels: a GPU runs them sooner than Python starts them, so
             # they are recorded as CUDA graphs. Gradients that are added up or exchanged would be overwritten there.
@@ -94,28 +100,19 @@ class Steps:
             mode = "reduce-overhead" if whole else "default"
             self._forward = torch.compile(self._parallel, mode=mode)  # type: ignore[assignment]
 
-    def _keeps_features(self, num_frozen: int) -> bool:
-        """Tell whether what so many frozen parts make of the images is to be kept, and can be."""
-        recipe, augmentation, device = self.recipe, self.recipe.augmentation, self.runtime.device
-        if not (num_frozen and augmentation.num_views) or augmentation.mixes:
-            return False
-        side, network = recipe.preprocessing.image_size_px, self.state.network
-        with torch.no_grad(), self._in_precision():
-            one = Cut(network, num_frozen).below(torch.zeros(1, recipe.model.in_channels, side, side, device=device))
-        most = recipe.data.max_memory_bytes if device.type == "cpu" else free_on_gpu(device) // 4
-        return one.nbytes * len(self.data.splits["train"]) * augmentation.num_views <= most
-
     def _in_precision(self) -> torch.autocast:
         return torch.autocast(self.runtime.device.type, torch.bfloat16, enabled=self.runtime.bf16)
 
-    def _below(self, images: Tensor) -> Tensor:
+    def _run_frozen(self, x: Tensor, first: int, last: int) -> Tensor:
         with self._in_precision():
-            return self.cut.below(images)
+            return run_parts(self.state.network, x, first, last)
 
     def scheduled_rate(self, step: int) -> float:
         """The learning rate that the recipe has for an update, counted from 0 over the whole run."""
-        num_steps = self.recipe.epochs * self.steps_per_epoch
-        return self.recipe.optimizer.learning_rate * learning_rate_share(self.recipe.schedule, step, num_steps)
+        recipe, per_epoch = self.recipe, self.steps_per_epoch
+        epochs = schedule_epochs(recipe.fine_tuning, recipe.parts, recipe.epochs, step // per_epoch)
+        share = learning_rate_share(recipe.schedule, step - epochs.start * per_epoch, len(epochs) * per_epoch)
+        return recipe.optimizer.learning_rate * share
 
     def batches(self) -> Iterator[TrainingBatch]:
         """Batches that are left of the epoch which the state is in."""
