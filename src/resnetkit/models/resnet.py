@@ -109,7 +109,7 @@ class ResNet(nn.Module):
         return logits
 
     def pool_features(self, x: Tensor) -> Tensor:
-        """What the head reads, from what the last block returned, as :meth:`embed` ends."""
+        """Pooled features ``(N, num_features)`` from what the last block returned, as :meth:`embed` ends."""
         return self._pool(self.act(self.norm(x)))
 
     def _pool(self, features: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What the frozen parts of a network make of images, computed once and kept while the rest of it trains."""
+"""Features: what the frozen parts of a network make of images, computed once and kept while the rest of it trains."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ReadViews = Callable[[list[Indices], int], Iterator[Tensor]]
 
 
 def run_parts(network: ResNet, x: Tensor, first: int, last: int) -> Tensor:
-    """What parts ``first`` (from 0) to ``last`` (exclusive) make of what those below them gave: the images, a map, or
+    """Compute what parts ``first`` (from 0) to ``last`` (exclusive) make of what those below them gave: the images, a map, or
     for the head, which is the last of :func:`~resnetkit.recipes.recipe.part_names`, pooled features."""
     num_stages = len(network.stage_names)
     for part in range(first, last):
@@ -63,7 +63,7 @@ class UpperParts(nn.Module):
 
 
 class FrozenFeatures:
-    """What the lowest parts of a network make of each image of a split, for each view of it.
+    """Features of a split: what the lowest parts of a network make of each image of a split, for each view of it.
 
     A view is computed for all images, in order, when one is first asked for: so it does not depend on which, and a run
     that is resumed has the same. A higher cut is computed from a lower one that is kept.
@@ -84,7 +84,7 @@ class FrozenFeatures:
         self._kept = {key: value for key, value in self._kept.items() if key[0] in cuts}
 
     def of(self, indices: Indices, cut: int, view: int) -> Tensor:
-        """What so many parts, one of those that are kept, give for the images at these indices."""
+        """Features of the images at these indices: what so many parts give, a number that is kept."""
         kept = self._view(cut, view)
         return kept[torch.from_numpy(indices).to(kept.device)]
 
@@ -98,7 +98,7 @@ class FrozenFeatures:
 
 
 class ValidationFeatures:
-    """What the frozen parts make of the images of a validation split, in use: nothing random, in float32."""
+    """Features of a validation split, of which networks that share the frozen parts make logits: as in use: nothing random, in float32."""
 
     def __init__(self, network: ResNet, split: Split, preprocessing: Preprocessing) -> None:
         self._num_views = 1 + preprocessing.average_mirrored
