@@ -29,8 +29,11 @@ ReadViews = Callable[[list[Indices], int], Iterator[Tensor]]
 
 
 def run_parts(network: ResNet, x: Tensor, first: int, last: int) -> Tensor:
-    """Compute what parts ``first`` (from 0) to ``last`` (exclusive) make of what those below them gave: the images, a map, or
-    for the head, which is the last of :func:`~resnetkit.recipes.recipe.part_names`, pooled features."""
+    """Run parts ``first`` (from 0) to ``last`` (exclusive) on what those below them gave.
+
+    Parts are those of :func:`~resnetkit.recipes.recipe.part_names`; the first one reads images, the head pooled
+    features, the others the map of the part below.
+    """
     num_stages = len(network.stage_names)
     for part in range(first, last):
         if part == 0:
@@ -63,7 +66,7 @@ class UpperParts(nn.Module):
 
 
 class FrozenFeatures:
-    """Features of a split: what the lowest parts of a network make of each image of a split, for each view of it.
+    """Features of each image of a split, for each view of it, as the lowest parts of a network make them.
 
     A view is computed for all images, in order, when one is first asked for: so it does not depend on which, and a run
     that is resumed has the same. A higher cut is computed from a lower one that is kept.
@@ -98,7 +101,7 @@ class FrozenFeatures:
 
 
 class ValidationFeatures:
-    """Features of a validation split, of which networks that share the frozen parts make logits: as in use: nothing random, in float32."""
+    """Features of a validation split: as in use, nothing random, in float32."""
 
     def __init__(self, network: ResNet, split: Split, preprocessing: Preprocessing) -> None:
         self._num_views = 1 + preprocessing.average_mirrored
