@@ -126,5 +126,5 @@ class Augmentation:
 
     @property
     def mixes(self) -> bool:
-        """Whether images of a batch are mixed with each other."""
+        """True where images of a batch are mixed with each other."""
         return self.mixup_alpha > 0 or self.cutmix_alpha > 0
