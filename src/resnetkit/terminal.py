@@ -7,14 +7,18 @@ characters escaped, as ``\\x1b``. Programs get CSV and JSON without any loss, as
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
 import os
 import re
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal, TextIO
+
+from resnetkit.jupyter import LiveOutput, in_notebook
 
 # What moves the cursor, changes the direction of writing, ends a line, is not seen, or stands for a byte that is no
 # UTF-8. Not the joiners that Persian and emoji are written with.
@@ -116,11 +120,25 @@ def _has_colors() -> bool:
     return is_live() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
 
 
+Unit = Literal["count", "bytes"]
+NOTEBOOK_SECONDS = 0.2  # between two states of a bar there
+
+
 @contextmanager
 def progress_bar(
-    words: str, total: int | None, *, unit: Literal["count", "bytes"] = "count", done: int = 0, wanted: bool = True
+    words: str, total: int | None, *, unit: Unit = "count", done: int = 0, wanted: bool = True
 ) -> Iterator[Callable[[int], None]]:
-    """A bar on a terminal's stderr within the block; gives the function that moves it on by so many."""
+    """A bar in a notebook or on a terminal's stderr within the block; gives what moves it on by so many."""
+    if not wanted or not (in_notebook() or is_live()):
+        yield lambda more: None
+        return
+    make = _bar_in_notebook if in_notebook() else _bar_on_terminal
+    with make(shown(words), total, unit, done) as advance:
+        yield advance
+
+
+@contextmanager
+def _bar_on_terminal(words: str, total: int | None, unit: Unit, done: int) -> Iterator[Callable[[int], None]]:
     from rich.console import Console
     from rich.markup import escape
     from rich.progress import (
@@ -138,9 +156,33 @@ def progress_bar(
         "bytes": (DownloadColumn(), TransferSpeedColumn()),
     }
     columns = (TextColumn("{task.description}"), BarColumn(), *units[unit])
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not (wanted and is_live())) as bar:
-        task = bar.add_task(escape(shown(words)), total=total, completed=done)
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(escape(words), total=total, completed=done)
         yield lambda more: bar.advance(task, more)
+
+
+@contextmanager
+def _bar_in_notebook(words: str, total: int | None, unit: Unit, done: int) -> Iterator[Callable[[int], None]]:
+    output, last_shown = LiveOutput(), -NOTEBOOK_SECONDS
+
+    def amount(number: int) -> str:
+        return f"{number / 1e6:,.1f} MB" if unit == "bytes" else f"{number:,}"
+
+    def advance(more: int) -> None:
+        nonlocal done, last_shown
+        done += more
+        if time.monotonic() - last_shown < NOTEBOOK_SECONDS:
+            return
+        last_shown = time.monotonic()
+        text = f"{words} {amount(done)}" + ("" if total is None else f" of {amount(total)}")
+        place = "" if total is None else f' value="{done}" max="{total}"'
+        output.show(f"<progress{place}></progress> {html.escape(text)}", text)
+
+    advance(0)
+    try:
+        yield advance
+    finally:
+        output.show("", "")  # as on a terminal, nothing is left of it
 
 
 def for_programs() -> TextIO:

@@ -4,7 +4,6 @@ import math
 import re
 from collections.abc import Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -12,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import resnetkit.pages
 from resnetkit.pages.axes import log_ticks, nice_ticks
 from resnetkit.pages.charts import MAX_MARKS, WIDE, Bar, Series, bar_chart, interval_bar, line_chart
 from resnetkit.pages.marks import NUM_COLOURS
+from resnetkit.pages.templates import fill_template
 
-STYLE = (Path(resnetkit.pages.__file__).parent / "style.css.jinja").read_text()
+STYLE = fill_template("pages/style.css.jinja")
 
 
 def texts(svg: str) -> list[str | None]:

@@ -13,6 +13,7 @@ from resnetkit.models.plan import Part, plan_network
 from resnetkit.models.sliding import Map
 from resnetkit.models.spec import Block, ResNetSpec
 from resnetkit.models.steps import Conv, GlobalPool, Linear, Normalize, Step
+from resnetkit.pages.showing import show
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,9 @@ class Description:
     def receptive_field_px(self) -> int:
         """Side of what one pixel of the last feature map sees; it may reach beyond the image, into the padding."""
         return max(row.receptive_field_px for row in self.rows if row.receptive_field_px is not None)
+
+    def _repr_html_(self) -> str:
+        return show(self)
 
 
 def describe(spec: ResNetSpec, image_size_px: int) -> Description:

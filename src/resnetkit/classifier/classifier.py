@@ -19,6 +19,7 @@ from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.files import write_durably
 from resnetkit.images.spec import Limits, Preprocessing
 from resnetkit.models.resnet import ResNet
+from resnetkit.pages.showing import show
 from resnetkit.weights import load_weights
 
 
@@ -89,6 +90,9 @@ class Classifier:
     def save(self, path: str | Path) -> None:
         """Write the classifier durably."""
         write_durably(Path(path), self.to_bytes())
+
+    def _repr_html_(self) -> str:
+        return show(self)
 
 
 def load_classifier(source: str | Path | Description, *, device: str | torch.device = "cpu") -> Classifier:

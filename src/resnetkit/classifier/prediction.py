@@ -19,6 +19,7 @@ from resnetkit.images.image_inputs import ImageInput
 from resnetkit.images.prepared_inputs import iter_prepared, stack_readable
 from resnetkit.images.spec import Limits, Preprocessing
 from resnetkit.images.types import UInt8Images
+from resnetkit.pages.showing import show
 
 if TYPE_CHECKING:
     from resnetkit.classifier.classifier import Classifier
@@ -54,6 +55,16 @@ class Prediction:
     def probability(self) -> float | None:
         """The probability of that class in [0, 1]; None as above."""
         return self.top[0][1] if self.top else None
+
+    def _repr_html_(self) -> str:
+        return show(self)
+
+
+class Predictions(list[Prediction]):
+    """Answers for images, one each and in order: a list, of which a notebook makes a table."""
+
+    def _repr_html_(self) -> str:
+        return show(self)
 
 
 @dataclass(frozen=True)
@@ -94,9 +105,9 @@ class Predictor:
         answers = [self.probabilities(stack_readable(batch, fix=fix)) for batch in batches]
         return np.concatenate(answers) if answers else self._no_rows()
 
-    def predict(self, images: Iterable[ImageInput], *, top: int = 5, batch_size: int = BATCH_SIZE) -> list[Prediction]:
+    def predict(self, images: Iterable[ImageInput], *, top: int = 5, batch_size: int = BATCH_SIZE) -> Predictions:
         """One :class:`Prediction` per image, in order; an unreadable file is a row with status ``error``."""
-        return list(self.iter_predictions(images, top=top, batch_size=batch_size))
+        return Predictions(self.iter_predictions(images, top=top, batch_size=batch_size))
 
     def iter_predictions(
         self, images: Iterable[ImageInput], *, top: int = 5, batch_size: int = BATCH_SIZE
@@ -122,3 +133,6 @@ class Predictor:
 
     def _no_rows(self) -> Probabilities:
         return np.empty((0, len(self.class_names)), np.float32)
+
+    def _repr_html_(self) -> str:
+        return show(self)

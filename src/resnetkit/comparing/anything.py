@@ -24,6 +24,7 @@ from resnetkit.errors import require
 from resnetkit.models.resnet import ResNet
 from resnetkit.models.spec import ResNetSpec
 from resnetkit.pages.differences import ValueDifference, differing_values
+from resnetkit.pages.showing import show
 from resnetkit.runs.record import Record
 from resnetkit.runs.result import Result, finished_result
 from resnetkit.sources.locate import Located, Source, locate
@@ -89,6 +90,9 @@ class Comparison:
         networks = None if self.networks is None else as_values(self.networks)
         values = {name: None if part is None else dataclasses.asdict(part) for name, part in parts.items()}
         return {"a": self.a, "b": self.b, "networks": networks, **values}
+
+    def _repr_html_(self) -> str:
+        return show(self)
 
 
 def find_subject(

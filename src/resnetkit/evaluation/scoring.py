@@ -20,6 +20,7 @@ from resnetkit.evaluation.metrics import Scores
 from resnetkit.evaluation.recorded import as_recorded, holds_all, load_recorded
 from resnetkit.folders.names import alike, apart, one_form
 from resnetkit.images.types import BadImage, Indices
+from resnetkit.pages.showing import show
 from resnetkit.terminal import listed
 
 if TYPE_CHECKING:
@@ -61,6 +62,9 @@ class Evaluation:
     def num_trained_on(self) -> int:
         """Number of the images that the weights were trained on."""
         return 0 if self.trained_on is None else self.trained_on.top1.num_images
+
+    def _repr_html_(self) -> str:
+        return show(self)
 
 
 def evaluate(

@@ -13,7 +13,7 @@ import numpy as np
 from resnetkit.anatomy.table import describe
 from resnetkit.classifier.description import Description
 from resnetkit.errors import Code, ResnetkitError, did_you_mean
-from resnetkit.explanation.explanation import Asked, Explanation, HeatMap
+from resnetkit.explanation.explanation import Asked, Explanation, Explanations, HeatMap
 from resnetkit.explanation.methods import Method, find_methods
 from resnetkit.images.decoding import UnreadableImage, decode_to_show
 from resnetkit.images.image_inputs import Decodable, ImageInput, check_are_several, name_of, take_image
@@ -43,7 +43,7 @@ def explain(
     class_name: str | None = None,
     against: str | None = None,
     check: bool = False,
-) -> list[Explanation]:
+) -> Explanations:
     """Explain a classifier's answers for images: what in each speaks for a class.
 
     Returns one :class:`~resnetkit.explanation.explanation.Explanation` for each image, in order; a file that cannot be
@@ -66,7 +66,7 @@ def explain(
         ResnetkitError: for what is no classifier, and an unknown method, layer or class, with the nearest one.
     """
     methods = (method,) if isinstance(method, str) else tuple(method)
-    return list(iter_explanations(source, images, Asked(methods, layer, class_name, against, check)))
+    return Explanations(iter_explanations(source, images, Asked(methods, layer, class_name, against, check)))
 
 
 def iter_explanations(

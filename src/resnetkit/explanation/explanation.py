@@ -14,6 +14,7 @@ from resnetkit.classifier.decision import Probabilities
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.images.preprocessing import Window
 from resnetkit.images.types import UInt8Images
+from resnetkit.pages.showing import show
 
 Heat = npt.NDArray[np.float32]
 
@@ -142,6 +143,16 @@ class Explanation:
         if self.image is None or self.window is None:
             raise ResnetkitError(Code.DATA, f"{self.source} {self.reason}, so there is nothing to lay a map on")
         return lay_on_image(heat.values, self.window, *self.image.shape[:2])
+
+    def _repr_html_(self) -> str:
+        return show(self)
+
+
+class Explanations(list[Explanation]):
+    """Explanations of images, one each and in order: a list that a notebook shows with its pictures."""
+
+    def _repr_html_(self) -> str:
+        return show(self)
 
 
 def lay_on_image(values: Heat, window: Window, height: int, width: int) -> Heat:

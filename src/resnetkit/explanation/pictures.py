@@ -118,9 +118,15 @@ class Panel(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def iter_panels(explanation: Explanation) -> Iterator[Panel]:
-    """Yield the pictures of a readable image: what the network saw of it, and each of its maps."""
-    drawn = as_drawn(explanation)
+def iter_panels(
+    explanation: Explanation, *, shortest_px: int = SHORT_PX, longest_px: int = LONGEST_PX
+) -> Iterator[Panel]:
+    """Yield the pictures of a readable image: what the network saw of it, and each of its maps.
+
+    Args:
+        shortest_px, longest_px: as for :func:`as_drawn`.
+    """
+    drawn = as_drawn(explanation, shortest_px=shortest_px, longest_px=longest_px)
     assert explanation.image is not None
     notes = ("the ends of this long image are not shown",) if _ends(explanation.image) != (0, 0) else ()
     yield Panel("What the network saw", "", draw_seen(drawn), notes)

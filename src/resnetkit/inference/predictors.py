@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resnetkit.classifier.description import Description
-from resnetkit.classifier.prediction import BATCH_SIZE, Prediction, Predictor
+from resnetkit.classifier.prediction import BATCH_SIZE, Predictions, Predictor
 from resnetkit.errors import require
 from resnetkit.images.image_inputs import ImageInput, check_are_several
 from resnetkit.inference.conditions import Conditions, find_conditions
@@ -81,9 +81,7 @@ def open_source(
     return opened, conditions
 
 
-def predict(
-    source: str | Path | Classifier | Predictor, images: Iterable[ImageInput], *, top: int = 5
-) -> list[Prediction]:
+def predict(source: str | Path | Classifier | Predictor, images: Iterable[ImageInput], *, top: int = 5) -> Predictions:
     """Classify images with whatever :func:`open_predictor` opens, or with a predictor that is open already.
 
     Returns one :class:`~resnetkit.classifier.prediction.Prediction` for each image, in order; a file that cannot be

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -34,6 +35,11 @@ def stream_template(name: str, filters: Mapping[str, Callable[..., Any]] | None 
         filters: those of this page, beside :data:`FILTERS`.
         values: what the template names.
     """
+    environment = _new_environment(filters) if filters else _usual_environment()
+    return map(shown_lines, environment.get_template(name).generate(**values))
+
+
+def _new_environment(filters: Mapping[str, Callable[..., Any]]) -> Environment:
     environment = Environment(
         loader=PackageLoader("resnetkit", ""),
         autoescape=True,
@@ -41,5 +47,11 @@ def stream_template(name: str, filters: Mapping[str, Callable[..., Any]] | None 
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {**FILTERS, **(filters or {})}
-    return map(shown_lines, environment.get_template(name).generate(**values))
+    environment.filters |= {**FILTERS, **filters}
+    return environment
+
+
+@cache
+def _usual_environment() -> Environment:
+    """The environment without filters of a page's own, which keeps templates that are filled again and again."""
+    return _new_environment({})

@@ -85,7 +85,7 @@ def render_report(report: Report) -> str:
         split=split,
         mistakes=zip_longest(report.mistakes, report.why),
         measured=None if split is None else _measured(report.scores, split),
-        curves=_curves(report.history),
+        curves=learning_curves(report.history),
         best_epoch=max(_known(report.history, "val_top1"), key=lambda row: row["val_top1"], default=None),
         total_seconds=max((row["elapsed_seconds"] for row in _known(report.history, "elapsed_seconds")), default=0),
         images_per_second=median(
@@ -166,8 +166,12 @@ def _measured(all_scores: Mapping[str, Scores], split: str) -> _Measured:
     )
 
 
-def _curves(history: Sequence[Mapping[str, Any]]) -> list[Markup]:
-    """Loss, top-1 and learning rate over the epochs, those of them that were noted."""
+def learning_curves(history: Sequence[Mapping[str, Any]]) -> list[Markup]:
+    """Charts of loss, top-1 and learning rate over the epochs, those of them that were noted.
+
+    Args:
+        history: as in :class:`Report`.
+    """
 
     def series(**keys: str) -> list[Series]:
         # An epoch that was not validated is no gap; one whose score was not finite is.

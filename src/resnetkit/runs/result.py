@@ -9,6 +9,7 @@ from resnetkit.config import from_dict
 from resnetkit.errors import ResnetkitError
 from resnetkit.evaluation.metrics import Scores
 from resnetkit.images.types import BadImage
+from resnetkit.pages.showing import show
 from resnetkit.recipes.recipe import Recipe
 from resnetkit.runs.folder import RunFolder
 
@@ -40,6 +41,9 @@ class Result:
     def judged_split(self) -> str | None:
         """The split whose scores say most; None without any. Test images are read once; val's also made choices."""
         return next((name for name in ("test", "val") if name in self.scores), None)
+
+    def _repr_html_(self) -> str:
+        return show(self)
 
 
 def finished_result(folder: RunFolder) -> Result | None:

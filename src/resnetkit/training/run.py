@@ -28,6 +28,7 @@ from resnetkit.recipes.recipe import Chosen, Recipe
 from resnetkit.recipes.warnings import settings_without_validation, warnings_about_classes
 from resnetkit.runs.events import Listener, Listeners, Logger, telling_of_a_stop
 from resnetkit.runs.folder import RunFolder
+from resnetkit.runs.notebook_progress import usual_listener
 from resnetkit.runs.record import Record
 from resnetkit.runs.result import Result, finished_result
 from resnetkit.training.best_classifier import ClassifierOrigin, best_classifier
@@ -67,12 +68,13 @@ def train(
             the program that has them.
         settings: fields of the :class:`Recipe` to replace, e.g. ``{"epochs": 5, "optimizer.learning_rate": 0.05}``.
         out: folder in which a new run folder is made.
+        listener: hears what happens; None: in a notebook, what shows it there.
 
     Raises:
         ResnetkitError: for unusable data, names or settings, and when training diverges.
         Interrupted: on SIGINT or SIGTERM, after writing a checkpoint.
     """
-    listener = Listeners(listener or Listener())
+    listener = Listeners(listener or usual_listener())
     settings = find_weights(settings or {})
     source, chosen = plan(data, model=model, recipe=recipe, settings=settings)
     command = "" if isinstance(data, GivenData) else command_line(source.spec, model, recipe, settings)
@@ -96,7 +98,7 @@ def resume(
         ResnetkitError: where this is no run folder, its data have changed, or another process is training in it.
         Interrupted: on SIGINT or SIGTERM, after writing a checkpoint.
     """
-    listener, folder = Listeners(listener or Listener()), RunFolder(Path(run))
+    listener, folder = Listeners(listener or usual_listener()), RunFolder(Path(run))
     record = folder.read_record()
     recipe, done = record.recipe, finished_result(folder)
     if done is not None:
