@@ -117,6 +117,12 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def md5_of(path: Path) -> str:
+    """Hexadecimal MD5 of a file's content, by which some publishers tell their files from damaged ones."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
 def create_numbered_folder(parent: Path, name: str) -> Path:
     """Create and return ``parent/NNNN-name`` with the next free number; never an existing folder.
 

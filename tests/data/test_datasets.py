@@ -261,7 +261,7 @@ def test_a_download_with_the_wrong_hash_is_refused(
 def test_of_several_that_want_a_file_one_downloads_it(tmp_path: Path, mirror: Mirror) -> None:
     mirror.files = {"big": b"content"}
 
-    def is_right(path: Path) -> bool:
+    def is_right(path: Path, _: str | None) -> bool:
         time.sleep(0.1)  # so that all have begun
         return path.read_bytes() == b"content"
 
@@ -327,5 +327,5 @@ def test_a_download_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkey
     monkeypatch.setattr(os, "replace", lambda a, b: (done.append(("rename", b.name)), replaced(a, b)))
     source = tmp_path / "there"
     source.write_bytes(b"content")
-    fetch_file([source.as_uri()], tmp_path / "cache" / "file", lambda path: path.read_bytes() == b"content")
+    fetch_file([source.as_uri()], tmp_path / "cache" / "file", lambda path, _: path.read_bytes() == b"content")
     assert done == [("sync", "file.part"), ("rename", "file"), ("sync", "cache")]

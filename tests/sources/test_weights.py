@@ -17,7 +17,7 @@ from resnetkit.images.spec import Preprocessing
 from resnetkit.inference.torch_engines import plain_predictor
 from resnetkit.models.resnet import ResNet, create_model
 from resnetkit.sources import origins, weights
-from resnetkit.sources.published import PUBLISHED, PUBLISHED_BY_MD5, Published
+from resnetkit.sources.published import Published, find_published, published_files, published_names
 from resnetkit.sources.weights import open_classifier, open_network, open_weights
 from resnetkit.weights.identification import Identification, identify
 
@@ -70,30 +70,43 @@ def test_a_published_file_is_known_by_its_checksum(tmp_path: Path, monkeypatch: 
     file = tmp_path / "renamed.pth"
     torch.save(randomized("resnet50", widths=(8, 8, 8, 8), num_classes=10).state_dict(), file)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()[:8]
-    known = Published("resnet50_v1", "somebody", "cifar10", Preprocessing(64, 72), 0.5)
     name = "resnet50_v1[widths=[8,8,8,8]]"
-    monkeypatch.setitem(origins.PUBLISHED, digest, replace(known, model=name))
+    place = (f"sha256:{digest}", None, "https://somebody.example/small.pth")
+    known = Published("small", name, "somebody", "cifar10", "mit", Preprocessing(64, 72), 0.5, *place)
+    monkeypatch.setattr(origins, "find_by_sha256", {hashlib.sha256(file.read_bytes()).hexdigest(): known}.get)
     classifier = open_classifier(file)
     assert classifier.network.spec.block.strided_conv == 0
     assert classifier.preprocessing == known.preprocessing
     assert classifier.class_names[:2] == ("airplane", "automobile")
     assert (classifier.provenance["origin"], classifier.provenance["published_top1"]) == ("somebody", 0.5)
+    assert classifier.provenance["licence"] == "mit"
     with pytest.raises(ResnetkitError, match="is not resnet50") as raised:
         open_classifier(file, model="resnet50[widths=[8,8,8,8]]")
     assert "checksum" in raised.value.why
 
 
-def test_the_published_tables_name_networks_and_their_digests_are_digests() -> None:
+def test_the_published_table_names_networks_and_its_digests_are_digests() -> None:
     from resnetkit.models.catalog import CATALOG
 
-    for table, length in ((PUBLISHED, 8), (PUBLISHED_BY_MD5, 32)):
-        for digest, published in table.items():
-            assert len(digest) == length
-            assert int(digest, 16)
-            spec = CATALOG[published.model].spec
-            assert spec.in_channels == published.preprocessing.channels
-            assert spec.num_classes == {"imagenet": 1000, "cifar10": 10}[published.data]
-            assert published.top1 is None or 0.6 < published.top1 < 0.95
+    for file in published_files():
+        kind, _, digest = (file.digest or "").partition(":")
+        assert len(digest) == {"": 0, "sha256": 8, "md5": 32}[kind]
+        assert int(digest or "0", 16) >= 0
+        spec = CATALOG[file.model].spec
+        assert spec.in_channels == file.preprocessing.channels
+        assert file.data == "imagenet21k" or spec.num_classes == {"imagenet": 1000, "cifar10": 10}[file.data]
+        assert file.top1 is None or 0.6 < file.top1 < 0.95
+        assert file.url.startswith(("hf://", "https://"))
+    for rows in published_names().values():
+        assert len({replace(row, digest=None, num_bytes=None, url="") for row in rows}) == 1
+
+
+def test_a_network_stands_for_the_weights_to_start_from() -> None:
+    assert {find_published(name)[0].name for name in ("resnet50", "resnet50.tv_in1k")} == {"resnet50.tv_in1k"}
+    assert find_published("resnetv2_50x1_bit")[0].name == "resnetv2_50x1_bit.goog_distilled_in1k"
+    with pytest.raises(ResnetkitError, match=r"no published weights are called 'resnet50\.tv_in2k'") as raised:
+        find_published("resnet50.tv_in2k")
+    assert "resnet50.tv_in1k" in raised.value.fix
 
 
 def hub_folder(tmp_path: Path, network: ResNet, config: dict[str, Any], **others: Any) -> Path:

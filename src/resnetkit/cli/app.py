@@ -26,6 +26,7 @@ from resnetkit.cli import (
     recipes,
     study,
     train,
+    weights,
 )
 from resnetkit.cli.foreign import ours
 from resnetkit.cli.program import program
@@ -112,6 +113,7 @@ for command, summary in COMMANDS.items():
     app.command(short_help=summary)(command)
 # Commands of commands.
 GROUPS: dict[str, tuple[typer.Typer, str]] = {
+    "weights": (weights.weights, "List, get or import published weights to start from."),
     "study": (study.study, "Rerun the experiments of the papers, with an honest verdict."),
 }
 for name, (group, summary) in GROUPS.items():

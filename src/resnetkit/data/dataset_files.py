@@ -131,7 +131,7 @@ def _download(data: NamedData, data_dir: str | None) -> dict[str, bytes]:
 
 
 def _fetch(data: NamedData, file: DataFile, packed_name: str, folder: Path) -> None:
-    def is_right(path: Path) -> bool:
+    def is_right(path: Path, _: str | None) -> bool:
         packed = path.read_bytes()
         try:
             return _matches(packed if file is data.archive else gzip.decompress(packed), file.digest)

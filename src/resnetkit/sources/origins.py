@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -12,11 +11,11 @@ from typing import Any
 
 from resnetkit.data.datasets import DATASETS
 from resnetkit.errors import ResnetkitError
-from resnetkit.files import sha256_of
+from resnetkit.files import md5_of, sha256_of
 from resnetkit.images.spec import Fit, Interpolation, Preprocessing, with_margin
 from resnetkit.sources.class_names import from_json, tell_apart
 from resnetkit.sources.hub import HubFile
-from resnetkit.sources.published import CIFAR10_USUAL, KERAS_V1, KERAS_V2, PUBLISHED, PUBLISHED_BY_MD5, Published
+from resnetkit.sources.published import CIFAR10_USUAL, KERAS_V1, KERAS_V2, Published, find_by_md5, find_by_sha256
 from resnetkit.weights import keras_order
 from resnetkit.weights.identification import Candidate, Evidence
 from resnetkit.weights.weight_file import WeightFile
@@ -68,9 +67,9 @@ class Origin:
 def find_origin(file: WeightFile, naming: str, hub: HubFile | None = None) -> Origin:
     """Everything that a file, its place and what lies beside it say."""
     digest = sha256_of(file.path)
-    published = PUBLISHED.get(digest[:8])
+    published = find_by_sha256(digest)
     if published is None and file.format == "hdf5":  # Keras', the only ones known by MD5
-        published = PUBLISHED_BY_MD5.get(_md5_of(file.path))
+        published = find_by_md5(md5_of(file.path))
     provenance: dict[str, Any] = {"weights": str(file.path), "sha256": digest, "naming": naming}
     if hub is not None:
         provenance |= {"weights": f"hf://{hub.repo}/{file.path.name}", "revision": hub.revision}
@@ -87,11 +86,6 @@ def find_origin(file: WeightFile, naming: str, hub: HubFile | None = None) -> Or
         _class_names(config),
         provenance,
     )
-
-
-def _md5_of(path: Path) -> str:
-    with open(path, "rb") as opened:
-        return hashlib.file_digest(opened, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def usual_preprocessing(image_size_px: int, channels: int) -> Preprocessing:
@@ -113,11 +107,22 @@ def _named(pattern: str, *, whole: bool = False) -> Any:
 def _of_published(published: Published, evidence: list[Evidence], provenance: dict[str, Any]) -> Origin:
     says = f"its checksum is that of {published.model} as {published.origin} published it"
     evidence.append(Evidence(says, _named(re.escape(published.model), whole=True)))
-    provenance |= {"origin": published.origin, "data": published.data}
-    provenance |= {} if published.top1 is None else {"published_top1": published.top1}
+    provenance |= provenance_of(published)
     known = DATASETS.get(published.data)
     class_names = None if known is None else known.class_names
     return Origin(tuple(evidence), published.preprocessing, None, class_names, provenance)
+
+
+def provenance_of(published: Published) -> dict[str, Any]:
+    """What the publisher states of weights, for a classifier's provenance."""
+    stated = {
+        "published": published.name,
+        "origin": published.origin,
+        "data": published.data,
+        "licence": published.licence,
+        "published_top1": published.top1,
+    }
+    return {name: value for name, value in stated.items() if value is not None}
 
 
 def _evidence_of_config(config: Mapping[str, Any]) -> list[Evidence]:

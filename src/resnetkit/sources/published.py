@@ -1,28 +1,47 @@
-"""Weight files that others have published: which network, which images, and what they score (no torch here).
+"""Weight files that others have published: one table of them, published.csv, and finding in it (no torch here).
 
-A file is known by the first eight hexadecimal digits of its SHA-256, which torch.hub puts into its name; for Keras,
-which publishes MD5 sums, by those.
+A row is a file; rows of the same name hold the same weights. A file is known by its digest: the first eight hexadecimal
+digits of its SHA-256, which torch.hub puts into names of files, or the MD5 that Keras publishes. What a publisher does
+not state is left empty. Rows come from timm's and torchvision's sources and tables of results, keras.applications' own
+checksums, and what the CIFAR repositories say of themselves.
 """
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path, PurePosixPath
+from typing import Any
 
+from resnetkit.config import from_dict
+from resnetkit.errors import Code, ResnetkitError, did_you_mean
+from resnetkit.files import md5_of, sha256_of
 from resnetkit.images.spec import Preprocessing
 
-# How keras.applications prepares images (its imagenet_utils, modes "caffe" and "tf"); values there are 0 to 255.
-KERAS_V1 = Preprocessing(
-    224,
-    256,
-    mean=(103.939 / 255, 116.779 / 255, 123.68 / 255),
-    std=(1 / 255, 1 / 255, 1 / 255),
-    channel_order="bgr",
+# What images are normalized with, by the table's word for it; keras.applications (its imagenet_utils, modes "caffe" and
+# "tf") prepares values of 0 to 255.
+STATISTICS: dict[str, dict[str, Any]] = {
+    "imagenet": {},
+    "half": {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)},
+    "caffe": {
+        "mean": (103.939 / 255, 116.779 / 255, 123.68 / 255),
+        "std": (1 / 255, 1 / 255, 1 / 255),
+        "channel_order": "bgr",
+    },
+    "cifar10": {"mean": (0.4914, 0.4822, 0.4465), "std": (0.2023, 0.1994, 0.2010)},
+}
+KERAS_V1 = Preprocessing(224, 256, **STATISTICS["caffe"])
+KERAS_V2 = Preprocessing(224, 256, **STATISTICS["half"])
+CIFAR10_USUAL = Preprocessing(32, 32, **STATISTICS["cifar10"])
+
+# Where several weights of a network are published, those to start from: the most plainly trained, because features
+# learned with label smoothing and the like transfer worse (arXiv:1805.08974, Section 4.2).
+TO_START_FROM = (
+    *("resnet18.tv_in1k", "resnet26d.bt_in1k", "resnet34.tv_in1k", "resnet50.tv_in1k", "resnet50d.ra2_in1k"),
+    *("resnet101.tv_in1k", "resnet152.tv_in1k"),
 )
-KERAS_V2 = Preprocessing(224, 256, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
-_TORCHVISION_V1 = Preprocessing(224, 256)
-_TORCHVISION_V2 = Preprocessing(224, 232)  # https://pytorch.org/blog/how-to-train-state-of-the-art-models
-_CIFAR10_WITH_IMAGENETS = Preprocessing(32, 32)
-CIFAR10_USUAL = Preprocessing(32, 32, mean=(0.4914, 0.4822, 0.4465), std=(0.2023, 0.1994, 0.2010))
 
 
 @dataclass(frozen=True)
@@ -30,105 +49,128 @@ class Published:
     """A published weight file.
 
     Attributes:
+        name: of the weights, as ``resnet18.a1_in1k``: a network of the catalog, and where they are from.
         model: name in the catalog.
         data: the data set whose classes it knows, in that set's order.
+        licence: of the weights, by its SPDX name in small letters; None: unstated.
         top1: accuracy in [0, 1] that its publisher states, on that set's validation or test images; None: unstated.
+        digest: ``sha256:`` and its first eight digits, or ``md5:`` and all of them; None: unstated.
+        num_bytes: of the file, as stated, to about a kilobyte; None: unstated.
+        url: where it is; ``hf://OWNER/NAME/FILE`` on the Hugging Face hub.
     """
 
+    name: str
     model: str
     origin: str
     data: str
+    licence: str | None
     preprocessing: Preprocessing
-    top1: float | None = None
+    top1: float | None
+    digest: str | None
+    num_bytes: int | None
+    url: str
 
+    @property
+    def file_name(self) -> str:
+        """The name of the file where it is published."""
+        return PurePosixPath(self.url).name
 
-def _torchvision(preprocessing: Preprocessing, rows: str) -> dict[str, Published]:
-    table = {}
-    for row in rows.strip().splitlines():
-        model, digest, top1 = row.split()
-        table[digest] = Published(model, "torchvision", "imagenet", preprocessing, float(top1) / 100)
-    return table
+    @property
+    def has_head(self) -> bool:
+        """False for Keras' files without the last layer, which classify nothing."""
+        return "_notop" not in self.file_name
 
+    def is_digest_of(self, path: Path) -> bool:
+        """Tell whether a file has this digest, which must be known."""
+        kind, _, digits = (self.digest or "").partition(":")
+        return {"sha256": sha256_of, "md5": md5_of}[kind](path).startswith(digits)
 
-def _akamaster(rows: str) -> dict[str, Published]:
-    table = {}
-    for row in rows.strip().splitlines():
-        model, digest, error = row.split()
-        top1 = round(1 - float(error) / 100, 4)
-        table[digest] = Published(
-            f"akamaster_{model}",
-            "github.com/akamaster/pytorch_resnet_cifar10",
-            "cifar10",
-            _CIFAR10_WITH_IMAGENETS,
-            top1,
-        )
-    return table
+    def say_digest(self) -> str:
+        """The digest in words.
 
-
-PUBLISHED: dict[str, Published] = {
-    # torchvision.models, IMAGENET1K_V1 and _V2: network, digest, top-1 in %
-    **_torchvision(
-        _TORCHVISION_V1,
+        >>> find_published("resnet18.tv_in1k")[0].say_digest()
+        'the SHA-256 f37072fd…'
         """
-        resnet18 f37072fd 69.758
-        resnet34 b627a593 73.314
-        resnet50 0676ba61 76.13
-        resnet101 63fe2227 77.374
-        resnet152 394f9c45 78.312
-        resnext50_32x4d 7cdf4587 77.618
-        resnext101_32x8d 8ba56ff5 79.312
-        wide_resnet50_2 95faca4d 78.468
-        wide_resnet101_2 32ee1156 78.848
-        """,
-    ),
-    **_torchvision(
-        _TORCHVISION_V2,
-        """
-        resnet50 11ad3fa6 80.858
-        resnet101 cd907fc2 81.886
-        resnet152 f82ba261 82.284
-        resnext50_32x4d 1a0047aa 81.198
-        resnext101_32x8d 110c445d 82.834
-        resnext101_64x4d 173b62eb 83.246
-        wide_resnet50_2 9ba9bcbe 81.602
-        wide_resnet101_2 d733dc28 82.51
-        """,
-    ),
-    # network, digest, error in %
-    **_akamaster(
-        """
-        resnet20 12fca82f 8.27
-        resnet32 d509ac18 7.37
-        resnet44 014dd654 6.90
-        resnet56 4bfd9763 6.61
-        resnet110 1d1ed7c2 6.32
-        resnet1202 f3b1deed 6.18
-        """
-    ),
-    **{
-        digest: Published(f"resnet{depth}_b", "github.com/chenyaofo/pytorch-cifar-models", "cifar10", CIFAR10_USUAL)
-        for depth, digest in ((20, "4118986f"), (32, "ef93fc4d"), (44, "2a3cabcb"), (56, "187c023a"))
-    },
-}
+        if self.digest is None:
+            return "one that is known"
+        kind, _, digits = self.digest.partition(":")
+        return f"the SHA-256 {digits}…" if kind == "sha256" else f"the MD5 {digits}"
 
-# keras.applications.resnet and .resnet_v2, by MD5: with head, without.
-_KERAS = {
-    "keras_resnet50": ("2cb95161c43110f7111970584f804107", "4d473c1dd8becc155b73f8504c6f6626"),
-    "keras_resnet101": ("f1aeb4b969a6efcfb50fad2f0c20cfc5", "88cf7a10940856eca736dc7b7e228a21"),
-    "keras_resnet152": ("100835be76be38e30d865e96f2aaae62", "ee4c566cf9a93f14d82f913c2dc6dd0c"),
-    "keras_resnet50v2": ("3ef43a0b657b3be2300d5770ece849e0", "fac2f116257151a9d068a22e544a4917"),
-    "keras_resnet101v2": ("6343647c601c52e1368623803854d971", "c0ed64b8031c3730f411d2eb4eea35b5"),
-    "keras_resnet152v2": ("a49b44d1979771252814e80f8ec446f9", "ed17cf2e0169df9d443503ef94b23b33"),
-}
-_KERAS_TOP1 = {"keras_resnet50": 0.749, "keras_resnet50v2": 0.760}  # keras.io/api/applications
-PUBLISHED_BY_MD5: dict[str, Published] = {
-    digest: Published(
-        model,
-        "keras.applications",
-        "imagenet",
-        KERAS_V2 if model.endswith("v2") else KERAS_V1,
-        _KERAS_TOP1.get(model) if has_head else None,
+
+@cache
+def published_files() -> tuple[Published, ...]:
+    """Every row of the table, in its order."""
+    text = files("resnetkit.sources").joinpath("published.csv").read_text(encoding="utf-8")
+    return tuple(_from_row(row) for row in csv.DictReader(text.splitlines()))
+
+
+def _from_row(row: dict[str, str]) -> Published:
+    sizes = {"image_size_px": int(row["size"]), "resize_px": int(row["resize"])}
+    stated = {**sizes, "interpolation": row["interpolation"], **STATISTICS[row["statistics"]]}
+    return Published(
+        name=row["name"],
+        model=row["model"],
+        origin=row["origin"],
+        data=row["data"],
+        licence=row["licence"] or None,
+        preprocessing=from_dict(Preprocessing, stated),
+        top1=round(float(row["top1"]) / 100, 6) if row["top1"] else None,
+        digest=row["digest"] or None,
+        num_bytes=int(row["bytes"]) if row["bytes"] else None,
+        url=row["url"],
     )
-    for model, digests in _KERAS.items()
-    for digest, has_head in zip(digests, (True, False), strict=True)
-}
+
+
+@cache
+def _by_digest() -> dict[str, Published]:
+    return {file.digest: file for file in published_files() if file.digest is not None}
+
+
+def find_by_sha256(sha256: str) -> Published | None:
+    """The published file with this SHA-256, by its first eight digits; None for none."""
+    return _by_digest().get(f"sha256:{sha256[:8]}")
+
+
+def find_by_md5(md5: str) -> Published | None:
+    """The published file with this MD5; None for none."""
+    return _by_digest().get(f"md5:{md5}")
+
+
+@cache
+def published_names() -> dict[str, tuple[Published, ...]]:
+    """The files of each published weights, by name, in the order in which they are to be tried."""
+    names: dict[str, list[Published]] = {}
+    for file in published_files():
+        names.setdefault(file.name, []).append(file)
+    return {name: tuple(rows) for name, rows in names.items()}
+
+
+def find_by_file_name(file_name: str) -> Published | None:
+    """The published file that a file's name stands for: as it was published, or its weights' name and a suffix."""
+    by_name = published_names().get(PurePosixPath(file_name).stem)
+    own = (file for file in published_files() if file.file_name == file_name and file.digest is not None)
+    return by_name[0] if by_name else next(own, None)
+
+
+def find_published(name: str) -> tuple[Published, ...]:
+    """The files of published weights; a network's name stands for those to start from, or the first there are.
+
+    >>> [file.url for file in find_published("resnet26d.bt_in1k")][0]
+    'hf://timm/resnet26d.bt_in1k/model.safetensors'
+    >>> find_published("resnet18")[0].name
+    'resnet18.tv_in1k'
+
+    Raises:
+        ResnetkitError: for an unknown name, with the nearest one.
+    """
+    names = published_names()
+    if name in names:
+        return names[name]
+    of_network = [rows for rows in names.values() if rows[0].model == name and rows[0].has_head]
+    if not of_network:
+        raise ResnetkitError(
+            Code.USAGE,
+            f"no published weights are called '{name}'",
+            fix=did_you_mean(name, names) + " (resnetkit weights list shows them all)",
+        )
+    return next((rows for rows in of_network if rows[0].name in TO_START_FROM), of_network[0])
