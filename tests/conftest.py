@@ -8,10 +8,22 @@ import pytest
 import torch
 from hypothesis import settings
 from tests.fake_hub import fake_hub
+from tests.file_server import file_server
 from tests.small_classifiers import make, noise
 from tests.small_runs import fine_settings, pretrained, tiny_settings
+from tests.small_weights import small_table, store
 
-__all__ = ["fake_hub", "fine_settings", "make", "noise", "pretrained", "tiny_settings"]  # fixtures of many rooms
+__all__ = [  # fixtures of many rooms
+    "fake_hub",
+    "file_server",
+    "fine_settings",
+    "make",
+    "noise",
+    "pretrained",
+    "small_table",
+    "store",
+    "tiny_settings",
+]
 
 # The networks here are tiny: a second thread costs more than it gives, and several test processes share the machine.
 torch.set_num_threads(1)

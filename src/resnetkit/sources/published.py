@@ -145,6 +145,12 @@ def published_names() -> dict[str, tuple[Published, ...]]:
     return {name: tuple(rows) for name, rows in names.items()}
 
 
+def find_by_content(path: Path) -> Published | None:
+    """The published file that has the content of this one; None for none."""
+    found = find_by_sha256(sha256_of(path))
+    return find_by_md5(md5_of(path)) if found is None and path.suffix in (".h5", ".keras") else found
+
+
 def find_by_file_name(file_name: str) -> Published | None:
     """The published file that a file's name stands for: as it was published, or its weights' name and a suffix."""
     by_name = published_names().get(PurePosixPath(file_name).stem)

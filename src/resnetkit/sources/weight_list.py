@@ -8,7 +8,7 @@ from typing import Any
 
 from resnetkit.anatomy.cost import count_cost
 from resnetkit.errors import Code, ResnetkitError, did_you_mean
-from resnetkit.models.catalog import CATALOG
+from resnetkit.models.catalog import find_entry
 from resnetkit.sources.published import Published, published_names
 from resnetkit.sources.weight_store import AtHand, find_at_hand
 
@@ -38,7 +38,7 @@ class WeightsRow:
         """Bytes of all parameters in single precision, which make up nearly all of a file; 0 where it is not known."""
         if not self.files:
             return 0 if self.here is None else self.here.path.stat().st_size
-        spec = CATALOG[self.files[0].model].spec
+        spec = find_entry(self.files[0].model).spec
         return FLOAT_BYTES * count_cost(spec, self.files[0].preprocessing.image_size_px).parameters
 
     def as_values(self) -> dict[str, Any]:

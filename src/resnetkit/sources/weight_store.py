@@ -26,7 +26,7 @@ from resnetkit.models.catalog import CATALOG, find_entry
 from resnetkit.models.spec import ResNetSpec
 from resnetkit.sources.hub import WEIGHT_SUFFIXES
 from resnetkit.sources.locate import Located, Source, locate_weights
-from resnetkit.sources.published import Published, find_by_file_name, published_names
+from resnetkit.sources.published import Published, find_by_content, find_by_file_name, published_names
 from resnetkit.terminal import quoted, tell
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _look_at(path: Path) -> AtHand:
     try:
         description = find_description(path)
     except ResnetkitError as error:
-        return AtHand(path, path.stem, problem=error.what)
+        return AtHand(path, path.stem, problem=_say(error))
     if description is not None:
         return _of_description(path, description)
     published = find_by_file_name(path.name)
@@ -152,9 +152,13 @@ def _identify(path: Path) -> dict[str, Any]:
         weights = open_weights(path)
         candidate = weights.choose(None, source=str(path))
     except ResnetkitError as error:
-        return {"model": None, "problem": error.what}
+        return {"model": None, "problem": _say(error)}
     origin = weights.origin.provenance
     return {"model": candidate.name, "classes": candidate.spec.num_classes, "published": origin.get("published")}
+
+
+def _say(error: ResnetkitError) -> str:
+    return error.why or error.what
 
 
 def keep(source: Source, *, name: str | None = None, **stated: Any) -> tuple[AtHand, bool]:
@@ -177,9 +181,10 @@ def keep(source: Source, *, name: str | None = None, **stated: Any) -> tuple[AtH
     if located.is_own:
         classifier = open_classifier(located, **stated)
     else:
-        published = find_by_file_name(file.name if name is None else f"{name}{file.suffix}")
-        if published is not None and file.name == published.file_name:
-            _check_digest(file, published)
+        published = find_by_content(file)
+        if published is None:
+            published = find_by_file_name(file.name if name is None else f"{name}{file.suffix}")
+            _refuse_impostor(file, published)
         classifier = open_classifier(located, **(_known_of(published) | stated))
         if published is not None and "published" not in classifier.provenance:
             classifier = _with_origin(classifier, published)
@@ -212,14 +217,15 @@ def _with_origin(classifier: Classifier, published: Published) -> Classifier:
     return replace(classifier, provenance={**classifier.provenance, **provenance_of(published)})
 
 
-def _check_digest(file: Path, published: Published) -> None:
+def _refuse_impostor(file: Path, published: Published | None) -> None:
     """Refuse a file that has the name of a published one and other content."""
-    require(
-        published.digest is None or published.is_digest_of(file),
+    if published is None or published.digest is None or published.file_name != file.name:
+        return
+    raise ResnetkitError(
+        Code.WEIGHTS,
         f"{file} is not the file that {published.origin} published under this name",
         why=f"its checksum is not {published.say_digest()}: it is damaged, or another file",
         fix=f"get it again: {published.url}; or give it another name, if it is meant to be another",
-        code=Code.WEIGHTS,
     )
 
 

@@ -24,6 +24,7 @@ CONFIG_KEYS = ("architectures", "architecture", "pretrained_cfg")  # of a model'
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 ZIP_MAGIC = b"PK\x03\x04"
+LFS_POINTER = b"version https://git-lfs"
 
 
 def read_weights(path: str | Path, *, entry: str | None = None) -> WeightFile:
@@ -118,6 +119,10 @@ def _recognise(path: Path, file_bytes: int) -> Kind:
         return "safetensors"
     if start.startswith(b"\x80"):  # a pickle, as torch wrote before 1.6
         return "torch"
+    if start.lstrip().startswith(b"<"):
+        raise Unreadable("it is a web page, perhaps of a login or a firewall", "download it again")
+    if start.startswith(LFS_POINTER):
+        raise Unreadable("it is a pointer of Git LFS to the file", "git lfs pull, or download the file itself")
     raise Unreadable("it begins like no kind of weight file")
 
 

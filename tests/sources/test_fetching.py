@@ -1,0 +1,105 @@
+"""Published weights come from where they are, whole and right, or not at all, with what to do then."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from tests.file_server import FileServer
+from tests.small_weights import MODEL, PREPARED, state_bytes
+
+from resnetkit.classifier.classifier import load_classifier
+from resnetkit.classifier.file import read_description
+from resnetkit.errors import Code, ResnetkitError
+from resnetkit.sources import fetching
+from resnetkit.sources.fetching import fetch_published
+
+MIRRORED = "small-1.safetensors"
+ON_THE_HUB = "somebody/small/resolve/main/model.safetensors"
+
+
+@pytest.fixture
+def server(
+    file_server: FileServer, store: Path, small_table: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> FileServer:
+    """A mirror that is a hub too."""
+    plain, of_hub = small_table.values()
+    file_server.files |= {MIRRORED: plain, ON_THE_HUB: of_hub}
+    monkeypatch.setenv("HF_ENDPOINT", file_server.address)
+    real = fetching.web_address
+    monkeypatch.setattr(fetching, "web_address", lambda file: real(file).replace("https://x.example", "file:///gone"))
+    return file_server
+
+
+def test_weights_are_kept_with_their_origin_and_preprocessing(server: FileServer, store: Path) -> None:
+    kept, is_new = fetch_published("small.plain_in1k", mirror=server.address)
+    assert is_new
+    assert (kept.name, kept.model, kept.top1, kept.image_size_px) == ("small.plain_in1k", MODEL, 0.7, 96)
+    own = load_classifier(kept.path)
+    assert own.preprocessing == PREPARED
+    assert own.provenance["published_top1"] == 0.7
+    assert "SHA-256" in own.provenance["checked"]
+    assert own.network.spec.num_classes == 7
+    assert [path.name for path in store.iterdir() if path.is_file()] == ["small.plain_in1k.safetensors"]
+    assert not list((store / "downloads").iterdir())
+    server.requests.clear()
+    assert fetch_published("small.plain_in1k") == (kept, False)
+    assert not server.requests
+
+
+def test_a_file_with_another_checksum_is_refused(server: FileServer, store: Path) -> None:
+    server.files[MIRRORED] = state_bytes(5)
+    with pytest.raises(ResnetkitError, match="cannot be downloaded here") as raised:
+        fetch_published("small.plain_in1k", mirror=server.address)
+    assert "wrong hash" in raised.value.why
+    assert not list(store.glob("*.safetensors"))
+
+
+def test_a_file_of_the_hub_is_checked_by_what_the_hub_states(server: FileServer, store: Path) -> None:
+    content = server.files[ON_THE_HUB]
+    server.files["blob"] = content
+    server.linked[ON_THE_HUB] = ("blob", hashlib.sha256(content).hexdigest())
+    kept, _ = fetch_published("small.hub_in1k")
+    assert read_description(kept.path).provenance["checked"] == fetching.STATED_BY_THE_SERVER
+    kept.path.unlink()
+    server.files["blob"] = content[:-4] + b"oops"
+    with pytest.raises(ResnetkitError, match="cannot be downloaded"):
+        fetch_published("small.hub_in1k")
+
+
+@pytest.mark.parametrize("content", [b"no weights at all", state_bytes(depths=(1, 1, 1, 1))], ids=["junk", "other"])
+def test_what_is_known_by_no_checksum_must_have_the_networks_tensors(server: FileServer, content: bytes) -> None:
+    kept, _ = fetch_published("small.hub_in1k")
+    assert read_description(kept.path).provenance["checked"] == fetching.BY_ITS_TENSORS
+    kept.path.unlink()
+    server.files[ON_THE_HUB] = content
+    with pytest.raises(ResnetkitError, match="cannot be downloaded") as raised:
+        fetch_published("small.hub_in1k")
+    assert "what came is not the file" in raised.value.why
+
+
+def test_what_to_do_by_hand_is_said(server: FileServer) -> None:
+    del server.files[ON_THE_HUB]
+    with pytest.raises(ResnetkitError, match="cannot be downloaded here") as raised:
+        fetch_published("small.hub_in1k")
+    assert raised.value.code == Code.IO
+    assert "the server answered 404" in raised.value.why
+    for said in (
+        f"{server.address}{ON_THE_HUB} (as small.hub_in1k.safetensors)",
+        "weights import",
+        "RESNETKIT_WEIGHTS",
+    ):
+        assert said in raised.value.fix
+
+
+def test_a_full_disk_is_one_error_and_leaves_no_weights(
+    server: FileServer, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("resnetkit.files.os.fsync", full)
+    with pytest.raises(ResnetkitError) as raised:
+        fetch_published("small.plain_in1k", mirror=server.address)
+    assert raised.value.code == Code.IO
+    assert "free some disk space" in raised.value.fix
+    assert not list(store.glob("*.safetensors"))
