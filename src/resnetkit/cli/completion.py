@@ -61,6 +61,14 @@ def offer_runs(typed: str) -> Offers:
                 yield str(run), "a run"
 
 
+def offer_published(typed: str) -> Offers:
+    """Published weights."""
+    from resnetkit.sources.published import published_names
+
+    for name, (first, *_) in published_names().items():
+        yield name, f"of {first.origin}"
+
+
 def offer_weights(typed: str) -> Offers:
     """Runs, and files here."""
     yield from offer_runs(typed)

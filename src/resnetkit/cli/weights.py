@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from resnetkit.cli.completion import offer_published, offer_weights
 from resnetkit.cli.options import ClassNamesOption, EntryOption, JsonOption, PreprocessOption, WeightsModelOption
 from resnetkit.cli.program import program
 from resnetkit.terminal import say, say_json, warn
@@ -55,7 +56,12 @@ def list_(
 
 @weights.command("get", short_help="Download published weights; resumed, and checked.")
 def get(
-    name: Annotated[str, typer.Argument(help="What list calls it, or a network's name.", show_default=False)],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="What list calls it, or a network's name.", show_default=False, autocompletion=offer_published
+        ),
+    ],
     mirror: Annotated[
         str | None,
         typer.Option("--mirror", help="Address of a folder with the same files, asked first.", show_default=False),
@@ -85,7 +91,12 @@ def get(
 @weights.command("import", short_help="Take a weight file into the cache.")
 def import_(
     file: Annotated[
-        str, typer.Argument(help="A weight file, a classifier, a run folder, or hf://OWNER/NAME.", show_default=False)
+        str,
+        typer.Argument(
+            help="A weight file, a classifier, a run folder, or hf://OWNER/NAME.",
+            show_default=False,
+            autocompletion=offer_weights,
+        ),
     ],
     name: Annotated[
         str | None, typer.Option("--name", help="What to call it; left out: its published name, or the file's.")
