@@ -31,7 +31,7 @@ class DownloadFailed(Exception):  # noqa: N818 - a state, and turned into our on
 
 
 class _NotTheFile(Exception):  # noqa: N818 - a state too
-    """What the server sends is not the file, and asking again would not change that."""
+    """The server sends something else than the file, and asking again would not change that."""
 
 
 @dataclass(frozen=True)

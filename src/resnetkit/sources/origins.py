@@ -114,7 +114,7 @@ def _of_published(published: Published, evidence: list[Evidence], provenance: di
 
 
 def provenance_of(published: Published) -> dict[str, Any]:
-    """What the publisher states of weights, for a classifier's provenance."""
+    """Statements of the publisher about weights, for a classifier's provenance."""
     stated = {
         "published": published.name,
         "origin": published.origin,

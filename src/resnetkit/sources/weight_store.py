@@ -120,7 +120,7 @@ def _of_network(path: Path, model: str, published: Published | None) -> AtHand:
 
 
 def _identified(path: Path) -> AtHand:
-    """What a file of an unknown name holds: read and hashed the first time, remembered by its size and time after."""
+    """Find what a file of an unknown name holds: read and hashed the first time, remembered by its size and time after."""
     book = store_folder() / "identified.json"
     known, status = _read_book(book), path.stat()
     key, stamp = str(path.absolute()), [status.st_size, status.st_mtime_ns]
@@ -192,7 +192,7 @@ def keep(source: Source, *, name: str | None = None, **stated: Any) -> tuple[AtH
 
 
 def keep_fetched(file: Path, published: Published, checked: str) -> AtHand:
-    """Keep what was downloaded, of which the table says what it is.
+    """Keep a download of a row of the table.
 
     Args:
         checked: how it was made sure that it is the file.
