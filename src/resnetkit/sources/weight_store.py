@@ -120,7 +120,7 @@ def _of_network(path: Path, model: str, published: Published | None) -> AtHand:
 
 
 def _identified(path: Path) -> AtHand:
-    """Find what a file of an unknown name holds: read and hashed the first time, remembered by its size and time after."""
+    """Find what a file of an unknown name holds: read the first time, remembered by its size and time after that."""
     book = store_folder() / "identified.json"
     known, status = _read_book(book), path.stat()
     key, stamp = str(path.absolute()), [status.st_size, status.st_mtime_ns]
