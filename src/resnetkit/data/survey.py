@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
-from resnetkit.images.decoding import Header, UnreadableImage, brightest_value, read_header
+from resnetkit.images.decoding import UnreadableImage, brightest_value, read_header
 from resnetkit.images.image_inputs import Decodable, name_of
 from resnetkit.images.spec import Limits
 from resnetkit.images.types import BadImage, Indices, Shapes, SixteenBit
 
 SAMPLED = 64
+MOST_LOOKED_AT = 20_000  # of a folder with grey images and ones in colour: a second's work
+TOGETHER = 256
+# What is kept of a header: objects would take a hundred times the memory, and folders have millions of files.
+HEADER = np.dtype([("is_read", "?"), ("width", "<u4"), ("height", "<u4"), ("is_grey", "?"), ("has_16_bits", "?")])
 MEASURED = 256  # 16-bit images whose values are looked at
 
 
@@ -23,7 +27,7 @@ class Survey:
     """Findings from headers.
 
     Attributes:
-        num_looked_at: how many headers were read: all, unless a sample of them settled that there is colour.
+        num_looked_at: how many headers were read, and can be: all, unless a sample settled that there is colour.
         sixteen_bit: 16-bit grey images, spread over all that were found; at most ``MEASURED``.
         bad_images: those of the sample whose header cannot be read.
     """
@@ -52,8 +56,8 @@ class Survey:
 def survey(
     root: str | os.PathLike[str] | None, images: Sequence[Decodable], limits: Limits, *, num_workers: int
 ) -> Survey:
-    """Read the headers of a sample, and of all images where the sample has a grey one; unreadable ones are left for the
-    full check.
+    """Read the headers of a sample, of a larger one where that has a grey image, and of all images where none of those
+    has colour; unreadable ones are left for the full check.
 
     Args:
         root: the folder that paths of images start from; None: they are whole, or the images are no files.
@@ -63,22 +67,32 @@ def survey(
         image = images[index]
         return f"{root}/{image}" if root is not None and isinstance(image, str) else image
 
-    def look_at(indices: Sequence[int]) -> dict[int, Header | str]:
-        return dict(zip(indices, _headers(map(place, indices), limits, num_workers), strict=True))
+    found, bad = np.zeros(len(images), HEADER), {}
 
-    found = look_at(_spread(len(images), SAMPLED).tolist())
-    if not all(isinstance(header, Header) and not header.is_grey for header in found.values()):
-        found |= look_at([index for index in range(len(images)) if index not in found])
-    headers = {index: header for index, header in sorted(found.items()) if isinstance(header, Header)}
-    sixteen_bit = [index for index, header in headers.items() if header.has_16_bits]
+    def look(indices: Indices) -> None:
+        for index in indices.tolist():
+            try:
+                found[index] = (True, *read_header(place(index), limits))
+            except UnreadableImage as error:
+                bad[index] = str(error)
+
+    looked_at = np.empty(0, np.int64)
+    for most, is_settled in ((SAMPLED, np.all), (MOST_LOOKED_AT, np.any), (len(images), np.any)):
+        rest = np.setdiff1d(_spread(len(images), most), looked_at)
+        with ThreadPoolExecutor(max(1, num_workers)) as pool:
+            for _ in pool.map(look, np.array_split(rest, -(-len(rest) // TOGETHER) or 1)):
+                pass
+        looked_at = np.union1d(looked_at, rest)
+        if is_settled(found["is_read"][looked_at] & ~found["is_grey"][looked_at]):
+            break
+    headers = found[found["is_read"]]
+    sixteen_bit = np.flatnonzero(found["has_16_bits"])
     return Survey(
         num_looked_at=len(headers),
-        num_in_colour=sum(not header.is_grey for header in headers.values()),
-        shapes=Shapes.of([(header.width, header.height) for header in headers.values()]) if headers else None,
-        sixteen_bit=tuple(place(sixteen_bit[i]) for i in _spread(len(sixteen_bit), MEASURED)),
-        bad_images=tuple(
-            BadImage(name_of(index, place(index)), reason) for index, reason in found.items() if isinstance(reason, str)
-        ),
+        num_in_colour=int((~headers["is_grey"]).sum()),
+        shapes=Shapes.of(np.stack([headers["width"], headers["height"]], 1)) if len(headers) else None,
+        sixteen_bit=tuple(place(index) for index in sixteen_bit[_spread(len(sixteen_bit), MEASURED)].tolist()),
+        bad_images=tuple(BadImage(name_of(index, place(index)), reason) for index, reason in sorted(bad.items())),
     )
 
 
@@ -105,16 +119,3 @@ def measure_sixteen_bit(images: Sequence[Decodable], limits: Limits, *, num_work
 def _spread(num_all: int, most: int) -> Indices:
     """At most so many positions, spread evenly over all."""
     return np.unique(np.linspace(0, num_all - 1, min(most, num_all)).astype(np.int64))
-
-
-def _headers(images: Iterable[Decodable], limits: Limits, num_workers: int) -> Iterator[Header | str]:
-    """The header of each image, or why it cannot be read."""
-
-    def look(image: Decodable) -> Header | str:
-        try:
-            return read_header(image, limits)
-        except UnreadableImage as error:
-            return str(error)
-
-    with ThreadPoolExecutor(max(1, num_workers)) as pool:
-        yield from pool.map(look, images)

@@ -64,14 +64,15 @@ class Shapes:
     are_alike: bool = True
 
     @classmethod
-    def of(cls, sizes: Sequence[tuple[int, int]]) -> Shapes:
-        """Summarize images of these widths and heights.
+    def of(cls, sizes: Sequence[tuple[int, int]] | npt.NDArray[np.integer[Any]]) -> Shapes:
+        """Summarize images of these widths and heights, ``(N, 2)``.
 
         >>> Shapes.of([(96, 32), (90, 30)])
         Shapes(shorter_px=31, longer_px=93, middle_share=0.333..., are_alike=True)
         """
-        sides = np.sort(np.array(sizes, np.float64), axis=1)
-        ratios = np.log([width / height for width, height in sizes])
+        sides = np.array(sizes, np.float64)
+        ratios = np.log(sides[:, 0] / sides[:, 1])
+        sides.sort(axis=1)
         shorter, longer = np.median(sides, axis=0)
         are_alike = float(ratios.std()) < np.log(ALIKE_RATIO)
         return cls(int(shorter), int(longer), mean_middle_share(np.exp(ratios)), bool(are_alike))
