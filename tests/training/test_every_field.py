@@ -19,6 +19,7 @@ from tests.training import test_batches
 
 from resnetkit.config import override
 from resnetkit.data.loading import open_data
+from resnetkit.data.seen import SeenImages
 from resnetkit.data.spec import DataSpec
 from resnetkit.errors import ResnetkitError
 from resnetkit.images.spec import Preprocessing
@@ -29,6 +30,7 @@ from resnetkit.runs.events import Listener
 from resnetkit.runs.folder import RunFolder
 from resnetkit.training import loop, run
 from resnetkit.training.computing import start_computing
+from resnetkit.training.met_images import MetImages
 from resnetkit.training.state import new_network, new_state
 from resnetkit.training.steps import Steps
 
@@ -115,6 +117,7 @@ WITHOUT_EFFECT = {
     "name": "a name",
     "model_name": "a name",
     "data.data_dir": "where files of named data sets are looked for, not what is in them",
+    "data.check": "when images are decoded, and what is known before: tests/data/test_unchecked_images.py",
     "data.layout": "how the folders of a data set are understood: tests of the image folder",
     "data.max_memory_bytes": "where pixels are kept",
     "data.num_workers": "how many threads read",
@@ -212,7 +215,9 @@ def digest_of_run(
         state = new_state(recipe, network, computing.device)
         run_folder = RunFolder(folder)
         run_folder.path.mkdir()
-        loop.Loop(Steps(recipe, state, loaded, computing), run_folder, Listener(), {}).run_all()
+        steps, listener = Steps(recipe, state, loaded, computing), Listener()
+        met = MetImages(run_folder, SeenImages(), loaded, steps.shard, listener)
+        loop.Loop(steps, run_folder, listener, {}, met).run_all()
     except ResnetkitError as error:
         return str(error)
     finally:

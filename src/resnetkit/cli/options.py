@@ -40,6 +40,10 @@ BadImageOption = Annotated[
     Literal["stop", "skip"],
     typer.Option("--on-bad-image", help="stop: list unreadable images and end. skip: leave them out, recorded."),
 ]
+CheckOption = Annotated[
+    Literal["first", "lazy"],
+    typer.Option("--check", help="first: decode every image, then train. lazy: check each when it is first needed."),
+]
 CheckpointOption = Annotated[
     Literal["best"] | None,
     typer.Option("--checkpoint", help="Of a run that has not finished: its best epoch so far.", show_default=False),

@@ -12,6 +12,7 @@ import typer
 from resnetkit.cli.completion import offer_data, offer_networks, offer_recipes, offer_runs, offer_weights
 from resnetkit.cli.options import (
     BadImageOption,
+    CheckOption,
     DataDirOption,
     DeviceOption,
     EntryOption,
@@ -84,6 +85,7 @@ def train(
     seed: Annotated[int | None, typer.Option("--seed", help="Another seed, another run.")] = None,
     layout: LayoutOption = None,
     on_bad_image: BadImageOption = "stop",
+    check: CheckOption = "first",
     max_pixels: MaxPixelsOption = None,
     max_file_bytes: MaxFileBytesOption = None,
     data_dir: DataDirOption = None,
@@ -144,6 +146,7 @@ def train(
         "--data-dir": ("data.data_dir", data_dir),
         "--layout": ("data.layout", layout),
         "--on-bad-image": ("data.on_bad_image", None if on_bad_image == "stop" else on_bad_image),
+        "--check": ("data.check", None if check == "first" else check),
         "--max-pixels": ("data.limits.max_pixels", max_pixels),
         "--max-file-bytes": ("data.limits.max_file_bytes", max_file_bytes),
     }
@@ -163,7 +166,7 @@ def train(
             assert data is not None
             assigned = read_settings(set_, options | of_data | others)
             settings = {path: value for path, value in options.values() if value is not None} | assigned
-            spec = DataSpec(data, data_dir=data_dir, layout=layout or "auto", on_bad_image=on_bad_image)
+            spec = DataSpec(data, data_dir=data_dir, layout=layout or "auto", on_bad_image=on_bad_image, check=check)
             spec = replace(spec, limits=with_limits(spec.limits, max_pixels, max_file_bytes))
             result = run.train(spec, model=model, recipe=recipe, settings=settings, out=out, listener=listener)
     except Interrupted as interruption:

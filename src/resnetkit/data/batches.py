@@ -56,6 +56,8 @@ def read_batches(
 ) -> Iterator[Batch]:
     """The batches of a split, one after the other; images that are not in memory are read ahead by threads.
 
+    A batch lacks the images that turned out to be unreadable.
+
     Args:
         resident: what :func:`resident_pixels` gave for the split; its batches' images are on that device.
     """
@@ -63,5 +65,6 @@ def read_batches(
         pixels: Iterator[Tensor] = (resident[to_device(indices, resident.device)] for indices in batches)
     else:
         pixels = map(torch.from_numpy, read_in_turn(split.images, batches, num_workers=num_workers))
-    for indices, images in zip(batches, pixels, strict=True):
+    for asked, images in zip(batches, pixels, strict=True):
+        indices = split.readable(asked)
         yield Batch(images, torch.from_numpy(split.labels[indices]), indices)

@@ -47,6 +47,14 @@ def warnings_about(
     for position, name in enumerate(splits):
         for other in list(splits)[:position]:
             found += _shared_images(splits[other], splits[name])
+    return (*found, *about_small_classes(class_names, splits, trained))
+
+
+def about_small_classes(
+    class_names: Sequence[str], splits: Mapping[str, Split], trained: Sequence[str]
+) -> tuple[str, ...]:
+    """Sentences about classes with few images to train on."""
+    found: list[str] = []
     for name in (name for name in splits if name in trained):
         counts = np.bincount(splits[name].labels, minlength=len(class_names))
         found += _class_sizes(class_names, counts.tolist())

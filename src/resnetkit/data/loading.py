@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -13,13 +14,20 @@ import numpy as np
 from resnetkit.data.cache import cache_file, load_cached
 from resnetkit.data.dataset_files import read_named
 from resnetkit.data.datasets import DATASETS, NamedData
-from resnetkit.data.fingerprint import fingerprint, warnings_about, what_is_cut_off, what_is_left_out
+from resnetkit.data.fingerprint import (
+    about_small_classes,
+    fingerprint,
+    warnings_about,
+    what_is_cut_off,
+    what_is_left_out,
+)
 from resnetkit.data.given import GivenData
-from resnetkit.data.prepared_images import Examination, FolderImages, Originals, PixelImages, Prepare
+from resnetkit.data.prepared_images import Examination, FolderImages, Originals, PixelImages, Prepare, examine_all
 from resnetkit.data.spec import DataSpec
 from resnetkit.data.splitting import SPLITS, choose_some, split_indices
-from resnetkit.data.survey import survey
+from resnetkit.data.survey import SAMPLED, spread, survey
 from resnetkit.data.types import LoadedData, Split
+from resnetkit.data.unchecked_images import UncheckedImages
 from resnetkit.errors import Code, ResnetkitError, did_you_mean, require
 from resnetkit.folders.image_folder import scan
 from resnetkit.folders.layout_option import AUTO, UNSPLIT
@@ -33,6 +41,8 @@ from resnetkit.terminal import progress_bar, quoted, shown
 
 SHOWN_BAD_IMAGES = 20
 SHOWN_CLASSES = 12
+MANY_IMAGES = 20_000  # fewer are decoded in less time than it is worth to speak of
+UNREAD = b"not read"
 
 
 class BadImagesError(ResnetkitError):
@@ -126,26 +136,26 @@ class DataSource:
         preprocessing: Preprocessing,
         *,
         whole: Sequence[str] = ("train",),
+        lazily: bool = False,
         progress: bool = False,
     ) -> LoadedData:
-        """The splits of these names that exist, every image decoded and checked.
+        """The splits of these names that exist, every image decoded and checked, or for ``lazily`` when first read.
 
         The splits named in ``whole`` are prepared for training, the others for evaluation. They are kept in memory
         if all of them together fit in ``max_memory_bytes``; else images are decoded again whenever they are read.
 
         Raises:
-            BadImagesError: if images cannot be read and ``on_bad_image`` is ``stop``.
+            BadImagesError: if images cannot be read and ``on_bad_image`` is ``stop``; ``lazily``, reading them does.
             ResnetkitError: if leaving bad images out leaves a class of a split for training, or a split, without any.
         """
         for name in names:
             require(name in SPLITS, f"unknown split '{name}'", fix=did_you_mean(name, SPLITS))
         chosen = {name: self.listings[name] for name in SPLITS if name in names and name in self.listings}
-        prepared = {
-            name: listing.prepared(prepare_whole if name in whole else prepare_seen, preprocessing)
-            for name, listing in chosen.items()
-        }
+        prepared = self._prepared(chosen, preprocessing, whole)
         sides = {name: preprocessing.resize_px if name in whole else preprocessing.image_size_px for name in chosen}
         shapes = {name: (preprocessing.channels, side, side) for name, side in sides.items()}
+        if lazily and all(isinstance(originals, FolderImages) for originals in prepared.values()):
+            return self._load_lazily(prepared, shapes, whole)
         images, examined, notes = self._examine(prepared, shapes, progress)
         bad_images = self._bad_images(examined)
         if bad_images and self.spec.on_bad_image == "stop":
@@ -166,6 +176,58 @@ class DataSource:
                 + warnings_about(self.class_names, splits, trained=whole)
                 + what_is_cut_off(preprocessing, splits)
             ),
+        )
+
+    def time_to_check(self, preprocessing: Preprocessing) -> float | None:
+        """Seconds that checking all images first will take, by a sample; None where they are few, or in the cache."""
+        if sum(self.split_sizes.values()) < MANY_IMAGES:
+            return None
+        seconds = 0.0
+        for name, originals in self._prepared(self.listings, preprocessing, ("train",)).items():
+            side = preprocessing.resize_px if name == "train" else preprocessing.image_size_px
+            file = cache_file(self.spec, name, originals, (preprocessing.channels, side, side))
+            if not isinstance(originals, FolderImages) or (file is not None and file.exists()):
+                continue
+            sample, started = originals.select(spread(len(originals), SAMPLED)), time.monotonic()
+            examine_all(len(sample), sample.examine, None, num_workers=self.spec.num_workers, on_done=lambda _: None)
+            seconds += (time.monotonic() - started) / len(sample) * len(originals)
+        return seconds or None
+
+    def _prepared(
+        self, listings: Mapping[str, Listing], preprocessing: Preprocessing, whole: Sequence[str]
+    ) -> dict[str, Originals]:
+        return {
+            name: listing.prepared(prepare_whole if name in whole else prepare_seen, preprocessing)
+            for name, listing in listings.items()
+        }
+
+    def _load_lazily(
+        self, prepared: Mapping[str, Originals], shapes: Mapping[str, tuple[int, int, int]], whole: Sequence[str]
+    ) -> LoadedData:
+        num_images = sum(map(len, prepared.values()))
+
+        def refuse(bad: BadImage) -> None:
+            if self.spec.on_bad_image == "stop":
+                raise BadImagesError([bad], num_images)
+
+        splits = {}
+        for name, originals in prepared.items():
+            assert isinstance(originals, FolderImages)
+            images, listing = UncheckedImages.of(originals, shapes[name], refuse), self.listings[name]
+            known = (images.aspect_ratios, images.digests, images.bad)
+            splits[name] = Split(name, images, listing.labels, listing.identifiers, *known)
+        # Of names and labels alone: who repairs a file that a run has stopped at may go on with it.
+        unread = {name: [UNREAD] * len(split) for name, split in splits.items()}
+        told = (
+            "images are decoded and checked when they are first needed (data.check=lazy): until then nobody knows "
+            "of unreadable ones, nor of images that are in two splits or classes"
+        )
+        return LoadedData(
+            class_names=self.class_names,
+            splits=splits,
+            fingerprint=fingerprint(self.class_names, splits, unread),
+            warnings=(*self.warnings, told, *about_small_classes(self.class_names, splits, whole)),
+            is_checked=False,
         )
 
     def _examine(
@@ -293,8 +355,13 @@ def _open_named(spec: DataSpec, data: NamedData) -> DataSource:
                 [identifiers[index] for index in indices], labels[indices], partial(PixelImages, own)
             )
     square = Shapes(data.image_size_px, data.image_size_px)
-    idle = (f"data.layout has no effect: {data.name} is no image folder",) if spec.layout != AUTO else ()
-    return DataSource(spec, data.name, data.class_names, data.channels, square, _ordered(listings), warnings=idle)
+    of_folders = {"layout": spec.layout != AUTO, "check": spec.check != "first"}
+    idle = [
+        f"data.{field} has no effect: {data.name} is no image folder" for field, is_set in of_folders.items() if is_set
+    ]
+    return DataSource(
+        spec, data.name, data.class_names, data.channels, square, _ordered(listings), warnings=tuple(idle)
+    )
 
 
 def _open_given(spec: DataSpec, given: GivenData) -> DataSource:
@@ -310,7 +377,7 @@ def _open_given(spec: DataSpec, given: GivenData) -> DataSource:
         validation_fraction=spec.validation_fraction,
         test_fraction=spec.test_fraction,
     )
-    idle = (name for name in ("data_dir", "layout", "cache") if getattr(spec, name) != getattr(usual, name))
+    idle = (name for name in ("data_dir", "layout", "cache", "check") if getattr(spec, name) != getattr(usual, name))
     return DataSource(
         spec,
         spec.source,

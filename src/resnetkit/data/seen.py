@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from resnetkit.config import frozen
+from resnetkit.data.splitting import SPLITS
 from resnetkit.data.types import Split
 from resnetkit.errors import Code, ResnetkitError
-from resnetkit.images.digests import Digests
+from resnetkit.images.digests import NOT_MET, Digests
 
 Mask = npt.NDArray[np.bool_]
 
@@ -37,13 +39,19 @@ class SeenImages:
 
     def then(self, splits: Mapping[str, Split]) -> SeenImages:
         """The images met by weights that had met these, and were then trained on these splits."""
-        now = {name: pack_digests(split.digests) for name, split in splits.items()}
-        return SeenImages(
-            **now,
+        before = SeenImages(
             earlier_train=_joined(self.train, self.earlier_train),
             earlier_val=_joined(self.val, self.earlier_val),
             is_complete=self.is_complete,
         )
+        return before.and_met(splits)
+
+    def and_met(self, splits: Mapping[str, Split]) -> SeenImages:
+        """These, and the images of the splits that have been read since; for data that are checked when first read."""
+        now = {name: self.packed(name) for name in SPLITS}
+        for name, split in splits.items():
+            now[name] = _joined(now[name], pack_digests(split.digests[split.digests != NOT_MET]))
+        return replace(self, train=now["train"], val=now["val"], test=now["test"])
 
     def packed(self, split: str) -> str:
         """The list of one split of this training."""

@@ -28,6 +28,8 @@ class DataSpec:
         max_memory_bytes: images that need more are read in every epoch, from the cache or, without it, decoded anew.
         num_workers: how many threads decode images when they are loaded, and read ahead for training; validation and
             evaluation read ahead with a number of their own.
+        check: ``first``: every image is decoded and checked before training starts; ``lazy``: when it is first needed,
+            in every epoch anew, for folders too large to wait for. Evaluation always checks first.
         cache: where the decoded images of a folder are kept, so that another run need not decode them: ``auto`` (the
             user's cache folder, for more than a few hundred photographs, where the disk has room), ``off``, or a
             folder.
@@ -42,6 +44,7 @@ class DataSpec:
     split_seed: int = 0
     max_train_images: int | None = None
     on_bad_image: Literal["stop", "skip"] = "stop"
+    check: Literal["first", "lazy"] = "first"
     limits: Limits = Limits()
     max_memory_bytes: int = 4 * 2**30
     num_workers: int = 2

@@ -78,7 +78,7 @@ def survey(
 
     looked_at = np.empty(0, np.int64)
     for most, is_settled in ((SAMPLED, np.all), (MOST_LOOKED_AT, np.any), (len(images), np.any)):
-        rest = np.setdiff1d(_spread(len(images), most), looked_at)
+        rest = np.setdiff1d(spread(len(images), most), looked_at)
         with ThreadPoolExecutor(max(1, num_workers)) as pool:
             for _ in pool.map(look, np.array_split(rest, -(-len(rest) // TOGETHER) or 1)):
                 pass
@@ -91,7 +91,7 @@ def survey(
         num_looked_at=len(headers),
         num_in_colour=int((~headers["is_grey"]).sum()),
         shapes=Shapes.of(np.stack([headers["width"], headers["height"]], 1)) if len(headers) else None,
-        sixteen_bit=tuple(place(index) for index in sixteen_bit[_spread(len(sixteen_bit), MEASURED)].tolist()),
+        sixteen_bit=tuple(place(index) for index in sixteen_bit[spread(len(sixteen_bit), MEASURED)].tolist()),
         bad_images=tuple(BadImage(name_of(index, place(index)), reason) for index, reason in sorted(bad.items())),
     )
 
@@ -116,6 +116,6 @@ def measure_sixteen_bit(images: Sequence[Decodable], limits: Limits, *, num_work
     return SixteenBit(white=(1 << max(8, max(brightest).bit_length())) - 1, typical=int(np.median(brightest)))
 
 
-def _spread(num_all: int, most: int) -> Indices:
+def spread(num_all: int, most: int) -> Indices:
     """At most so many positions, spread evenly over all."""
     return np.unique(np.linspace(0, num_all - 1, min(most, num_all)).astype(np.int64))

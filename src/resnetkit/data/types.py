@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -40,6 +40,8 @@ class Split:
         aspect_ratios: float32 ``(N,)``, width / height of each original image, which crops of images prepared with
             ``fit="crop"`` restore.
         digests: uint64 ``(N,)``, the :func:`~resnetkit.images.digests.image_digest` of each original image.
+        bad: by position, images that turned out to be unreadable; only of those that are checked when they are first
+            read, see :class:`~resnetkit.data.unchecked_images.UncheckedImages`.
     """
 
     name: str
@@ -48,9 +50,18 @@ class Split:
     identifiers: Sequence[str]
     aspect_ratios: npt.NDArray[np.float32]
     digests: Digests
+    bad: Mapping[int, BadImage] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def readable(self, rows: Indices) -> Indices:
+        """Those of some rows that were read that could be."""
+        return rows[[row not in self.bad for row in rows.tolist()]] if self.bad else rows
+
+    def without_bad(self) -> Split:
+        """Only the images that have not turned out to be unreadable."""
+        return self.select(self.readable(np.arange(len(self)))) if self.bad else self
 
     def select(self, rows: Indices) -> Split:
         """Only the images at these rows."""
@@ -72,6 +83,7 @@ class LoadedData:
         splits: by name, only those that were asked for and exist.
         fingerprint: SHA-256 over identifiers, labels and pixels (or file contents) of all loaded splits.
         bad_images: files that were left out because they cannot be read.
+        is_checked: whether every image has been decoded; else that happens when it is first read.
         warnings: sentences the user should read, e.g. about the same image in two splits.
     """
 
@@ -80,3 +92,8 @@ class LoadedData:
     fingerprint: str
     bad_images: tuple[BadImage, ...] = ()
     warnings: tuple[str, ...] = field(default=())
+    is_checked: bool = True
+
+    def bad_images_so_far(self) -> tuple[BadImage, ...]:
+        """``bad_images`` and those that have turned out to be bad since."""
+        return (*self.bad_images, *(bad for split in self.splits.values() for bad in tuple(split.bad.values())))

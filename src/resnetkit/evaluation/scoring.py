@@ -160,9 +160,11 @@ def answer(predictor: Predictor, split: Split, class_names: Sequence[str]) -> An
     Raises:
         ResnetkitError: where the classifier lacks a class, or what it answers is no number.
     """
-    labels = match_classes(class_names, predictor.class_names)[split.labels]
+    own_labels = match_classes(class_names, predictor.class_names)
     batches = read_in_turn(split.images, evaluation_order(len(split), BATCH_SIZE))
     probabilities = np.concatenate([predictor.probabilities(pixels) for pixels in batches])
+    split = split.without_bad()  # now that all of it has been read
+    labels = own_labels[split.labels]
     num_bad = np.count_nonzero(~np.isfinite(probabilities).all(1))
     require(
         num_bad == 0,

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 Digests = npt.NDArray[np.uint64]
+NOT_MET = np.uint64(0)  # where no digest is known; an image has this one itself with a probability of 2^-64
 
 # Fixed for ever: what a classifier remembers of its images must be found again by later versions.
 BLOCK_BYTES = 2048

@@ -84,13 +84,17 @@ class Feed:
         recipe, together = self._recipe, self._together
         order = training_order(recipe.seed, epoch, len(self._split), recipe.batch_size)
         todo = [self._shard.of(indices) for indices in order[first_step:]]
-        groups = [np.concatenate(todo[first : first + together]) for first in range(0, len(todo), together)]
-        size = recipe.batch_size // self._shard.num_ranks
-        for indices, inputs in zip(groups, self._inputs(groups, recipe.augmentation.view(epoch)), strict=True):
+        parts = [todo[first : first + together] for first in range(0, len(todo), together)]
+        groups = [np.concatenate(part) for part in parts]
+        for part, inputs in zip(parts, self._inputs(groups, recipe.augmentation.view(epoch)), strict=True):
+            read = [
+                self._split.readable(indices) for indices in part
+            ]  # what could not be is missing in its batch alone
+            indices = np.concatenate(read)
             labels = torch.from_numpy(self._split.labels[indices]).to(self._device, non_blocking=True)
             targets = one_hot(labels, self._num_classes)
-            for first in range(0, len(inputs), size):
-                some = slice(first, first + size)
+            ends = np.cumsum([len(each) for each in read]).tolist()
+            for some in map(slice, (0, *ends[:-1]), ends):
                 mixed = mix(inputs[some], targets[some], recipe.augmentation, recipe.seed, epoch, indices[some])
                 yield TrainingBatch(*mixed, ends_group=some.stop == len(inputs))
 

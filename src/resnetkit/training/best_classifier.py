@@ -10,10 +10,10 @@ import torch
 
 from resnetkit.classifier.classifier import Classifier
 from resnetkit.classifier.reference_check import make_reference
-from resnetkit.data.seen import SeenImages
 from resnetkit.data.types import LoadedData
 from resnetkit.models.resnet import ResNet
 from resnetkit.recipes.recipe import Recipe
+from resnetkit.training.met_images import MetImages
 from resnetkit.training.state import TrainingState
 
 
@@ -23,13 +23,13 @@ class ClassifierOrigin:
 
     Attributes:
         data_name: of its data, as they were called when the run began.
-        seen: the images that its weights meet.
+        met: the images that its weights meet.
     """
 
     recipe: Recipe
     data_name: str
     data: LoadedData
-    seen: SeenImages
+    met: MetImages
 
 
 def best_classifier(state: TrainingState, origin: ClassifierOrigin, *, is_finished: bool = True) -> Classifier:
@@ -54,6 +54,6 @@ def best_classifier(state: TrainingState, origin: ClassifierOrigin, *, is_finish
         provenance["warnings"] = [told]
     device = next(state.network.parameters()).device
     network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    class_names, limits = origin.data.class_names, recipe.data.limits
+    class_names, limits, seen = origin.data.class_names, recipe.data.limits, origin.met.now()
     reference = make_reference(network, recipe.preprocessing) if is_finished else None
-    return Classifier(network, recipe.preprocessing, class_names, provenance, limits, origin.seen, reference=reference)
+    return Classifier(network, recipe.preprocessing, class_names, provenance, limits, seen, reference=reference)

@@ -100,16 +100,21 @@ def from_first_rank(value: Any, shard: Shard) -> Any:
     return holder[0]
 
 
+def from_all_ranks(value: Any, shard: Shard) -> list[Any]:
+    """The values of all processes, by rank, in each of them."""
+    values = [value] * shard.num_ranks
+    if shard.num_ranks > 1:
+        dist.all_gather_object(values, value)
+    return values
+
+
 def check_same_on_all_ranks(values: Mapping[str, Any], shard: Shard) -> None:
     """Refuse, in all processes, to begin where they differ in something: they would wait for each other, or mix up.
 
     Raises:
         ResnetkitError: naming what differs.
     """
-    if shard.num_ranks == 1:
-        return
-    of_ranks: list[Any] = [None] * shard.num_ranks
-    dist.all_gather_object(of_ranks, dict(values))
+    of_ranks = from_all_ranks(dict(values), shard)
     differing = [name for name in values if any(other[name] != of_ranks[0][name] for other in of_ranks)]
     require(
         not differing,

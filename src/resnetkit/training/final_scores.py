@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from resnetkit.classifier.classifier import Classifier
 from resnetkit.classifier.engine import Engine
@@ -20,6 +21,7 @@ from resnetkit.runs.record import Record
 from resnetkit.runs.report import THUMBNAIL_PX, Why, write_report
 from resnetkit.runs.report_contents import report_on
 from resnetkit.runs.result import Result
+from resnetkit.training.met_images import MetImages
 from resnetkit.training.state import Progress
 
 
@@ -27,20 +29,27 @@ def finish(
     folder: RunFolder,
     record: Record,
     classifier: Classifier,
-    loaded: LoadedData,
+    met: MetImages,
     progress: Progress,
     listener: Listener,
 ) -> Result:
     """Score the classifier on val and test, then write it, its answers, the report and the last event."""
+    loaded = met.data
     predictor = plain_predictor(classifier, batch_size=BATCH_SIZE)
     splits: dict[str, Split] = {name: loaded.splits[name] for name in ("val", "test") if name in loaded.splits}
     answers = {name: answer(predictor, split, loaded.class_names) for name, split in splits.items()}
+    if not loaded.is_checked:  # by now all of them have been met
+        met.tell_of_bad()
+        met.write(is_gathered=True)
+        splits = {name: split.without_bad() for name, split in splits.items()}
+        classifier, record = replace(classifier, seen=met.now()), _with_what_was_met(record, loaded)
+        folder.write_record(record)
     classifier.save(folder.classifier_file)
     folder.best_file.unlink(missing_ok=True)
     folder.write_answers(tuple(answers.values()))
     scores = {name: score for name, one in answers.items() if (score := score_answers(one)) is not None}
     num_trained_on = {name: int(one.trained_on.sum()) for name, one in answers.items()}
-    result = Result(folder.path, scores, progress.seconds, loaded.bad_images, num_trained_on)
+    result = Result(folder.path, scores, progress.seconds, record.data.bad_images, num_trained_on)
     judged = result.judged_split
     mistakes = worst_mistakes(answers[judged], splits[judged]) if judged else ()
     why = explain_mistakes(classifier, predictor.engine, mistakes, listener)
@@ -54,6 +63,12 @@ def finish(
     )
     folder.sync()
     return result
+
+
+def _with_what_was_met(record: Record, loaded: LoadedData) -> Record:
+    """The record with the files that could not be read, which are in none of its numbers of images."""
+    sizes = {name: len(split) - len(split.bad) for name, split in loaded.splits.items()}
+    return replace(record, data=replace(record.data, num_images=sizes, bad_images=loaded.bad_images_so_far()))
 
 
 def explain_mistakes(

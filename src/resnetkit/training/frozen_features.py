@@ -137,10 +137,10 @@ def cuts_to_keep(
     """Numbers of parts whose features are worth keeping from ``epoch`` on, where so many are frozen.
 
     These, and those that are frozen to the end, if fewer: of what they give, the others are computed now, and once more
-    when they thaw. None where images never look the same again, or where there is no room.
+    when they thaw. None where images never look the same again, are yet to be checked, or where there is no room.
     """
     augmentation, num_views = recipe.augmentation, recipe.augmentation.num_distinct_views
-    if not (num_frozen and num_views) or augmentation.mixes:
+    if not (num_frozen and num_views) or augmentation.mixes or not data.is_checked:
         return ()
     last = min(num_frozen_parts(recipe.fine_tuning, recipe.parts, recipe.epochs - 1), num_frozen)
     cuts = [last, num_frozen] if 0 < last < num_frozen else [num_frozen]

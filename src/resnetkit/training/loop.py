@@ -18,6 +18,7 @@ from resnetkit.training.distributed import from_first_rank
 from resnetkit.training.divergence import Divergence, Quantity
 from resnetkit.training.freezing import count_trainable
 from resnetkit.training.interruption import Interrupted, StopRequest, listen_for_stop
+from resnetkit.training.met_images import MetImages
 from resnetkit.training.norm_statistics import take_anew
 from resnetkit.training.steps import Steps
 from resnetkit.training.validation import quick_scores
@@ -30,6 +31,7 @@ class Loop:
     Attributes:
         steps: of the run, with its recipe and its state; beside the train split there may be a val split.
         resume_conditions: what bit-exact resume needs to be the same; kept in checkpoints.
+        met: the images that the weights meet, written down before each checkpoint.
         write_best: makes the best weights so far usable before the run ends.
     """
 
@@ -37,6 +39,7 @@ class Loop:
     run: RunFolder
     listener: Listener
     resume_conditions: dict[str, Any]
+    met: MetImages
     write_best: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
@@ -75,6 +78,7 @@ class Loop:
             progress.seconds = seconds_before + seconds
             images_per_second = (progress.step_in_epoch - steps_before) * self._recipe.batch_size / seconds
             if self._speaks:
+                self.met.tell_of_bad()
                 self.listener.step_ended(self._report(images_per_second))
             self._checkpoint_if_due()
         return images_per_second
@@ -96,6 +100,7 @@ class Loop:
         scores = self._validate(network) if self._speaks else None
         scores, votes = from_first_rank((scores, self._stop.votes()), self.steps.shard)
         self._stop.agree(votes)
+        self.met.gather()
         progress.seconds += time.monotonic() - before
         self._check_epoch(network, scores)
         row = {
@@ -113,6 +118,7 @@ class Loop:
         progress.stopped_early = bool(scores and patience and progress.epoch + 1 - progress.best_epoch >= patience)
         progress.start_next_epoch()
         if self._speaks:
+            self.met.tell_of_bad()
             self.run.record("epoch", **row)
             self.listener.epoch_ended(row)
             if progress.stopped_early:
@@ -178,6 +184,7 @@ class Loop:
         if not (self._stop.agreed or due):
             return
         if self._speaks:
+            self.met.write(is_gathered=self._state.progress.step_in_epoch == 0)
             self.run.sync()  # first: who resumes counts on the records of all that the checkpoint holds
             save_checkpoint(self.run.checkpoints, self._state.to_checkpoint(self.resume_conditions))
             if self._stop.agreed or not is_last:  # or else the run's own classifier is next

@@ -36,6 +36,13 @@ def check_batches(recipe: Recipe, num_train: int, shard: Shard) -> None:
         f"({shard.num_ranks} processes × {recipe.accumulate_steps} accumulate_steps)",
         fix=f"--set batch_size={max(2, round(recipe.batch_size / parts)) * parts}",
     )
+    may_shrink = recipe.data.check == "lazy" and recipe.data.on_bad_image == "skip"
+    require(
+        not may_shrink or parts == 1,
+        f"images left out when they are met (data.check=lazy, data.on_bad_image=skip) leave {parts} uneven parts of a "
+        "batch",
+        fix="--on-bad-image stop, and repair or remove what it names; or --check first",
+    )
     mixes = recipe.augmentation.mixup_alpha or recipe.augmentation.cutmix_alpha
     require(
         not mixes or shard.num_ranks == 1 or recipe.batch_size // shard.num_ranks % 2 == 0,

@@ -24,6 +24,7 @@ from resnetkit.files import write_durably
 from resnetkit.machine.runtime import Runtime
 from resnetkit.models.resnet import ResNet
 from resnetkit.models.spec import ResNetSpec
+from resnetkit.pages.formatting import duration
 from resnetkit.recipes.recipe import Chosen, Recipe
 from resnetkit.recipes.warnings import settings_without_validation, warnings_about_classes
 from resnetkit.runs.events import Listener, Listeners, Logger, telling_of_a_stop
@@ -37,6 +38,7 @@ from resnetkit.training.computing import start_computing
 from resnetkit.training.distributed import check_same_on_all_ranks, from_first_rank, process_group
 from resnetkit.training.final_scores import finish
 from resnetkit.training.loop import Loop
+from resnetkit.training.met_images import MetImages
 from resnetkit.training.new_run import create_folder, make_record
 from resnetkit.training.planning import command_line, plan
 from resnetkit.training.preconditions import check_batches, check_classes, check_same_data
@@ -50,6 +52,8 @@ from resnetkit.training.starting_weights import (
 from resnetkit.training.state import TrainingState, new_network, new_state
 from resnetkit.training.steps import Steps
 from resnetkit.weights import load_weights, read_weights, to_native
+
+LONG_CHECK_SECONDS = 120.0
 
 
 def train(
@@ -158,7 +162,7 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
         for text in (*chosen.warnings, *computing.notes):
             listener.warning(text)
         state, checkpoint, restarts = _first_state(recipe, start, computing, listener)
-        loaded = _load(source, recipe, checkpoint, shard)
+        loaded = _load(source, recipe, checkpoint, shard, listener)
         folder = start.folder
         if folder is None and shard.rank == 0:
             record = make_record(chosen, source, loaded, computing, start.command)
@@ -188,7 +192,8 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
             seen = _seen_images(folder, recipe, loaded)
             for text in told_of_seen(seen, loaded.splits):
                 listener.warning(text)
-            origin = ClassifierOrigin(recipe, record.data.name or source.name, loaded, seen)
+            met = MetImages(folder, seen, loaded, shard, listener)
+            origin = ClassifierOrigin(recipe, record.data.name or source.name, loaded, met)
             steps = Steps(recipe, state, loaded, computing, shard)
             return _train(steps, folder, record, origin, conditions, listener)
 
@@ -206,9 +211,14 @@ def _first_state(
     return state, checkpoint, any_damaged and checkpoint is None
 
 
-def _load(source: DataSource, recipe: Recipe, checkpoint: Checkpoint | None, shard: Shard) -> LoadedData:
+def _load(
+    source: DataSource, recipe: Recipe, checkpoint: Checkpoint | None, shard: Shard, listener: Listener
+) -> LoadedData:
     """The images, checked; their warnings are also what is to be said of the recipe, now that they are known."""
-    loaded = source.load(SPLITS, recipe.preprocessing, progress=shard.rank == 0)
+    lazily, is_first = recipe.data.check == "lazy", shard.rank == 0
+    if not lazily and is_first:
+        _tell_of_a_long_check(source, recipe, listener)
+    loaded = source.load(SPLITS, recipe.preprocessing, lazily=lazily, progress=is_first)
     position = (checkpoint.step, checkpoint.epoch) if checkpoint else None
     own = {"their recipe": _without_places(recipe), "their images": loaded.fingerprint}
     check_same_on_all_ranks({**own, "the checkpoint they go on from": position}, shard)
@@ -220,6 +230,17 @@ def _load(source: DataSource, recipe: Recipe, checkpoint: Checkpoint | None, sha
         *settings_without_validation(recipe, has_validation="val" in loaded.splits),
     )
     return replace(loaded, warnings=(*loaded.warnings, *told))
+
+
+def _tell_of_a_long_check(source: DataSource, recipe: Recipe, listener: Listener) -> None:
+    """Say how long it takes to decode all images first, where that is long, and what to do about it."""
+    seconds = source.time_to_check(recipe.preprocessing)
+    if seconds is not None and seconds >= LONG_CHECK_SECONDS:
+        count = sum(source.split_sizes.values())
+        listener.message(
+            f"checking {count:,} images first takes about {duration(seconds)}; --check lazy starts at once, and checks "
+            "each when it is first needed"
+        )
 
 
 def _train(
@@ -236,10 +257,10 @@ def _train(
     def write_best() -> None:
         write_durably(folder.best_file, best_classifier(state, origin, is_finished=False).to_bytes())
 
-    Loop(steps, folder, listener, conditions, write_best).run_all()
+    Loop(steps, folder, listener, conditions, origin.met, write_best).run_all()
     result = None
     if steps.shard.rank == 0:
-        result = finish(folder, record, best_classifier(state, origin), steps.data, state.progress, listener)
+        result = finish(folder, record, best_classifier(state, origin), origin.met, state.progress, listener)
         listener.run_ended(result)
     return from_first_rank(result, steps.shard)  # type: ignore[no-any-return]
 

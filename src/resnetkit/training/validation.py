@@ -32,18 +32,19 @@ def quick_scores(
     """
     network.eval()
     device = next(network.parameters()).device
-    loss_sum, rights = torch.zeros((), dtype=torch.float64, device=device), []
+    loss_sum, rights, labels_read = torch.zeros((), dtype=torch.float64, device=device), [], []
     with torch.inference_mode():
         for labels, logits in _answers(network, preprocessing, split, kept):
+            labels_read.append(labels)
             probabilities = logits.softmax(2).mean(1)
             log_probabilities = probabilities.clamp_min(SMALLEST_PROBABILITY).log()
             loss_sum += nn.functional.nll_loss(log_probabilities, labels, reduction="sum").double()
             rights.append((probabilities.argmax(1) == labels) & probabilities.isfinite().all(1))
     # Read at the end: each reading makes the host wait for a GPU.
-    is_right, counts = torch.cat(rights).cpu().numpy(), np.bincount(split.labels)
-    hits = np.bincount(split.labels, weights=is_right)
+    is_right, read = torch.cat(rights).cpu().numpy(), torch.cat(labels_read).cpu().numpy()
+    counts, hits = np.bincount(read), np.bincount(read, weights=is_right)
     return {
-        "val_loss": float(loss_sum) / len(split),
+        "val_loss": float(loss_sum) / len(read),
         "val_top1": float(is_right.mean()),
         "val_balanced_top1": float((hits[counts > 0] / counts[counts > 0]).mean()),
     }
