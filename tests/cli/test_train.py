@@ -92,3 +92,18 @@ def test_where_data_are_now_is_said_of_a_run_to_go_on_with(cli: Cli, trained: Pa
     assert outcome.code == 2
     assert "goes with --resume RUN" in outcome.err
     assert cli("train", "--resume", str(trained), "--data", "elsewhere").code == 0, "finished: nothing to resume"
+
+
+def test_a_run_is_tracked_where_that_is_asked_for_and_its_end_says_where(
+    cli: Cli, trained: Path, tmp_path: Path
+) -> None:
+    run = Path(shutil.copytree(trained, tmp_path / "0001-run"))
+    code, out, _ = cli("train", "--resume", str(run), "--track", "none")
+    assert (code, "\ntrack " in out) == (0, False)
+    code, out, _ = cli("train", "--resume", str(run), "--track", "csv")
+    assert code == 0
+    assert f"\ntrack {run}/metrics.csv\n" in out
+    assert "scores/test_top1" in (run / "metrics.csv").read_text()
+    code, _, err = cli("train", "digits", "--track", "cvs", "--out", str(tmp_path / "runs"))
+    assert (code, (tmp_path / "runs").exists()) == (2, False)
+    assert "unknown tracker 'cvs'" in err

@@ -82,7 +82,8 @@ PROBES = {
     "add an engine": (r"^ENGINES\b", {"inference/engines.py"}),
     "add a score": (r"^class Scores\b", {"evaluation/metrics.py"}),
     "add a command": (r"^COMMANDS\b", {"cli/app.py"}),
-    "follow runs with a tracker": (r"^class Listener\b", {"runs/events.py"}),
+    "add a tracker to the command line": (r"^TRACKERS\b|^class Tracker\b", None),
+    "follow runs with a tracker of your own": (r"^class Listener\b", {"runs/events.py"}),
     "change what a checkpoint holds": (r"def to_checkpoint\b", {"training/state.py"}),
 }
 

@@ -83,6 +83,14 @@ def train(
         typer.Option("--freeze", help="Hold the network up to and including this: none, stem, stage1, stage2, …"),
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Another seed, another run.")] = None,
+    track: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--track",
+            help="Keep the run by csv, tensorboard, wandb or mlflow too; repeatable. With --resume, by those it has, "
+            "unless others or none are named.",
+        ),
+    ] = None,
     layout: LayoutOption = None,
     on_bad_image: BadImageOption = "stop",
     check: CheckOption = "first",
@@ -104,6 +112,7 @@ def train(
       resnetkit train path/to/photos --weights runs/0001-resnet18-birds --reset-head --freeze stage2
       resnetkit train --resume runs/0001-resnet20-digits
       resnetkit train --resume runs/0002-resnet18-photos --data new/path/to/photos
+      resnetkit train digits --track tensorboard --track csv
       torchrun --nproc-per-node 2 -m resnetkit train digits
 
     \b
@@ -132,6 +141,7 @@ def train(
     )
     require((data is None) != (resume is None), "give either DATA or --resume RUN", fix="resnetkit train digits")
     listener = ConsoleListener()
+    trackers = [] if track == ["none"] else track
     options = {
         "--epochs": ("epochs", epochs),
         "--weights": ("fine_tuning.weights", weights),
@@ -157,18 +167,26 @@ def train(
             given = [model, recipe, set_ or None, None if out == "runs" else out, *by_field]
             require(
                 all(value is None for value in given),
-                "--resume goes on with the run as it was started and takes no other options but --json, and "
+                "--resume goes on with the run as it was started and takes no other options but --json, --track, and "
                 "--data and --weights for files that have moved",
                 fix="start a new run to change something",
             )
-            result = run.resume(resume, data=moved, weights=weights, listener=listener)
+            result = run.resume(resume, data=moved, weights=weights, listener=listener, track=trackers)
         else:
             assert data is not None
             assigned = read_settings(set_, options | of_data | others)
             settings = {path: value for path, value in options.values() if value is not None} | assigned
             spec = DataSpec(data, data_dir=data_dir, layout=layout or "auto", on_bad_image=on_bad_image, check=check)
             spec = replace(spec, limits=with_limits(spec.limits, max_pixels, max_file_bytes))
-            result = run.train(spec, model=model, recipe=recipe, settings=settings, out=out, listener=listener)
+            result = run.train(
+                spec,
+                model=model,
+                recipe=recipe,
+                settings=settings,
+                out=out,
+                listener=listener,
+                track=trackers or (),
+            )
     except Interrupted as interruption:
         tell(f"{interruption}, after writing a checkpoint")
         raise typer.Exit(128 + interruption.signal_number) from None
@@ -187,6 +205,7 @@ def print_result(result: Result, *, as_json: bool) -> None:
         say_json({**content, "num_trained_on": result.num_trained_on})
         return
     from resnetkit.pages.formatting import duration
+    from resnetkit.tracking.trackers import TRACKERS, trackers_of
 
     for name, score in result.scores.items():
         say(f"{name:<5} top-1 {score.top1}  {_remark(name, result)}")
@@ -206,6 +225,9 @@ def print_result(result: Result, *, as_json: bool) -> None:
         files = "1 file" if len(result.left_out) == 1 else f"{len(result.left_out):,} files"
         say(f"note  without {files} that cannot be read: {names}{more}")
     say(f"run   {result.run}  (report: {result.run / 'report.html'})")
+    for name in trackers_of(result.folder):
+        if viewer := TRACKERS[name].tell_viewer(result.folder):
+            say(f"track {viewer}")
     say(f"next  {program()} predict {shlex.quote(str(result.run))} IMAGE…")
 
 

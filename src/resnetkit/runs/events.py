@@ -54,6 +54,11 @@ class Listener:
 
     must_hear = False
 
+    @property
+    def name(self) -> str:
+        """The name that it is told of by, where it fails."""
+        return type(self).__name__
+
     def message(self, text: str) -> None:
         """Something worth knowing."""
 
@@ -119,9 +124,10 @@ class Listeners(Listener):
 
 
 def _blame(listener: Listener, error: Exception) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    own = frames[min(1, len(frames) - 1)]  # the first is where it was told, the last may be deep in a library
-    return f"{type(listener).__name__} failed with {summarize(error)} ({Path(own.filename).name}, line {own.lineno})"
+    # Frames of this room are where it was told, the last may be deep in a library.
+    own = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).parent != Path(__file__).parent]
+    place = f" ({Path(own[0].filename).name}, line {own[0].lineno})" if own else ""
+    return f"{listener.name} failed with {summarize(error)}{place}"
 
 
 @contextmanager

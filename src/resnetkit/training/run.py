@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,6 +32,7 @@ from resnetkit.runs.folder import RunFolder
 from resnetkit.runs.notebook_progress import usual_listener
 from resnetkit.runs.record import Record
 from resnetkit.runs.result import Result, finished_result
+from resnetkit.tracking.trackers import open_trackers, trackers_of
 from resnetkit.training.best_classifier import ClassifierOrigin, best_classifier
 from resnetkit.training.checkpoint import Checkpoint, remove_leftovers
 from resnetkit.training.computing import start_computing
@@ -64,6 +65,7 @@ def train(
     settings: Mapping[str, Any] | None = None,
     out: str | Path = "runs",
     listener: Listener | None = None,
+    track: Sequence[str] = (),
 ) -> Result:
     """Train a classifier; network and recipe are chosen for the data where they are left open.
 
@@ -73,12 +75,13 @@ def train(
         settings: fields of the :class:`Recipe` to replace, e.g. ``{"epochs": 5, "optimizer.learning_rate": 0.05}``.
         out: folder in which a new run folder is made.
         listener: hears what happens; None: in a notebook, what shows it there.
+        track: trackers that keep the run too, by name: see :data:`~resnetkit.tracking.trackers.TRACKERS`.
 
     Raises:
         ResnetkitError: for unusable data, names or settings, and when training diverges.
         Interrupted: on SIGINT or SIGTERM, after writing a checkpoint.
     """
-    listener = Listeners(listener or usual_listener())
+    listener = Listeners(listener or usual_listener(), *open_trackers(track))
     settings = find_weights(settings or {})
     source, chosen = plan(data, model=model, recipe=recipe, settings=settings)
     command = "" if isinstance(data, GivenData) else command_line(source.spec, model, recipe, settings)
@@ -91,19 +94,22 @@ def resume(
     data: str | Path | None = None,
     weights: str | Path | None = None,
     listener: Listener | None = None,
+    track: Sequence[str] | None = None,
 ) -> Result:
     """Go on with a run that was interrupted; it ends in the same bytes as if it had not been.
 
     Args:
         data: where the run's image folder is now, if it has another path than when the run was started.
         weights: the same for the weights it starts from, which it needs until its first checkpoint.
+        track: as in :func:`train`; left out: what has kept the run so far.
 
     Raises:
         ResnetkitError: where this is no run folder, its data have changed, or another process is training in it.
         Interrupted: on SIGINT or SIGTERM, after writing a checkpoint.
     """
-    listener, folder = Listeners(listener or usual_listener()), RunFolder(Path(run))
+    folder = RunFolder(Path(run))
     record = folder.read_record()
+    listener = Listeners(listener or usual_listener(), *open_trackers(trackers_of(folder) if track is None else track))
     recipe, done = record.recipe, finished_result(folder)
     if done is not None:
         listener.run_started(folder, record, folder.last_step)
