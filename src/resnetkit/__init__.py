@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from resnetkit.models.catalog import list_models
     from resnetkit.models.resnet import ResNet
     from resnetkit.models.spec import ResNetSpec
+    from resnetkit.publishing.pushing import push
     from resnetkit.sources.networks import create_model, load_weights
     from resnetkit.sources.weights import open_classifier
     from resnetkit.study.running import run_study
@@ -57,6 +58,7 @@ _HOMES = {
     "open_classifier": "resnetkit.sources.weights",
     "open_predictor": "resnetkit.inference.predictors",
     "predict": "resnetkit.inference.predictors",
+    "push": "resnetkit.publishing.pushing",
     "resume": "resnetkit.training.run",
     "run_study": "resnetkit.study.running",
     "train": "resnetkit.training.run",
@@ -85,6 +87,7 @@ __all__ = [
     "open_classifier",
     "open_predictor",
     "predict",
+    "push",
     "resume",
     "run_study",
     "train",

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from resnetkit.errors import Code, ResnetkitError
+from resnetkit.errors import Code, ResnetkitError, summarize
 
 SCHEME = "hf://"
 NAME = re.compile(r"hf://(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w.-]+))?(?:/(?P<file>[^@]+))?")
@@ -30,7 +33,7 @@ class HubFile:
 
 
 def fetch(name: str) -> HubFile:
-    """Fetch ``hf://OWNER/NAME[@REVISION][/FILE]`` into the hub's own cache; this is the only place that connects to it.
+    """Fetch ``hf://OWNER/NAME[@REVISION][/FILE]`` into the hub's own cache; nothing else reads from it.
 
     ``HF_ENDPOINT``, ``HF_HOME`` and ``HF_TOKEN`` mean what they mean to huggingface_hub.
 
@@ -42,31 +45,43 @@ def fetch(name: str) -> HubFile:
         raise ResnetkitError(
             Code.USAGE, f"'{name}' is no name on the hub", fix="write hf://OWNER/NAME, e.g. hf://timm/resnet18.a1_in1k"
         )
-    try:
-        from huggingface_hub import HfApi, hf_hub_download
-    except ImportError:
-        raise ResnetkitError(Code.USAGE, f"{name} needs huggingface_hub", fix="pip install 'resnetkit[hub]'") from None
+    client = hub_client(name)
     repo = found["repo"]
-    try:
-        info = HfApi().model_info(repo, revision=found["revision"])
+    with hub_errors(f"{name} could not be fetched", "check the name and the connection; set HF_TOKEN for private ones"):
+        info = client.HfApi().model_info(repo, revision=found["revision"])
         assert info.sha is not None
         names = [sibling.rfilename for sibling in info.siblings or ()]
         file = _choose_file(name, found["file"], names)
-        path = Path(hf_hub_download(repo, file, revision=info.sha))
+        path = Path(client.hf_hub_download(repo, file, revision=info.sha))
         for description in DESCRIPTIONS:
             if description in names:
-                hf_hub_download(repo, description, revision=info.sha)
+                client.hf_hub_download(repo, description, revision=info.sha)
+    return HubFile(path, repo, info.sha)
+
+
+def hub_client(name: str) -> Any:
+    """The hub's own client, ``huggingface_hub``.
+
+    Raises:
+        ResnetkitError: where it is not installed; ``name`` is what needs it.
+    """
+    try:
+        import huggingface_hub
+    except ImportError:
+        raise ResnetkitError(Code.USAGE, f"{name} needs huggingface_hub", fix="pip install 'resnetkit[hub]'") from None
+    return huggingface_hub
+
+
+@contextmanager
+def hub_errors(what: str, fix: str) -> Iterator[None]:
+    """Turn whatever the client raises inside the block into one clear error, in which no token is shown."""
+    try:
+        yield
     except ResnetkitError:
         raise
-    except Exception as error:  # the hub's client and its transport raise their own kinds, which change with versions
-        reason = str(error).strip().partition("\n")[0]
-        raise ResnetkitError(
-            Code.IO,
-            f"{name} could not be fetched",
-            why=f"{type(error).__name__}: {reason}",
-            fix="check the name and the connection; set HF_TOKEN for private repositories",
-        ) from None
-    return HubFile(path, repo, info.sha)
+    except Exception as error:  # the client and its transport raise their own kinds, which change with versions
+        reason, token = summarize(error), hub_client(what).get_token()
+        raise ResnetkitError(Code.IO, what, why=reason.replace(token, "…") if token else reason, fix=fix) from None
 
 
 def _choose_file(name: str, wanted: str | None, names: list[str]) -> str:
