@@ -34,6 +34,7 @@ from resnetkit.data.prepared_images import (
 )
 from resnetkit.data.spec import DataSpec
 from resnetkit.images.decoding import UnreadableImage
+from resnetkit.images.image_rows import file_of
 from resnetkit.images.types import ArrayImages, Images, empty_images
 
 FORMAT = 5
@@ -226,7 +227,7 @@ class _Known:
 def _state(path: str) -> tuple[int, int]:
     """Size of a file and time of its last change, to its content, name or rights; where unknown, what no file has."""
     try:
-        status = os.stat(path)
+        status = os.stat(file_of(path))
     except (OSError, ValueError):
         return -1, -1
     return status.st_size, status.st_ctime_ns

@@ -26,11 +26,13 @@ from resnetkit.data.prepared_images import Examination, FolderImages, Originals,
 from resnetkit.data.spec import DataSpec
 from resnetkit.data.splitting import SPLITS, choose_some, split_indices
 from resnetkit.data.survey import SAMPLED, spread, survey
+from resnetkit.data.tables import scan_tables
 from resnetkit.data.types import LoadedData, Split
 from resnetkit.data.unchecked_images import UncheckedImages
 from resnetkit.errors import Code, ResnetkitError, did_you_mean, require
-from resnetkit.folders.image_folder import scan
+from resnetkit.folders.image_folder import ImageFolder, scan
 from resnetkit.folders.layout_option import AUTO, UNSPLIT
+from resnetkit.folders.listed import scan_listed
 from resnetkit.images.decoding import OVER_LIMIT
 from resnetkit.images.image_files import tell_ignored
 from resnetkit.images.image_inputs import Decodable
@@ -399,7 +401,7 @@ def _open_given(spec: DataSpec, given: GivenData) -> DataSource:
 
 
 def _open_folder(spec: DataSpec, root: Path, known: Sequence[str]) -> DataSource:
-    folder = scan(root, spec.layout, known)
+    folder = _find_folder(spec, root, known)
     label_of = {name: label for label, name in enumerate(folder.class_names)}
     listings = {}
     for split, found in folder.splits.items():
@@ -438,6 +440,12 @@ def _open_folder(spec: DataSpec, root: Path, known: Sequence[str]) -> DataSource
         known_by_headers.sixteen_bit,
         root,
     )
+
+
+def _find_folder(spec: DataSpec, root: Path, known: Sequence[str]) -> ImageFolder:
+    """The images of a folder, and how they are labelled: by tables, where those say it, or by folders."""
+    tables = (scan_tables(root, known) or scan_listed(root, known)) if spec.layout == AUTO else None
+    return tables or scan(root, spec.layout, known)
 
 
 def _readable(name: str) -> str:

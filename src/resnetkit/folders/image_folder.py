@@ -71,11 +71,11 @@ def scan(root: Path, layout: str = AUTO, known: Sequence[str] = ()) -> ImageFold
     splits = {split: _list(root, folders) for split, folders in found.items()}
     named = splits.values() if known else [next(iter(splits.values()))]
     class_names = tuple(sorted({name for listing in named for name in listing.classes}, key=natural_key))
-    _check_number(root / next(iter(reading.places.values()))[0], class_names, least=1 if known else 2)
+    check_number(root / next(iter(reading.places.values()))[0], class_names, least=1 if known else 2)
     warnings = []
     if not known:
         _check_same_classes(root, reading, class_names, splits)
-        warnings += _alike(root, layout, reading, class_names) + _absent(class_names, splits)
+        warnings += _alike(root, layout, reading, class_names) + tell_absent(class_names, splits)
     left_out = tree.all_left_out()
     empty = [path for listing in splits.values() for path in listing.empty_folders if _last(path) not in known]
     warnings += [f"folders without any image are no classes: {listed(empty)}"] if empty else []
@@ -127,7 +127,8 @@ def _list(root: Path, folders: Sequence[tuple[str, Folder]]) -> Listing:
     return listing
 
 
-def _check_number(where: Path, class_names: Sequence[str], least: int) -> None:
+def check_number(where: Path, class_names: Sequence[str], least: int) -> None:
+    """Refuse fewer classes than ``least``, saying where they were looked for."""
     require(len(class_names) > 0, f"no images in class folders below {where}", code=Code.DATA, fix=WANTED)
     require(
         len(class_names) >= least,
@@ -175,7 +176,8 @@ def _alike(root: Path, layout: str, reading: Reading, class_names: Sequence[str]
     return [text]
 
 
-def _absent(class_names: Sequence[str], splits: Mapping[str, Listing]) -> list[str]:
+def tell_absent(class_names: Sequence[str], splits: Mapping[str, Listing]) -> list[str]:
+    """Tell of splits without an image of some class."""
     found = []
     for name, listing in splits.items():
         absent = sorted(set(class_names) - set(listing.classes), key=natural_key)
@@ -246,5 +248,9 @@ def _pruned(folder: Folder, used: Set[str]) -> Iterator[Folder]:
 
 
 def _count(folder: Folder | None) -> str:
-    number = folder.num_images if folder else 0
+    return count_of(folder.num_images if folder else 0)
+
+
+def count_of(number: int) -> str:
+    """A number of images in words."""
     return "1 image" if number == 1 else f"{number:,} images"

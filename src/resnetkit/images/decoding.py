@@ -24,6 +24,7 @@ from PIL.TiffImagePlugin import TILELENGTH, TILEWIDTH, TiffImageFile
 from resnetkit.images.digests import has_colour, image_digest
 from resnetkit.images.image_files import FORMATS, format_of
 from resnetkit.images.image_inputs import Decodable
+from resnetkit.images.image_rows import read_row, row_of
 from resnetkit.images.jpeg import decode_directly, scale_for
 from resnetkit.images.spec import WHITE_16BIT, Limits, Preprocessing
 from resnetkit.images.types import UInt8Images
@@ -87,7 +88,22 @@ def _opened_file(path: str | os.PathLike[str], limits: Limits) -> BinaryIO:
     except FileNotFoundError:
         raise UnreadableImage("does not exist") from None
     except (OSError, ValueError) as error:
+        row = row_of(path) if isinstance(error, NotADirectoryError) else None
+        if row is None:
+            raise _not_opened(error) from error
+        return _opened_row(row, limits)
+
+
+def _opened_row(row: tuple[str, int], limits: Limits) -> BinaryIO:
+    """An image file that a row of a table holds."""
+    try:
+        content = read_row(*row)
+    except (OSError, ValueError) as error:
         raise _not_opened(error) from error
+    if content is None:
+        raise UnreadableImage("has no bytes in its table")
+    _check_file_size(len(content), limits)
+    return BytesIO(content)
 
 
 def _not_opened(error: OSError | ValueError) -> UnreadableImage:

@@ -1,0 +1,144 @@
+"""Images whose classes are listed, and not the folders they lie in: in a table beside them, or that holds them."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from resnetkit.errors import Code, ResnetkitError, require
+from resnetkit.folders.folder_tree import natural_key, read_tree
+from resnetkit.folders.image_folder import ImageFolder, Listing, check_number, count_of, tell_absent
+from resnetkit.folders.layout_option import UNSPLIT
+from resnetkit.folders.names import one_form
+from resnetkit.folders.split_words import read_name
+from resnetkit.images.image_files import is_image
+from resnetkit.terminal import listed, shown
+
+TABLES = ("metadata.csv", "metadata.jsonl")  # the hub's names for them
+PATH, LABEL = "file_name", "label"
+SPLITS = ("train", "val", "test")
+
+
+def split_of(name: str) -> str | None:
+    """The split that the name of a file or folder stands for; None for a name that says none.
+
+    >>> split_of("validation-00000-of-00002"), split_of("train"), split_of("birds")
+    ('val', 'train', None)
+    """
+    meaning = read_name(name.partition("-0")[0]).meaning
+    return meaning if meaning in SPLITS else None
+
+
+def split_folders(root: Path) -> dict[str, str]:
+    """Folders in which a split's files can lie, with the split: the root itself, ``data``, and those named so."""
+    with os.scandir(root) as entries:
+        inner = sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+    named = {name: split_of(name) for name in inner}
+    return {"": UNSPLIT, **{name: split or UNSPLIT for name, split in named.items() if split or name == "data"}}
+
+
+def scan_listed(root: Path, known: Sequence[str] = ()) -> ImageFolder | None:
+    """The images that ``metadata.csv`` or ``metadata.jsonl`` list by ``file_name`` with a ``label``, as the hub has it.
+
+    None where there is no such table, or where the folders say the same.
+
+    Raises:
+        ResnetkitError: for a table that cannot be read, or lists a file outside the folder or no classes.
+    """
+    folders = split_folders(root)
+    splits: dict[str, Listing] = {}
+    tables = [f"{place}/{name}" if place else name for place in folders for name in TABLES]
+    used = {table: rows for table in tables if (root / table).is_file() and (rows := _rows(root / table))}
+    for table, rows in used.items():
+        for path, label in rows:
+            whole = _inside(root / table, table.rpartition("/")[0], path)
+            listing = splits.setdefault(folders.get(whole.partition("/")[0], UNSPLIT), Listing())
+            listing.paths.append(whole)
+            listing.classes.append(one_form(label))
+    pairs = [pair for one in splits.values() for pair in zip(one.paths, one.classes, strict=True)]
+    if all(path.split("/")[-2:-1] == [name] for path, name in pairs):
+        return None
+    tree = read_tree(root)
+    others = set(tree.all_images()).difference(path for path, _ in pairs)
+    warnings = [f"not read: {count_of(len(others))} that {listed(used)} does not list"] if others else []
+    notes = [f"classes as {listed(used)} says them, file by file"]
+    found = as_folder(root, splits, known=known, notes=notes)
+    return replace(found, ignored_files=tree.all_left_out().beside, warnings=(*found.warnings, *warnings))
+
+
+def as_folder(
+    root: Path,
+    splits: Mapping[str, Listing],
+    *,
+    known: Sequence[str] = (),
+    order: Sequence[str] | None = None,
+    unlabelled: Sequence[str] = (),
+    notes: Sequence[str] = (),
+) -> ImageFolder:
+    """Everything that is listed, as a scan of folders finds it.
+
+    Args:
+        known: the classes of the classifier that is to be scored; one of them and no training images are enough then.
+        order: the classes in their order; left out, they are sorted.
+
+    Raises:
+        ResnetkitError: for fewer than two classes, or a split with classes that train lacks.
+    """
+    splits = {name: splits[name] for name in (UNSPLIT, *SPLITS) if name in splits}
+    if UNSPLIT in splits and len(splits) > 1:
+        raise ResnetkitError(
+            Code.DATA,
+            f"some tables in {root} name a split, others none",
+            why=listed(splits[UNSPLIT].paths, 3),
+            fix="name them train-…, validation-… and test-…, or move the others away",
+        )
+    deciding = splits.values() if known else list(splits.values())[:1]
+    there = {name for listing in deciding for name in listing.classes}
+    class_names = tuple(name for name in order if name in there) if order else tuple(sorted(there, key=natural_key))
+    check_number(root, class_names, least=1 if known else 2)
+    for name, listing in splits.items():
+        extra = sorted(set(listing.classes) - there, key=natural_key)
+        require(
+            not extra,
+            f"the classes of {name} and train differ in {root}",
+            why=f"train has no class {listed(extra)}",
+            fix="take them out, or add such images to train",
+            code=Code.DATA,
+        )
+    warnings = [] if known else tell_absent(class_names, splits)
+    return ImageFolder(root, class_names, dict(splits), tuple(unlabelled), 0, tuple(notes), tuple(warnings))
+
+
+def _rows(table: Path) -> list[tuple[str, str]]:
+    """Paths with their labels; none from a table that has other columns."""
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            rows = map(json.loads, file) if table.suffix == ".jsonl" else csv.DictReader(file)
+            return list(_labelled(rows))
+    except (OSError, ValueError, csv.Error, RecursionError) as error:
+        raise ResnetkitError(
+            Code.DATA, f"cannot read {table}", why=shown(str(error)), fix="repair or remove it"
+        ) from None
+
+
+def _labelled(rows: Iterator[Mapping[str, object]]) -> Iterator[tuple[str, str]]:
+    for number, row in enumerate(rows, 1):
+        if PATH not in row or LABEL not in row:
+            return
+        path, label = row[PATH], row[LABEL]
+        if not path or label in (None, ""):
+            raise ValueError(f"row {number:,} has no {LABEL if path else PATH}")
+        if is_image(str(path)):
+            yield str(path), str(label)
+
+
+def _inside(table: Path, place: str, path: str) -> str:
+    if path.startswith("/") or ".." in path.split("/"):
+        raise ResnetkitError(
+            Code.DATA, f"{table} lists a file outside its folder: {path}", fix="list paths below it, without .."
+        )
+    return f"{place}/{path}" if place else path
