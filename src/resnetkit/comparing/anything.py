@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
@@ -79,7 +79,7 @@ class Comparison:
 
     a: str
     b: str
-    networks: NetworkComparison | None
+    networks: NetworkComparison | None = field(repr=False)
     classifiers: ClassifierComparison | None
     tensors: TensorComparison | None
     runs: RunComparison | None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -45,8 +45,8 @@ class Evaluation:
     """
 
     split: str
-    splits: tuple[Split, ...]
-    answers: tuple[Answers, ...]
+    splits: tuple[Split, ...] = field(repr=False)
+    answers: tuple[Answers, ...] = field(repr=False)
     scores: Scores | None
     trained_on: Scores | None
     num_watched: int = 0

@@ -34,7 +34,7 @@ MAX_MAP_CLASSES = 15  # a confusion matrix of more would be too much for one out
 MAX_PAIRS = 10
 PICTURE_PX = 280
 THUMBNAIL_PX = 48
-WORDS = {"train": "training", "val": "validation", "test": "test", "all": "given"}
+WORDS = {"train": "training", "val": "validation", "test": "test", "all": ""}
 
 
 def html_of(value: Any) -> str:
@@ -89,7 +89,7 @@ def show_result(result: Result) -> str:
             told.append(("report", str(result.folder.report_file)))
         if result.judged_split is not None:
             warnings = warnings_about_recall(recipe, result.judged_split, result.scores[result.judged_split])
-        curves = learning_curves(result.folder.events("epoch"))
+        curves = learning_curves(result.folder.events("epoch"))[:2]  # the report has the learning rate too
     filters: Filters = {"confusion": _confusion, "left_out": _left_out}
     return _fill("result", result, filters, told=told, warnings=warnings, curves=curves, words=WORDS)
 
