@@ -4,10 +4,11 @@ BIN := .venv/bin
 # Marks of what .venv holds: what the product uses, or that and what tests and linters need.
 ALONE := .venv/installed
 WITH_TOOLS := .venv/installed-with-tools
+WITH_SITE := .venv/installed-with-site
 
 # Two of these would install into one .venv at once.
 .NOTPARALLEL:
-.PHONY: demo test test-all lint format lessons dist help
+.PHONY: demo test test-all lint format lessons docs dist help
 
 help:
 	@echo "make demo   train, score and use a classifier, in about a minute"
@@ -16,6 +17,7 @@ help:
 	@echo "make lint   check style and types"
 	@echo "make format rewrite the code in the project's style"
 	@echo "make lessons  run the commands of docs/lessons and write what they print into the pages; minutes"
+	@echo "make docs   build the docs site in site/"
 	@echo "make dist   build the wheel and the source archive in dist/"
 
 # What the tests need is more than enough for the demo.
@@ -44,6 +46,9 @@ format: $(WITH_TOOLS)
 lessons: $(WITH_TOOLS)
 	$(BIN)/python -m tests.lessons
 
+docs: $(WITH_SITE)
+	$(BIN)/python -m docs.make_site
+
 # The wheel is built from the source archive: what that lacks is missed at once.
 dist: $(WITH_TOOLS)
 	rm -rf dist
@@ -51,7 +56,8 @@ dist: $(WITH_TOOLS)
 
 $(ALONE): WANTED := .
 $(WITH_TOOLS): WANTED := .[dev]
-$(ALONE) $(WITH_TOOLS): pyproject.toml constraints.txt
+$(WITH_SITE): WANTED := .[docs]
+$(ALONE) $(WITH_TOOLS) $(WITH_SITE): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "resnetkit needs Python 3.11 or newer; name one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
 	@echo "setting up .venv (once)…"

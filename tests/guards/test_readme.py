@@ -20,7 +20,6 @@ ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 HOW_TOS = sorted((ROOT / "docs" / "how-to").glob("*.md"))
 PAGES = [README, *(ROOT / "docs" / name for name in ("install.md", "networks.md", "from-python.md")), *HOW_TOS]
-LINKED = [*PAGES, ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"(<!-- long -->\n)?```(console|python)\n(.*?)```", re.DOTALL)
 
 
@@ -100,19 +99,3 @@ def test_exit_codes_are_the_codes() -> None:
     (section,) = re.findall(r"## Exit codes\n(.*)", text, re.DOTALL)
     documented = {int(code) for code in re.findall(r"^\| (\d+) \|", section, re.MULTILINE)}
     assert documented == {0, *map(int, Code)}
-
-
-def anchors(page: Path) -> set[str]:
-    """Anchors of a page's headings, as GitHub and the docs site make them."""
-    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
-
-
-@pytest.mark.parametrize("page", [pytest.param(page, id=str(page.relative_to(ROOT))) for page in sorted(set(LINKED))])
-def test_links_lead_somewhere(page: Path) -> None:
-    text = page.read_text()
-    for target in [*re.findall(r"\]\(([^)]+)\)", text), *re.findall(r'(?:src|srcset)="([^"]+)"', text)]:
-        path, _, anchor = target.partition("#")
-        linked = page.parent / path if path else page
-        assert "://" in target or linked.exists(), target
-        assert not anchor or "://" in target or anchor in anchors(linked), target
