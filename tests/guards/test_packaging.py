@@ -132,6 +132,8 @@ def test_the_container_is_pinned_and_runs_as_no_root() -> None:
     assert (final["ENTRYPOINT"], final["CMD"]) == ('["resnetkit"]', '["--help"]')
     assert ("ARG", "DEVICE=cpu") in lines
     assert not [value for word, value in lines if word == "ADD" or "sudo" in value]
+    (torch,) = [wanted for wanted in PROJECT["project"]["dependencies"] if re.match(r"torch\W", wanted)]
+    assert f'"{torch}"' in text
     (python,) = [value.removeprefix("PYTHON=") for word, value in lines if value.startswith("PYTHON=")]
     assert f"Programming Language :: Python :: {python}" in PROJECT["project"]["classifiers"]
 

@@ -29,9 +29,10 @@ def offer_networks(typed: str) -> Offers:
 def offer_recipes(typed: str) -> Offers:
     """Named recipes, with what each is for."""
     from resnetkit.recipes.named import RECIPES
+    from resnetkit.recipes.recipe_words import tell_recipe
 
-    for name, recipe in RECIPES.items():
-        yield name, (recipe.__doc__ or "").partition("\n")[0]
+    for name in RECIPES:
+        yield name, tell_recipe(name).purpose
 
 
 def offer_data(typed: str) -> Offers:
