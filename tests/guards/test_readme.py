@@ -19,7 +19,11 @@ from resnetkit.models.catalog import CATALOG
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 HOW_TOS = sorted((ROOT / "docs" / "how-to").glob("*.md"))
-PAGES = [README, *(ROOT / "docs" / name for name in ("install.md", "networks.md", "from-python.md")), *HOW_TOS]
+PAGES = [
+    README,
+    *(ROOT / "docs" / name for name in ("install.md", "networks.md", "from-python.md", "hugging_face.md")),
+    *HOW_TOS,
+]
 BLOCK = re.compile(r"(<!-- long -->\n)?```(console|python)\n(.*?)```", re.DOTALL)
 
 

@@ -58,13 +58,15 @@ def test_a_card_names_no_license_that_was_not_given_and_no_base_that_is_not_on_t
     assert "base_model" not in front
     tuned = replace(subject.record.recipe.fine_tuning, weights="hf://timm/resnet18.a1_in1k@v1/model.safetensors")
     record = replace(subject.record, recipe=replace(subject.record.recipe, fine_tuning=tuned))
-    assert 'base_model: "timm/resnet18.a1_in1k"' in model_card(replace(subject, record=record))
+    tuned_card = model_card(replace(subject, record=record))
+    assert 'base_model: "timm/resnet18.a1_in1k"' in tuned_card
+    assert "From the weights of hf://timm/resnet18.a1\\_in1k@v1/model.safetensors, " in tuned_card
 
 
 def test_no_path_of_the_machine_is_in_it(subject: Subject, tmp_path: Path) -> None:
     recipe = subject.record.recipe
     secret = str(tmp_path / "anna" / "birds")
-    data = replace(recipe.data, source=secret, data_dir=secret)
+    data = replace(recipe.data, source=secret, data_dir=secret, cache=secret)
     tuned = replace(recipe.fine_tuning, weights=f"{secret}/start.safetensors")
     record = replace(
         subject.record,

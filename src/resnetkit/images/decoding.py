@@ -101,7 +101,7 @@ def _opened_row(row: tuple[str, int], limits: Limits) -> BinaryIO:
     except (OSError, ValueError) as error:
         raise _not_opened(error) from error
     if content is None:
-        raise UnreadableImage("has no bytes in its table")
+        raise UnreadableImage("has no bytes in its table, only a path at most (save_to_disk writes them)")
     _check_file_size(len(content), limits)
     return BytesIO(content)
 

@@ -13,13 +13,12 @@ from resnetkit.pages.formatting import duration, flatten
 from resnetkit.publishing.front_matter import front_matter, say_interval, say_range
 from resnetkit.publishing.subject import Subject
 from resnetkit.runs.result import warnings_about_recall
-from resnetkit.sources.hub import SCHEME
+from resnetkit.sources.hub import NAME, SCHEME
 from resnetkit.sources.weights import say_preprocessing
 from resnetkit.terminal import shown
 
 MOST_CLASSES = 100
-# Settings of the machine that it was trained on, and places there.
-OF_THE_MACHINE = ("data.source", "data.data_dir", "fine_tuning.weights", "runtime.", "checkpoint_seconds")
+OF_THE_MACHINE = ("data.source", "runtime.", "checkpoint_seconds")  # settings of no interest elsewhere
 
 
 def model_card(subject: Subject) -> str:
@@ -97,7 +96,8 @@ def _images(subject: Subject) -> Iterator[str]:
 def _training(subject: Subject) -> Iterator[str]:
     recipe, environment = subject.record.recipe, subject.record.environment
     tuning = recipe.fine_tuning
-    start = "fresh weights" if tuning.weights is None else f"the weights of {_words(Path(tuning.weights).name)}"
+    weights = tuning.weights and (tuning.weights if NAME.fullmatch(tuning.weights) else Path(tuning.weights).name)
+    start = f"the weights of {_words(weights)}" if weights else "fresh weights"
     yield from _heading("How it was trained")
     versions = [f"{name} {environment[name]}" for name in ("resnetkit", "torch") if environment.get(name)]
     yield (
@@ -110,7 +110,7 @@ def _training(subject: Subject) -> Iterator[str]:
     yield "| field | value |"
     yield "| --- | --- |"
     for path, value in flatten(to_dict(recipe)):
-        if not path.startswith(OF_THE_MACHINE):
+        if not path.startswith(OF_THE_MACHINE) and not re.search(r"[/\\]", value):  # of places nothing is told
             yield f"| {_words(path)} | {_words(value)} |"
     yield ""
     yield "</details>"
