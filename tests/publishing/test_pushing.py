@@ -59,6 +59,8 @@ def test_timm_reads_what_was_pushed_of_its_networks(name: str, run: RunFolder, f
     assert (*settings["mean"], *settings["std"], settings["interpolation"]) == (0.4, 0.2, "bicubic")
     assert int(40 / settings["crop_pct"]) == 48
     assert tuple(theirs.pretrained_cfg["label_names"]) == classifier.class_names
+    other = timm.create_model("hf-hub:me/grey", pretrained=True, num_classes=4, in_chans=2)
+    assert other(torch.randn(2, 2, 40, 40)).shape == (2, 4), "for others to train on"
     ours = open_classifier("hf://me/grey")
     assert ours.preprocessing == GREY
     assert ours.class_names == classifier.class_names
