@@ -202,6 +202,40 @@ def test_a_split_without_labels_is_left_aside_and_said(tmp_path: Path) -> None:
     assert sum(source.split_sizes.values()) == 30
 
 
+def with_two_labels() -> Any:
+    made = table(rows(30), fine=[i % 2 for i in range(30)])
+    features = {
+        "label": {"names": list(NAMES), "_type": "ClassLabel"},
+        "fine": {"names": ["x", "y"], "_type": "ClassLabel"},
+    }
+    made = made.rename_columns(["image", "coarse", "fine"])
+    features["coarse"] = features.pop("label")
+    return made.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+
+
+def test_of_several_columns_of_labels_one_is_asked_for_or_found_by_known_classes(tmp_path: Path) -> None:
+    write(tmp_path / "train.parquet", with_two_labels())
+    with pytest.raises(ResnetkitError, match="has several columns of labels") as raised:
+        open_data(spec(tmp_path))
+    assert raised.value.fix == "say which: --set data.label_column=coarse"
+    assert open_data(spec(tmp_path, label_column="fine")).class_names == ("x", "y")
+    assert open_data(spec(tmp_path), known=["y", "x"]).class_names == ("x", "y")
+    with pytest.raises(ResnetkitError, match="has no column other of labels"):
+        open_data(spec(tmp_path, label_column="other"))
+
+
+def test_a_column_of_labels_without_a_table_is_warned_about(tmp_path: Path) -> None:
+    for i, name in enumerate(("ant", "bee")):
+        (tmp_path / name).mkdir()
+        for j in range(4):
+            (tmp_path / name / f"{j}.png").write_bytes(png(10 * i + j))
+    (warning,) = open_data(spec(tmp_path, label_column="fine")).warnings
+    assert warning.startswith("data.label_column has no effect")
+    assert any(
+        "data.label_column has no effect" in text for text in open_data(DataSpec("digits", label_column="x")).warnings
+    )
+
+
 def two_columns_of_images() -> Any:
     return table(rows(6), other=[png(i) for i in range(6)]).rename_columns(["a", "label", "b"])
 

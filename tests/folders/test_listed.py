@@ -52,6 +52,17 @@ def test_a_table_without_labels_or_that_says_what_folders_say_is_left_to_them(tm
     assert scan_listed(tmp_path) is None
 
 
+def test_another_column_is_read_where_it_is_asked_for(tmp_path: Path) -> None:
+    put(tmp_path, "1.png", "2.png")
+    (tmp_path / "metadata.csv").write_text("file_name,label,kind\n1.png,a,x\n2.png,b,y\n")
+    folder = scan_listed(tmp_path, column="kind")
+    assert folder is not None
+    assert folder.class_names == ("x", "y")
+    with pytest.raises(ResnetkitError, match="cannot read") as raised:
+        scan_listed(tmp_path, column="other")
+    assert raised.value.why == "it has no column other"
+
+
 @pytest.mark.parametrize(
     ("text", "what"),
     [

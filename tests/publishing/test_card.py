@@ -66,7 +66,7 @@ def test_a_card_names_no_license_that_was_not_given_and_no_base_that_is_not_on_t
 def test_no_path_of_the_machine_is_in_it(subject: Subject, tmp_path: Path) -> None:
     recipe = subject.record.recipe
     secret = str(tmp_path / "anna" / "birds")
-    data = replace(recipe.data, source=secret, data_dir=secret, cache=secret)
+    data = replace(recipe.data, source=secret, data_dir="anna/photos", cache=secret)
     tuned = replace(recipe.fine_tuning, weights=f"{secret}/start.safetensors")
     record = replace(
         subject.record,

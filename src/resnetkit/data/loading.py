@@ -357,7 +357,11 @@ def _open_named(spec: DataSpec, data: NamedData) -> DataSource:
                 [identifiers[index] for index in indices], labels[indices], partial(PixelImages, own)
             )
     square = Shapes(data.image_size_px, data.image_size_px)
-    of_folders = {"layout": spec.layout != AUTO, "check": spec.check != "first"}
+    of_folders = {
+        "layout": spec.layout != AUTO,
+        "label_column": spec.label_column is not None,
+        "check": spec.check != "first",
+    }
     idle = [
         f"data.{field} has no effect: {data.name} is no image folder" for field, is_set in of_folders.items() if is_set
     ]
@@ -379,7 +383,11 @@ def _open_given(spec: DataSpec, given: GivenData) -> DataSource:
         validation_fraction=spec.validation_fraction,
         test_fraction=spec.test_fraction,
     )
-    idle = (name for name in ("data_dir", "layout", "cache", "check") if getattr(spec, name) != getattr(usual, name))
+    idle = (
+        name
+        for name in ("data_dir", "layout", "label_column", "cache", "check")
+        if getattr(spec, name) != getattr(usual, name)
+    )
     return DataSource(
         spec,
         spec.source,
@@ -444,8 +452,15 @@ def _open_folder(spec: DataSpec, root: Path, known: Sequence[str]) -> DataSource
 
 def _find_folder(spec: DataSpec, root: Path, known: Sequence[str]) -> ImageFolder:
     """The images of a folder, and how they are labelled: by tables, where those say it, or by folders."""
-    tables = (scan_tables(root, known) or scan_listed(root, known)) if spec.layout == AUTO else None
-    return tables or scan(root, spec.layout, known)
+    column = spec.label_column
+    tables = (scan_tables(root, known, column) or scan_listed(root, known, column)) if spec.layout == AUTO else None
+    if tables is not None:
+        return tables
+    folder = scan(root, spec.layout, known)
+    if column is None:
+        return folder
+    idle = f"data.label_column has no effect: the folders of {root} are the classes, and no table"
+    return replace(folder, warnings=(*folder.warnings, idle))
 
 
 def _readable(name: str) -> str:

@@ -21,6 +21,8 @@ class DataSpec:
         layout: what the folders of an image folder are: ``auto`` (read where it is plain, refused where it is not),
             ``classes``, ``splits`` (those whose names stand for train, val and test), or the folders by name, such as
             ``train=fold1,train=fold2,test=fold3``; see :func:`resnetkit.folders.layout_option.parse_layout`.
+        label_column: of a table of images, the column that names their classes; None: ``label``, or the only one there
+            is, or the one with the classes of the classifier that is scored.
         validation: ``held_back``: the data's own val split, or images carved out of train; ``test``: the test split, as
             many scripts have it: all of train is trained on, and no score is one of images kept apart.
         max_train_images: train on no more images than this, about the same share of every class, chosen by each image's
@@ -38,6 +40,7 @@ class DataSpec:
     source: str
     data_dir: str | None = None
     layout: str = "auto"
+    label_column: str | None = None
     validation: Literal["held_back", "test"] = "held_back"
     validation_fraction: float = 0.1
     test_fraction: float = 0.15

@@ -23,11 +23,15 @@ OWN_FILES = ("cache-", "indices-", "indices_", ".")  # of datasets, beside its t
 DAMAGED = (OSError, ValueError)  # pyarrow's errors are of these two kinds
 
 
-def scan_tables(root: Path, known: Sequence[str] = ()) -> ImageFolder | None:
+def scan_tables(root: Path, known: Sequence[str] = (), column: str | None = None) -> ImageFolder | None:
     """The images in the tables of a folder, by split and class, without reading any of them; None without a table.
 
     A split is named by a table's name (``data/train-00000-of-00001.parquet``) or its folder (``train/…``), classes by
     the features that the hub's library writes into a table; a column ``label`` of texts names them too.
+
+    Args:
+        known: the classes of the classifier that is to be scored: of several columns, the one that has them is meant.
+        column: the one of labels.
 
     Raises:
         ResnetkitError: for tables that are damaged, or have not one column of images and one of labels.
@@ -35,7 +39,7 @@ def scan_tables(root: Path, known: Sequence[str] = ()) -> ImageFolder | None:
     tables = _find(root)
     if not tables or read_tree(root).num_images:
         return None
-    read = {table: _read(root, table) for table in tables}
+    read = {table: _read(root, table, known, column) for table in tables}
     names = next(iter(read.values())).names
     for table, rows in read.items():
         require(
@@ -82,10 +86,10 @@ class _Rows:
     num_unlabelled: int = 0
 
 
-def _read(root: Path, name: str) -> _Rows:
+def _read(root: Path, name: str, known: Sequence[str], wanted: str | None) -> _Rows:
     try:
         table = open_table(str(root / name))
-        column, names = _label_column(root / name, table)
+        column, names = _label_column(root / name, table, known, wanted)
         found = _Rows(names)
         for row, label in enumerate(table.column(column)):
             text = _class_of(label, names)
@@ -112,7 +116,9 @@ def _class_of(label: object, names: tuple[str, ...] | None) -> str | None:
     return names[label]
 
 
-def _label_column(path: Path, table: Table) -> tuple[str, tuple[str, ...] | None]:
+def _label_column(
+    path: Path, table: Table, known: Sequence[str], wanted: str | None
+) -> tuple[str, tuple[str, ...] | None]:
     """The column of labels, and the names of the classes in their order, where the table gives them."""
     images = image_columns(table.schema)
     require(
@@ -121,21 +127,27 @@ def _label_column(path: Path, table: Table) -> tuple[str, tuple[str, ...] | None
         fix="keep one of them, or call it image",
         code=Code.DATA,
     )
-    features = _features(table)
-    named = {
-        name: one["names"] for name, one in features.items() if one.get("_type") == "ClassLabel" and one.get("names")
+    names = {
+        name: tuple(one_form(str(text)) for text in one["names"])
+        for name, one in _features(table).items()
+        if one.get("_type") == "ClassLabel" and one.get("names")
     }
-    columns = list(named) or [name for name in (LABEL,) if name in table.schema.names]
-    chosen = LABEL if LABEL in columns else columns[0] if len(columns) == 1 else None
+    there = table.schema.names
+    columns = [name for name in there if name in names or name == (wanted or LABEL)]
+    fits = [name for name in columns if known and set(known) <= set(names.get(name, ()))]
+    choices = (
+        [[name for name in there if name == wanted]] if wanted else [fits, [LABEL] if LABEL in columns else columns]
+    )
+    chosen = next((choice[0] for choice in choices if len(choice) == 1), None)
     if chosen is None:
+        found = f"no column {wanted}" if wanted else "several columns" if columns else "no column"
         raise ResnetkitError(
             Code.DATA,
-            f"{path} has {'several columns' if columns else 'no column'} of labels",
-            why=listed(columns or table.schema.names),
-            fix=f"keep one of them, or call it {LABEL}" if columns else f"add a column {LABEL}",
+            f"{path} has {found} of labels",
+            why=f"its columns are {listed(there)}",
+            fix=f"say which: --set data.label_column={columns[0] if columns else 'NAME'}",
         )
-    names = named.get(chosen)
-    return chosen, None if names is None else tuple(one_form(str(name)) for name in names)
+    return chosen, names.get(chosen)
 
 
 def _features(table: Table) -> Mapping[str, Any]:

@@ -41,10 +41,13 @@ def split_folders(root: Path) -> dict[str, str]:
     return {"": UNSPLIT, **{name: split or UNSPLIT for name, split in named.items() if split or name == "data"}}
 
 
-def scan_listed(root: Path, known: Sequence[str] = ()) -> ImageFolder | None:
+def scan_listed(root: Path, known: Sequence[str] = (), column: str | None = None) -> ImageFolder | None:
     """The images that ``metadata.csv`` or ``metadata.jsonl`` list by ``file_name`` with a ``label``, as the hub has it.
 
     None where there is no such table, or where the folders say the same.
+
+    Args:
+        column: in place of ``label``.
 
     Raises:
         ResnetkitError: for a table that cannot be read, or lists a file outside the folder or no classes.
@@ -52,7 +55,7 @@ def scan_listed(root: Path, known: Sequence[str] = ()) -> ImageFolder | None:
     folders = split_folders(root)
     splits: dict[str, Listing] = {}
     tables = [f"{place}/{name}" if place else name for place in folders for name in TABLES]
-    used = {table: rows for table in tables if (root / table).is_file() and (rows := _rows(root / table))}
+    used = {table: rows for table in tables if (root / table).is_file() and (rows := _rows(root / table, column))}
     for table, rows in used.items():
         for path, label in rows:
             whole = _inside(root / table, table.rpartition("/")[0], path)
@@ -113,25 +116,28 @@ def as_folder(
     return ImageFolder(root, class_names, dict(splits), tuple(unlabelled), 0, tuple(notes), tuple(warnings))
 
 
-def _rows(table: Path) -> list[tuple[str, str]]:
+def _rows(table: Path, column: str | None) -> list[tuple[str, str]]:
     """Paths with their labels; none from a table that has other columns."""
     try:
         with table.open(encoding="utf-8-sig", newline="") as file:
             rows = map(json.loads, file) if table.suffix == ".jsonl" else csv.DictReader(file)
-            return list(_labelled(rows))
+            return list(_labelled(rows, column))
     except (OSError, ValueError, csv.Error, RecursionError) as error:
         raise ResnetkitError(
             Code.DATA, f"cannot read {table}", why=shown(str(error)), fix="repair or remove it"
         ) from None
 
 
-def _labelled(rows: Iterator[Mapping[str, object]]) -> Iterator[tuple[str, str]]:
+def _labelled(rows: Iterator[Mapping[str, object]], wanted: str | None) -> Iterator[tuple[str, str]]:
+    column = wanted or LABEL
     for number, row in enumerate(rows, 1):
-        if PATH not in row or LABEL not in row:
+        if PATH not in row or column not in row:
+            if wanted and PATH in row:
+                raise ValueError(f"it has no column {wanted}")
             return
-        path, label = row[PATH], row[LABEL]
+        path, label = row[PATH], row[column]
         if not path or label in (None, ""):
-            raise ValueError(f"row {number:,} has no {LABEL if path else PATH}")
+            raise ValueError(f"row {number:,} has no {column if path else PATH}")
         if is_image(str(path)):
             yield str(path), str(label)
 
