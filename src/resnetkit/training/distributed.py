@@ -18,13 +18,17 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from resnetkit.data.batches import Shard
-from resnetkit.errors import Code, ResnetkitError, require
+from resnetkit.errors import Code, ResnetkitError, require, summarize
 from resnetkit.training.interruption import Interrupted
 
 
 @contextmanager
 def process_group(device: torch.device) -> Iterator[Shard]:
-    """Join the other processes that torchrun started, if any, for the duration of the block."""
+    """Join the other processes that torchrun started, if any, for the duration of the block.
+
+    Raises:
+        ResnetkitError: where another process ends before its time, or is out of reach.
+    """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield Shard()
         return
@@ -37,8 +41,22 @@ def process_group(device: torch.device) -> Iterator[Shard]:
         if isinstance(error, Interrupted) or error.code == Code.DIVERGED:
             _leave_together()
         raise
+    except RuntimeError as error:
+        if _is_of_the_exchange(error):
+            raise ResnetkitError(
+                Code.IO,
+                "another process of this run has ended, or is out of reach",
+                why=f"its own messages say why; here {summarize(error)}",
+                fix="start all of them again; a training run goes on with --resume RUN",
+            ) from error
+        raise
     finally:
         dist.destroy_process_group()
+
+
+def _is_of_the_exchange(error: RuntimeError) -> bool:
+    """Tell whether an error is of the exchange between processes: gloo's are of no class of their own."""
+    return isinstance(error, dist.DistError) or "gloo" in str(error).lower()
 
 
 def _leave_together() -> None:
@@ -105,6 +123,14 @@ def from_all_ranks(value: Any, shard: Shard) -> list[Any]:
     values = [value] * shard.num_ranks
     if shard.num_ranks > 1:
         dist.all_gather_object(values, value)
+    return values
+
+
+def to_first_rank(value: Any, shard: Shard) -> list[Any] | None:
+    """The values of all processes, by rank, in the first one; None in the others."""
+    values = [value] * shard.num_ranks if shard.rank == 0 else None
+    if shard.num_ranks > 1:
+        dist.gather_object(value, values)
     return values
 
 
