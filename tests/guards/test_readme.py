@@ -21,7 +21,10 @@ README = ROOT / "README.md"
 HOW_TOS = sorted((ROOT / "docs" / "how-to").glob("*.md"))
 PAGES = [
     README,
-    *(ROOT / "docs" / name for name in ("install.md", "networks.md", "from-python.md", "hugging_face.md")),
+    *(
+        ROOT / "docs" / name
+        for name in ("install.md", "networks.md", "from-python.md", "hugging_face.md", "more_machines.md")
+    ),
     *HOW_TOS,
 ]
 BLOCK = re.compile(r"(<!-- long -->\n)?```(console|python)\n(.*?)```", re.DOTALL)

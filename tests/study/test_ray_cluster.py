@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from resnetkit.errors import ResnetkitError
-from resnetkit.study import ray_cluster
+from resnetkit.machine import ray_cluster
 from resnetkit.study.ray_cluster import RayPlace
 from resnetkit.study.running import run_study
 from resnetkit.study.study import Study

@@ -18,7 +18,7 @@ from resnetkit.config import override
 from resnetkit.data.seen import pack_digests
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.evaluation.answers import score_answers
-from resnetkit.evaluation.scoring import BATCH_SIZE
+from resnetkit.evaluation.sharing import BATCH_SIZE
 from resnetkit.images.spec import Limits
 from resnetkit.inference.torch_engines import plain_predictor
 from resnetkit.runs.events import Listener, StepReport

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -23,8 +25,11 @@ from resnetkit.cli.options import (
     MaxPixelsOption,
     PrecisionOption,
     PreprocessOption,
+    RayOption,
+    RowsOption,
     WeightsModelOption,
 )
+from resnetkit.cli.processes import among_others, device_of_rank, examine_together, open_alike
 from resnetkit.cli.settings import with_limits
 from resnetkit.terminal import say, say_json, tell, warn
 
@@ -63,6 +68,8 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    out: RowsOption = None,
+    ray: RayOption = None,
     layout: LayoutOption = None,
     on_bad_image: Annotated[
         Literal["stop", "skip"] | None,
@@ -90,46 +97,75 @@ def evaluate(
       resnetkit evaluate classifier.safetensors cifar10 --json --min-top1 0.9
       resnetkit evaluate resnet20-12fca82f.th cifar10
       resnetkit evaluate weights.pth my_photos --model resnet50_v1 --class-names names.txt
+      torchrun --nproc-per-node 2 -m resnetkit evaluate runs/0001-resnet18-photos
+      resnetkit evaluate runs/0001-resnet18-photos millions --ray auto --out answers.parquet
     """
     from resnetkit.classifier.prediction import Predictor
     from resnetkit.data.loading import open_data
     from resnetkit.errors import require
     from resnetkit.evaluation import scoring
+    from resnetkit.evaluation.sharing import BATCH_SIZE
+    from resnetkit.inference.answering import Opening, Scoring
     from resnetkit.inference.conditions import find_conditions
     from resnetkit.inference.engine_choice import open_engine
+    from resnetkit.inference.many_images import examine_into, opened_rows
+    from resnetkit.inference.on_demand import EngineOnDemand
     from resnetkit.runs.answer_files import check_new_file, save_answers
     from resnetkit.sources.locate import locate_weights
     from resnetkit.sources.own_data import find_data
 
     if answers is not None:
         check_new_file(Path(answers))
+    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    require(ray is None or out is not None, "--ray needs a folder for its rows", fix="add --out FOLDER")
+    require(
+        out is None or not several, "several processes of torchrun keep no rows", fix="leave out --out, or torchrun"
+    )
     require(min_top1 is None or 0 <= min_top1 <= 1, f"--min-top1 must be in [0, 1], got {min_top1}")
-    conditions = find_conditions(engine, precision=precision, batch_size=scoring.BATCH_SIZE, device=device)
     reading = Reading(model, entry, class_names, tuple(preprocess or ()))
-    located = locate_weights(classifier)
-    opened = open_and_warn(chosen_of(located, checkpoint), reading, conditions.device)
-    spec, num_recorded = find_data(located, data, opened.limits)
-    spec = replace(spec, on_bad_image=on_bad_image or spec.on_bad_image, data_dir=data_dir or spec.data_dir)
-    spec = replace(spec, layout=layout or spec.layout, limits=with_limits(spec.limits, max_pixels, max_file_bytes))
-    source = open_data(
-        spec, opened.class_names
-    )  # before engines are measured: nobody waits to be told that data are missing
-    if split is None and num_recorded is not None and spec.validation == "test":
-        split = "val"  # the data's own test images, which watched over this training
-    for text in source.told():
-        tell(text)
-    predictor = Predictor.of(opened, open_engine(opened, conditions))
-    evaluation = scoring.evaluate(predictor, source, split=split, num_recorded=num_recorded, progress=True)
-    for text in evaluation.warnings:
-        warn(text)
-    if answers is not None:
-        save_answers(Path(answers), evaluation.answers)
-    if json:
-        say_json(_as_json(evaluation, opened.seen, classifier, spec.source, precision))
-    else:
-        computed = "" if precision == "fp32" else f", computed in {precision}"
-        say(f"{classifier} on {spec.source}, split {evaluation.split}{computed}")
-        _print_evaluation(evaluation, opened.seen)
+    with among_others() as shard:
+        conditions = find_conditions(
+            engine, precision=precision, batch_size=BATCH_SIZE, device=device_of_rank(device, shard)
+        )
+        located = locate_weights(classifier)
+        chosen = chosen_of(located, checkpoint)
+        opened = open_and_warn(chosen, reading, conditions.device)
+        spec, num_recorded = find_data(located, data, opened.limits)
+        spec = replace(spec, on_bad_image=on_bad_image or spec.on_bad_image, data_dir=data_dir or spec.data_dir)
+        spec = replace(spec, layout=layout or spec.layout, limits=with_limits(spec.limits, max_pixels, max_file_bytes))
+        # Before engines are measured: nobody waits to be told that data are missing.
+        source = open_data(spec, opened.class_names)
+        if split is None and num_recorded is not None and spec.validation == "test":
+            split = "val"  # the data's own test images, which watched over this training
+        for text in source.told():
+            tell(text)
+        score = partial(scoring.evaluate, data=source, split=split, num_recorded=num_recorded, progress=True)
+        opener = partial(open_engine, opened, conditions)
+        if out is not None:
+            opening = Opening(chosen.name, reading.arguments(), engine, precision, BATCH_SIZE, device)
+            work = Scoring(opening, spec)
+            with opened_rows(Path(out), work) as rows:
+                predictor = Predictor.of(opened, EngineOnDemand(opener))
+                evaluation = score(predictor, examine=examine_into(rows, work, ray))
+        elif shard is not None:
+            predictor = Predictor.of(opened, open_alike(opened, conditions, shard))
+            examine = examine_together(predictor, spec.num_workers, shard)
+            if shard.rank > 0:
+                scoring.load_to_score(predictor, source, split=split, num_recorded=num_recorded, examine=examine)
+                return
+            evaluation = score(predictor, examine=examine)
+        else:
+            evaluation = score(Predictor.of(opened, opener()))
+        for text in evaluation.warnings:
+            warn(text)
+        if answers is not None:
+            save_answers(Path(answers), evaluation.answers)
+        if json:
+            say_json(_as_json(evaluation, opened.seen, classifier, spec.source, precision))
+        else:
+            computed = "" if precision == "fp32" else f", computed in {precision}"
+            say(f"{classifier} on {spec.source}, split {evaluation.split}{computed}")
+            _print_evaluation(evaluation, opened.seen)
     if min_top1 is not None:
         _check(evaluation.scores, min_top1)
 

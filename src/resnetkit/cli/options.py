@@ -77,6 +77,19 @@ ClassNamesOption = Annotated[
     str | None,
     typer.Option("--class-names", help="For a weight file: a file with one name a line, JSON, or a data set's name."),
 ]
+RayOption = Annotated[
+    str | None,
+    typer.Option("--ray", help="Compute on a Ray cluster: local, auto or HOST:PORT. With --out.", show_default=False),
+]
+RowsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--out",
+        "-o",
+        help="Keep a row for each image in this folder of Parquet files; if killed, the same command goes on.",
+        show_default=False,
+    ),
+]
 PreprocessOption = Annotated[
     list[str] | None,
     typer.Option(

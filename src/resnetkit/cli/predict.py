@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -23,13 +23,16 @@ from resnetkit.cli.options import (
     MaxPixelsOption,
     PrecisionOption,
     PreprocessOption,
+    RayOption,
+    RowsOption,
     WeightsModelOption,
 )
 from resnetkit.cli.settings import with_limits
-from resnetkit.terminal import csv_line, for_programs, say_json, tell
+from resnetkit.terminal import csv_line, for_programs, say, say_json, tell
 
 if TYPE_CHECKING:
     from resnetkit.classifier.prediction import Prediction
+    from resnetkit.inference.answering import Predicting
 
 Format = Literal["table", "csv", "jsonl"]
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
@@ -51,6 +54,8 @@ def predict(
     csv_safe: Annotated[
         bool, typer.Option("--csv-safe", help="With --format csv, for spreadsheets: ' before what is like a formula.")
     ] = False,
+    out: RowsOption = None,
+    ray: RayOption = None,
     checkpoint: CheckpointOption = None,
     model: WeightsModelOption = None,
     entry: EntryOption = None,
@@ -72,11 +77,13 @@ def predict(
       resnetkit predict runs/0001-resnet18-photos new_photos 'more/**/*.png' --format csv > answers.csv
       resnetkit predict runs/0002-resnet18-photos photo.jpg --checkpoint best
       resnetkit predict resnet50-0676ba61.pth photo.jpg --class-names imagenet_classes.txt
+      resnetkit predict runs/0002-resnet18-photos millions --out answers.parquet --ray auto
       find . -name '*.jpg' | resnetkit predict classifier.safetensors - --format jsonl --top 1
     """
     from resnetkit.classifier.prediction import BATCH_SIZE, Predictor
     from resnetkit.errors import require
     from resnetkit.images.prepared_inputs import COLOUR_LOST
+    from resnetkit.inference.answering import Opening, Predicting
     from resnetkit.inference.conditions import find_conditions
     from resnetkit.inference.engine_choice import open_engine
     from resnetkit.inference.on_demand import EngineOnDemand
@@ -84,11 +91,19 @@ def predict(
 
     require(top >= 1, f"--top must be at least 1, got {top}")
     require(not csv_safe or format == "csv", "--csv-safe is about --format csv", fix="add --format csv")
+    require(ray is None or out is not None, "--ray needs a folder for its rows", fix="add --out FOLDER")
+    require(out is None or format == "table", f"--out writes Parquet, not {format}", fix="leave out --format or --out")
     files = list(find_files(paths))
     require(bool(files), f"no image files in {', '.join(paths)}", fix="give image files, or a folder that holds some")
     conditions = find_conditions(engine, precision=precision, batch_size=min(BATCH_SIZE, len(files)), device=device)
     reading = Reading(model, entry, class_names, tuple(preprocess or ()))
-    opened = open_and_warn(chosen_of(locate_weights(classifier), checkpoint), reading, conditions.device)
+    chosen = chosen_of(locate_weights(classifier), checkpoint)
+    opened = open_and_warn(chosen, reading, conditions.device)
+    if out is not None:
+        limits = with_limits(opened.limits, max_pixels, max_file_bytes)
+        opening = Opening(chosen.name, reading.arguments(), engine, precision, BATCH_SIZE, device, limits)
+        _predict_into(out, ray, Predicting(opening, min(top, len(opened.class_names))), files)
+        return
     # Where no file can be read nothing is computed, and nobody waits for engines to be measured.
     expects_images = any(os.path.isfile(file) and os.access(file, os.R_OK) for file in files)
     opener = partial(open_engine, opened, conditions)
@@ -115,6 +130,22 @@ def predict(
         tell(f"warning: {counted_colour}, which the classifier, made for grey ones, does not see")
     if num_errors:
         tell(f"{num_errors} of {len(files)} files could not be read")
+        raise typer.Exit(1)
+
+
+def _predict_into(out: str, ray: str | None, work: Predicting, files: Sequence[str]) -> None:
+    """Keep a row for each file in a folder; exits with 1 if any could not be read."""
+    from pathlib import Path
+
+    from resnetkit.inference.many_images import answer_missing, opened_rows
+
+    with opened_rows(Path(out), work) as rows:
+        answer_missing(rows, work, files, ray)
+        states = [state for table in rows.tables(["status"]) for state in table.column("status").to_pylist()]
+    num_errors = len(states) - states.count("ok")
+    say(f"{len(states):,} rows in {out}")
+    if num_errors:
+        tell(f"{num_errors:,} of them are of files that could not be read")
         raise typer.Exit(1)
 
 

@@ -68,6 +68,10 @@ class BadImagesError(ResnetkitError):
         return (BadImagesError, (self.bad_images, self.num_images))
 
 
+# From the images of a split to those that are readable, and what was found.
+Examine = Callable[[Originals], tuple[Images, Examination]]
+
+
 @dataclass(frozen=True)
 class Listing:
     """The images of one split before any of them is decoded; ``prepared`` says how they are to be read."""
@@ -139,12 +143,16 @@ class DataSource:
         *,
         whole: Sequence[str] = ("train",),
         lazily: bool = False,
+        examine: Examine | None = None,
         progress: bool = False,
     ) -> LoadedData:
         """The splits of these names that exist, every image decoded and checked, or for ``lazily`` when first read.
 
         The splits named in ``whole`` are prepared for training, the others for evaluation. They are kept in memory
         if all of them together fit in ``max_memory_bytes``; else images are decoded again whenever they are read.
+
+        Args:
+            examine: examines a split's images in place of this process, which then decodes none.
 
         Raises:
             BadImagesError: if images cannot be read and ``on_bad_image`` is ``stop``; ``lazily``, reading them does.
@@ -158,7 +166,12 @@ class DataSource:
         shapes = {name: (preprocessing.channels, side, side) for name, side in sides.items()}
         if lazily and all(isinstance(originals, FolderImages) for originals in prepared.values()):
             return self._load_lazily(prepared, shapes, whole)
-        images, examined, notes = self._examine(prepared, shapes, progress)
+        if examine is None:
+            images, examined, notes = self._examine(prepared, shapes, progress)
+        else:
+            found = {name: examine(originals) for name, originals in prepared.items()}
+            images = {name: readable for name, (readable, _) in found.items()}
+            examined, notes = {name: findings for name, (_, findings) in found.items()}, ()
         bad_images = self._bad_images(examined)
         if bad_images and self.spec.on_bad_image == "stop":
             raise BadImagesError(bad_images, sum(map(len, prepared.values())))

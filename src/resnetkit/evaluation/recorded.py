@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,15 +13,20 @@ from resnetkit.data.splitting import SPLITS
 from resnetkit.data.types import LoadedData
 from resnetkit.errors import Code, require
 from resnetkit.images.digests import Digests
-from resnetkit.images.spec import Preprocessing
 
 
 def load_recorded(
-    source: DataSource, preprocessing: Preprocessing, seen: SeenImages, split: str, *, num_images: int, progress: bool
+    load: Callable[[Sequence[str]], LoadedData],
+    source: DataSource,
+    seen: SeenImages,
+    split: str,
+    *,
+    num_images: int,
 ) -> LoadedData:
     """A split of the data that weights were trained with, as it was then; its warnings say what has changed.
 
     Args:
+        load: gives the splits of these names.
         source: the same data, perhaps with other file names, with images missing, or with new ones.
         split: ``train``, ``val`` or ``test``.
         num_images: how many there were in all splits.
@@ -30,10 +36,10 @@ def load_recorded(
     """
     sizes = source.split_sizes
     if split in sizes and sum(sizes.values()) == num_images:
-        loaded = source.load([split], preprocessing, whole=(), progress=progress)
+        loaded = load([split])
         if np.array_equal(np.unique(loaded.splits[split].digests), unpack_digests(seen.packed(split))):
             return loaded
-    return as_recorded(source.load(SPLITS, preprocessing, whole=(), progress=progress), seen, split)
+    return as_recorded(load(SPLITS), seen, split)
 
 
 def as_recorded(loaded: LoadedData, seen: SeenImages, split: str) -> LoadedData:

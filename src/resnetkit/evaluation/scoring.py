@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from resnetkit.classifier.prediction import Predictor
-from resnetkit.data.loading import DataSource, open_data
+from resnetkit.data.loading import DataSource, Examine, open_data
 from resnetkit.data.reading import evaluation_order, read_in_turn
 from resnetkit.data.spec import DataSpec
 from resnetkit.data.splitting import SPLITS
@@ -18,6 +19,7 @@ from resnetkit.errors import Code, ResnetkitError, did_you_mean, require
 from resnetkit.evaluation.answers import Answers, join_answers, score_answers
 from resnetkit.evaluation.metrics import Scores
 from resnetkit.evaluation.recorded import as_recorded, holds_all, load_recorded
+from resnetkit.evaluation.sharing import BATCH_SIZE, given_answers
 from resnetkit.folders.names import alike, apart, one_form
 from resnetkit.images.types import BadImage, Indices
 from resnetkit.pages.showing import show
@@ -25,8 +27,6 @@ from resnetkit.terminal import listed
 
 if TYPE_CHECKING:
     from resnetkit.classifier.classifier import Classifier
-
-BATCH_SIZE = 256
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,7 @@ def evaluate(
     *,
     split: str | None = None,
     num_recorded: int | None = None,
+    examine: Examine | None = None,
     progress: bool = False,
 ) -> Evaluation:
     """Score what answers for a classifier, from :func:`resnetkit.open_predictor`, on a data set or image folder.
@@ -86,11 +87,15 @@ def evaluate(
             one, all images, but of data that hold all of its training's, those which that held back as ``test``.
         num_recorded: of the data that the classifier was trained with, the number of images then: a split is what it
             was then, by its images' digests.
+        examine: examines and answers a split's images in place of this process, see
+            :mod:`resnetkit.evaluation.sharing`.
 
     Raises:
         ResnetkitError: where the split is missing, images cannot be read, or the classifier lacks a class of the data.
     """
-    asked, loaded, channels = load_to_score(predictor, data, split=split, num_recorded=num_recorded, progress=progress)
+    asked, loaded, channels = load_to_score(
+        predictor, data, split=split, num_recorded=num_recorded, examine=examine, progress=progress
+    )
     evaluation = _judged(predictor, asked, tuple(loaded.splits.values()), loaded.class_names)
     told_too = _absent_classes(evaluation)
     if channels > predictor.preprocessing.channels:
@@ -117,6 +122,7 @@ def load_to_score(
     *,
     split: str | None = None,
     num_recorded: int | None = None,
+    examine: Examine | None = None,
     progress: bool = False,
 ) -> ToScore:
     """Load the images that :func:`evaluate` scores; the arguments are its own.
@@ -140,13 +146,13 @@ def load_to_score(
             fix=did_you_mean(asked, [*sizes, "all"]),
         )
     match_classes(source.class_names, classifier.class_names)  # before any image is read
-    wanted = classifier.preprocessing
+    load = partial(source.load, preprocessing=classifier.preprocessing, whole=(), examine=examine, progress=progress)
     if is_recorded:
         assert seen is not None
         assert num_recorded is not None
-        loaded = load_recorded(source, wanted, seen, asked, num_images=num_recorded, progress=progress)
+        loaded = load_recorded(load, source, seen, asked, num_images=num_recorded)
     else:
-        loaded = source.load(names, wanted, whole=(), progress=progress)
+        loaded = load(names)
         if split is None and asked == "all" and seen is not None and holds_all(loaded, seen):
             asked, loaded = "test", as_recorded(loaded, seen, "test")
             told = "these are the images of its training: scored are those that it held back as test (--split all: all)"
@@ -161,8 +167,10 @@ def answer(predictor: Predictor, split: Split, class_names: Sequence[str]) -> An
         ResnetkitError: where the classifier lacks a class, or what it answers is no number.
     """
     own_labels = match_classes(class_names, predictor.class_names)
-    batches = read_in_turn(split.images, evaluation_order(len(split), BATCH_SIZE))
-    probabilities = np.concatenate([predictor.probabilities(pixels) for pixels in batches])
+    probabilities = given_answers(split.images)
+    if probabilities is None:
+        batches = read_in_turn(split.images, evaluation_order(len(split), BATCH_SIZE))
+        probabilities = np.concatenate([predictor.probabilities(pixels) for pixels in batches])
     split = split.without_bad()  # now that all of it has been read
     labels = own_labels[split.labels]
     num_bad = np.count_nonzero(~np.isfinite(probabilities).all(1))

@@ -51,6 +51,11 @@ class Located:
         return self.kind in ("run", "classifier")
 
     @property
+    def name(self) -> str:
+        """Text by which it is found again, also as a part of a run that was chosen."""
+        return self.text if self.path is None or self.fetched is not None else str(self.path)
+
+    @property
     def run(self) -> RunFolder | None:
         """The folder of a run; None of anything else."""
         if self.kind != "run" or self.path is None:

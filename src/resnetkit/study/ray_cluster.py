@@ -1,4 +1,4 @@
-"""Compute runs on a Ray cluster, one task a run; the extra ``ray``. Nothing else here knows of Ray.
+"""Compute runs on a Ray cluster, one task a run; the extra ``ray``. Nothing else of studies knows of Ray.
 
 Every machine of the cluster has this package, and sees the study's folder and the data under the same paths.
 """
@@ -8,17 +8,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future
 from contextlib import suppress
-from importlib import import_module
 from pathlib import Path
-from threading import Event, Thread
 from typing import Any
 
-from resnetkit.errors import Code, ResnetkitError, summarize
+from resnetkit.errors import Code
+from resnetkit.machine.ray_cluster import connect
 from resnetkit.study.places import LocalProcess
 
-START_SECONDS = 60.0
 POLL_SECONDS = 0.2
 
 
@@ -37,20 +34,7 @@ class RayPlace:
     """
 
     def __init__(self, address: str, threads: int) -> None:
-        try:
-            ray: Any = import_module("ray")
-        except ImportError:
-            fix = "pip install 'resnetkit[ray]'"
-            raise ResnetkitError(Code.USAGE, "--ray needs Ray, which is not installed", fix=fix) from None
-        try:
-            _connect_in_time(ray, address)
-        except Exception as error:  # whatever Ray raises
-            raise ResnetkitError(
-                Code.IO,
-                f"no Ray cluster answers at '{address}'",
-                why=summarize(error),
-                fix="--ray local starts one on this machine; without --ray, its cores are used directly",
-            ) from error
+        ray = connect(address)
         num_gpus = 1 if ray.cluster_resources().get("GPU") else 0
         self._ray, self._task = ray, ray.remote(num_cpus=threads, num_gpus=num_gpus, max_retries=0)(train_as_told)
 
@@ -98,26 +82,3 @@ def train_as_told(command: tuple[str, ...], said: str, folder: str) -> int:
             time.sleep(POLL_SECONDS)
         raise
     return code
-
-
-def _connect_in_time(ray: Any, address: str) -> None:
-    """Connect to a cluster, or start it, in a thread that is left behind where that takes too long.
-
-    The thread stays: on Linux, what Ray starts ends with the thread that started it.
-    """
-    connected: Future[None] = Future()
-
-    def work() -> None:
-        try:
-            ray.init(address=address, log_to_driver=False, include_dashboard=False, configure_logging=False)
-        except BaseException as error:
-            connected.set_exception(error)
-        else:
-            connected.set_result(None)
-            Event().wait()
-
-    Thread(target=work, name="ray", daemon=True).start()
-    try:
-        connected.result(START_SECONDS)
-    except TimeoutError:
-        raise TimeoutError(f"did not answer within {START_SECONDS:g} s") from None

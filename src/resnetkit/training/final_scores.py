@@ -12,7 +12,8 @@ from resnetkit.data.types import LoadedData, Split
 from resnetkit.errors import summarize
 from resnetkit.evaluation.answers import score_answers
 from resnetkit.evaluation.mistakes import Mistake, worst_mistakes
-from resnetkit.evaluation.scoring import BATCH_SIZE, answer
+from resnetkit.evaluation.scoring import answer
+from resnetkit.evaluation.sharing import BATCH_SIZE
 from resnetkit.explanation.prepared import iter_pictures
 from resnetkit.inference.torch_engines import plain_predictor
 from resnetkit.runs.events import Listener

@@ -13,7 +13,7 @@ from resnetkit.data.batches import read_batches, resident_pixels
 from resnetkit.data.reading import evaluation_order
 from resnetkit.data.types import Split
 from resnetkit.evaluation.metrics import SMALLEST_PROBABILITY
-from resnetkit.evaluation.scoring import BATCH_SIZE
+from resnetkit.evaluation.sharing import BATCH_SIZE
 from resnetkit.images.spec import Preprocessing
 from resnetkit.models.resnet import ResNet
 from resnetkit.training.frozen_features import ValidationFeatures

@@ -1,0 +1,63 @@
+"""Answers for more images than one process should be asked for at once, kept in a folder as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from resnetkit.data.loading import Examine
+from resnetkit.data.prepared_images import Examination, FolderImages, Originals
+from resnetkit.errors import require
+from resnetkit.images.types import Images
+from resnetkit.inference.answering import Predicting, Scoring, rows_of
+from resnetkit.inference.ray_actors import iter_answers
+from resnetkit.inference.row_folder import RowFolder, in_parts
+from resnetkit.terminal import progress_bar, tell
+
+
+@contextmanager
+def opened_rows(folder: Path, work: Predicting | Scoring) -> Iterator[RowFolder]:
+    """Open the folder for the rows of some work, held for the duration of the block.
+
+    Raises:
+        ResnetkitError: where it holds something else, or another process writes to it.
+    """
+    rows = RowFolder(folder, work.about())
+    with rows.opened():
+        yield rows
+
+
+def answer_missing(rows: RowFolder, work: Predicting | Scoring, paths: Sequence[str], address: str | None) -> None:
+    """Answer for the paths that have no row yet, here or on a Ray cluster, and keep every part when it comes.
+
+    Raises:
+        ResnetkitError: where the classifier cannot be opened, or the cluster does not answer.
+    """
+    missing = rows.missing(paths)
+    if len(missing) < len(paths):
+        tell(f"{rows.folder} has rows for {len(paths) - len(missing):,} of {len(paths):,} images; going on")
+    parts = in_parts(missing)
+    if not parts:
+        return
+    tables = map(work.open(), parts) if address is None else iter_answers(address, work, parts)
+    with progress_bar("answering", len(missing)) as on_done:
+        for table in tables:
+            rows.add(table)
+            on_done(len(table))
+
+
+def examine_into(rows: RowFolder, work: Scoring, address: str | None) -> Examine:
+    """Examine and answer a split's images by the rows of a folder, in place of loading them."""
+
+    def examine(originals: Originals) -> tuple[Images, Examination]:
+        require(
+            isinstance(originals, FolderImages),
+            "rows are kept for image folders, and named data sets are small",
+            fix="leave out --out and --ray",
+        )
+        assert isinstance(originals, FolderImages)
+        answer_missing(rows, work, originals.paths, address)
+        return rows_of(list(rows.tables()), originals.paths).as_loaded()
+
+    return examine

@@ -1,0 +1,65 @@
+"""The one way to a Ray cluster, for studies and for answers; the extra ``ray``.
+
+Every machine of the cluster has this package, and sees files under the same paths as this one.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from importlib import import_module
+from threading import Event, Thread
+from typing import Any
+
+from resnetkit.errors import Code, ResnetkitError, summarize
+
+START_SECONDS = 60.0
+
+
+def connect(address: str) -> Any:
+    """The module ``ray``, connected to a cluster.
+
+    Args:
+        address: ``local`` starts a cluster of this machine, ``auto`` is the one that this machine belongs to, or
+            ``HOST:PORT`` of another one.
+
+    Raises:
+        ResnetkitError: where Ray is not installed, or no cluster answers in time.
+    """
+    try:
+        ray: Any = import_module("ray")
+    except ImportError:
+        fix = "pip install 'resnetkit[ray]'"
+        raise ResnetkitError(Code.USAGE, "--ray needs Ray, which is not installed", fix=fix) from None
+    try:
+        _connect_in_time(ray, address)
+    except Exception as error:  # whatever Ray raises
+        raise ResnetkitError(
+            Code.IO,
+            f"no Ray cluster answers at '{address}'",
+            why=summarize(error),
+            fix="--ray local starts one on this machine; without --ray, its cores are used directly",
+        ) from error
+    return ray
+
+
+def _connect_in_time(ray: Any, address: str) -> None:
+    """Connect to a cluster, or start it, in a thread that is left behind where that takes too long.
+
+    The thread stays: on Linux, what Ray starts ends with the thread that started it.
+    """
+    connected: Future[None] = Future()
+
+    def work() -> None:
+        try:
+            ray.init(address=address, log_to_driver=False, include_dashboard=False, configure_logging=False)
+        except BaseException as error:
+            connected.set_exception(error)
+        else:
+            connected.set_result(None)
+            Event().wait()
+
+    Thread(target=work, name="ray", daemon=True).start()
+    try:
+        connected.result(START_SECONDS)
+    except TimeoutError:
+        raise TimeoutError(f"did not answer within {START_SECONDS:g} s") from None
