@@ -141,7 +141,7 @@ def test_what_does_not_fit_is_refused(photos: np.ndarray, labels: list[int], nam
         (np.zeros((5, 8, 8), np.uint16), "got uint16"),
         (np.full((5, 8, 8), 16.0), r"in \[0, 1\], got 16 to 16"),
         (np.full((5, 8, 8), -0.1), "got -0.1 to -0.1"),
-        (np.full((5, 8, 8), np.nan), "got nan"),
+        (np.full((5, 8, 8), np.nan), r"missing \(NaN\)"),
         (np.zeros(5), "an image was expected, got float"),
     ],
 )

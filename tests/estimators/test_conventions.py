@@ -12,12 +12,14 @@ from typing import Any, Self
 
 import numpy as np
 import pytest
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import check_estimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 from tests.small_estimators import SETTINGS
 
 from resnetkit import Classifier, ResNetClassifier, ResNetFeatures
-from resnetkit.images.spec import Preprocessing
+from resnetkit.estimators.conventions import iter_pixels, warn
+from resnetkit.images.spec import Limits, Preprocessing
 from resnetkit.models.resnet import create_model
 
 
@@ -74,6 +76,26 @@ def test_features_of_rows_pass(tmp_path: Path) -> None:
     Classifier(network, Preprocessing(8, 8, 1, (0.5,), (0.5,)), ("a", "b")).save(tmp_path / "classifier.safetensors")
     counted = checks_of(FeaturesOfRows(weights=tmp_path / "classifier.safetensors"))
     assert counted["passed"] >= 40, counted
+
+
+def test_what_a_network_does_not_see_is_warned_of_once_and_where_it_was_asked() -> None:
+    photos = np.zeros((70, 8, 8, 3), np.uint8)
+    photos[::2, ..., 0] = 255
+    grey = Preprocessing(8, 8, 1, (0.5,), (0.5,))
+    with pytest.warns(UserWarning, match="has colour") as told:
+        batches = list(iter_pixels(photos, grey, Limits(), batch_size=32))
+    assert [batch.shape for batch in batches] == [(32, 1, 8, 8), (32, 1, 8, 8), (6, 1, 8, 8)]
+    assert [(str(each.message), Path(each.filename)) for each in told] == [
+        ("35 of 70 images: each has colour, which the classifier does not see", Path(__file__))
+    ]
+    with warnings.catch_warnings(action="error"):
+        list(iter_pixels(photos[1::2], grey, Limits(), batch_size=32))
+
+
+def test_warnings_point_past_the_packages_between() -> None:
+    with pytest.warns(UserWarning, match="told") as told:
+        FunctionTransformer(warn).transform("told")
+    assert [Path(each.filename) for each in told] == [Path(__file__)]
 
 
 @pytest.mark.slow

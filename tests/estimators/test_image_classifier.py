@@ -176,11 +176,27 @@ def test_a_setting_that_is_a_parameter_is_refused(path: str) -> None:
         (NUMBERS[:-1], "inconsistent numbers of samples"),
         (NUMBERS + 0.5, "Unknown label type"),
         (None, "y should be a 1d array"),
+        (np.array(["a", 1, "b"], object)[NUMBERS], "all texts or all numbers"),
+        (np.array(["a", None, "b"], object)[NUMBERS], "none missing"),
     ],
 )
 def test_what_are_no_classes_is_refused(labels: Any, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         tiny().fit(IMAGES, labels)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ({"network": 50}, "network must be str or ResNetSpec, got int"),
+        ({"weights": b"file"}, "weights must be str or PathLike, got bytes"),
+        ({"settings": ["epochs"]}, "settings must be Mapping, got list"),
+    ],
+    ids=str,
+)
+def test_parameters_of_another_kind_are_refused(parameters: dict[str, Any], said: str) -> None:
+    with pytest.raises(ResnetkitError, match=said):
+        ResNetClassifier(**parameters).fit(IMAGES, NUMBERS)
 
 
 def test_one_image_is_too_few() -> None:

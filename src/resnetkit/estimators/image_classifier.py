@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
+import os
 import signal
 import tempfile
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,9 +20,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from resnetkit.classifier.classifier import Classifier, load_classifier
 from resnetkit.classifier.decision import Probabilities
+from resnetkit.classifier.prediction import BATCH_SIZE
 from resnetkit.data.given import GivenData
 from resnetkit.errors import require
-from resnetkit.estimators.conventions import on_device, tag_images
+from resnetkit.estimators.conventions import iter_pixels, on_device, tag_images, warn
 from resnetkit.evaluation.metrics import Scores
 from resnetkit.images.image_inputs import take_images
 from resnetkit.inference.torch_engines import plain_predictor
@@ -34,6 +34,13 @@ from resnetkit.training.interruption import Interrupted
 from resnetkit.training.run import train
 
 MAX_SEED = 2**31 - 1
+KINDS: dict[str, tuple[type, ...]] = {
+    "network": (str, ResNetSpec),
+    "weights": (str, os.PathLike),
+    "recipe": (str,),
+    "settings": (Mapping,),
+    "out": (str, os.PathLike),
+}
 
 
 class ResNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -43,6 +50,7 @@ class ResNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     bytes of image files, Pillow images or uint8 arrays, of any sizes. What is left open is chosen for the images, as
     :func:`resnetkit.train` does, which ``fit`` calls; its warnings are Python's here.
 
+    >>> import warnings
     >>> import numpy as np
     >>> images = np.zeros((40, 8, 8)); images[::2, :, :4] = 1
     >>> side = np.where(images[:, 0, 0] == 1, "left", "right")
@@ -102,13 +110,16 @@ class ResNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Raises:
             ResnetkitError: for what are no images or cannot be read, unknown names or settings, and when training
                 diverges.
-            ValueError: for ``y`` that are no classes, or not one for each image.
+            ValueError: for ``y`` that are no classes, are of several kinds, or not one for each image.
         """
         images = take_images(X)
         labels = column_or_1d(y, warn=True)
         check_classification_targets(labels)
         check_consistent_length(images, labels)
-        classes, positions = np.unique(labels, return_inverse=True)
+        try:
+            classes, positions = np.unique(labels, return_inverse=True)
+        except TypeError as error:
+            raise ValueError("labels must be all texts or all numbers, and none missing") from error
         data = GivenData(images, positions.astype(np.int64), tuple(map(str, classes.tolist())))
         with _place(self.out) as out, _stopping_as_others_do():
             result = train(
@@ -134,7 +145,10 @@ class ResNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         device = find_device((self.settings or {}).get("runtime.device", "auto"))
         classifier = replace(self.classifier_, network=on_device(self.classifier_.network, device))
-        return plain_predictor(classifier).predict_proba(list(take_images(X)))
+        predictor = plain_predictor(classifier)
+        batches = iter_pixels(X, predictor.preprocessing, predictor.limits, batch_size=BATCH_SIZE)
+        rows = [predictor.probabilities(pixels) for pixels in batches]
+        return np.concatenate([np.empty((0, len(self.classes_)), np.float32), *rows])
 
     def predict(self, X: Any) -> npt.NDArray[Any]:  # noqa: N803
         """The most probable class of each image, ``(N,)``, as they were in ``y``."""
@@ -151,6 +165,7 @@ class ResNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _all_settings(self) -> dict[str, Any]:
         """The settings, with those that are parameters here."""
+        self._check_kinds()
         given = dict(self.settings or {})
         own = {
             "epochs": ("epochs", self.epochs),
@@ -165,6 +180,12 @@ class ResNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             given.setdefault("fine_tuning.reset_head", True)
         return {**given, **chosen}
 
+    def _check_kinds(self) -> None:
+        for name, kinds in KINDS.items():
+            value = getattr(self, name)
+            wanted = " or ".join(kind.__name__ for kind in kinds)
+            require(value is None or isinstance(value, kinds), f"{name} must be {wanted}, got {type(value).__name__}")
+
     def _seed(self) -> int:
         if isinstance(self.random_state, int | np.integer):
             return int(self.random_state)
@@ -178,11 +199,8 @@ class _Warnings(Listener):
     """Gives the warnings of a run to Python's, and keeps quiet about the rest."""
 
     def warning(self, text: str) -> None:
-        """Warn, of the line that called ``fit``."""
-        frame, level = inspect.currentframe(), 1
-        while frame is not None and frame.f_globals["__name__"].startswith("resnetkit."):
-            frame, level = frame.f_back, level + 1
-        warnings.warn(text, stacklevel=level)
+        """Warn."""
+        warn(text)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -18,9 +17,7 @@ from resnetkit.classifier.classifier import Classifier
 from resnetkit.classifier.prediction import BATCH_SIZE
 from resnetkit.classifier.views import view_logits
 from resnetkit.errors import did_you_mean, require
-from resnetkit.estimators.conventions import on_device, tag_images
-from resnetkit.images.image_inputs import take_images
-from resnetkit.images.prepared_inputs import iter_prepared, stack_readable
+from resnetkit.estimators.conventions import iter_pixels, on_device, tag_images, warn
 from resnetkit.images.types import UInt8Images
 from resnetkit.machine.device import find_device
 from resnetkit.models.plan import map_names
@@ -91,7 +88,7 @@ class ResNetFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             fix=did_you_mean(str(self.layer), layers),
         )
         for text in opened.warnings:
-            warnings.warn(text, stacklevel=2)
+            warn(text)
         self.network_, self.preprocessing_, self.limits_ = opened.network, opened.preprocessing, opened.limits
         black = np.zeros((1, *self.preprocessing_.image_shape), np.uint8)
         self._n_features_out = self._features(self.network_, black).shape[1]
@@ -104,10 +101,9 @@ class ResNetFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             ResnetkitError: for what are no images, and for the first one that cannot be read.
         """
         check_is_fitted(self)
-        images = list(take_images(X))
         network = on_device(self.network_, find_device(self.device))
-        batches = iter_prepared(images, self.preprocessing_, self.limits_, batch_size=self.batch_size)
-        rows = [self._features(network, stack_readable(batch, fix="leave it out")) for batch in batches]
+        batches = iter_pixels(X, self.preprocessing_, self.limits_, batch_size=self.batch_size)
+        rows = [self._features(network, pixels) for pixels in batches]
         return np.concatenate([np.empty((0, self._n_features_out), np.float32), *rows])
 
     def _features(self, network: ResNet, pixels: UInt8Images) -> Features:

@@ -94,7 +94,9 @@ def _taken_array(images: Any) -> UInt8Images:
             "where values go from 0 to 255: .astype('uint8'); else divide by the value that is white",
         )
     low, high = (float(images.min()), float(images.max())) if len(images) else (0.0, 0.0)
-    if not 0 <= low <= high <= 1:  # NaN too
+    if np.isnan(low):
+        raise _refused("an array of images has values that are missing (NaN)", "fill them, or leave these images out")
+    if not 0 <= low <= high <= 1:
         raise _refused(
             f"an array of images in floats must have values in [0, 1], got {low:g} to {high:g}",
             "divide by the value that is white, e.g. X / 255",
