@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,12 +14,13 @@ from resnetkit.folders.image_folder import ImageFolder, Listing
 from resnetkit.folders.layout_option import UNSPLIT
 from resnetkit.folders.listed import as_folder, split_folders, split_of
 from resnetkit.folders.names import one_form
+from resnetkit.foreign_json import parse_json
 from resnetkit.images.image_rows import SUFFIXES, USUAL_NAMES, Table, image_columns, open_table
 from resnetkit.terminal import listed
 
 LABEL = "label"
 OWN_FILES = ("cache-", "indices-", "indices_", ".")  # of datasets, beside its tables
-DAMAGED = (OSError, ValueError)  # pyarrow's errors are of these two kinds
+DAMAGED = (OSError, ValueError, RecursionError)
 
 
 def scan_tables(root: Path, known: Sequence[str] = (), column: str | None = None) -> ImageFolder | None:
@@ -130,7 +130,7 @@ def _label_column(
     names = {
         name: tuple(one_form(str(text)) for text in one["names"])
         for name, one in _features(table).items()
-        if one.get("_type") == "ClassLabel" and one.get("names")
+        if one.get("_type") == "ClassLabel" and isinstance(one.get("names"), list) and one["names"]
     }
     there = table.schema.names
     columns = [name for name in there if name in names or name == (wanted or LABEL)]
@@ -152,9 +152,11 @@ def _label_column(
 
 def _features(table: Table) -> Mapping[str, Any]:
     """The features that the hub's library wrote down; none in other tables."""
-    written = (table.schema.metadata or {}).get(b"huggingface", b"{}")
-    content = json.loads(written)
-    features = content.get("info", {}).get("features", {})
+    features: Any = parse_json((table.schema.metadata or {}).get(b"huggingface", b"{}"))
+    for key in ("info", "features"):
+        features = features.get(key) if isinstance(features, dict) else None
+    if not isinstance(features, dict):
+        return {}
     return {name: features[name] for name in table.schema.names if isinstance(features.get(name), dict)}
 
 

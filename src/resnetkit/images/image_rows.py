@@ -5,15 +5,16 @@ A row has a path as if its table were a folder: ``data/train-00000-of-00001.parq
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
-from resnetkit.errors import Code, ResnetkitError
+from resnetkit.errors import Code, ResnetkitError, first_line
 
 SUFFIXES = (".parquet", ".arrow")
 USUAL_NAMES = ("image", "img")
@@ -42,21 +43,22 @@ def read_row(table: str, row: int) -> bytes | None:
 
     Raises:
         OSError: for a table that cannot be read.
-        ValueError: for one that is damaged or has no such row. pyarrow's own errors are of these two kinds.
+        ValueError: for one that is damaged or has no such row.
     """
     opened = open_table(table)
     group = bisect_right(opened.starts, row) - 1
     if row >= opened.num_rows:
         raise ValueError(f"the table has {opened.num_rows:,} rows")
-    with _reading:
-        images = _group(opened, group)
-    value = images[row - opened.starts[group]].as_py()
+    with _damage_told():
+        with _reading:
+            images = _group(opened, group)
+        value = images[row - opened.starts[group]].as_py()
     content = value.get("bytes") if isinstance(value, dict) else value
     return content if isinstance(content, bytes) else None
 
 
 class Table:
-    """A table that is open.
+    """A table that is open; what is damaged in it raises an ``OSError`` or a ``ValueError``.
 
     Attributes:
         schema: its columns, as pyarrow describes them.
@@ -73,7 +75,8 @@ class Table:
             sizes = [layout.row_group(number).num_rows for number in range(layout.num_row_groups)]
         else:
             self._parquet = None
-            self._batches: Any = _stream(arrow, path).read_all()  # of a file mapped to memory: nothing is read yet
+            self._batches: Any = _stream(arrow, path).read_all()  # of a file mapped to memory: no image is read yet
+            self._batches.validate(full=True)  # or a damaged offset is an address that is read
             self.schema = self._batches.schema
             sizes = [self._batches.num_rows]
         self.starts: list[int] = [sum(sizes[:number]) for number in range(len(sizes))]
@@ -85,9 +88,9 @@ class Table:
 
     def column(self, name: str) -> list[Any]:
         """All values of a small column."""
-        if self._parquet is None:
-            return list(self._batches.column(name).to_pylist())
-        return list(self._parquet.read(columns=[name]).column(name).to_pylist())
+        with _damage_told():
+            table = self._batches if self._parquet is None else self._parquet.read(columns=[name])
+            return list(table.column(name).to_pylist())
 
     def images(self, group: int) -> Sequence[Any]:
         """The images of a group of rows, as pyarrow's values."""
@@ -99,7 +102,8 @@ class Table:
 def open_table(path: str) -> Table:
     """A table, open; one that was opened before and has not changed since is not opened again."""
     status = os.stat(path)
-    return _table(path, status.st_size, status.st_mtime_ns)
+    with _damage_told():
+        return _table(path, status.st_size, status.st_mtime_ns)
 
 
 def image_columns(schema: Any) -> list[str]:
@@ -129,6 +133,17 @@ def import_arrow() -> Any:
         raise ResnetkitError(
             Code.USAGE, "Parquet and Arrow tables need pyarrow", fix="pip install 'resnetkit[datasets]'"
         ) from None
+
+
+@contextlib.contextmanager
+def _damage_told() -> Iterator[None]:
+    """Turns what pyarrow raises for a damaged table, which is of many kinds, into a ``ValueError`` of one line."""
+    try:
+        yield
+    except (OSError, ResnetkitError):
+        raise
+    except Exception as error:
+        raise ValueError(f"it is damaged ({first_line(error)})") from error
 
 
 def _stream(arrow: Any, path: str) -> Any:
