@@ -17,7 +17,7 @@ CONFIG = ROOT / "docs" / "zensical.toml"
 STAGE = ROOT / "build" / "site"  # the generator wants what it reads and writes below one folder
 SITE = ROOT / "site"
 PAGES = ("*.md", "docs/**/*.md", "benchmarks/*.md")
-PICTURES = ("docs/**/*.svg", "docs/**/*.png")
+FILES = ("docs/**/*.svg", "docs/**/*.png", "docs/**/*.ipynb")  # shown by pages, or fetched from them
 
 
 def find_files(*patterns: str) -> list[str]:
@@ -36,7 +36,7 @@ def config() -> str:
 
 def stage(folder: Path) -> None:
     """Write what the generator reads into an empty folder."""
-    for name in find_files(*PAGES, *PICTURES):
+    for name in find_files(*PAGES, *FILES):
         copy = folder / "pages" / name
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, copy)

@@ -1,4 +1,4 @@
-"""The README and the pages it leads newcomers to are true: their commands run, their tables are the code's.
+"""The README, in two languages, and the pages it leads newcomers to are true: their commands run, their tables hold.
 
 What takes long is marked with ``<!-- long -->``: such commands, and those in tables, are parsed and not run.
 """
@@ -106,3 +106,25 @@ def test_exit_codes_are_the_codes() -> None:
     (section,) = re.findall(r"## Exit codes\n(.*)", text, re.DOTALL)
     documented = {int(code) for code in re.findall(r"^\| (\d+) \|", section, re.MULTILINE)}
     assert documented == {0, *map(int, Code)}
+
+
+def told(page: Path) -> dict[str, list[str]]:
+    """What a README says in any language: its blocks, commands, numbers and links, in order."""
+    text = re.sub(r"^\[.+\]\(README.*\.md\)\n", "", page.read_text(), flags=re.MULTILINE)
+    links = [target.replace("lessons/zh/", "lessons/") for target in re.findall(r"\]\(([^)]+)\)", text)]
+    rows = [re.sub(r"\]\([^)]+\)", "]", row) for row in re.findall(r"^\|.+\|$", text, re.MULTILINE)]
+    return {
+        "blocks": re.findall(r"```.*?```", text, re.DOTALL),
+        "commands": re.findall(r"`(resnetkit [^`]+)`", text),
+        "numbers": [" ".join(re.findall(r"\d[\d.,]*(?<=\d)", re.sub(r"`[^`]+`", "", row))) for row in rows],
+        "links": links,
+        "headings": re.findall(r"^#+ ", text, re.MULTILINE),
+        "pictures": re.findall(r'src(?:set)?="([^"]+)"', text),
+    }
+
+
+@pytest.mark.parametrize("what", ["blocks", "commands", "numbers", "links", "headings", "pictures"])
+def test_the_chinese_readme_says_the_same(what: str) -> None:
+    english, chinese = (told(page)[what] for page in (README, ROOT / "README.zh-CN.md"))
+    assert english
+    assert sorted(chinese) == sorted(english) if what == "links" else chinese == english

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 from docs import reference
-from docs.make_site import PAGES, PICTURES, ROOT, config, find_files
+from docs.make_site import FILES, PAGES, ROOT, config, find_files
 
 import resnetkit
 from resnetkit.cli.app import COMMANDS, GROUPS
 
 NAMES = find_files(*PAGES)
-ON_SITE = {*NAMES, *find_files(*PICTURES)}
+ON_SITE = {*NAMES, *find_files(*FILES)}
 REFERENCE = {"reference/commands.md", "reference/python.md"}
 
 
