@@ -13,6 +13,8 @@ from tests.small_classifiers import make, noise
 from tests.small_runs import fine_settings, pretrained, tiny_settings
 from tests.small_weights import small_table, store
 
+from resnetkit.sources import weight_store
+
 __all__ = [  # fixtures of many rooms
     "fake_hub",
     "file_server",
@@ -56,6 +58,13 @@ def import_torchvision() -> ModuleType | None:
 @pytest.fixture(autouse=True)
 def _fixed_seed() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _no_weights_at_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Training on photographs starts afresh, whatever this machine has."""
+    monkeypatch.setattr(weight_store, "store_folder", lambda: Path("/nowhere/weights"))
+    monkeypatch.delenv(weight_store.VARIABLE, raising=False)
 
 
 @pytest.fixture

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,10 +25,11 @@ from resnetkit.cli.options import (
 )
 from resnetkit.cli.program import program
 from resnetkit.cli.settings import read_settings, with_limits
-from resnetkit.terminal import say, say_json, tell
+from resnetkit.terminal import is_live, say, say_json, tell
 
 if TYPE_CHECKING:
     from resnetkit.runs.result import Result
+    from resnetkit.sources.published import Published
 
 
 def train(
@@ -67,10 +70,14 @@ def train(
         typer.Option(
             "--weights",
             "-w",
-            help="Fine-tune: weight file, or folder of a run, to start from.",
+            help="To start from: a weight file, a run's folder, hf://OWNER/NAME, a name of resnetkit weights list, "
+            "none, or auto: for photographs what suits them, of those at hand; auto if left out.",
             autocompletion=offer_weights,
         ),
     ] = None,
+    download: Annotated[
+        bool, typer.Option("--download", help="Fetch published weights to start from where none are at hand.")
+    ] = False,
     entry: EntryOption = None,
     reset_head: Annotated[
         bool, typer.Option("--reset-head", help="With --weights: a new head, for other classes.")
@@ -132,6 +139,7 @@ def train(
     from resnetkit.data.spec import DataSpec
     from resnetkit.errors import require
     from resnetkit.training import run
+    from resnetkit.training.automatic_weights import AUTO, WeightsChoice
     from resnetkit.training.interruption import Interrupted
 
     require(
@@ -164,7 +172,7 @@ def train(
     try:
         if resume is not None:
             by_field = [value for name, (_, value) in (options | of_data).items() if name != "--weights"]
-            given = [model, recipe, set_ or None, None if out == "runs" else out, *by_field]
+            given = [model, recipe, set_ or None, None if out == "runs" else out, download or None, *by_field]
             require(
                 all(value is None for value in given),
                 "--resume goes on with the run as it was started and takes no other options but --json, --track, and "
@@ -175,7 +183,9 @@ def train(
         else:
             assert data is not None
             assigned = read_settings(set_, options | of_data | others)
-            settings = {path: value for path, value in options.values() if value is not None} | assigned
+            stated = {path: value for name, (path, value) in options.items() if name != "--weights"}
+            settings = {path: value for path, value in stated.items() if value is not None} | assigned
+            choice = WeightsChoice(weights or AUTO, download or _asking(json=json))
             spec = DataSpec(data, data_dir=data_dir, layout=layout or "auto", on_bad_image=on_bad_image, check=check)
             spec = replace(spec, limits=with_limits(spec.limits, max_pixels, max_file_bytes))
             result = run.train(
@@ -183,6 +193,7 @@ def train(
                 model=model,
                 recipe=recipe,
                 settings=settings,
+                weights=choice,
                 out=out,
                 listener=listener,
                 track=trackers or (),
@@ -192,6 +203,18 @@ def train(
         raise typer.Exit(128 + interruption.signal_number) from None
     if os.environ.get("RANK", "0") == "0":  # of several processes, the first one tells
         print_result(result, as_json=json)
+
+
+def _asking(*, json: bool) -> bool | Callable[[Published], bool]:
+    """Ask before a download, where somebody is there to answer."""
+    alone = json or "RANK" in os.environ or not (sys.stdin.isatty() and is_live())
+
+    def ask(file: Published) -> bool:
+        size = "" if file.num_bytes is None else f"{file.num_bytes / 1e6:.0f} MB, "
+        words = f"no weights to start from are on this machine; download {file.name} ({size}{file.origin}"
+        return typer.confirm(f"{words}, licence {file.licence or 'not stated'})?", default=True, err=True)
+
+    return False if alone else ask
 
 
 def print_result(result: Result, *, as_json: bool) -> None:

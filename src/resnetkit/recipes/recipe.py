@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -275,8 +276,13 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Chosen:
-    """A recipe and, in sentences, why it is what it is and what to be wary of."""
+    """A recipe and, in sentences, why it is what it is and what to be wary of.
+
+    Attributes:
+        settings: stated fields, with the weights that were found, which choose the same again.
+    """
 
     recipe: Recipe
     reasons: tuple[str, ...]
     warnings: tuple[str, ...]
+    settings: Mapping[str, Any] = field(default_factory=dict)

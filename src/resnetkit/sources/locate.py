@@ -171,8 +171,9 @@ def _no_weights_at(text: str) -> ResnetkitError:
             Code.WEIGHTS,
             f"no run folder or file at {text}",
             why="a name alone has no weights",
-            fix=f"give a file, e.g. one of torchvision's, {network}-….pth, or one on the hub, e.g. "
-            f"hf://timm/resnet18.a1_in1k; resnetkit train DATA --model {network} trains fresh weights",
+            fix=f"resnetkit weights list {network} shows published ones, and get fetches them; or give a file, or "
+            "one on the hub, e.g. hf://timm/resnet18.a1_in1k; "
+            f"resnetkit train DATA --model {network} trains fresh weights",
         )
     return _nothing_at(text, "give an existing one: resnetkit train prints the run's folder")
 

@@ -20,6 +20,7 @@ from resnetkit.models.spec import ResNetSpec
 from resnetkit.recipes.advice import DataSummary, choose
 from resnetkit.recipes.named import DATA_OF
 from resnetkit.recipes.recipe import Chosen
+from resnetkit.training.automatic_weights import WeightsChoice, find_automatically, is_for, named_weights
 from resnetkit.training.starting_weights import check_start, find_weights, starting_point
 
 
@@ -46,20 +47,26 @@ def plan(
     model: str | ResNetSpec | None = None,
     recipe: str | None = None,
     settings: Mapping[str, Any] | None = None,
+    weights: WeightsChoice | None = None,
 ) -> tuple[DataSource, Chosen]:
-    """The data, and the recipe that :func:`train` would run on them."""
+    """The data, and the recipe that :func:`train` would run on them.
+
+    Args:
+        weights: what to start from; None: what the settings say, and no weights are looked for.
+    """
+    settings = dict(settings or {}) if weights is None else named_weights(weights, settings or {})
     given = data if isinstance(data, GivenData) else None
     spec = DataSpec(data) if isinstance(data, str) else data.spec if isinstance(data, GivenData) else data
     # The data are opened before the recipe is chosen, so what is set about them must be set here.
     of_data = dict(DATA_OF.get(recipe or "", {}))
-    of_data |= {path.removeprefix("data."): v for path, v in (settings or {}).items() if path.startswith("data.")}
+    of_data |= {path.removeprefix("data."): v for path, v in settings.items() if path.startswith("data.")}
     spec = override(spec, of_data) if of_data else spec
     if given is None and spec.source not in DATASETS and Path(spec.source).expanduser().is_dir():
         # The whole path, so that the run can be resumed and evaluated from any folder.
         spec = replace(spec, source=str(Path(spec.source).expanduser().absolute()))
     if spec.data_dir is not None:
         spec = replace(spec, data_dir=str(Path(spec.data_dir).expanduser().absolute()))
-    settings = find_weights(settings or {})
+    settings = find_weights(settings)
     source = open_data(spec, given=given)
     require(
         "train" in source.split_sizes,
@@ -67,10 +74,16 @@ def plan(
         fix="put them into a folder train/CLASS/",
         code=Code.DATA,
     )
-    start = starting_point(settings, model)
-    chosen = choose(summarize_data(source, spec), spec, model=model, recipe=recipe, settings=settings, start=start)
+    summary, found = summarize_data(source, spec), None
+    if weights is not None and given is None and is_for(spec, summary, (model, recipe), settings):
+        assert not isinstance(model, ResNetSpec)
+        found = find_automatically(weights, summary, source.class_names, model=model, settings=settings)
+        settings = {**found.settings, **settings}
+    start = starting_point(settings, model) if found is None else found.start
+    chosen = choose(summary, spec, model=model, recipe=recipe, settings=settings, start=start)
     check_start(chosen.recipe, start, source.class_names)
-    return source, chosen
+    reasons = () if found is None else found.reasons
+    return source, replace(chosen, reasons=(*reasons, *chosen.reasons), settings=settings)
 
 
 def command_line(

@@ -33,6 +33,7 @@ from resnetkit.runs.notebook_progress import usual_listener
 from resnetkit.runs.record import Record
 from resnetkit.runs.result import Result, finished_result
 from resnetkit.tracking.trackers import open_trackers, trackers_of
+from resnetkit.training.automatic_weights import AUTO, WeightsChoice
 from resnetkit.training.best_classifier import ClassifierOrigin, best_classifier
 from resnetkit.training.checkpoint import Checkpoint, remove_leftovers
 from resnetkit.training.computing import start_computing
@@ -46,7 +47,6 @@ from resnetkit.training.preconditions import check_batches, check_classes, check
 from resnetkit.training.resuming import find_checkpoint, resume_conditions, tell_resumed
 from resnetkit.training.starting_weights import (
     check_same_weights,
-    find_weights,
     told_of_seen,
     whole_path,
 )
@@ -63,6 +63,7 @@ def train(
     model: str | ResNetSpec | None = None,
     recipe: str | None = None,
     settings: Mapping[str, Any] | None = None,
+    weights: str | Path | WeightsChoice = AUTO,
     out: str | Path = "runs",
     listener: Listener | None = None,
     track: Sequence[str] = (),
@@ -73,6 +74,8 @@ def train(
         data: name of a data set, or path of an image folder; or images at hand, of which a run can be finished only by
             the program that has them.
         settings: fields of the :class:`Recipe` to replace, e.g. ``{"epochs": 5, "optimizer.learning_rate": 0.05}``.
+        weights: to start from: ``auto``, for photographs the best on this machine, else fresh ones; ``none``; a file, a
+            run's folder, ``hf://OWNER/NAME`` or the name of published weights; or a choice that may download them.
         out: folder in which a new run folder is made.
         listener: hears what happens; None: in a notebook, what shows it there.
         track: trackers that keep the run too, by name: see :data:`~resnetkit.tracking.trackers.TRACKERS`.
@@ -82,9 +85,9 @@ def train(
         Interrupted: on SIGINT or SIGTERM, after writing a checkpoint.
     """
     listener = Listeners(listener or usual_listener(), *open_trackers(track))
-    settings = find_weights(settings or {})
-    source, chosen = plan(data, model=model, recipe=recipe, settings=settings)
-    command = "" if isinstance(data, GivenData) else command_line(source.spec, model, recipe, settings)
+    choice = weights if isinstance(weights, WeightsChoice) else WeightsChoice(str(weights))
+    source, chosen = plan(data, model=model, recipe=recipe, settings=settings, weights=choice)
+    command = "" if isinstance(data, GivenData) else command_line(source.spec, model, recipe, chosen.settings)
     return _run(source, chosen, RunStart(Path(out), None, command), listener)
 
 
