@@ -51,7 +51,7 @@ def choose_start(weights: Sequence[Startable], effort: Effort) -> tuple[Startabl
 
     >>> small, large = Startable("a", "resnet18", 1_800_000_000), Startable("b", "resnet50", 4_100_000_000)
     >>> choose_start((small, large), Effort(num_images=500, num_cores=2))
-    (Startable(name='b', ...), 'the largest of 2 at hand that 500 images on 2 cores allow in 10 minutes: about 8.5')
+    (Startable(name='b', ...), 'the largest of 2 at hand that 500 images on 2 cores allow in 10 minutes: an estimated 8.5')
     """
     cheapest = min(weights, key=lambda one: (one.multiply_adds, not one.is_preferred, -(one.top1 or 0)))
     allowed = [one for one in weights if effort.minutes_of(one.multiply_adds) <= effort.minutes]
@@ -61,10 +61,14 @@ def choose_start(weights: Sequence[Startable], effort: Effort) -> tuple[Startabl
     images, cores = f"{effort.num_images:,} images", f"{effort.num_cores} cores"
     limit, took = f"{effort.minutes:.3g} minutes", f"{minutes:.2g}"
     if len({one.network for one in weights}) == 1:
-        return best, f"the only network at hand; {images} on {cores} take it about {took} minutes"
+        return best, f"the only network at hand; {images} on {cores} take it an estimated {took} minutes"
     if not allowed:
-        return best, f"the cheapest of {len(weights)} at hand: {images} on {cores} take even it about {took} minutes"
-    return best, f"the largest of {len(weights)} at hand that {images} on {cores} allow in {limit}: about {took}"
+        return (
+            best,
+            f"the cheapest of {len(weights)} at hand: {images} on {cores} take even it an estimated {took} minutes",
+        )
+    why = f"the largest of {len(weights)} at hand that {images} on {cores} allow in {limit}: an estimated {took}"
+    return best, why
 
 
 def _beats(one: Startable, other: Startable) -> bool:
