@@ -50,8 +50,9 @@ def choose_start(weights: Sequence[Startable], effort: Effort) -> tuple[Startabl
     allows none, the cheapest is taken.
 
     >>> small, large = Startable("a", "resnet18", 1_800_000_000), Startable("b", "resnet50", 4_100_000_000)
-    >>> choose_start((small, large), Effort(num_images=500, num_cores=2))
-    (Startable(name='b', ...), 'the largest of 2 at hand that 500 images on 2 cores allow in 10 minutes: an estimated 8.5')
+    >>> best, why = choose_start((small, large), Effort(num_images=500, num_cores=2))
+    >>> best.name, why
+    ('b', 'the largest of 2 at hand that 500 images on 2 cores allow in 10 minutes: an estimated 8.5')
     """
     cheapest = min(weights, key=lambda one: (one.multiply_adds, not one.is_preferred, -(one.top1 or 0)))
     allowed = [one for one in weights if effort.minutes_of(one.multiply_adds) <= effort.minutes]
@@ -63,10 +64,7 @@ def choose_start(weights: Sequence[Startable], effort: Effort) -> tuple[Startabl
     if len({one.network for one in weights}) == 1:
         return best, f"the only network at hand; {images} on {cores} take it an estimated {took} minutes"
     if not allowed:
-        return (
-            best,
-            f"the cheapest of {len(weights)} at hand: {images} on {cores} take even it an estimated {took} minutes",
-        )
+        return best, f"the cheapest of {len(weights)} at hand: {images} on {cores} take it an estimated {took} minutes"
     why = f"the largest of {len(weights)} at hand that {images} on {cores} allow in {limit}: an estimated {took}"
     return best, why
 
