@@ -32,7 +32,7 @@ class Startable:
 
 @dataclass(frozen=True)
 class Effort:
-    """What there is to do, and to do it with."""
+    """Images to train on, the cores to do it with, and the time."""
 
     num_images: int
     num_cores: int

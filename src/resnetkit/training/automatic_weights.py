@@ -29,7 +29,7 @@ Allow = bool | Callable[[Published], bool]
 
 @dataclass(frozen=True)
 class WeightsChoice:
-    """What a run is to start from, and what may be done for it.
+    """Weights that a run is to start from, and how far it may go for them.
 
     Attributes:
         weights: ``auto``: for photographs, the best at hand; ``none``: fresh ones; or a file, a run's folder,
