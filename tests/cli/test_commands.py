@@ -79,7 +79,7 @@ def test_predict_gives_a_row_for_every_file_and_no_class_to_what_it_cannot_read(
 ) -> None:
     (mixed_folder / "h_gone.png").symlink_to("nowhere")
     digit_file(mixed_folder, ".hidden.png")
-    (mixed_folder / "photo.heic").touch()
+    (mixed_folder / "photo.psd").touch()
     code, out, err = cli("predict", str(trained), str(mixed_folder), "--format", "jsonl")
     rows = [json.loads(line) for line in out.splitlines()]
     assert code == 1
@@ -98,7 +98,7 @@ def test_predict_gives_a_row_for_every_file_and_no_class_to_what_it_cannot_read(
     assert "10,000,000,000 pixels" in reasons["f_bomb.png"]
     assert "does not exist" in reasons["h_gone.png"]
     assert "1 file is hidden" in err
-    assert f"warning: {mixed_folder}: not read: 1 .heic" in err
+    assert f"warning: {mixed_folder}: not read: 1 .psd" in err
     assert "5 of 8 files" in err
     # The neighbours of a bad file get their own answers.
     assert rows[0]["top"] == rows[6]["top"]

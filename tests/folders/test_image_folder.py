@@ -144,14 +144,14 @@ def test_a_folder_without_images_is_no_class_and_is_named(tmp_path: Path) -> Non
 
 
 def test_files_of_other_kinds_are_counted_by_extension(tmp_path: Path) -> None:
-    make(tmp_path, "cat/a.png", "dog/b.png", *(f"dog/{n}.HEIC" for n in range(3)), "cat/film.mp4", "cat/scan")
-    assert scan(tmp_path).warnings == ("not read: 3 .heic, 1 .mp4, 1 without an extension",)
+    make(tmp_path, "cat/a.png", "dog/b.png", *(f"dog/{n}.PSD" for n in range(3)), "cat/film.mp4", "cat/scan")
+    assert scan(tmp_path).warnings == ("not read: 3 .psd, 1 .mp4, 1 without an extension",)
 
 
 @pytest.mark.parametrize("known", [(), ("cat", "dog", "fish")])
 def test_a_class_whose_files_are_all_of_other_kinds_is_an_error(tmp_path: Path, known: tuple[str, ...]) -> None:
-    make(tmp_path, "cat/a.png", "dog/b.png", "fish/c.heic", "fish/deep/d.heic", "fish/notes.txt")
-    with pytest.raises(ResnetkitError, match=r"no file of class 'fish' is read: .*/fish holds 2 \.heic") as caught:
+    make(tmp_path, "cat/a.png", "dog/b.png", "fish/c.psd", "fish/deep/d.psd", "fish/notes.txt")
+    with pytest.raises(ResnetkitError, match=r"no file of class 'fish' is read: .*/fish holds 2 \.psd") as caught:
         scan(tmp_path, known=known)
     assert caught.value.code == Code.DATA
     assert "convert" in caught.value.fix

@@ -33,7 +33,7 @@ from resnetkit.errors import Code, ResnetkitError, did_you_mean, require
 from resnetkit.folders.image_folder import ImageFolder, scan
 from resnetkit.folders.layout_option import AUTO, UNSPLIT
 from resnetkit.folders.listed import scan_listed
-from resnetkit.images.decoding import OVER_LIMIT
+from resnetkit.images.decoding import LACKS_READER, OVER_LIMIT
 from resnetkit.images.image_files import tell_ignored
 from resnetkit.images.image_inputs import Decodable
 from resnetkit.images.prepared_pixels import prepare_seen, prepare_whole
@@ -55,13 +55,16 @@ class BadImagesError(ResnetkitError):
         lines = [f"{bad.path} {bad.reason}" for bad in self.bad_images[:SHOWN_BAD_IMAGES]]
         num_more = len(self.bad_images) - len(lines)
         lines += [f"… and {num_more:,} more"] if num_more else []
-        is_limited = any(OVER_LIMIT in bad.reason for bad in self.bad_images)
-        raise_limit = "raise the limit by the option in brackets, " if is_limited else ""
+        is_limited, lacks_reader = (
+            any(text in bad.reason for bad in self.bad_images) for text in (OVER_LIMIT, LACKS_READER)
+        )
+        change = "raise the limit by the option in brackets, " if is_limited else ""
+        change += "install what is missing by the command in brackets, " if lacks_reader else ""
         super().__init__(
             Code.DATA,
             f"{len(self.bad_images):,} of {num_images:,} image files cannot be used",
             why="\n    ".join(map(shown, lines)),
-            fix=f"{raise_limit}repair or remove these files, or leave them out with --on-bad-image skip",
+            fix=f"{change}repair or remove these files, or leave them out with --on-bad-image skip",
         )
 
     def __reduce__(self) -> tuple[object, ...]:

@@ -22,14 +22,14 @@ from PIL import Image, ImageCms, UnidentifiedImageError
 from PIL.TiffImagePlugin import TILELENGTH, TILEWIDTH, TiffImageFile
 
 from resnetkit.images.digests import has_colour, image_digest
-from resnetkit.images.image_files import FORMATS, format_of
+from resnetkit.images.heif import open_heif
+from resnetkit.images.image_files import Format, format_of, name_unknown
 from resnetkit.images.image_inputs import Decodable
 from resnetkit.images.image_rows import read_row, row_of
 from resnetkit.images.jpeg import decode_directly, scale_for
 from resnetkit.images.spec import WHITE_16BIT, Limits, Preprocessing
 from resnetkit.images.types import UInt8Images
 
-NAMES = tuple(each.name for each in FORMATS)
 MODES = {1: "L", 3: "RGB"}
 NUM_AXES = {1: 2, 3: 3}
 ORIENTATION_TAG = 0x0112
@@ -37,6 +37,7 @@ DEEP_COLOUR = re.compile(r"(RGB|RGBA|RGBX|LA);16[BLN]")  # Pillow's names for ho
 SIGNATURE_BYTES = 4096
 DARK_UPPER_HALF = 16  # 12 bits or fewer stored in 16
 OVER_LIMIT = "more than the limit of"
+LACKS_READER = "image, and reading those needs"
 TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -345,24 +346,35 @@ def _opened(source: bytes | BinaryIO, limits: Limits) -> Iterator[Image.Image]:
     if isinstance(source, bytes):
         _check_file_size(len(source), limits)
         source = BytesIO(source)
-    try:
-        # Pillow's own limit is a module variable; ours decides, and says so in our words.
-        with _bomb_check:
-            pillow_limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-            try:
-                image = Image.open(source, formats=NAMES)
-            finally:
-                Image.MAX_IMAGE_PIXELS = pillow_limit
-    except UnidentifiedImageError:
+    with _damage_told():
+        head = source.read(SIGNATURE_BYTES)
         source.seek(0)
-        raise UnreadableImage(_why_unknown(source.read(SIGNATURE_BYTES))) from None
-    except Exception as error:
-        raise UnreadableImage(_reason(error)) from error
+        kind = format_of(head)
+        if kind is None:
+            raise UnreadableImage(f"is {name_unknown(head)}")
+        if kind.lacks:
+            raise UnreadableImage(f"is a {kind.name} {LACKS_READER} {kind.lacks}")
+        image = _opened_as(kind, source)
     with image:
         num_pixels = max(image.width * image.height, _tile_pixels(image))
         if num_pixels > limits.max_pixels:
             raise UnreadableImage(f"has {num_pixels:,} pixels, {OVER_LIMIT} {limits.max_pixels:,} (--max-pixels)")
         yield image
+
+
+def _opened_as(kind: Format, source: BinaryIO) -> Image.Image:
+    try:
+        if kind.name == "HEIF":
+            return open_heif(source)
+        # Pillow's own limit is a module variable; ours decides, and says so in our words.
+        with _bomb_check:
+            pillow_limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+            try:
+                return Image.open(source, formats=(kind.name,))
+            finally:
+                Image.MAX_IMAGE_PIXELS = pillow_limit
+    except (UnidentifiedImageError, SyntaxError):
+        raise UnreadableImage(f"is truncated, damaged or an unusual {kind.name}: its header cannot be read") from None
 
 
 def _tile_pixels(image: Image.Image) -> int:
@@ -373,15 +385,8 @@ def _tile_pixels(image: Image.Image) -> int:
     return int(width) * int(height)
 
 
-def _why_unknown(content: bytes) -> str:
-    known = format_of(content)
-    if known is not None:
-        return f"is truncated, damaged or an unusual {known.name}: its header cannot be read"
-    return f"is not a {', '.join(NAMES[:-1])} or {NAMES[-1]} image (its first bytes are {content[:8]!r})"
-
-
 def _reason(error: Exception) -> str:
-    text = str(error)
+    text = " ".join(str(error).split())
     if "truncated" in text.lower():
         return "is truncated"
     if isinstance(error, MemoryError):

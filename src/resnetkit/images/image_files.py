@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.util import find_spec
 from pathlib import PurePath
 
 from PIL import features
@@ -19,26 +21,62 @@ class Format:
         extensions: of the names of such files.
         signature: what such a file begins with, as a pattern.
         feature: what Pillow must have been built with to read it, if anything.
+        package: what must be installed beside Pillow to read it, if anything.
+        extra: the extra of this package that installs it.
     """
 
     name: str
     extensions: tuple[str, ...]
     signature: bytes
     feature: str | None = None
+    package: str | None = None
+    extra: str | None = None
+
+    @cached_property
+    def lacks(self) -> str:
+        """Names what is missing to read such files, and how to get it; empty where nothing is."""
+        if self.package is not None and find_spec(self.package) is None:
+            return f"{self.package}, which is not installed (pip install 'resnetkit[{self.extra}]')"
+        if self.feature is not None and not features.check(self.feature):
+            return f"a Pillow that was built with {self.feature} (pip install --force-reinstall pillow)"
+        return ""
 
 
-KNOWN_FORMATS = (
+# Brands stand in the first box of a file, the one it is made for first. A HEIF file may name only the container.
+_BRANDS = rb".{4}ftyp(?:.{4}){0,16}?"
+FORMATS = (
     Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), rb"\xff\xd8\xff"),
     Format("PNG", (".png", ".apng"), rb"\x89PNG"),
-    Format("WEBP", (".webp",), rb"RIFF", "webp"),
+    Format("WEBP", (".webp",), rb"RIFF.{4}WEBP", feature="webp"),
     Format("BMP", (".bmp",), rb"BM"),
     Format("GIF", (".gif",), rb"GIF8"),
-    Format("TIFF", (".tif", ".tiff"), rb"II[*+]\0|MM\0[*+]"),
-    Format("AVIF", (".avif",), rb".{4}ftypavi[fs]", "avif"),
-    Format("PPM", (".pbm", ".pgm", ".ppm", ".pnm"), rb"P[1-6]\s"),
+    Format("TIFF", (".tif", ".tiff"), rb"(?:II[*+]\0|II\0\*|MM\0[*+]|MM\*\0)(?!.{4}CR)"),
+    Format("AVIF", (".avif", ".avifs"), _BRANDS + rb"avi[fs]", feature="avif"),
+    Format("HEIF", (".heic", ".heif", ".hif"), _BRANDS + rb"(?:he[iv][cxms]|m[is]f1)", package="pi_heif", extra="heif"),
+    Format(
+        "JPEG2000",
+        (".jp2", ".j2k", ".jpf", ".jpx", ".j2c", ".jpc"),
+        rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51",
+        feature="jpg_2000",
+    ),
+    Format("PPM", (".pbm", ".pgm", ".ppm", ".pnm", ".pfm"), rb"P[1-6f]\s"),
 )
-FORMATS = tuple(each for each in KNOWN_FORMATS if each.feature is None or features.check(each.feature))
 EXTENSIONS = tuple(extension for each in FORMATS for extension in each.extensions)
+# What is found under the names of images without being one that is read.
+OTHERS = (
+    ("a web page", rb"\s*(?i:<!doctype html|<html)"),
+    ("an SVG drawing", rb"\s*(?:<[?!][^>]*>\s*){0,8}<svg"),
+    ("a pointer of Git LFS ('git lfs pull' fetches the file itself)", rb"version https://git-lfs"),
+    ("a PDF document", rb"%PDF"),
+    ("a video", rb".{4}ftyp(?:isom|iso\d|mp4\d|avc1|qt  |M4V |3gp\d|MSNV|dash)|\x1aE\xdf\xa3|RIFF.{4}AVI "),
+    ("a camera's raw image", rb"II\*\0.{4}CR|.{4}ftypcrx |FUJIFILMCCD-RAW"),
+    ("a JPEG XL image", rb"\xff\x0a|\0\0\0\x0cJXL "),
+    ("a Photoshop document", rb"8BPS"),
+    ("a DICOM file", rb".{128}DICM"),
+    ("an OpenEXR image", rb"v/1\x01"),
+    ("a NumPy array", rb"\x93NUMPY"),
+    ("an archive", rb"PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!"),
+)
 # What lies beside images without being one: notes, tables, annotations, what systems leave behind.
 SIDECARS = (
     ".txt .md .rst .pdf .json .jsonl .csv .tsv .xml .yaml .yml .html .log .ini .db .sqlite .lnk .url .xmp .aae .thm "
@@ -82,6 +120,19 @@ class LeftOut:
 def format_of(content: bytes) -> Format | None:
     """The kind of a file that begins like this, if it is one that is read."""
     return next((each for each in FORMATS if re.match(each.signature, content, re.DOTALL)), None)
+
+
+def name_unknown(content: bytes) -> str:
+    """Name what a file that begins like this is, where it is no image that is read.
+
+    >>> name_unknown(b"<!DOCTYPE html><title>Not found")
+    'a web page, and no image'
+    """
+    named = next((name for name, signature in OTHERS if re.match(signature, content, re.DOTALL)), None)
+    if named is not None:
+        return f"{named}, and no image"
+    names = [each.name for each in FORMATS]
+    return f"not a {', '.join(names[:-1])} or {names[-1]} image (its first bytes are {content[:8]!r})"
 
 
 def is_image(name: str) -> bool:
