@@ -19,9 +19,8 @@ from resnetkit.data.prepared_images import FolderImages
 from resnetkit.data.spec import DataSpec
 from resnetkit.data.types import LoadedData
 from resnetkit.errors import ResnetkitError
-from resnetkit.images.decoding import UnreadableImage
 from resnetkit.images.spec import Limits, Preprocessing
-from resnetkit.images.types import ArrayImages
+from resnetkit.images.types import ArrayImages, UnreadableImage
 
 ALL = ("train", "val", "test")
 PREPROCESSING = Preprocessing(12, 16)

@@ -9,10 +9,10 @@ from PIL import Image
 from resnetkit.data import survey as module
 from resnetkit.data.loading import BadImagesError, open_data
 from resnetkit.data.spec import DataSpec
-from resnetkit.data.survey import Survey, measure_sixteen_bit, survey
+from resnetkit.data.survey import Survey, measure_floats, measure_sixteen_bit, survey
 from resnetkit.images.decoding import Header, read_header
 from resnetkit.images.spec import Limits
-from resnetkit.images.types import SixteenBit
+from resnetkit.images.types import FloatValues, SixteenBit
 
 LIMITS = Limits()
 
@@ -83,6 +83,30 @@ def test_white_is_what_the_bits_in_use_can_hold(tmp_path: Path, brightest: int, 
     found = look(tmp_path)
     assert len(found.sixteen_bit) == 3
     assert measure_sixteen_bit(found.sixteen_bit, LIMITS, num_workers=2) == SixteenBit(white, brightest // 2)
+
+
+def test_the_values_of_floats_are_measured(tmp_path: Path) -> None:
+    for number, high in enumerate((3, 5, 9)):
+        Image.fromarray(np.linspace(-2 - number, high, 20, dtype=np.float32).reshape(4, 5)).save(
+            tmp_path / f"{number}.tif"
+        )
+    Image.fromarray(np.full((4, 5), np.nan, np.float32)).save(tmp_path / "none.tif")
+    found = look(tmp_path)
+    assert (len(found.floats), found.sixteen_bit) == (4, ())
+    assert measure_floats(found.floats, LIMITS, num_workers=2) == FloatValues(-4, 9, 5)
+    assert measure_floats(found.floats[3:], LIMITS, num_workers=2) is None
+
+
+def test_files_of_several_pages_are_counted_wherever_they_are(folder: Path) -> None:
+    for path in folder.iterdir():
+        Image.new("RGB", (12, 10), "teal").save(path)
+    assert look(folder).notes == ()
+    pages = [Image.new("RGB", (12, 10), colour) for colour in ("red", "blue")]
+    for place in outside_the_sample(102)[:2]:
+        pages[0].save(sorted(folder.iterdir())[place].with_suffix(".a.tif"), save_all=True, append_images=pages[1:])
+    found = look(folder)
+    assert found.notes == ("2 files hold several pages or frames: the first of each is read",)
+    assert found.num_looked_at == module.SAMPLED + 2
 
 
 def test_unreadable_and_eight_bit_images_have_no_range(folder: Path) -> None:

@@ -15,8 +15,10 @@ from resnetkit.data.prepared_images import FolderImages
 from resnetkit.data.spec import DataSpec
 from resnetkit.errors import ResnetkitError
 from resnetkit.images import image_rows
-from resnetkit.images.decoding import UnreadableImage, decode, read_content
+from resnetkit.images.decoding import decode
+from resnetkit.images.opening import read_content
 from resnetkit.images.spec import Limits, Preprocessing
+from resnetkit.images.types import UnreadableImage
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")

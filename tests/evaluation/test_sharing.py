@@ -14,9 +14,8 @@ from resnetkit.evaluation.sharing import (
     joined,
     own_share,
 )
-from resnetkit.images.decoding import UnreadableImage
 from resnetkit.images.spec import Preprocessing
-from resnetkit.images.types import Indices, UInt8Images
+from resnetkit.images.types import Indices, UInt8Images, UnreadableImage
 
 NUM_IMAGES = 3 * BATCH_SIZE + 7
 

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 from tests.small_heics import ROTATED, TWO
+from tests.small_pngs import chunk, deep_png
 
 from resnetkit.images import image_files
-from resnetkit.images.decoding import UnreadableImage, convert, decode, read_header
-from resnetkit.images.spec import Limits
+from resnetkit.images.decoding import FIRST_READ, convert, decode, decode_for_use, extent_of_values, read_header
+from resnetkit.images.spec import GreyRange, Limits, Preprocessing
+from resnetkit.images.types import UnreadableImage
 
 LIMITS = Limits()
 
@@ -27,19 +29,6 @@ def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
 def noise(width: int = 40, height: int = 30, channels: int = 3) -> Image.Image:
     values = np.random.default_rng(0).integers(0, 256, (height, width, channels), dtype=np.uint8)
     return Image.fromarray(values.squeeze())
-
-
-def chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-
-def deep_png(values: np.ndarray) -> bytes:
-    """A PNG of 16-bit colours, uint16 ``(H, W, 3)`` or ``(H, W, 4)``, which Pillow reads but does not write."""
-    height, width, channels = values.shape
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
-    header = struct.pack(">IIBBBBB", width, height, 16, {3: 2, 4: 6}[channels], 0, 0, 0)
-    content = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + content
 
 
 def one_bit_png(width: int, height: int) -> bytes:
@@ -140,13 +129,30 @@ def test_what_lies_under_the_name_of_an_image_is_named(content: bytes, name: str
 
 
 @pytest.mark.parametrize("kind", ["GIF", "TIFF", "AVIF", "WEBP", "PNG"])
-def test_of_an_animation_the_first_frame(kind: str) -> None:
+def test_of_an_animation_the_first_frame(tmp_path: Path, kind: str) -> None:
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
     content = encoded(frames[0], kind, save_all=True, append_images=frames[1:])
     with Image.open(BytesIO(content)) as image:
         assert image.n_frames == 2  # type: ignore[attr-defined]
-    red, _, blue = decode(content, LIMITS, 3).getpixel((4, 4))
-    assert (red > 200, blue < 50) == (True, True)
+    decoded = decode_for_use(content, LIMITS, Preprocessing(8, 8))
+    red, _, blue = decoded.image.getpixel((4, 4))
+    assert (red > 200, blue < 50, decoded.note) == (True, True, FIRST_READ)
+    (tmp_path / "several").write_bytes(content)
+    assert read_header(tmp_path / "several", LIMITS).has_several
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_of_a_single_image_nothing_is_said(kind: str) -> None:
+    assert decode_for_use(encoded(noise(), kind), LIMITS, Preprocessing(8, 8)).note == ""
+
+
+def test_of_a_jpeg_with_previews_the_first_is_read_as_any_jpeg() -> None:
+    single, several = encoded(noise(), "JPEG"), encoded(noise(), "MPO", save_all=True, append_images=[noise(8, 8)])
+    with Image.open(BytesIO(several)) as image:
+        assert image.format == "MPO"
+    for least_px in (0, 10):
+        assert np.array_equal(decode(several, LIMITS, 3, least_px), decode(single, LIMITS, 3, least_px))
+    assert decode_for_use(several, LIMITS, Preprocessing(8, 8)).note == ""
 
 
 @pytest.mark.parametrize("compression", [None, "tiff_lzw", "tiff_adobe_deflate", "jpeg", "packbits"])
@@ -202,11 +208,6 @@ def test_integer_pixels_within_16_bits_are_scaled_and_beyond_refused() -> None:
     assert np.asarray(convert(image, 1)).tolist() == [[0, 255]]
     with pytest.raises(UnreadableImage, match="from -1 to 70000"):
         convert(Image.fromarray(np.array([[-1, 70000]], dtype=np.int32)), 1)
-
-
-def test_float_pixels_are_refused() -> None:
-    with pytest.raises(UnreadableImage, match="float"):
-        convert(Image.new("F", (4, 4)), 3)
 
 
 def test_transparency_is_laid_on_white() -> None:
@@ -307,7 +308,8 @@ def test_a_tile_that_is_larger_than_its_image_counts() -> None:
 @pytest.mark.filterwarnings("error")
 def test_our_limit_decides_not_the_one_of_pillow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    assert decode(encoded(noise(), "PNG"), LIMITS, 3).size == (40, 30)
+    for kind in ("PNG", "TIFF"):
+        assert decode(encoded(noise(), kind), LIMITS, 3).size == (40, 30)
     assert Image.MAX_IMAGE_PIXELS == 100
     assert not ImageFile.LOAD_TRUNCATED_IMAGES
 
@@ -323,12 +325,12 @@ def test_ten_bits_in_sixteen_are_scaled_by_what_is_white() -> None:
     values = np.random.default_rng(0).integers(470, 545, (20, 30), dtype=np.uint16)
     content = encoded(Image.fromarray(values), "PNG")
     for channels in (1, 3):
-        scaled = np.asarray(decode(content, LIMITS, channels, white=1023))
+        scaled = np.asarray(decode(content, LIMITS, channels, grey=GreyRange(1023)))
         expected = np.rint(values / 1023 * 255).astype(np.uint8)
         assert np.array_equal(scaled, expected if channels == 1 else np.stack([expected] * 3, 2))
         assert len(np.unique(decode(content, LIMITS, channels))) == 1
     with pytest.raises(UnreadableImage, match="16-bit values up to 544, brighter than white is here: 500") as raised:
-        decode(content, LIMITS, 1, white=500)
+        decode(content, LIMITS, 1, grey=GreyRange(500))
     assert "preprocessing.white_16bit" in str(raised.value)
 
 
@@ -339,7 +341,7 @@ def test_every_sixteen_bit_value_is_rounded_to_eight() -> None:
 
 def test_what_is_white_says_nothing_about_eight_bits() -> None:
     content = encoded(noise(), "PNG")
-    assert np.array_equal(decode(content, LIMITS, 3, white=10), decode(content, LIMITS, 3))
+    assert np.array_equal(decode(content, LIMITS, 3, grey=GreyRange(10, (0.1, 0.2))), decode(content, LIMITS, 3))
 
 
 @pytest.mark.parametrize("channels", [3, 4])
@@ -357,11 +359,15 @@ def test_deep_colours_are_read_unless_they_would_be_black(channels: int) -> None
     [
         (np.full((4, 5), -3, np.int32), "has grey values from -3 to -3, beyond 16 bits"),
         (np.full((4, 5), 70_000, np.int32), "has grey values from 70000 to 70000, beyond 16 bits"),
-        (np.full((4, 5), 0.5, np.float32), "has float pixels, whose range is not known"),
+        (
+            np.full((4, 5), 1.5, np.float32),
+            "has float values from 1.5 to 1.5, beyond black and white, which are 0 and 1",
+        ),
+        (np.float32([[0, np.nan], [np.inf, 1]]), "has 2 values that are not finite (NaN or infinite), of 4"),
     ],
 )
-def test_values_of_no_known_range_are_refused(values: np.ndarray, expected: str) -> None:
-    assert reason(encoded(Image.fromarray(values), "TIFF")) == expected
+def test_values_beyond_the_range_are_refused(values: np.ndarray, expected: str) -> None:
+    assert reason(encoded(Image.fromarray(values), "TIFF")).startswith(expected)
 
 
 def test_thirty_two_bits_that_hold_sixteen_are_taken_for_those() -> None:
@@ -370,8 +376,25 @@ def test_thirty_two_bits_that_hold_sixteen_are_taken_for_those() -> None:
     assert np.asarray(decoded).tolist() == [[0, 1, 255]]
 
 
+def test_floats_are_scaled_by_what_is_black_and_white() -> None:
+    values = np.linspace(-1, 3, 24, dtype=np.float32).reshape(4, 6)
+    content = encoded(Image.fromarray(values), "TIFF")
+    scaled = decode(content, LIMITS, 3, grey=GreyRange(floats=(-1, 3)))
+    assert np.array_equal(np.asarray(scaled)[..., 0], np.rint((values + 1) / 4 * 255))
+    assert np.asarray(convert(Image.fromarray(np.float32([[0, 0.5, 1]])), 1)).tolist() == [[0, 128, 255]]
+    assert reason(content).startswith("has float values from -1 to 3, beyond black and white, which are 0 and 1 here")
+
+
+@pytest.mark.parametrize(("values", "bits"), [(np.uint16, 16), (np.int32, 16), (np.float32, 32)])
+def test_header_tells_what_is_deep(tmp_path: Path, values: type, bits: int) -> None:
+    path = tmp_path / "deep.tif"
+    path.write_bytes(encoded(Image.fromarray(np.array([[0, 1, 1]], values)), "TIFF"))
+    assert read_header(path, LIMITS) == (3, 1, True, bits, False)
+    assert extent_of_values(path, LIMITS) == (0, 1)
+
+
 def test_header_tells_grey_from_colour(tmp_path: Path) -> None:
     for channels, is_grey in ((1, True), (3, False)):
         path = tmp_path / f"{channels}.png"
         path.write_bytes(encoded(noise(channels=channels), "PNG"))
-        assert read_header(path, LIMITS) == (40, 30, is_grey, False)
+        assert read_header(path, LIMITS) == (40, 30, is_grey, 8, False)

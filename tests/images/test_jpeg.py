@@ -11,9 +11,10 @@ import pytest
 from PIL import Image
 
 from resnetkit.images import jpeg
-from resnetkit.images.decoding import UnreadableImage, decode, decode_pixels
+from resnetkit.images.decoding import decode, decode_pixels
 from resnetkit.images.jpeg import decode_directly, scale_for
 from resnetkit.images.spec import Limits
+from resnetkit.images.types import UnreadableImage
 
 LIMITS = Limits(max_pixels=10**6)
 

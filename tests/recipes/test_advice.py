@@ -1,5 +1,6 @@
 """What is chosen, and what is said about it."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -8,7 +9,7 @@ from resnetkit.data.datasets import DATASETS
 from resnetkit.data.spec import DataSpec
 from resnetkit.errors import ResnetkitError
 from resnetkit.images.spec import Preprocessing
-from resnetkit.images.types import Shapes, SixteenBit
+from resnetkit.images.types import FloatValues, Shapes, SixteenBit
 from resnetkit.recipes.advice import DataSummary, StartingPoint, choose
 
 GREY = DataSummary.of(DATASETS["fashion_mnist"], 60_000)
@@ -108,6 +109,29 @@ def test_images_that_one_bright_pixel_darkens_are_told() -> None:
     summary = replace(PHOTOS, sixteen_bit=SixteenBit(white=65_535, typical=1000))
     (warning,) = choose(summary, DataSpec("photos")).warnings
     assert warning.startswith("half of the 16-bit images stay below 1,001 of 65,535, so they are nearly black")
+
+
+def test_the_range_of_float_images_is_told_and_refused_where_it_is_not_theirs() -> None:
+    summary = replace(PHOTOS, floats=FloatValues(0, 1, 0.9))
+    chosen = choose(summary, DataSpec("photos"))
+    assert "float images: 0 is black, 1 is white (preprocessing.float_range)" in chosen.reasons
+    assert not chosen.warnings
+    for floats, fix in (
+        (FloatValues(0, 200, 90), "[0,255]"),
+        (FloatValues(-1031.5, 2990, 90), "[-1100,3000]"),
+        (FloatValues(-0.031, 0.5, 0.2), "[-0.04,0.5]"),
+        (FloatValues(-7, -3, -4), "[-7,-3]"),
+    ):
+        with pytest.raises(ResnetkitError, match=r"float images have values from .*, which are 0 and 1") as caught:
+            choose(replace(PHOTOS, floats=floats), DataSpec("photos"))
+        assert caught.value.fix.endswith(f"--set 'preprocessing.float_range={fix}'")
+        low, high = json.loads(fix)
+        given = choose(
+            replace(PHOTOS, floats=floats), DataSpec("photos"), settings={"preprocessing.float_range": [low, high]}
+        )
+        assert given.recipe.preprocessing.float_range == (low, high)
+    (warning,) = choose(replace(PHOTOS, floats=FloatValues(0, 1, 0.03)), DataSpec("photos")).warnings
+    assert warning.startswith("half of the float images stay below 0.03, where 1 is white, so they are nearly black")
 
 
 def test_remarks_on_channels_are_told_unless_they_were_set() -> None:

@@ -62,6 +62,7 @@ MOVED: dict[str, tuple[Any, Mapping[str, Any]]] = {
     "preprocessing.jpeg_scaling": ("reduced", {"data.source": "{large}"}),
     "preprocessing.fit": ("squeeze", {}),
     "preprocessing.white_16bit": (2000, {"data.source": "{deep}"}),
+    "preprocessing.float_range": ((-1, 2), {"data.source": "{floats}"}),
     "optimizer[sgd].learning_rate": (0.01, {}),
     "optimizer[sgd].momentum": (0.5, {}),
     "optimizer[sgd].nesterov": (False, {}),
@@ -155,6 +156,8 @@ def test_every_field_is_entered_here() -> None:
 
 
 def picture(draw: np.random.Generator, shape: tuple[int, ...], most: int = 255) -> np.ndarray:
+    if most == 1:
+        return draw.random(shape, np.float32)
     return draw.integers(0, most, shape, dtype=np.uint8 if most < 256 else np.uint16)
 
 
@@ -168,6 +171,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "broken": ((10, 12, 3), 255, "png"),
         "large": ((64, 80, 3), 255, "jpg"),
         "deep": ((10, 12), 1023, "png"),
+        "floats": ((10, 12), 1, "tif"),
     }
     for place, (shape, most, extension) in kinds.items():
         for name in ("a", "b"):

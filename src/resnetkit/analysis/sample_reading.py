@@ -17,10 +17,10 @@ from resnetkit.data.types import LoadedData
 from resnetkit.errors import Code, ResnetkitError, did_you_mean, require
 from resnetkit.evaluation.scoring import load_to_score, match_classes
 from resnetkit.folders.names import one_form
-from resnetkit.images.decoding import UnreadableImage, decode_for_use
+from resnetkit.images.decoding import decode_for_use
 from resnetkit.images.preprocessing import prepare_for_evaluation
 from resnetkit.images.spec import Limits, Preprocessing
-from resnetkit.images.types import UInt8Images
+from resnetkit.images.types import UInt8Images, UnreadableImage
 
 READ_AT_ONCE = 256
 

@@ -82,7 +82,7 @@ def predict(
     """
     from resnetkit.classifier.prediction import BATCH_SIZE, Predictor
     from resnetkit.errors import require
-    from resnetkit.images.prepared_inputs import COLOUR_LOST
+    from resnetkit.images.decoding import COLOUR_LOST, FIRST_READ
     from resnetkit.inference.answering import Opening, Predicting
     from resnetkit.inference.conditions import find_conditions
     from resnetkit.inference.engine_choice import open_engine
@@ -110,7 +110,7 @@ def predict(
     predictor = Predictor.of(opened, opener() if expects_images else EngineOnDemand(opener))
     predictor = replace(predictor, limits=with_limits(predictor.limits, max_pixels, max_file_bytes))
     top = min(top, len(predictor.class_names))
-    num_errors = num_losing_colour = 0
+    num_errors = num_losing_colour = num_first = 0
     writers: dict[str, Callable[[Iterable[Prediction], int], None]] = {
         "table": _write_table,
         "csv": partial(_write_csv, safe=csv_safe),
@@ -118,16 +118,19 @@ def predict(
     }
 
     def counted() -> Iterator[Prediction]:
-        nonlocal num_errors, num_losing_colour
+        nonlocal num_errors, num_losing_colour, num_first
         for prediction in predictor.iter_predictions(files, top=top):
             num_errors += prediction.status != "ok"
-            num_losing_colour += prediction.note == COLOUR_LOST
+            num_losing_colour += COLOUR_LOST in prediction.note
+            num_first += FIRST_READ in prediction.note
             yield prediction
 
     writers[format](counted(), top)
     if num_losing_colour:
         counted_colour = f"{num_losing_colour:,} of {len(files):,} images in colour"
         tell(f"warning: {counted_colour}, which the classifier, made for grey ones, does not see")
+    if num_first:
+        tell(f"note: several pages or frames, of which the first is read, in {num_first:,} of {len(files):,} files")
     if num_errors:
         tell(f"{num_errors} of {len(files)} files could not be read")
         raise typer.Exit(1)

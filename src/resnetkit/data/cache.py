@@ -33,9 +33,8 @@ from resnetkit.data.prepared_images import (
     load_images,
 )
 from resnetkit.data.spec import DataSpec
-from resnetkit.images.decoding import UnreadableImage
 from resnetkit.images.image_rows import file_of
-from resnetkit.images.types import ArrayImages, Images, empty_images
+from resnetkit.images.types import ArrayImages, Images, UnreadableImage, empty_images
 
 FORMAT = 5
 FILE_NAME = re.compile(r"\.?(train|val|test)-[0-9a-f]{24}\.packed(\.[0-9a-f]{16})?")
@@ -56,7 +55,8 @@ def cache_file(spec: DataSpec, split: str, originals: Originals, shape: Shape) -
         return None
     wanted = originals.preprocessing
     decisive = [FORMAT, os.path.realpath(originals.root), split, originals.prepare.__name__, shape, wanted.resize_px]
-    decisive += [wanted.interpolation, wanted.jpeg_scaling, wanted.fit, wanted.white_16bit, to_dict(originals.limits)]
+    decisive += [wanted.interpolation, wanted.jpeg_scaling, wanted.fit]
+    decisive += [to_dict(each) for each in (wanted.grey_range, originals.limits)]
     decisive += [wanted.fill] if wanted.fit == "pad" else []
     decisive += [version(name) for name in ("resnetkit", "pillow", "torch")]
     key = hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:24]

@@ -13,10 +13,11 @@ from resnetkit.data.prepared_images import Examined, Originals, PixelImages, Pre
 from resnetkit.data.spec import DataSpec
 from resnetkit.data.survey import Survey, survey
 from resnetkit.errors import Code, ResnetkitError, require
-from resnetkit.images.decoding import UnreadableImage, decode_and_know, read_content
+from resnetkit.images.decoding import decode_and_know
 from resnetkit.images.image_inputs import Decodable, name_of
+from resnetkit.images.opening import read_content
 from resnetkit.images.spec import Limits, Preprocessing
-from resnetkit.images.types import Indices, Shapes, UInt8Images
+from resnetkit.images.types import Indices, Shapes, UInt8Images, UnreadableImage
 
 GIVEN = "given-images"  # what they are called where data have a name
 NO_TEST = DataSpec(GIVEN, test_fraction=0.0)
@@ -95,7 +96,7 @@ class ListedImages:
         image, wanted = self.images[index], self.preprocessing
         source = image if isinstance(image, bytes | Image.Image) else read_content(image, self.limits)
         pixels, digest = decode_and_know(
-            source, self.limits, wanted.channels, wanted.least_decoded_px, wanted.white_16bit
+            source, self.limits, wanted.channels, wanted.least_decoded_px, wanted.grey_range
         )
         if isinstance(source, Image.Image):
             content = f"{source.mode} {source.size} ".encode() + source.tobytes()

@@ -33,9 +33,9 @@ from resnetkit.errors import Code, ResnetkitError, did_you_mean, require
 from resnetkit.folders.image_folder import ImageFolder, scan
 from resnetkit.folders.layout_option import AUTO, UNSPLIT
 from resnetkit.folders.listed import scan_listed
-from resnetkit.images.decoding import LACKS_READER, OVER_LIMIT
 from resnetkit.images.image_files import tell_ignored
 from resnetkit.images.image_inputs import Decodable
+from resnetkit.images.opening import LACKS_READER, OVER_LIMIT
 from resnetkit.images.prepared_pixels import prepare_seen, prepare_whole
 from resnetkit.images.spec import Preprocessing
 from resnetkit.images.types import BadImage, Images, Indices, Shapes, empty_images
@@ -105,7 +105,7 @@ class DataSource:
         notes: how what was found was read.
         warnings: sentences the user should read about what was found.
         remarks: sentences on what was chosen because of how the images are.
-        sixteen_bit: 16-bit grey images, of which the range is to be measured.
+        sixteen_bit, floats: grey images of 16 bits and of floats, of which the range is to be measured.
         root: the folder that identifiers start from.
     """
 
@@ -120,6 +120,7 @@ class DataSource:
     warnings: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     sixteen_bit: tuple[Decodable, ...] = ()
+    floats: tuple[Decodable, ...] = ()
     root: Path = Path()
 
     @property
@@ -419,8 +420,10 @@ def _open_given(spec: DataSpec, given: GivenData) -> DataSource:
             }
         ),
         warnings=tuple(f"data.{name} has no effect: the images are no folder" for name in idle),
+        notes=found.notes,
         remarks=found.remarks,
         sixteen_bit=found.sixteen_bit,
+        floats=found.floats,
     )
 
 
@@ -458,10 +461,11 @@ def _open_folder(spec: DataSpec, root: Path, known: Sequence[str]) -> DataSource
         known_by_headers.shapes,
         _ordered(listings),
         folder.ignored_files,
-        folder.notes + tuple(f"images for {name} are held back from train" for name in taken),
+        (*folder.notes, *(f"images for {name} are held back from train" for name in taken), *known_by_headers.notes),
         folder.warnings,
         known_by_headers.remarks,
         known_by_headers.sixteen_bit,
+        known_by_headers.floats,
         root,
     )
 

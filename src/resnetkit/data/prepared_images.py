@@ -15,11 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from resnetkit.errors import Code, ResnetkitError
-from resnetkit.images.decoding import UnreadableImage, convert, decode_and_know, decode_pixels, read_content
+from resnetkit.images.decoding import convert, decode_and_know, decode_pixels
 from resnetkit.images.digests import Digests, image_digest
+from resnetkit.images.opening import read_content
 from resnetkit.images.preprocessing import array_to_image
 from resnetkit.images.spec import Limits, Preprocessing
-from resnetkit.images.types import ArrayImages, Images, Indices, UInt8Images, empty_images
+from resnetkit.images.types import ArrayImages, Images, Indices, UInt8Images, UnreadableImage, empty_images
 
 CHUNK_IMAGES = 32
 
@@ -90,7 +91,7 @@ class FolderImages:
         """Examine a file's bytes as :meth:`examine` does."""
         wanted = self.preprocessing
         decoded, digest = decode_and_know(
-            content, self.limits, wanted.channels, wanted.least_decoded_px, wanted.white_16bit
+            content, self.limits, wanted.channels, wanted.least_decoded_px, wanted.grey_range
         )
         height, width = decoded.shape[:2]
         return Examined(self.prepare(decoded, wanted), hashlib.sha256(content).digest(), digest, width / height)
@@ -107,7 +108,7 @@ class FolderImages:
         wanted = self.preprocessing
         try:
             pixels = decode_pixels(
-                self.content(index), self.limits, wanted.channels, wanted.least_decoded_px, wanted.white_16bit
+                self.content(index), self.limits, wanted.channels, wanted.least_decoded_px, wanted.grey_range
             )
         except UnreadableImage as error:
             raise ResnetkitError(

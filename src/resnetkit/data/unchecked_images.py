@@ -9,9 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from resnetkit.data.prepared_images import FolderImages, stacked
-from resnetkit.images.decoding import UnreadableImage
 from resnetkit.images.digests import NOT_MET, Digests
-from resnetkit.images.types import BadImage, Indices, UInt8Images, empty_images
+from resnetkit.images.types import BadImage, Indices, UInt8Images, UnreadableImage, empty_images
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,8 @@ from resnetkit.classifier.decision import Probabilities
 from resnetkit.classifier.prediction import Predictor
 from resnetkit.data.prepared_images import Examination, Examined, Originals
 from resnetkit.data.types import SomeImages
-from resnetkit.images.decoding import UnreadableImage
 from resnetkit.images.digests import Digests
-from resnetkit.images.types import Images, Indices, UInt8Images
+from resnetkit.images.types import Images, Indices, UInt8Images, UnreadableImage
 
 BATCH_SIZE = 256
 SHA256 = np.dtype("V32")

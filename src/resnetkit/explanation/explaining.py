@@ -15,12 +15,11 @@ from resnetkit.classifier.description import Description
 from resnetkit.errors import Code, ResnetkitError, did_you_mean
 from resnetkit.explanation.explanation import Asked, Explanation, Explanations, HeatMap
 from resnetkit.explanation.methods import Method, find_methods
-from resnetkit.images.decoding import UnreadableImage, decode_to_show
+from resnetkit.images.decoding import decode_to_show
 from resnetkit.images.image_inputs import Decodable, ImageInput, check_are_several, name_of, take_image
-from resnetkit.images.prepared_inputs import COLOUR_LOST
 from resnetkit.images.preprocessing import Window, find_window, prepare_for_evaluation
 from resnetkit.images.spec import Limits, Preprocessing
-from resnetkit.images.types import UInt8Images
+from resnetkit.images.types import UInt8Images, UnreadableImage
 from resnetkit.inference.conditions import Conditions
 from resnetkit.inference.engine_choice import Tell, open_engine, tell_user
 from resnetkit.inference.on_demand import EngineOnDemand
@@ -167,8 +166,7 @@ def look_at(image: Decodable, preprocessing: Preprocessing, limits: Limits) -> S
     height, width = shown.shape[:2]
     window = find_window(*decoded.image.size, preprocessing)
     window = window.of_image_resized(width / decoded.image.width, height / decoded.image.height)
-    note = COLOUR_LOST if decoded.loses_colour else ""
-    return Seen(prepare_for_evaluation(decoded.image, preprocessing), window, shown, note)
+    return Seen(prepare_for_evaluation(decoded.image, preprocessing), window, shown, decoded.note)
 
 
 def _explain(

@@ -7,6 +7,8 @@ import hashlib
 import numpy as np
 import numpy.typing as npt
 
+from resnetkit.images.types import Values
+
 Digests = npt.NDArray[np.uint64]
 NOT_MET = np.uint64(0)  # where no digest is known; an image has this one itself with a probability of 2^-64
 
@@ -18,7 +20,7 @@ FACTORS = np.frombuffer(hashlib.shake_256(b"resnetkit image digest").digest(BLOC
 BYTES_TOGETHER = 56 * BLOCK_BYTES  # room for more would be asked from the system anew for every image
 
 
-def image_digest(pixels: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> int:
+def image_digest(pixels: Values) -> int:
     """64 bits that stand for an image ``(H, W)`` or ``(H, W, 3)``, upright and in its original size.
 
     The same size and the same values of all pixels give the same digest, others another one. An image whose three
@@ -36,7 +38,7 @@ def image_digest(pixels: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> int:
     """
     if pixels.ndim == 3 and not has_colour(pixels):
         pixels = pixels[..., 0]
-    values = pixels if pixels.dtype == np.uint8 else pixels.astype("<u2")
+    values = pixels.astype(pixels.dtype.newbyteorder("<"), copy=False)
     content = values.ravel().view(np.uint8)
     num_summed = max(0, len(content) - SHIFT_BYTES) // BLOCK_BYTES * BLOCK_BYTES
     parts = [f"{pixels.itemsize} {pixels.shape} ".encode()]
@@ -49,7 +51,7 @@ def image_digest(pixels: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> int:
     return int.from_bytes(hashlib.blake2b(b"".join(parts), digest_size=8).digest(), "little")
 
 
-def has_colour(pixels: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> bool:
+def has_colour(pixels: Values) -> bool:
     """Tell whether red, green and blue of ``(H, W, 3)`` differ anywhere; of most images in colour, the middle tells."""
     red, green, blue = pixels[len(pixels) // 2, pixels.shape[1] // 2].tolist()
     return not red == green == blue or any(bool((pixels[..., 0] != pixels[..., other]).any()) for other in (1, 2))

@@ -23,6 +23,7 @@ class Format:
         feature: what Pillow must have been built with to read it, if anything.
         package: what must be installed beside Pillow to read it, if anything.
         extra: the extra of this package that installs it.
+        holds_several: whether such a file often holds several images.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Format:
     feature: str | None = None
     package: str | None = None
     extra: str | None = None
+    holds_several: bool = False
 
     @cached_property
     def lacks(self) -> str:
@@ -47,12 +49,19 @@ _BRANDS = rb".{4}ftyp(?:.{4}){0,16}?"
 FORMATS = (
     Format("JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), rb"\xff\xd8\xff"),
     Format("PNG", (".png", ".apng"), rb"\x89PNG"),
-    Format("WEBP", (".webp",), rb"RIFF.{4}WEBP", feature="webp"),
+    Format("WEBP", (".webp",), rb"RIFF.{4}WEBP", feature="webp", holds_several=True),
     Format("BMP", (".bmp",), rb"BM"),
-    Format("GIF", (".gif",), rb"GIF8"),
-    Format("TIFF", (".tif", ".tiff"), rb"(?:II[*+]\0|II\0\*|MM\0[*+]|MM\*\0)(?!.{4}CR)"),
-    Format("AVIF", (".avif", ".avifs"), _BRANDS + rb"avi[fs]", feature="avif"),
-    Format("HEIF", (".heic", ".heif", ".hif"), _BRANDS + rb"(?:he[iv][cxms]|m[is]f1)", package="pi_heif", extra="heif"),
+    Format("GIF", (".gif",), rb"GIF8", holds_several=True),
+    Format("TIFF", (".tif", ".tiff"), rb"(?:II[*+]\0|II\0\*|MM\0[*+]|MM\*\0)(?!.{4}CR)", holds_several=True),
+    Format("AVIF", (".avif", ".avifs"), _BRANDS + rb"avi[fs]", feature="avif", holds_several=True),
+    Format(
+        "HEIF",
+        (".heic", ".heif", ".hif"),
+        _BRANDS + rb"(?:he[iv][cxms]|m[is]f1)",
+        package="pi_heif",
+        extra="heif",
+        holds_several=True,
+    ),
     Format(
         "JPEG2000",
         (".jp2", ".j2k", ".jpf", ".jpx", ".j2c", ".jpc"),
@@ -62,6 +71,7 @@ FORMATS = (
     Format("PPM", (".pbm", ".pgm", ".ppm", ".pnm", ".pfm"), rb"P[1-6f]\s"),
 )
 EXTENSIONS = tuple(extension for each in FORMATS for extension in each.extensions)
+SEVERAL = tuple(extension for each in FORMATS if each.holds_several for extension in each.extensions)
 # What is found under the names of images without being one that is read.
 OTHERS = (
     ("a web page", rb"\s*(?i:<!doctype html|<html)"),
@@ -138,6 +148,11 @@ def name_unknown(content: bytes) -> str:
 def is_image(name: str) -> bool:
     """Tell whether a file of this name is read as an image."""
     return name.lower().endswith(EXTENSIONS)
+
+
+def may_hold_several(name: str) -> bool:
+    """Tell whether files of such a name often hold several pages or frames."""
+    return name.lower().endswith(SEVERAL)
 
 
 def count_unread(unread: Counter[str]) -> str:

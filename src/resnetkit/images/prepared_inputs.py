@@ -14,16 +14,15 @@ import numpy as np
 from PIL import Image
 
 from resnetkit.errors import Code, ResnetkitError, require
-from resnetkit.images.decoding import UnreadableImage, decode_for_use
+from resnetkit.images.decoding import decode_for_use
 from resnetkit.images.image_inputs import Decodable, ImageInput, check_are_several, name_of, take_image
 from resnetkit.images.preprocessing import prepare_for_evaluation
 from resnetkit.images.spec import Limits, Preprocessing
-from resnetkit.images.types import UInt8Images
+from resnetkit.images.types import UInt8Images, UnreadableImage
 
 # How many batches are decoded while one is computed; two keep the engine fed where files differ in size.
 BATCHES_AHEAD = 2
 MAX_DECODERS = 16
-COLOUR_LOST = "has colour, which the classifier does not see"
 
 
 class PreparedImage(NamedTuple):
@@ -95,8 +94,7 @@ def _preparing(
 def _prepare(source: str, image: Decodable, preprocessing: Preprocessing, limits: Limits) -> PreparedImage:
     try:
         decoded = decode_for_use(image, limits, preprocessing)
-        note = COLOUR_LOST if decoded.loses_colour else ""
-        return PreparedImage(source, prepare_for_evaluation(decoded.image, preprocessing), note=note)
+        return PreparedImage(source, prepare_for_evaluation(decoded.image, preprocessing), note=decoded.note)
     except UnreadableImage as error:
         return PreparedImage(source, None, problem=str(error))
 

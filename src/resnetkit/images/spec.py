@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from resnetkit.config import frozen
@@ -27,6 +28,19 @@ MAX_SIZE_PX = 8_192  # of images that a network is given: one of them takes 200 
 
 
 @frozen
+class GreyRange:
+    """The values of grey images of more than 8 bits that become 0 and 255.
+
+    Attributes:
+        white_16bit: of integers, what becomes 255; 0 stays 0.
+        floats: what becomes 0, and 255.
+    """
+
+    white_16bit: int = WHITE_16BIT
+    floats: tuple[float, float] = (0.0, 1.0)
+
+
+@frozen
 class Preprocessing:
     """The way from a decoded image to the network's input; part of every classifier.
 
@@ -48,6 +62,8 @@ class Preprocessing:
             longer side is, and the rest is filled with the mean colour (``mean``, 0 to the network).
         white_16bit: the value of 16-bit images that becomes 255, e.g. 1,023 where cameras or scanners stored 10 bits in
             16; an image with a larger one is refused. Other images have nothing to do with it.
+        float_range: the values of float images that become 0 (black) and 255; an image with values beyond is refused.
+            Other images have nothing to do with it.
     """
 
     image_size_px: int
@@ -61,6 +77,12 @@ class Preprocessing:
     jpeg_scaling: Literal["full", "reduced"] = "full"
     fit: Fit = "crop"
     white_16bit: int = WHITE_16BIT
+    float_range: tuple[float, float] = (0.0, 1.0)
+
+    @property
+    def grey_range(self) -> GreyRange:
+        """Black and white of grey images of more than 8 bits."""
+        return GreyRange(self.white_16bit, self.float_range)
 
     @property
     def fill(self) -> tuple[int, ...]:
@@ -94,6 +116,11 @@ class Preprocessing:
         require(
             1 <= self.white_16bit <= WHITE_16BIT,
             f"preprocessing.white_16bit must be from 1 to {WHITE_16BIT}, got {self.white_16bit}",
+        )
+        low, high = self.float_range
+        require(
+            low < high and math.isfinite(high - low),
+            f"preprocessing.float_range must be two finite values, the smaller first, got {[low, high]}",
         )
         require(
             self.channel_order == "rgb" or self.channels == 3,

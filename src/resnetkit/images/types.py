@@ -10,9 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 UInt8Images = npt.NDArray[np.uint8]
+Values = npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | npt.NDArray[np.float32]  # of an image as it was made
 Indices = npt.NDArray[np.int64]
 
 ALIKE_RATIO = 4 / 3  # shapes that vary by less look alike when they are squeezed into squares
+
+
+class UnreadableImage(Exception):  # noqa: N818 - it names a state of the file
+    """An image that cannot be used; the text completes the sentence "this file …"."""
 
 
 def empty_images(num_images: int, shape: tuple[int, ...]) -> UInt8Images:
@@ -89,6 +94,20 @@ class SixteenBit:
 
     white: int
     typical: int
+
+
+@dataclass(frozen=True)
+class FloatValues:
+    """The values that float images have.
+
+    Attributes:
+        low, high: the smallest and the largest.
+        typical: the median of their largest values.
+    """
+
+    low: float
+    high: float
+    typical: float
 
 
 def mean_middle_share(aspect_ratios: npt.NDArray[Any]) -> float:

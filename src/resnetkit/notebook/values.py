@@ -168,8 +168,9 @@ def _thumbnail(prediction: Prediction) -> Markup | str:
     """A small picture of a file that was answered for; nothing where it cannot be shown (any more)."""
     from pathlib import Path
 
-    from resnetkit.images.decoding import UnreadableImage, decode_pixels
+    from resnetkit.images.decoding import decode_pixels
     from resnetkit.images.spec import Limits
+    from resnetkit.images.types import UnreadableImage
 
     if prediction.status != "ok" or not Path(prediction.source).is_file():
         return ""

@@ -14,6 +14,7 @@ from resnetkit.images.spec import SMALL_PX, Fit, Preprocessing, with_margin
 from resnetkit.models.catalog import find_entry
 from resnetkit.models.spec import ResNetSpec
 from resnetkit.models.variations import SHORT_NAMES, split_name
+from resnetkit.recipes.grey_ranges import nearly_black, say_ranges
 from resnetkit.recipes.named import RECIPES, REMARKS
 from resnetkit.recipes.recipe import Chosen, Recipe
 from resnetkit.recipes.schedule import is_short
@@ -28,7 +29,7 @@ from resnetkit.recipes.warnings import (
 
 if TYPE_CHECKING:
     from resnetkit.data.datasets import NamedData
-    from resnetkit.images.types import Shapes, SixteenBit
+    from resnetkit.images.types import FloatValues, Shapes, SixteenBit
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class DataSummary:
         image_size_px: of the images as they are; in a folder of photos, typical for the shorter side.
         statistics: mean and std of each channel; None: taken for those of photographs.
         shapes: of images that need not be squares.
-        sixteen_bit: the range of 16-bit images; None: there are none.
+        sixteen_bit, floats: the range of 16-bit images and of float ones; None: there are none.
         remarks: sentences on what follows from how the images are.
         may_be_mirrored: whether a mirrored image is of the same class.
         splits: that a data set with a name comes in.
@@ -56,6 +57,7 @@ class DataSummary:
     splits: tuple[str, ...] = ()
     shapes: Shapes | None = None
     sixteen_bit: SixteenBit | None = None
+    floats: FloatValues | None = None
     remarks: tuple[str, ...] = ()
 
     @classmethod
@@ -100,7 +102,6 @@ PHOTO_STATISTICS = {  # ImageNet's, which published weights expect too
 }
 
 LONG_SHARE = 0.5  # images with less in their middle square are no usual photographs: those have 0.56 (16 : 9) or more
-DARK_SHARE = 16  # of white: less than four of eight bits are left
 TINY_PX = 16
 FEW_PHOTOS = 5_000
 MANY_PHOTOS = 50_000
@@ -179,9 +180,7 @@ def choose(
         reasons.append(f"fit {fit}: {why_fit}")
     if chosen.preprocessing.channels == summary.channels:
         reasons += summary.remarks
-    deep = summary.sixteen_bit
-    if deep is not None and chosen.preprocessing.white_16bit == deep.white:
-        reasons.append(f"16-bit images use values up to {deep.white:,}: scaled by that")
+    reasons += say_ranges(chosen.preprocessing, summary.sixteen_bit, summary.floats)
     if chosen.batch_size == few:
         reasons.append(f"batches of {few}: {summary.num_train:,} training images are few")
     if is_short(chosen.epochs * (summary.num_train // chosen.batch_size)):
@@ -196,7 +195,7 @@ def choose(
         *settings_without_effect(chosen),
         *(() if summary.is_folder else settings_of_named_data_without_effect(chosen, summary.splits)),
         *_idle_adaptation(chosen, start),
-        *_nearly_black(summary.sixteen_bit, chosen.preprocessing),
+        *nearly_black(chosen.preprocessing, summary.sixteen_bit, summary.floats),
     ]
     return Chosen(chosen, tuple(reasons), tuple(warnings))
 
@@ -262,17 +261,6 @@ def _choose_fit(summary: DataSummary, start: StartingPoint | None) -> tuple[Fit,
     if shapes.are_alike:
         return "squeeze", f"{why}; they are alike in shape, so all are squeezed alike"
     return "pad", f"{why}; their shapes differ, and are kept"
-
-
-def _nearly_black(deep: SixteenBit | None, preprocessing: Preprocessing) -> list[str]:
-    """A sentence where few bright 16-bit images leave little to all the others."""
-    white = preprocessing.white_16bit
-    if deep is None or deep.typical * DARK_SHARE >= white:
-        return []
-    return [
-        f"half of the 16-bit images stay below {deep.typical + 1:,} of {white:,}, so they are nearly black "
-        "(preprocessing.white_16bit says which value is white)"
-    ]
 
 
 def _typical_side(summary: DataSummary, fit: Fit) -> int:

@@ -14,7 +14,7 @@ from resnetkit.data.datasets import DATASETS
 from resnetkit.data.given import GivenData
 from resnetkit.data.loading import DataSource, open_data
 from resnetkit.data.spec import DataSpec
-from resnetkit.data.survey import measure_sixteen_bit
+from resnetkit.data.survey import measure_floats, measure_sixteen_bit
 from resnetkit.errors import Code, require
 from resnetkit.models.spec import ResNetSpec
 from resnetkit.recipes.advice import DataSummary, choose
@@ -37,6 +37,7 @@ def summarize_data(source: DataSource, spec: DataSpec) -> DataSummary:
         is_folder=True,
         shapes=source.shapes,
         sixteen_bit=measure_sixteen_bit(source.sixteen_bit, spec.limits, num_workers=spec.num_workers),
+        floats=measure_floats(source.floats, spec.limits, num_workers=spec.num_workers),
         remarks=source.remarks,
     )
 

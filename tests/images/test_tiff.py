@@ -1,0 +1,93 @@
+"""TIFF: what Pillow would read as something else is refused, and what it does not read is named."""
+
+import struct
+
+import numpy as np
+import pytest
+from tests.small_tiffs import page, tiff
+
+from resnetkit.images.decoding import decode, decode_for_use, read_header
+from resnetkit.images.spec import Limits, Preprocessing
+from resnetkit.images.types import UnreadableImage
+
+LIMITS = Limits()
+
+
+def reason(content: bytes) -> str:
+    with pytest.raises(UnreadableImage) as caught:
+        decode(content, LIMITS, 1)
+    return str(caught.value)
+
+
+RAMP = np.arange(12).reshape(3, 4)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.int16, np.int32, np.uint32, np.float32])
+def test_grey_values_are_read(kind: type) -> None:
+    top = {1: 255, 2: 65_535, 4: 65_535}[np.dtype(kind).itemsize] if kind not in (np.int16, np.float32) else 1
+    values = (RAMP / 11 * top).astype(kind)
+    expected = np.rint(values * (255 if kind == np.float32 else 255 / 65_535 if top > 255 else 1))
+    decoded = np.asarray(decode(tiff(values), LIMITS, 1)).astype(int)
+    assert np.abs(decoded - expected).max() <= (0 if kind != np.int16 else 1)
+
+
+def test_where_zero_is_white_eight_bits_are_turned_round_and_others_refused() -> None:
+    assert np.array_equal(decode(tiff(RAMP.astype(np.uint8), photometric=0), LIMITS, 1), 255 - RAMP)
+    for kind in (np.uint16, np.float32):
+        assert "of which 0 is white" in reason(tiff((RAMP / 11).astype(kind), photometric=0))
+
+
+def test_signed_bytes_are_refused() -> None:
+    assert reason(tiff(RAMP.astype(np.int8))).startswith("has signed values of 8 bits")
+
+
+def test_a_preview_before_the_image_is_not_taken_for_it() -> None:
+    """As in DNG, NEF and ARW, the raw images of cameras."""
+    assert reason(tiff(RAMP.astype(np.uint8), subfile=1)).startswith("begins with a smaller copy of its image")
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (RAMP.astype(np.float64), "floats of 64 bits, 1 for each pixel"),
+        (RAMP.astype(np.float16), "floats of 16 bits, 1 for each pixel"),
+        (np.zeros((3, 4, 6), np.uint16), "integers of 16 bits, 6 for each pixel"),
+    ],
+)
+def test_a_kind_that_is_not_read_is_named(values: np.ndarray, said: str) -> None:
+    assert reason(tiff(values)) == f"is a TIFF of a kind that is not read: {said}"
+
+
+def test_of_ten_thousand_pages_none_but_the_first_is_looked_at() -> None:
+    values = RAMP.astype(np.uint8)
+    size = len(page(values, 0))
+    pages = [page(values, 8 + i * size, following=8 + (i + 1) * size) for i in range(10_000)]
+    content = struct.pack("<2sHI", b"II", 42, 8) + b"".join(pages)  # the last one leads beyond the end
+    assert np.array_equal(decode(content, LIMITS, 1), values)
+    assert decode_for_use(content, LIMITS, Preprocessing(8, 8, 1, (0.5,), (0.5,))).note
+    assert read_header(content, LIMITS).has_several
+
+
+def test_a_directory_that_leads_back_to_itself_ends() -> None:
+    assert decode(tiff(RAMP.astype(np.uint8), following=8), LIMITS, 1).size == (4, 3)
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("is_big", [False, True])
+def test_more_strips_than_any_image_has_are_refused_before_they_are_taken_apart(order: str, is_big: bool) -> None:
+    most = 32_769
+    fields = [(256, 4, 1, 4), (257, 4, 1, most), (258, 3, 1, 8), (262, 3, 1, 1), (273, 4, most, 500), (278, 4, 1, 1)]
+    mark = b"II" if order == "<" else b"MM"
+    if is_big:
+        head = mark + struct.pack(f"{order}HHHQQ", 43, 8, 0, 16, len(fields))
+        content = head + b"".join(struct.pack(f"{order}HHQQ", *field) for field in fields) + bytes(8)
+    else:
+        head = mark + struct.pack(f"{order}HIH", 42, 8, len(fields))
+        content = head + b"".join(struct.pack(f"{order}HHII", *field) for field in fields) + bytes(4)
+    assert reason(content).startswith("has 32,769 strips or tiles")
+
+
+def test_a_page_of_endless_fields_is_refused() -> None:
+    assert reason(struct.pack("<2sHHHQQ", b"II", 43, 8, 0, 16, 2**40)).startswith(
+        "has a page of 1,099,511,627,776 fields"
+    )
