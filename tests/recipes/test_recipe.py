@@ -247,7 +247,8 @@ def test_weights_get_a_recipe_of_smaller_steps_in_fewer_epochs(summary: DataSumm
     assert (tuned.name, tuned.fine_tuning.weights) == ("fine_tune", START.weights)
     assert tuned.optimizer.learning_rate < fresh.optimizer.learning_rate
     assert tuned.epochs < fresh.epochs
-    assert tuned.fine_tuning.layer_decay < 1 == fresh.fine_tuning.layer_decay
+    assert fresh.fine_tuning == FineTuning()
+    assert (tuned.fine_tuning.layer_decay < 1) == (tuned.fine_tuning.freeze == "none")
     assert any(reason.startswith("recipe fine_tune: ") for reason in chosen.reasons)
     assert chosen.warnings == ()
 
@@ -266,10 +267,16 @@ def test_very_few_images_leave_the_lower_half_frozen(num_missing: int, name: str
     few = replace(PHOTOS, num_train=FEW_PER_CLASS * PHOTOS.num_classes - num_missing)
     chosen = choose(few, DataSpec("flowers"), start=START)
     assert chosen.recipe.name == name
-    assert chosen.recipe.fine_tuning.freeze == ("stage2" if num_missing else "none")
+    assert (chosen.recipe.fine_tuning.freeze, chosen.recipe.fine_tuning.thaw_every_epochs > 0) == (
+        "stage4",
+        not num_missing,
+    )
     assert any(reason.startswith(f"recipe {name}: ") for reason in chosen.reasons)
-    unfrozen = choose(few, DataSpec("flowers"), start=START, settings={"fine_tuning.freeze": "none"})
-    assert unfrozen.recipe.fine_tuning.freeze == "none"
+    for freeze in ("none", "stage2"):
+        given = choose(few, DataSpec("flowers"), start=START, settings={"fine_tuning.freeze": freeze})
+        assert given.recipe.fine_tuning.freeze == freeze
+        assert given.recipe.fine_tuning.thaw_every_epochs == 0
+        assert given.warnings == ()
 
 
 def test_a_recipe_that_is_given_stays_with_weights() -> None:
@@ -281,12 +288,25 @@ def test_what_the_weights_say_about_themselves_is_followed_and_a_given_network_w
     preprocessing = Preprocessing(160, 180, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
     start = replace(START, spec=find_entry("resnet34").spec, model_name="resnet34", preprocessing=preprocessing)
     chosen = choose(PHOTOS, DataSpec("flowers"), start=start)
-    assert (chosen.recipe.model_name, chosen.recipe.preprocessing) == ("resnet34", preprocessing)
+    larger = replace(preprocessing, image_size_px=206, resize_px=231)
+    assert (chosen.recipe.model_name, chosen.recipe.preprocessing) == ("resnet34", larger)
     assert chosen.recipe.model.depths == (3, 4, 6, 3)
     assert chosen.recipe.model.num_classes == PHOTOS.num_classes
-    assert "images of 160 × 160 px: as the weights were trained" in chosen.reasons
+    (why,) = (reason for reason in chosen.reasons if reason.startswith("images of"))
+    assert why.startswith("images of 206 × 206 px: the weights are of 160 px, but of crops")
     given = choose(PHOTOS, DataSpec("flowers"), model="resnet50", start=start).recipe
-    assert (given.model_name, given.preprocessing) == ("resnet50", preprocessing)
+    assert (given.model_name, given.preprocessing) == ("resnet50", larger)
+
+
+@pytest.mark.parametrize(("side", "recipe"), [(205, None), (240, "photos")])
+def test_images_are_shown_as_the_weights_were_trained_where_larger_ones_show_no_more(
+    side: int, recipe: str | None
+) -> None:
+    preprocessing = Preprocessing(160, 180)
+    start = replace(START, spec=find_entry("resnet34").spec, preprocessing=preprocessing)
+    chosen = choose(replace(PHOTOS, image_size_px=side), DataSpec("flowers"), recipe=recipe, start=start)
+    assert chosen.recipe.preprocessing == preprocessing
+    assert "images of 160 × 160 px: as the weights were trained" in chosen.reasons
 
 
 def test_images_of_other_channels_are_normalised_as_the_weights_were_trained() -> None:
@@ -299,6 +319,7 @@ def test_images_of_other_channels_are_normalised_as_the_weights_were_trained() -
     ("start", "settings", "words"),
     [
         (None, {"freeze": "stage1"}, "freeze=stage1 without weights"),
+        (None, {"hold_statistics": True}, "statistics of nothing"),
         (None, {"layer_decay": 0.5}, "layer_decay=0.5 without weights"),
         (START, {"freeze": "stage2", "thaw_every_epochs": 15}, "stem, stage1, stage2 never thaw"),
         (START, {"freeze": "stage2", "thaw_every_epochs": 15, "thaw_to": "stage1"}, "stage1, stage2 never thaw: that"),

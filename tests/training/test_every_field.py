@@ -104,6 +104,7 @@ MOVED: dict[str, tuple[Any, Mapping[str, Any]]] = {
         {"fine_tuning.freeze": "stage1", "fine_tuning.thaw_every_epochs": 1, "epochs": 3},
     ),
     "fine_tuning.restart_at_thaw": (True, {"fine_tuning.freeze": "stem", "fine_tuning.thaw_every_epochs": 1}),
+    "fine_tuning.hold_statistics": (True, {}),
     "fine_tuning.layer_decay": (0.5, {}),
     "fine_tuning.head_factor": (3.0, {}),
     "seed": (1, {}),

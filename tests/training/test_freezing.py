@@ -68,6 +68,19 @@ def test_frozen_norms_keep_their_statistics_and_the_others_take_new_ones(num_fro
             assert same == (id(norm) in frozen), (name, key)
 
 
+def test_statistics_can_be_held_where_weights_train() -> None:
+    network = small()
+    everything = count_trainable(network)
+    hold_lowest_parts(network, 0, hold_statistics=True)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    network(torch.randn(8, 3, 8, 8) * 3 + 1).sum().backward()
+    assert count_trainable(network) == everything
+    assert network.bn1.weight.grad is not None
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    hold_lowest_parts(network, 0)
+    assert all(module.training for module in network.modules())
+
+
 def test_what_thaws_trains_again() -> None:
     network = small()
     everything = count_trainable(network)

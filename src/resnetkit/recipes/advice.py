@@ -16,7 +16,7 @@ from resnetkit.models.spec import ResNetSpec
 from resnetkit.models.variations import SHORT_NAMES, split_name
 from resnetkit.recipes.grey_ranges import nearly_black, say_ranges
 from resnetkit.recipes.named import RECIPES, REMARKS
-from resnetkit.recipes.recipe import Chosen, Recipe
+from resnetkit.recipes.recipe import Chosen, FineTuning, Recipe
 from resnetkit.recipes.schedule import is_short
 from resnetkit.recipes.warnings import (
     settings_of_named_data_without_effect,
@@ -106,6 +106,9 @@ TINY_PX = 16
 FEW_PHOTOS = 5_000
 MANY_PHOTOS = 50_000
 FEW_PER_CLASS = 30  # for fine-tuning
+THAWING = ("thaw_every_epochs", "thaw_to", "restart_at_thaw")
+FINE_TUNING = ("fine_tune", "fine_tune_few")
+FINER = 9 / 7  # of the side that weights were trained with: 288 px for 224
 MIN_STEPS_PER_EPOCH = 4
 SMALLEST_BATCH = 8  # batch norm needs some images to take its statistics from
 
@@ -149,7 +152,7 @@ def choose(
     if recipe not in RECIPES:
         raise ResnetkitError(Code.USAGE, f"unknown recipe '{recipe}'", fix=did_you_mean(recipe, RECIPES))
     reasons += [f"recipe {recipe}: {REMARKS[recipe]}"] if recipe in REMARKS else []
-    preprocessing, why = _choose_preprocessing(summary, start, fit)
+    preprocessing, why = _choose_preprocessing(summary, start, fit, recipe)
     size = preprocessing.image_size_px
     spec, about_name = (model, ()) if isinstance(model, ResNetSpec) else _find_network(model)
     base = Recipe(
@@ -170,6 +173,8 @@ def choose(
         chosen = replace(chosen, batch_size=few)
     if start is not None:
         chosen = override(chosen, {"fine_tuning.weights": start.weights})
+    if "fine_tuning.freeze" in settings:  # it is held to the end, unless the settings say how it thaws
+        chosen = override(chosen, {f"fine_tuning.{name}": getattr(FineTuning(), name) for name in THAWING})
     chosen = override(chosen, settings)
     if chosen.class_weights != "none" and "selection" not in settings and chosen.keep == "best":
         chosen = replace(chosen, selection="balanced")
@@ -183,7 +188,8 @@ def choose(
     reasons += say_ranges(chosen.preprocessing, summary.sixteen_bit, summary.floats)
     if chosen.batch_size == few:
         reasons.append(f"batches of {few}: {summary.num_train:,} training images are few")
-    if is_short(chosen.epochs * (summary.num_train // chosen.batch_size)):
+    is_held = chosen.fine_tuning.hold_statistics
+    if not is_held and is_short(chosen.epochs * (summary.num_train // chosen.batch_size)):
         reasons.append("statistics of batch norms taken anew at the end of every epoch: the run is short")
     better, _ = _choose_model(replace(summary, image_size_px=chosen.preprocessing.image_size_px))
     warnings = [
@@ -271,10 +277,16 @@ def _typical_side(summary: DataSummary, fit: Fit) -> int:
     return shapes.longer_px if fit == "pad" else round((shapes.shorter_px * shapes.longer_px) ** 0.5)
 
 
-def _choose_preprocessing(summary: DataSummary, start: StartingPoint | None, fit: Fit) -> tuple[Preprocessing, str]:
+def _choose_preprocessing(
+    summary: DataSummary, start: StartingPoint | None, fit: Fit, recipe: str
+) -> tuple[Preprocessing, str]:
     white = None if summary.sixteen_bit is None else summary.sixteen_bit.white
     if start is not None and start.preprocessing is not None:
         theirs, why = start.preprocessing, "as the weights were trained"
+        usual_px, finer_px = theirs.image_size_px, round(FINER * theirs.image_size_px)
+        if recipe in FINE_TUNING and usual_px > SMALL_PX and summary.image_size_px >= finer_px:
+            theirs = replace(theirs, image_size_px=finer_px, resize_px=round(FINER * theirs.resize_px))
+            why = f"the weights are of {usual_px} px, but of crops, which show larger objects (arXiv:1906.06423)"
         if theirs.channels == summary.channels:
             return replace(theirs, fit=fit, white_16bit=white or theirs.white_16bit), why
         mean, std = ((fmean(values),) * summary.channels for values in (theirs.mean, theirs.std))

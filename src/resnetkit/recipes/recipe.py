@@ -151,6 +151,7 @@ class FineTuning:
         thaw_every_epochs: after every so many epochs the highest frozen part trains too (arXiv:1801.06146); 0: never.
         thaw_to: the lowest part that thaws; those below it are held to the end. By default, all thaw in their turn.
         restart_at_thaw: the schedule of the learning rate begins anew at every thaw, and ends at the next.
+        hold_statistics: batch norms keep the statistics of the weights in parts that train too, as suits few images.
         layer_decay: a part's learning rate is this many times that of the part above it (arXiv:1801.06146).
         head_factor: the head's learning rate is this many times the optimizer's.
     """
@@ -163,6 +164,7 @@ class FineTuning:
     thaw_every_epochs: int = 0
     thaw_to: str = "stem"
     restart_at_thaw: bool = False
+    hold_statistics: bool = False
     layer_decay: float = 1.0
     head_factor: float = 1.0
 

@@ -85,6 +85,11 @@ def warnings_about_fine_tuning(recipe: Recipe) -> list[str]:
         found.append(
             f"fine_tuning.freeze={fine_tuning.freeze} without weights holds parts that have learned nothing (--weights)"
         )
+    if fine_tuning.weights is None and fine_tuning.hold_statistics:
+        found.append(
+            "fine_tuning.hold_statistics without weights normalises by statistics of nothing (--weights), and the run "
+            "may diverge"
+        )
     if fine_tuning.weights is None and fine_tuning.layer_decay < 1:
         found.append(
             f"fine_tuning.layer_decay={fine_tuning.layer_decay:g} without weights slows the parts that have most to "

@@ -23,14 +23,20 @@ def parts_of(network: ResNet) -> dict[str, nn.ModuleList]:
     return parts
 
 
-def hold_lowest_parts(network: ResNet, num_frozen: int) -> None:
+def hold_lowest_parts(network: ResNet, num_frozen: int, *, hold_statistics: bool = False) -> None:
     """Put a network in training mode, but for its lowest parts: no gradients, norms with fixed statistics, no dropout.
 
     No gradient is computed below the lowest part that trains, because nothing there asks for one.
+
+    Args:
+        hold_statistics: batch norms of the other parts have fixed statistics too; their weights and biases train.
     """
     for number, part in enumerate(parts_of(network).values()):
         trains = number >= num_frozen
         part.train(trains).requires_grad_(trains)
+        for module in part.modules() if hold_statistics else ():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
     network.training = True  # as nn.Module.train() leaves it
 
 

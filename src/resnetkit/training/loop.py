@@ -127,8 +127,8 @@ class Loop:
 
     def _network_to_score(self) -> ResNet:
         """The network as the end of an epoch leaves it: with averaged weights, and statistics that suit them."""
-        network = self._state.average.network
-        if not is_short(self._recipe.epochs * self.steps.steps_per_epoch):
+        network, is_held = self._state.average.network, self._recipe.fine_tuning.hold_statistics
+        if is_held or not is_short(self._recipe.epochs * self.steps.steps_per_epoch):
             return network
         return take_anew(network, self._recipe, self._data.splits["train"], self.steps.num_frozen)
 

@@ -73,7 +73,7 @@ class Steps:
     def hold(self, num_frozen: int) -> None:
         """Put the network into training mode, so many of its parts, from below, held still."""
         recipe, network = self.recipe, self.state.network
-        hold_lowest_parts(network, num_frozen)
+        hold_lowest_parts(network, num_frozen, hold_statistics=recipe.fine_tuning.hold_statistics)
         if num_frozen == self.num_frozen:
             return
         # Wrapped anew at every thaw: the wrapper for several processes looks only once at what has gradients.
