@@ -15,9 +15,10 @@ from resnetkit.errors import Code, ResnetkitError
 from resnetkit.evaluation.metrics import score
 from resnetkit.images.spec import Preprocessing
 from resnetkit.models.catalog import find_entry
-from resnetkit.recipes.advice import FEW_PER_CLASS, DataSummary, StartingPoint, choose
+from resnetkit.recipes.advice import FEW_PER_CLASS, FEW_PHOTOS_PER_CLASS, DataSummary, StartingPoint, choose
 from resnetkit.recipes.named import RECIPES
 from resnetkit.recipes.recipe import AdamW, FineTuning, Muon, Recipe, Schedule, Sgd
+from resnetkit.recipes.schedule import num_frozen_parts
 from resnetkit.recipes.warnings import settings_without_validation, warnings_about_classes
 from resnetkit.runs.result import warnings_about_recall
 
@@ -240,7 +241,9 @@ def test_a_folder_with_the_name_of_a_data_set_keeps_its_own_kind_of_statistics()
 # --- what is chosen for given weights ---
 
 
-@pytest.mark.parametrize("summary", [DIGITS, FASHION, PHOTOS], ids=lambda summary: summary.name)
+@pytest.mark.parametrize(
+    "summary", [DIGITS, FASHION, replace(PHOTOS, num_train=2_000)], ids=lambda summary: summary.name
+)
 def test_weights_get_a_recipe_of_smaller_steps_in_fewer_epochs(summary: DataSummary) -> None:
     chosen = choose(summary, DataSpec(summary.name), start=START)
     fresh, tuned = choose(summary, DataSpec(summary.name)).recipe, chosen.recipe
@@ -263,20 +266,26 @@ def test_photos_are_cropped_less_from_trained_weights() -> None:
 
 
 @pytest.mark.parametrize(("num_missing", "name"), [(0, "fine_tune"), (1, "fine_tune_few")])
-def test_very_few_images_leave_the_lower_half_frozen(num_missing: int, name: str) -> None:
-    few = replace(PHOTOS, num_train=FEW_PER_CLASS * PHOTOS.num_classes - num_missing)
+def test_few_photographs_train_the_head_alone(num_missing: int, name: str) -> None:
+    few = replace(PHOTOS, num_train=FEW_PHOTOS_PER_CLASS * PHOTOS.num_classes - num_missing)
     chosen = choose(few, DataSpec("flowers"), start=START)
-    assert chosen.recipe.name == name
-    assert (chosen.recipe.fine_tuning.freeze, chosen.recipe.fine_tuning.thaw_every_epochs > 0) == (
-        "stage4",
-        not num_missing,
-    )
+    tuning = chosen.recipe.fine_tuning
+    assert (chosen.recipe.name, tuning.freeze) == (name, "stage4")
+    last = num_frozen_parts(tuning, chosen.recipe.parts, chosen.recipe.epochs - 1)
+    assert chosen.recipe.parts[last] == ("head" if num_missing else "stage4")
     assert any(reason.startswith(f"recipe {name}: ") for reason in chosen.reasons)
     for freeze in ("none", "stage2"):
         given = choose(few, DataSpec("flowers"), start=START, settings={"fine_tuning.freeze": freeze})
         assert given.recipe.fine_tuning.freeze == freeze
         assert given.recipe.fine_tuning.thaw_every_epochs == 0
         assert given.warnings == ()
+
+
+@pytest.mark.parametrize(("num_missing", "freeze"), [(0, "none"), (1, "stage1")])
+def test_few_small_images_leave_the_lower_half_frozen(num_missing: int, freeze: str) -> None:
+    few = replace(FASHION, num_train=FEW_PER_CLASS * FASHION.num_classes - num_missing)
+    chosen = choose(few, DataSpec("fashion_mnist"), start=START).recipe
+    assert (chosen.fine_tuning.freeze, chosen.fine_tuning.layer_decay) == (freeze, 0.7)
 
 
 def test_a_recipe_that_is_given_stays_with_weights() -> None:
@@ -288,25 +297,12 @@ def test_what_the_weights_say_about_themselves_is_followed_and_a_given_network_w
     preprocessing = Preprocessing(160, 180, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
     start = replace(START, spec=find_entry("resnet34").spec, model_name="resnet34", preprocessing=preprocessing)
     chosen = choose(PHOTOS, DataSpec("flowers"), start=start)
-    larger = replace(preprocessing, image_size_px=206, resize_px=231)
-    assert (chosen.recipe.model_name, chosen.recipe.preprocessing) == ("resnet34", larger)
+    assert (chosen.recipe.model_name, chosen.recipe.preprocessing) == ("resnet34", preprocessing)
     assert chosen.recipe.model.depths == (3, 4, 6, 3)
     assert chosen.recipe.model.num_classes == PHOTOS.num_classes
-    (why,) = (reason for reason in chosen.reasons if reason.startswith("images of"))
-    assert why.startswith("images of 206 × 206 px: the weights are of 160 px, but of crops")
-    given = choose(PHOTOS, DataSpec("flowers"), model="resnet50", start=start).recipe
-    assert (given.model_name, given.preprocessing) == ("resnet50", larger)
-
-
-@pytest.mark.parametrize(("side", "recipe"), [(205, None), (240, "photos")])
-def test_images_are_shown_as_the_weights_were_trained_where_larger_ones_show_no_more(
-    side: int, recipe: str | None
-) -> None:
-    preprocessing = Preprocessing(160, 180)
-    start = replace(START, spec=find_entry("resnet34").spec, preprocessing=preprocessing)
-    chosen = choose(replace(PHOTOS, image_size_px=side), DataSpec("flowers"), recipe=recipe, start=start)
-    assert chosen.recipe.preprocessing == preprocessing
     assert "images of 160 × 160 px: as the weights were trained" in chosen.reasons
+    given = choose(PHOTOS, DataSpec("flowers"), model="resnet50", start=start).recipe
+    assert (given.model_name, given.preprocessing) == ("resnet50", preprocessing)
 
 
 def test_images_of_other_channels_are_normalised_as_the_weights_were_trained() -> None:

@@ -105,10 +105,10 @@ LONG_SHARE = 0.5  # images with less in their middle square are no usual photogr
 TINY_PX = 16
 FEW_PHOTOS = 5_000
 MANY_PHOTOS = 50_000
-FEW_PER_CLASS = 30  # for fine-tuning
+# For fine-tuning more than the upper parts. Of photographs, which get larger networks: with 110 of each class the last
+# stage learned them by heart, and was no better for it (benchmarks/fine_tuning.md).
+FEW_PER_CLASS, FEW_PHOTOS_PER_CLASS = 30, 200
 THAWING = ("thaw_every_epochs", "thaw_to", "restart_at_thaw")
-FINE_TUNING = ("fine_tune", "fine_tune_few")
-FINER = 9 / 7  # of the side that weights were trained with: 288 px for 224
 MIN_STEPS_PER_EPOCH = 4
 SMALLEST_BATCH = 8  # batch norm needs some images to take its statistics from
 
@@ -152,7 +152,7 @@ def choose(
     if recipe not in RECIPES:
         raise ResnetkitError(Code.USAGE, f"unknown recipe '{recipe}'", fix=did_you_mean(recipe, RECIPES))
     reasons += [f"recipe {recipe}: {REMARKS[recipe]}"] if recipe in REMARKS else []
-    preprocessing, why = _choose_preprocessing(summary, start, fit, recipe)
+    preprocessing, why = _choose_preprocessing(summary, start, fit)
     size = preprocessing.image_size_px
     spec, about_name = (model, ()) if isinstance(model, ResNetSpec) else _find_network(model)
     base = Recipe(
@@ -242,13 +242,14 @@ def _choose_model(summary: DataSummary, recipe: str | None = None) -> tuple[str,
 
 
 def _choose_recipe(summary: DataSummary, start: StartingPoint | None) -> tuple[str, str]:
-    if start is not None and summary.num_train < FEW_PER_CLASS * summary.num_classes:
+    few = FEW_PER_CLASS if summary.image_size_px <= SMALL_PX else FEW_PHOTOS_PER_CLASS
+    if start is not None and summary.num_train < few * summary.num_classes:
         return "fine_tune_few", (
-            f"{summary.num_train:,} images of {summary.num_classes} classes are too few to teach the lower stages more "
-            "than the weights know; they stay frozen, the rest moves little"
+            f"{summary.num_train:,} images of {summary.num_classes} classes are too few to teach the lower parts more "
+            "than the weights know; they stay frozen"
         )
     if start is not None:
-        return "fine_tune", "trained weights need a low rate, lowest in the stem, few epochs and mild augmentation"
+        return "fine_tune", "trained weights need low rates, few epochs and mild augmentation"
     if summary.image_size_px <= TINY_PX:
         return "tiny_images", "shifts by one pixel, many short epochs"
     if summary.image_size_px <= SMALL_PX:
@@ -277,16 +278,10 @@ def _typical_side(summary: DataSummary, fit: Fit) -> int:
     return shapes.longer_px if fit == "pad" else round((shapes.shorter_px * shapes.longer_px) ** 0.5)
 
 
-def _choose_preprocessing(
-    summary: DataSummary, start: StartingPoint | None, fit: Fit, recipe: str
-) -> tuple[Preprocessing, str]:
+def _choose_preprocessing(summary: DataSummary, start: StartingPoint | None, fit: Fit) -> tuple[Preprocessing, str]:
     white = None if summary.sixteen_bit is None else summary.sixteen_bit.white
     if start is not None and start.preprocessing is not None:
         theirs, why = start.preprocessing, "as the weights were trained"
-        usual_px, finer_px = theirs.image_size_px, round(FINER * theirs.image_size_px)
-        if recipe in FINE_TUNING and usual_px > SMALL_PX and summary.image_size_px >= finer_px:
-            theirs = replace(theirs, image_size_px=finer_px, resize_px=round(FINER * theirs.resize_px))
-            why = f"the weights are of {usual_px} px, but of crops, which show larger objects (arXiv:1906.06423)"
         if theirs.channels == summary.channels:
             return replace(theirs, fit=fit, white_16bit=white or theirs.white_16bit), why
         mean, std = ((fmean(values),) * summary.channels for values in (theirs.mean, theirs.std))

@@ -206,7 +206,7 @@ def tutorial_exact(base: Recipe, flip_rate: float) -> Recipe:
 
 
 def fine_tune(base: Recipe, flip_rate: float) -> Recipe:
-    """For weights trained on other images: the head first, then the last stage with it, at low rates.
+    """For weights trained on other images: low rates and few epochs; of photographs, the head and then the last stage.
 
     Each photograph is seen in a few ways, again and again, so that what the frozen stages make of them is computed
     once. Of small images, which cost little, all parts train from the start, the lower ones slower.
@@ -216,7 +216,15 @@ def fine_tune(base: Recipe, flip_rate: float) -> Recipe:
     Result: not measured.
     """
     if base.preprocessing.image_size_px > SMALL_PX:
-        return _fine_tune_photos(base, flip_rate)
+        last_stage, head_epochs = base.parts[-2], 12
+        tuning = FineTuning(
+            freeze=last_stage,
+            thaw_every_epochs=head_epochs,
+            thaw_to=last_stage,
+            restart_at_thaw=True,
+            hold_statistics=True,
+        )
+        return replace(_fine_tune_photos(base, flip_rate), epochs=head_epochs + 6, fine_tuning=tuning)
     return replace(
         base,
         preprocessing=replace(base.preprocessing, average_mirrored=flip_rate > 0),
@@ -231,36 +239,33 @@ def fine_tune(base: Recipe, flip_rate: float) -> Recipe:
     )
 
 
-def _fine_tune_photos(base: Recipe, flip_rate: float) -> Recipe:
-    last_stage = base.parts[-2]
-    return replace(
-        base,
-        augmentation=Augmentation(crop_area=(0.5, 1.0), flip_rate=flip_rate, num_views=6),
-        optimizer=Sgd(learning_rate=0.004, weight_decay=1e-4),
-        schedule=Schedule("cosine", warmup_share=0.1),
-        epochs=18,
-        batch_size=32,
-        label_smoothing=0.1,
-        ema_decay=0.98,
-        keep="last",
-        fine_tuning=FineTuning(
-            freeze=last_stage, thaw_every_epochs=12, thaw_to=last_stage, restart_at_thaw=True, hold_statistics=True
-        ),
-    )
-
-
 def fine_tune_few(base: Recipe, flip_rate: float) -> Recipe:
-    """As ``fine_tune``, for very few images: of photographs the head alone trains, of small images the upper half.
+    """As ``fine_tune``, for few images: of photographs the head alone trains, of small images the upper half.
 
     Command: ``resnetkit train DATA --weights FILE``, where there are few images of each class.
     Cost: not measured.
     Result: not measured.
     """
-    recipe, tuning = fine_tune(base, flip_rate), FineTuning(freeze=base.parts[-2])
-    if base.preprocessing.image_size_px <= SMALL_PX:
-        lower_half = f"stage{max(1, len(base.model.depths) // 2)}"
-        tuning = replace(recipe.fine_tuning, freeze=lower_half)
-    return replace(recipe, epochs=30, batch_size=16, fine_tuning=tuning)
+    if base.preprocessing.image_size_px > SMALL_PX:
+        return replace(_fine_tune_photos(base, flip_rate), epochs=30, fine_tuning=FineTuning(freeze=base.parts[-2]))
+    recipe = fine_tune(base, flip_rate)
+    lower_half = f"stage{max(1, len(base.model.depths) // 2)}"
+    return replace(recipe, epochs=30, batch_size=16, fine_tuning=replace(recipe.fine_tuning, freeze=lower_half))
+
+
+def _fine_tune_photos(base: Recipe, flip_rate: float) -> Recipe:
+    """Values that both have: the last epoch is kept, so that no validation image chooses anything."""
+    return replace(
+        base,
+        augmentation=Augmentation(crop_area=(0.5, 1.0), flip_rate=flip_rate, num_views=6),
+        # A head on pooled features, which are all positive and many, diverges at five times this rate.
+        optimizer=Sgd(learning_rate=0.004, weight_decay=1e-4),
+        schedule=Schedule("cosine", warmup_share=0.1),
+        batch_size=32,
+        label_smoothing=0.1,
+        ema_decay=0.98,
+        keep="last",
+    )
 
 
 RECIPES: dict[str, Callable[[Recipe, float], Recipe]] = {
