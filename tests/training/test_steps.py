@@ -110,7 +110,7 @@ def test_the_loss_is_that_of_smoothed_labels_and_weighted_classes(smoothing: flo
     counts = np.bincount(labels, minlength=NUM_CLASSES)
     of_class = len(labels) / NUM_CLASSES / counts if class_weights == "balanced" else np.ones(NUM_CLASSES)
     with torch.no_grad():
-        log_probabilities = twin(batch.images).double().log_softmax(1).numpy()
+        log_probabilities = twin(batch.inputs).double().log_softmax(1).numpy()
     losses = []
     for row, label in zip(log_probabilities, batch.targets.argmax(1).tolist(), strict=True):
         target = np.full(NUM_CLASSES, smoothing / NUM_CLASSES)

@@ -130,7 +130,7 @@ def train(
       thorough        For images up to 64 px, within the hour
       photos          For photographs
       fine_tune       For weights trained on other images
-      fine_tune_few   As fine_tune, for very few images
+      fine_tune_few   As fine_tune, for few images
       cifar_paper     As arXiv:1512.03385, Section 4.2
       tutorial_adam   As the Keras tutorial trains
       tutorial_exact  As the Keras tutorial's script does, to compare with it
