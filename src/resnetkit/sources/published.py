@@ -30,11 +30,11 @@ STATISTICS: dict[str, dict[str, Any]] = {
         "std": (1 / 255, 1 / 255, 1 / 255),
         "channel_order": "bgr",
     },
-    "cifar10": {"mean": (0.4914, 0.4822, 0.4465), "std": (0.2023, 0.1994, 0.2010)},
+    "cifar": {"mean": (0.4914, 0.4822, 0.4465), "std": (0.2023, 0.1994, 0.2010)},
 }
 KERAS_V1 = Preprocessing(224, 256, **STATISTICS["caffe"])
 KERAS_V2 = Preprocessing(224, 256, **STATISTICS["half"])
-CIFAR10_USUAL = Preprocessing(32, 32, **STATISTICS["cifar10"])
+CIFAR10_USUAL = Preprocessing(32, 32, **STATISTICS["cifar"])
 
 # Where several weights of a network are published, those to start from: the most plainly trained, because features
 # learned with label smoothing and the like transfer worse (arXiv:1805.08974, Section 4.2).
