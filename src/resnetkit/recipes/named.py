@@ -14,6 +14,10 @@ from resnetkit.data.spec import Augmentation
 from resnetkit.images.spec import SMALL_PX
 from resnetkit.recipes.recipe import AdamW, FineTuning, Muon, Recipe, Schedule, Sgd
 
+# Epochs of a head alone on photographs. Measured on 550 of them: after 30 it knows the views by heart, and is worse for
+# it (benchmarks/fine_tuning.md).
+HEAD_EPOCHS = 12
+
 
 def tiny_images(base: Recipe, flip_rate: float) -> Recipe:
     """For images up to 16 px: many short epochs, small shifts, averaged weights.
@@ -216,15 +220,15 @@ def fine_tune(base: Recipe, flip_rate: float) -> Recipe:
     Result: not measured.
     """
     if base.preprocessing.image_size_px > SMALL_PX:
-        last_stage, head_epochs = base.parts[-2], 12
+        last_stage = base.parts[-2]
         tuning = FineTuning(
             freeze=last_stage,
-            thaw_every_epochs=head_epochs,
+            thaw_every_epochs=HEAD_EPOCHS,
             thaw_to=last_stage,
             restart_at_thaw=True,
             hold_statistics=True,
         )
-        return replace(_fine_tune_photos(base, flip_rate), epochs=head_epochs + 6, fine_tuning=tuning)
+        return replace(_fine_tune_photos(base, flip_rate), epochs=HEAD_EPOCHS + 6, fine_tuning=tuning)
     return replace(
         base,
         preprocessing=replace(base.preprocessing, average_mirrored=flip_rate > 0),
@@ -242,12 +246,16 @@ def fine_tune(base: Recipe, flip_rate: float) -> Recipe:
 def fine_tune_few(base: Recipe, flip_rate: float) -> Recipe:
     """As ``fine_tune``, for few images: of photographs the head alone trains, of small images the upper half.
 
-    Command: ``resnetkit train DATA --weights FILE``, where there are few images of each class.
-    Cost: not measured.
-    Result: not measured.
+    Command: ``resnetkit train FOLDER --weights resnet50.safetensors --reset-head``, of 550 photographs of five kinds of
+    flowers and 200 more for validation.
+    Cost: 116 s (116 to 117) for the whole command.
+    Result: 88.50 % on validation (88.00 to 90.00), three seeds; of small images it was not measured.
+    Measured in benchmarks/fine_tuning.md.
     """
     if base.preprocessing.image_size_px > SMALL_PX:
-        return replace(_fine_tune_photos(base, flip_rate), epochs=30, fine_tuning=FineTuning(freeze=base.parts[-2]))
+        return replace(
+            _fine_tune_photos(base, flip_rate), epochs=HEAD_EPOCHS, fine_tuning=FineTuning(freeze=base.parts[-2])
+        )
     recipe = fine_tune(base, flip_rate)
     lower_half = f"stage{max(1, len(base.model.depths) // 2)}"
     return replace(recipe, epochs=30, batch_size=16, fine_tuning=replace(recipe.fine_tuning, freeze=lower_half))
@@ -258,7 +266,7 @@ def _fine_tune_photos(base: Recipe, flip_rate: float) -> Recipe:
     return replace(
         base,
         augmentation=Augmentation(crop_area=(0.5, 1.0), flip_rate=flip_rate, num_views=6),
-        # A head on pooled features, which are all positive and many, diverges at five times this rate.
+        # A head on pooled features, which are many and all positive, does not settle at 0.1, a usual rate.
         optimizer=Sgd(learning_rate=0.004, weight_decay=1e-4),
         schedule=Schedule("cosine", warmup_share=0.1),
         batch_size=32,
