@@ -114,9 +114,9 @@ class ResNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         images = take_images(X)
         labels = column_or_1d(y, warn=True)
-        check_classification_targets(labels)
         check_consistent_length(images, labels)
         try:
+            check_classification_targets(labels)
             classes, positions = np.unique(labels, return_inverse=True)
         except TypeError as error:
             raise ValueError("labels must be all texts or all numbers, and none missing") from error
