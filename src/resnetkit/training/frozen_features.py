@@ -132,9 +132,9 @@ class ValidationFeatures:
 
 
 def cuts_to_keep(
-    recipe: Recipe, epoch: int, num_frozen: int, data: LoadedData, run: RunParts, device: torch.device
+    recipe: Recipe, num_frozen: int, data: LoadedData, run: RunParts, device: torch.device
 ) -> tuple[int, ...]:
-    """Numbers of parts whose features are worth keeping from ``epoch`` on, where so many are frozen.
+    """Numbers of parts whose features are worth keeping where so many are frozen.
 
     These, and those that are frozen to the end, if fewer: of what they give, the others are computed now, and once more
     when they thaw. None where images never look the same again, are yet to be checked, or where there is no room.

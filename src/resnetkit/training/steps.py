@@ -78,9 +78,7 @@ class Steps:
             return
         # Wrapped anew at every thaw: the wrapper for several processes looks only once at what has gradients.
         self.num_frozen, self._is_settled = num_frozen, False
-        cuts = cuts_to_keep(
-            recipe, self.state.progress.epoch, num_frozen, self.data, self._run_frozen, self.runtime.device
-        )
+        cuts = cuts_to_keep(recipe, num_frozen, self.data, self._run_frozen, self.runtime.device)
         self.upper = UpperParts(network, max(cuts, default=0))
         self._feed.read_through(self._run_frozen, cuts)
         if not cuts or "val" not in self.data.splits:
