@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
+from typing import TypeVar
 
 import numpy as np
 
 from resnetkit.images.types import ArrayImages, Images, Indices, UInt8Images
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 
 READERS = 2
 BATCHES_AHEAD = 2  # that are ready beyond those being read, because files differ in size
@@ -29,13 +33,21 @@ def read_in_turn(images: Images, batches: Sequence[Indices], *, num_workers: int
     if isinstance(images, ArrayImages) or num_workers == 0:
         yield from map(images.read, batches)
         return
-    pool = ThreadPoolExecutor(num_workers, thread_name_prefix="read")
+    yield from in_turn(images.read, batches, num_threads=num_workers, num_begun=num_workers + BATCHES_AHEAD)
+
+
+def in_turn(make: Callable[[Item], Made], items: Iterable[Item], *, num_threads: int, num_begun: int) -> Iterator[Made]:
+    """Yield what is made of each item, in order; threads work ahead, and so many are begun and not given out yet.
+
+    On the way out, also after an error, what has not begun is dropped.
+    """
+    pool = ThreadPoolExecutor(num_threads, thread_name_prefix="read")
     try:
-        waiting: deque[Future[UInt8Images]] = deque()
-        todo = iter(batches)
+        waiting: deque[Future[Made]] = deque()
+        todo = iter(items)
         while True:
-            for indices in islice(todo, num_workers + BATCHES_AHEAD - len(waiting)):
-                waiting.append(pool.submit(images.read, indices))
+            for item in islice(todo, num_begun - len(waiting)):
+                waiting.append(pool.submit(make, item))
             if not waiting:
                 return
             yield waiting.popleft().result()

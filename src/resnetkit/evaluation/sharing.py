@@ -6,9 +6,7 @@ What comes of it is put together as if one process had loaded the images and the
 from __future__ import annotations
 
 import itertools
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -17,6 +15,7 @@ import numpy.typing as npt
 from resnetkit.classifier.decision import Probabilities
 from resnetkit.classifier.prediction import Predictor
 from resnetkit.data.prepared_images import Examination, Examined, Originals
+from resnetkit.data.reading import in_turn
 from resnetkit.data.types import SomeImages
 from resnetkit.images.digests import Digests
 from resnetkit.images.types import Images, Indices, UInt8Images, UnreadableImage
@@ -120,25 +119,13 @@ def answer_originals(
 def _examined(originals: Originals, num_workers: int) -> Iterator[tuple[int, Examined | str]]:
     """Every image in order, or why it cannot be read; a batch is examined ahead of what is asked for."""
 
-    def examine(index: int) -> Examined | str:
+    def examine(index: int) -> tuple[int, Examined | str]:
         try:
-            return originals.examine(index)
+            return index, originals.examine(index)
         except UnreadableImage as error:
-            return str(error)
+            return index, str(error)
 
-    pool = ThreadPoolExecutor(max(1, num_workers), thread_name_prefix="examine")
-    try:
-        waiting: deque[tuple[int, Future[Examined | str]]] = deque()
-        numbers = iter(range(len(originals)))
-        while True:
-            more = itertools.islice(numbers, 2 * BATCH_SIZE - len(waiting))
-            waiting.extend((index, pool.submit(examine, index)) for index in more)
-            if not waiting:
-                return
-            index, found = waiting.popleft()
-            yield index, found.result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    return in_turn(examine, range(len(originals)), num_threads=max(1, num_workers), num_begun=2 * BATCH_SIZE)
 
 
 def _in_batches(images: Iterable[tuple[int, UInt8Images]]) -> Iterator[list[tuple[int, UInt8Images]]]:
