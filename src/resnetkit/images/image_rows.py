@@ -14,7 +14,8 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
-from resnetkit.errors import Code, ResnetkitError, first_line
+from resnetkit.errors import ResnetkitError, first_line
+from resnetkit.extras import import_extra
 
 SUFFIXES = (".parquet", ".arrow")
 USUAL_NAMES = ("image", "img")
@@ -127,12 +128,7 @@ def import_arrow() -> Any:
     Raises:
         ResnetkitError: where it is not installed.
     """
-    try:
-        return import_module("pyarrow")
-    except ImportError:
-        raise ResnetkitError(
-            Code.USAGE, "Parquet and Arrow tables need pyarrow", fix="pip install 'resnetkit[datasets]'"
-        ) from None
+    return import_extra("pyarrow", extra="datasets", what="Parquet and Arrow tables need pyarrow")
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from resnetkit.errors import Code, ResnetkitError, require
+from resnetkit.extras import import_extra
 from resnetkit.files import durable_file, io_errors, locked, make_folder, write_durably
 from resnetkit.foreign_json import parse_json
 
@@ -109,11 +110,7 @@ def make_table(columns: dict[str, Any]) -> Any:
 
 
 def _parquet() -> Any:
-    try:
-        return import_module("pyarrow.parquet")
-    except ImportError:
-        fix = "pip install 'resnetkit[parquet]'"
-        raise ResnetkitError(Code.USAGE, "Parquet needs pyarrow, which is not installed", fix=fix) from None
+    return import_extra("pyarrow.parquet", extra="parquet", what="Parquet needs pyarrow, which is not installed")
 
 
 def _check_same(folder: Path, found: Any, wanted: dict[str, Any]) -> None:

@@ -6,11 +6,11 @@ Every machine of the cluster has this package, and sees files under the same pat
 from __future__ import annotations
 
 from concurrent.futures import Future
-from importlib import import_module
 from threading import Event, Thread
 from typing import Any
 
 from resnetkit.errors import Code, ResnetkitError, summarize
+from resnetkit.extras import import_extra
 
 START_SECONDS = 60.0
 
@@ -25,11 +25,7 @@ def connect(address: str) -> Any:
     Raises:
         ResnetkitError: where Ray is not installed, or no cluster answers in time.
     """
-    try:
-        ray: Any = import_module("ray")
-    except ImportError:
-        fix = "pip install 'resnetkit[ray]'"
-        raise ResnetkitError(Code.USAGE, "--ray needs Ray, which is not installed", fix=fix) from None
+    ray = import_extra("ray", extra="ray", what="--ray needs Ray, which is not installed")
     try:
         _connect_in_time(ray, address)
     except Exception as error:  # whatever Ray raises

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from resnetkit.errors import Code, ResnetkitError, summarize
+from resnetkit.extras import import_extra
 
 SCHEME = "hf://"
 NAME = re.compile(r"hf://(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w.-]+))?(?:/(?P<file>[^@]+))?")
@@ -65,11 +66,7 @@ def hub_client(name: str) -> Any:
     Raises:
         ResnetkitError: where it is not installed; ``name`` is what needs it.
     """
-    try:
-        import huggingface_hub
-    except ImportError:
-        raise ResnetkitError(Code.USAGE, f"{name} needs huggingface_hub", fix="pip install 'resnetkit[hub]'") from None
-    return huggingface_hub
+    return import_extra("huggingface_hub", extra="hub", what=f"{name} needs huggingface_hub")
 
 
 @contextmanager

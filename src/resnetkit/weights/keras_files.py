@@ -6,7 +6,6 @@ only trace of the graph in a file of weights alone.
 
 from __future__ import annotations
 
-import importlib
 import io
 import math
 import os
@@ -22,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from resnetkit.errors import Code, ResnetkitError
+from resnetkit.extras import import_extra
 from resnetkit.foreign_json import MAX_BYTES, parse_json
 from resnetkit.weights.limits import Unreadable, check_archive, check_count, check_size
 
@@ -49,12 +48,7 @@ def import_h5py() -> Any:
     Raises:
         ResnetkitError: where it is not installed.
     """
-    try:
-        return importlib.import_module("h5py")
-    except ImportError:
-        raise ResnetkitError(
-            Code.USAGE, "Keras files need h5py, which is not installed", fix="pip install 'resnetkit[keras]'"
-        ) from None
+    return import_extra("h5py", extra="keras", what="Keras files need h5py, which is not installed")
 
 
 def read_keras_archive(archive: zipfile.ZipFile, file_bytes: int) -> tuple[dict[str, Tensor], dict[str, Any]]:
