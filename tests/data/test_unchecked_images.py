@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from tests.cats_and_dogs import BROKEN, NUM_IMAGES, broken, write_images
 
 from resnetkit.data import loading
 from resnetkit.data.batches import read_batches
@@ -15,24 +15,11 @@ from resnetkit.data.types import Split
 from resnetkit.images.spec import Preprocessing
 
 WANTED = Preprocessing(image_size_px=8, resize_px=10)
-NUM_IMAGES, BROKEN = 24, "dog/05.png"
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Two classes of a dozen images in colour, one of which is broken behind its header."""
-    draw = np.random.default_rng(0)
-    for number in range(NUM_IMAGES):
-        path = tmp_path / "photos" / ("cat", "dog")[number % 2] / f"{number // 2:02}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(draw.integers(0, 256, (14, 12, 3), np.uint8)).save(path)
-    return tmp_path / "photos"
-
-
-def broken(folder: Path) -> Path:
-    path = folder / BROKEN
-    path.write_bytes(path.read_bytes()[:-40])
-    return folder
+    return write_images(tmp_path / "photos")
 
 
 def source(folder: Path, **fields: object) -> DataSource:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from tests.cats_and_dogs import BROKEN, broken, write_images
 
 from resnetkit.classifier.classifier import load_classifier
 from resnetkit.data.batches import Shard
@@ -19,8 +19,6 @@ from resnetkit.training import met_images
 from resnetkit.training.met_images import MetImages
 from resnetkit.training.run import train
 
-BROKEN = "dog/05.png"
-
 
 class Noted(Listener):
     """Keeps the warnings."""
@@ -34,18 +32,7 @@ class Noted(Listener):
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    draw = np.random.default_rng(0)
-    for number in range(24):
-        path = tmp_path / "photos" / ("cat", "dog")[number % 2] / f"{number // 2:02}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(draw.integers(0, 256, (14, 12, 3), np.uint8)).save(path)
-    return tmp_path / "photos"
-
-
-def broken(folder: Path) -> Path:
-    path = folder / BROKEN
-    path.write_bytes(path.read_bytes()[:-40])
-    return folder
+    return write_images(tmp_path / "photos")
 
 
 def run(
