@@ -275,13 +275,13 @@ def test_classes_are_matched_by_name_not_by_position(cli: Cli, trained: Path, tm
 
 
 def test_train_prints_choice_scores_and_next_command(cli: Cli, tmp_path: Path) -> None:
-    arguments = ["train", "digits", "--epochs", "1", "--set", "schedule.warmup_share=0", "--out", str(tmp_path)]
+    arguments = ["train", "digits", "--epochs", "2", "--set", "schedule.warmup_share=0", "--out", str(tmp_path)]
     code, out, err = cli(*arguments, "--set", "model.depths=[1,1,1]")
     assert code == 0
     assert err.startswith("10 classes: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 (train 1,293, val 145, test 359)\n")
     assert "network resnet20:" in err
     assert "recipe tiny_images:" in err
-    assert "epoch 1/1" in err
+    assert "epoch 2/2" in err
     assert "95 % interval" in out
     assert "resnetkit predict" in out
     assert (tmp_path / "0001-resnet20-digits" / "report.html").exists()
@@ -310,7 +310,7 @@ def test_train_says_what_the_scores_are_worth(cli: Cli, tmp_path: Path) -> None:
     for class_name in ("a", "b", "c", "d"):
         (tmp_path / "data" / class_name).mkdir(parents=True)
         digit_file(tmp_path / "data" / class_name)
-    short = ["--set", "model.depths=[1,1,1]", "--epochs", "1", "--out", str(tmp_path / "runs")]
+    short = ["--set", "model.depths=[1,1,1]", "--epochs", "2", "--out", str(tmp_path / "runs")]
     code, out, _ = cli("train", str(tmp_path / "data"), *short)
     assert code == 0
     assert "no images were held back" in out

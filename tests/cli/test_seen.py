@@ -31,7 +31,7 @@ def write_noise(folder: Path, number: int, first: int = 0) -> None:
         Image.fromarray(values).save(path)
 
 
-SETTINGS = {"model.depths": [1, 1, 1], "epochs": 1, "batch_size": 15, "runtime.threads": 1, "data.cache": "off"}
+SETTINGS = {"model.depths": [1, 1, 1], "epochs": 2, "batch_size": 15, "runtime.threads": 1, "data.cache": "off"}
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def as_trained(cli: Cli, base: Path) -> dict[str, Any]:
     return scores
 
 
-SAME = ("top1", "confusion", "num_trained_on", "num_watched")
+SAME = ("top1", "confusion", "num_trained_on", "num_chose")
 
 
 def assert_same(scores: dict[str, Any], other: dict[str, Any]) -> None:
@@ -113,11 +113,21 @@ def test_all_images_of_the_run_are_scored_apart_from_those_it_was_trained_on(cli
         scores = scores_of(cli, source, str(base / "photos"), "--split", "all")
         assert scores["num_trained_on"] == scores["trained_on"]["top1"]["num_images"] == SIZES["train"]
         assert scores["top1"]["num_images"] == SIZES["val"] + SIZES["test"]
-        assert scores["num_watched"] == SIZES["val"]
+        assert scores["num_chose"] == SIZES["val"]
     text = cli("evaluate", run_in(base), "--split", "all").out
     assert "45 of 60 images were trained on; the scores are of the others" in text
     assert "6 of them watched over training and chose the epoch" in text
     assert "trained on        " in text
+
+
+def test_images_that_watched_and_chose_nothing_are_not_said_to_have_chosen(
+    cli: Cli, base: Path, tmp_path: Path
+) -> None:
+    result = train(
+        str(base / "photos"), model="resnet20_b", settings=SETTINGS | {"keep": "last"}, out=tmp_path / "last"
+    )
+    assert scores_of(cli, str(result.run), "--split", "val")["num_chose"] == 0
+    assert "chose" not in cli("evaluate", str(result.run), "--split", "val").out
 
 
 def test_renamed_files_leave_the_test_images_those_of_training(

@@ -51,9 +51,9 @@ def test_damaged_text_is_refused_when_it_is_asked_for(text: str) -> None:
 
 
 def test_a_chain_of_trainings_keeps_knowing_all_it_was_trained_on() -> None:
-    first = SeenImages().then(splits(train=[1, 2], val=[3], test=[4]))
-    second = first.then(splits(train=[3, 5], test=[2, 4, 6]))
-    third = second.then(splits(train=[7]))
+    first = SeenImages().then(splits(train=[1, 2], val=[3], test=[4]), val_chose=True)
+    second = first.then(splits(train=[3, 5], test=[2, 4, 6]), val_chose=True)
+    third = second.then(splits(train=[7]), val_chose=True)
     asked = numbers(1, 2, 3, 4, 5, 6, 7, 8)
     assert first.trained_on(asked).nonzero()[0].tolist() == [0, 1]
     assert first.chose(asked).nonzero()[0].tolist() == [2]
@@ -65,9 +65,19 @@ def test_a_chain_of_trainings_keeps_knowing_all_it_was_trained_on() -> None:
 
 
 def test_what_was_not_known_at_the_start_is_not_known_later() -> None:
-    assert not SeenImages(is_complete=False).then(splits(train=[1])).then(splits(train=[2])).is_complete
+    first = SeenImages(is_complete=False).then(splits(train=[1]), val_chose=True)
+    assert not first.then(splits(train=[2]), val_chose=True).is_complete
+
+
+@pytest.mark.parametrize("val_chose", [True, False])
+def test_images_that_only_watched_chose_nothing_in_this_training_nor_for_a_later_one(val_chose: bool) -> None:
+    first = SeenImages().then(splits(train=[1], val=[2]), val_chose=val_chose)
+    second = first.then(splits(train=[3], val=[4]), val_chose=True)
+    assert first.chose(numbers(1, 2)).tolist() == [False, val_chose]
+    assert second.chose(numbers(2, 4)).tolist() == [val_chose, True]
+    assert unpack_digests(first.val).tolist() == [2], "which images they are stays known"
 
 
 def test_they_are_json() -> None:
-    seen = replace(SeenImages().then(splits(train=[1], val=[2], test=[LARGEST])), is_complete=False)
+    seen = replace(SeenImages().then(splits(train=[1], val=[2], test=[LARGEST]), val_chose=False), is_complete=False)
     assert from_dict(SeenImages, to_dict(seen)) == seen

@@ -53,7 +53,7 @@ def explanation(side_px: int = 600) -> Explanation:
 
 def evaluation(of: Scores | None) -> Evaluation:
     bad = (BadImage("bad.png", HOSTILE),)
-    return Evaluation("test", (), (), of, scores(), num_watched=4, bad_images=bad, warnings=(HOSTILE,))
+    return Evaluation("test", (), (), of, scores(), num_chose=4, bad_images=bad, warnings=(HOSTILE,))
 
 
 @pytest.fixture
@@ -132,8 +132,11 @@ def test_a_result_tells_its_scores_with_intervals_though_its_folder_is_gone() ->
     assert text_of(Result(Path("gone"), {}, 1.0)).startswith("Not measured:")
 
 
-def test_a_validation_score_is_said_to_have_guided_choices() -> None:
-    assert "which also guided choices" in text_of(Result(Path("gone"), {"val": scores()}, 1.0))
+@pytest.mark.parametrize("val_chose", [True, False])
+def test_a_validation_score_is_said_to_have_chosen_the_epoch_where_it_has(val_chose: bool) -> None:
+    text = text_of(Result(Path("gone"), {"val": scores()}, 1.0, val_chose=val_chose))
+    assert ("which also chose the epoch" in text) == val_chose
+    assert ("which were watched during training, but chose nothing of it" in text) != val_chose
 
 
 def test_an_evaluation_of_nothing_but_known_images_measures_nothing() -> None:

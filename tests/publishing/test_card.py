@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,6 +50,38 @@ def test_its_tables_have_every_score_and_class_with_intervals(subject: Subject) 
     assert "| optimizer.learning\\_rate | " in text
     assert "$ resnetkit predict hf://me/digits photo.jpg" in text
     assert "timm cannot read it: it has no such network" in text
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"epochs": 9}, "Validation images chose the epoch, too."),
+        ({"epochs": 9, "keep": "last"}, "Validation images were watched in training, and chose nothing of it."),
+    ],
+)
+def test_it_says_that_validation_chose_only_where_it_did(
+    run: RunFolder, subject: Subject, settings: dict[str, Any], words: str
+) -> None:
+    record = replace(subject.record, recipe=replace(subject.record.recipe, **settings))
+    run.write_record(record)
+    result = finished_result(run)
+    assert result is not None
+    assert words in model_card(replace(subject, record=record, result=result))
+
+
+def test_it_tells_the_epochs_that_ran_and_the_one_that_is_kept(subject: Subject) -> None:
+    assert " 1 epoch, batches of " in model_card(subject)
+    record = replace(subject.record, recipe=replace(subject.record.recipe, epochs=40, early_stopping_epochs=3))
+    made = replace(subject.description, provenance={**subject.description.provenance, "epochs": 9, "kept_epoch": 6})
+    told = "9 epochs of 40, where validation stopped it, of which the weights of epoch 6 are kept, batches of "
+    assert told in model_card(replace(subject, record=record, description=made))
+
+
+@pytest.mark.parametrize(("check", "what"), [("first", "names, classes and contents"), ("lazy", "names and classes:")])
+def test_it_says_what_the_fingerprint_is_of(subject: Subject, check: Any, what: str) -> None:
+    recipe = subject.record.recipe
+    record = replace(subject.record, recipe=replace(recipe, data=replace(recipe.data, check=check)))
+    assert f"SHA-256 over their {what}" in model_card(replace(subject, record=record))
 
 
 def test_a_card_names_no_license_that_was_not_given_and_no_base_that_is_not_on_the_hub(subject: Subject) -> None:

@@ -44,6 +44,22 @@ def test_every_recipe_fits_all_data_and_survives_json(name: str, summary: DataSu
 
 
 @pytest.mark.parametrize(
+    ("changes", "chooses"),
+    [
+        ({}, True),
+        ({"keep": "last"}, False),
+        ({"keep": "last", "early_stopping_epochs": 2}, True),
+        ({"epochs": 1}, False),
+        ({"validate_every_epochs": 9}, False),
+        ({"validate_every_epochs": 8}, True),
+        ({"keep": "last", "early_stopping_epochs": 2, "validate_every_epochs": 9}, False),
+    ],
+)
+def test_validation_chooses_where_it_could_have_led_to_another_epoch(changes: dict[str, Any], chooses: bool) -> None:
+    assert replace(recipe(epochs=9), **changes).validation_chooses is chooses
+
+
+@pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"epochs": 0}, "epochs"),

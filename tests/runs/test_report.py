@@ -124,10 +124,14 @@ def test_hostile_strings_stay_text_everywhere() -> None:
     assert HOSTILE in hostile.text, "braces are not evaluated either"
 
 
-def test_without_a_test_split_it_says_so() -> None:
-    page = Page(render_report(full_report(scores={"val": scores_of(["a", "b"])}, judged="val")))
+@pytest.mark.parametrize("val_chose", [True, False])
+def test_without_test_images_it_says_so_and_what_validation_did(val_chose: bool) -> None:
+    scores = {"val": scores_of(["a", "b"])}
+    page = Page(render_report(full_report(scores=scores, judged="val", val_chose=val_chose)))
     assert "validation top-1" in page.text
-    assert "There was no test split." in page.text
+    assert "No test images were scored." in page.text
+    assert ("The validation images also chose the epoch" in page.text) == val_chose
+    assert ("were watched during training, but chose nothing of it" in page.text) != val_chose
 
 
 def test_without_any_scores_it_says_so_and_keeps_the_rest() -> None:

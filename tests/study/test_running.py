@@ -4,12 +4,14 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from tests.study.conftest import FakePlace
 
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.files import locked
+from resnetkit.runs.folder import RunFolder
 from resnetkit.study.findings import Findings
 from resnetkit.study.running import report_study, run_study
 from resnetkit.study.session import StudyListener
@@ -214,6 +216,21 @@ def test_other_data_are_told_of(two_arms: Study, place: FakePlace, tmp_path: Pat
     assert findings.remarks[0].startswith("The published figures are of CIFAR-10, these runs of digits")
     same = replace(two_arms, published_on="Digits")
     assert not any("figures are of" in text for text in run(same, tmp_path / "same", place).remarks)
+
+
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_a_validation_error_is_said_to_have_chosen_epochs_only_where_it_has(
+    two_arms: Study, place: FakePlace, tmp_path: Path, keep: Literal["best", "last"]
+) -> None:
+    untested = RunFolder(Path(shutil.copytree(place.run, tmp_path / "untested")))
+    record = untested.read_record()
+    untested.write_record(replace(record, recipe=replace(record.recipe, epochs=9, keep=keep)))
+    events = untested.events()
+    events[-1]["scores"].pop("test")
+    untested.metrics_file.write_text("".join(json.dumps(event) + "\n" for event in events))
+    place.run = untested.path
+    (told,) = (text for text in run(two_arms, tmp_path / "study", place).remarks if "no test images" in text)
+    assert ("which chose epochs too" in told) == (keep == "best")
 
 
 def test_the_page_escapes_what_names_hold(two_arms: Study, place: FakePlace, tmp_path: Path) -> None:

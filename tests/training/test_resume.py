@@ -243,6 +243,14 @@ def test_stopped_in_its_last_step_a_run_leaves_the_classifier_that_it_tells_of(
     assert not run.best_file.exists()
 
 
+def test_where_the_last_epoch_is_kept_it_is_not_called_the_best(
+    tmp_path: Path, tiny_settings: dict[str, object]
+) -> None:
+    settings = tiny_settings | {"epochs": 1, "schedule.warmup_share": 0, "keep": "last"}
+    run = RunFolder(stopped_run(tmp_path, settings, step=10))
+    assert "the last epoch so far, 1, can be used" in run.log_file.read_text()
+
+
 def test_stopped_between_groups_of_steps_and_resumed_a_run_ends_in_the_bytes_of_single_steps(
     tmp_path: Path, tiny_settings: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:

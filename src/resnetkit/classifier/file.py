@@ -36,7 +36,7 @@ def find_classifier(path: str | Path) -> Path:
 
 
 def find_best(run: str | Path) -> Path:
-    """The classifier file of a run as far as it has come: of its best epoch so far, until it has finished.
+    """The classifier file of a run as far as it has come: of the epoch that it keeps so far, until it has finished.
 
     Raises:
         ResnetkitError: where this is no run, or none of its epochs has ended.
@@ -55,7 +55,9 @@ def _no_classifier(folder: Path) -> ResnetkitError:
             Code.WEIGHTS, what, why="it is not a run folder", fix="give a run folder or a classifier file"
         )
     has_diverged = _has_diverged(folder)
-    usable = f"{best} is its best epoch so far (predict and evaluate: --checkpoint best); " if best.is_file() else ""
+    usable = (
+        f"{best} is what it has come to so far (predict and evaluate: --checkpoint best); " if best.is_file() else ""
+    )
     on = "start it again with a lower learning rate" if has_diverged else f"resnetkit train --resume {folder} goes on"
     why = "the run has diverged" if has_diverged else "the run has not finished"
     return ResnetkitError(Code.WEIGHTS, what, why=why, fix=usable + on)

@@ -199,7 +199,7 @@ def _as_json(
         "left_out": [{"path": bad.path, "reason": bad.reason} for bad in evaluation.bad_images],
         "knows_its_images": seen is not None and seen.is_complete,
         "num_trained_on": evaluation.num_trained_on,
-        "num_watched": evaluation.num_watched,
+        "num_chose": evaluation.num_chose,
         "trained_on": None if evaluation.trained_on is None else to_dict(evaluation.trained_on),
         **(nothing if evaluation.scores is None else to_dict(evaluation.scores)),
     }
@@ -219,8 +219,8 @@ def _print_evaluation(evaluation: Evaluation, seen: SeenImages | None) -> None:
     if old is not None:
         say(f"{old.top1.num_images:,} of {num_images:,} images were trained on; the scores are of the others")
         say(f"trained on        {old.top1}")
-    if evaluation.num_watched:
-        say(f"{evaluation.num_watched:,} of them watched over training and chose the epoch: a little optimistic")
+    if evaluation.num_chose:
+        say(f"{evaluation.num_chose:,} of them watched over training and chose the epoch: a little optimistic")
     assert evaluation.scores is not None
     _print_scores(evaluation.scores)
 

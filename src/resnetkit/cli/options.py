@@ -46,7 +46,7 @@ CheckOption = Annotated[
 ]
 CheckpointOption = Annotated[
     Literal["best"] | None,
-    typer.Option("--checkpoint", help="Of a run that has not finished: its best epoch so far.", show_default=False),
+    typer.Option("--checkpoint", help="Of a run that has not finished: the epoch it keeps so far.", show_default=False),
 ]
 MaxPixelsOption = Annotated[
     int | None,

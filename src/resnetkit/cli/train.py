@@ -257,10 +257,9 @@ def print_result(result: Result, *, as_json: bool) -> None:
 def _remark(split: str, result: Result) -> str:
     if split == "test":
         return "read once, after training"
-    recipe = result.folder.read_record().recipe
-    if recipe.data.validation == "test":
+    if result.folder.read_record().recipe.data.validation == "test":
         return "the test split, watched during training: not kept apart"
-    return "chose the epoch, so a little optimistic" if recipe.keep == "best" else "watched during training"
+    return "chose the epoch, so a little optimistic" if result.val_chose else "watched during training"
 
 
 def _warnings(result: Result) -> list[str]:

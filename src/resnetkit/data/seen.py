@@ -24,9 +24,11 @@ class SeenImages:
 
     Attributes:
         train: what they were trained on.
-        val: what watched over their training, and chose among its epochs.
+        val: what watched over their training.
         test: what was held back, to score them once.
-        earlier_train, earlier_val: the same of all weights before, from which those of this training started.
+        earlier_train, earlier_val: of all weights before, from which those of this training started, what they were
+            trained on, and what chose among epochs.
+        val_chose: ``val`` chose among the epochs of this training; False where it only watched.
         is_complete: False where training started from weights that do not say what they have seen.
     """
 
@@ -35,13 +37,19 @@ class SeenImages:
     test: str = ""
     earlier_train: str = ""
     earlier_val: str = ""
+    val_chose: bool = True
     is_complete: bool = True
 
-    def then(self, splits: Mapping[str, Split]) -> SeenImages:
-        """The images met by weights that had met these, and were then trained on these splits."""
+    def then(self, splits: Mapping[str, Split], *, val_chose: bool) -> SeenImages:
+        """The images met by weights that had met these, and were then trained on these splits.
+
+        Args:
+            val_chose: of the new training.
+        """
         before = SeenImages(
             earlier_train=_joined(self.train, self.earlier_train),
-            earlier_val=_joined(self.val, self.earlier_val),
+            earlier_val=_joined(self._choosing, self.earlier_val),
+            val_chose=val_chose,
             is_complete=self.is_complete,
         )
         return before.and_met(splits)
@@ -62,9 +70,13 @@ class SeenImages:
         return contains(unpack_digests(self.train), digests) | contains(unpack_digests(self.earlier_train), digests)
 
     def chose(self, digests: Digests) -> Mask:
-        """Mask of the images that watched over a training without being trained on."""
-        watched = contains(unpack_digests(self.val), digests) | contains(unpack_digests(self.earlier_val), digests)
-        return watched & ~self.trained_on(digests)
+        """Mask of the images that chose among the epochs of a training without being trained on."""
+        own, earlier = unpack_digests(self._choosing), unpack_digests(self.earlier_val)
+        return (contains(own, digests) | contains(earlier, digests)) & ~self.trained_on(digests)
+
+    @property
+    def _choosing(self) -> str:
+        return self.val if self.val_chose else ""
 
 
 def pack_digests(digests: Digests) -> str:

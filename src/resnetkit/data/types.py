@@ -81,7 +81,8 @@ class LoadedData:
 
     Attributes:
         splits: by name, only those that were asked for and exist.
-        fingerprint: SHA-256 over identifiers, labels and pixels (or file contents) of all loaded splits.
+        fingerprint: SHA-256 over identifiers, labels and stored contents of all loaded splits; over no contents where
+            not ``is_checked``.
         bad_images: files that were left out because they cannot be read.
         is_checked: whether every image has been decoded; else that happens when it is first read.
         warnings: sentences the user should read, e.g. about the same image in two splits.

@@ -78,8 +78,8 @@ class ResNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Attributes:
         classes_: the classes of ``y``, sorted; columns of probabilities.
         classifier_: the trained :class:`resnetkit.Classifier`, on the CPU. Its class names are the classes as texts.
-        scores_: of ``classifier_`` on images that were held back, by split; those of ``val`` chose the epoch, so they
-            are a little optimistic.
+        scores_: of ``classifier_`` on images that were held back, by split; those of ``val`` are a little optimistic
+            where they chose the epoch, as they do with ``keep=best``.
         run_: the run folder; None for a temporary one.
     """
 

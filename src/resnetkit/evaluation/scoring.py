@@ -39,7 +39,7 @@ class Evaluation:
         answers: what they were answered with; of ``all`` of several splits, split by split.
         scores: of the images that the weights were not trained on; None where they were trained on all of them.
         trained_on: of the others; None where there are none.
-        num_watched: how many of the images that were scored watched over the training, and chose among its epochs.
+        num_chose: how many of the images that were scored chose among the epochs of a training.
         bad_images: files that could not be read and were left out.
         warnings: sentences the user should read, e.g. about the same image in two splits.
     """
@@ -49,7 +49,7 @@ class Evaluation:
     answers: tuple[Answers, ...] = field(repr=False)
     scores: Scores | None
     trained_on: Scores | None
-    num_watched: int = 0
+    num_chose: int = 0
     bad_images: tuple[BadImage, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -190,14 +190,14 @@ def _judged(predictor: Predictor, name: str, splits: tuple[Split, ...], class_na
     parts = tuple(answer(predictor, split, class_names) for split in splits)
     joined = join_answers(name, parts)
     seen = predictor.seen
-    num_watched = 0 if seen is None else int(seen.chose(joined.digests).sum())
+    num_chose = 0 if seen is None else int(seen.chose(joined.digests).sum())
     return Evaluation(
         split=name,
         splits=splits,
         answers=parts if name == "all" and len(parts) > 1 else (joined,),
         scores=score_answers(joined),
         trained_on=score_answers(joined, trained_on=True),
-        num_watched=num_watched,
+        num_chose=num_chose,
     )
 
 

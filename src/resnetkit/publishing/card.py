@@ -53,7 +53,8 @@ def _scores(subject: Subject) -> Iterator[str]:
             f"{one.expected_calibration_error:.4f} |"
         )
     yield ""
-    told = {"test": "The test images were read once, after training.", "val": "Validation images chose the epoch, too."}
+    did = "chose the epoch, too" if subject.result.val_chose else "were watched in training, and chose nothing of it"
+    told = {"test": "The test images were read once, after training.", "val": f"Validation images {did}."}
     yield " ".join(text for split, text in told.items() if split in subject.result.scores)
 
 
@@ -72,10 +73,12 @@ def _classes(subject: Subject) -> Iterator[str]:
 
 
 def _data(subject: Subject) -> Iterator[str]:
-    data = subject.record.data
+    data, is_lazy = subject.record.data, subject.record.recipe.data.check == "lazy"
     yield from _heading("Data")
     counts = ", ".join(f"{count:,} {name}" for name, count in data.num_images.items())
-    yield f"{_words(subject.data_name)}: {counts} images. Fingerprint of their pixels: `{data.fingerprint}`."
+    yield f"{_words(subject.data_name)}: {counts} images."
+    marked = "names and classes" if is_lazy else "names, classes and contents as they are stored"
+    yield f"SHA-256 over their {marked}: `{data.fingerprint}`."
     if data.bad_images:
         yield f"{len(data.bad_images):,} files that could not be read were left out."
     yield ""
@@ -101,7 +104,7 @@ def _training(subject: Subject) -> Iterator[str]:
     yield from _heading("How it was trained")
     versions = [f"{name} {environment[name]}" for name in ("resnetkit", "torch") if environment.get(name)]
     yield (
-        f"From {start}, recipe {_words(recipe.name)}, {recipe.epochs:,} epochs, batches of {recipe.batch_size:,}, "
+        f"From {start}, recipe {_words(recipe.name)}, {_say_epochs(subject)}, batches of {recipe.batch_size:,}, "
         f"seed {recipe.seed}; {duration(subject.result.seconds)}{''.join(f', {version}' for version in versions)}."
     )
     yield ""
@@ -114,6 +117,16 @@ def _training(subject: Subject) -> Iterator[str]:
             yield f"| {_words(path)} | {_words(value)} |"
     yield ""
     yield "</details>"
+
+
+def _say_epochs(subject: Subject) -> str:
+    """The epochs that ran, which an early stop makes fewer than were planned, and which of them is kept."""
+    planned, made = subject.record.recipe.epochs, subject.description.provenance
+    ran = made.get("epochs", planned)  # those of earlier versions may lack it
+    kept = made.get("kept_epoch", ran)
+    stopped = f" of {planned:,}, where validation stopped it" if ran < planned else ""
+    taken = f", of which the weights of epoch {kept:,} are kept" if kept != ran else ""
+    return ("1 epoch" if ran == 1 else f"{ran:,} epochs") + stopped + taken
 
 
 def _limits(subject: Subject) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
@@ -269,6 +270,15 @@ class Recipe:
             f"fine_tuning.thaw_to={thaw_to} is above what is frozen (fine_tuning.freeze={freeze}), so nothing thaws",
             fix=f"name {freeze} or a part below it",
         )
+
+    @property
+    def validation_chooses(self) -> bool:
+        """Validation scores decide which epoch the classifier is of: as the best of several, or where training ended.
+
+        Asked by whatever says what a validation score is worth: it is a little optimistic exactly where this is so.
+        """
+        num_validations = math.ceil(self.epochs / self.validate_every_epochs)
+        return num_validations > 1 and (self.keep == "best" or self.early_stopping_epochs > 0)
 
     @property
     def parts(self) -> tuple[str, ...]:

@@ -66,7 +66,7 @@ class RunFolder:
 
     @property
     def best_file(self) -> Path:
-        """The same, of the best epoch so far, until the run has finished."""
+        """The same, of the epoch that is kept so far, until the run has finished."""
         return self.path / BEST_FILE_NAME
 
     @property

@@ -49,6 +49,7 @@ class Report:
             missing or None.
         scores: by split.
         judged: the split that the page is about; None without scores.
+        val_chose: the validation images chose the epoch.
         mistakes: of that split, the worst first.
         why: pictures for each of them; empty: none were made.
         parts: rows of :func:`resnetkit.anatomy.table.as_rows`.
@@ -62,6 +63,7 @@ class Report:
     history: Sequence[Mapping[str, Any]] = ()
     scores: Mapping[str, Scores] = field(default_factory=dict)
     judged: str | None = None
+    val_chose: bool = True
     mistakes: Sequence[Mistake] = ()
     why: Sequence[Why] = ()
     parts: Sequence[Mapping[str, Any]] = ()

@@ -39,6 +39,7 @@ def report_on(
         history=history,
         scores=result.scores,
         judged=result.judged_split,
+        val_chose=result.val_chose,
         mistakes=mistakes,
         why=why,
         parts=as_rows(description),

@@ -24,6 +24,8 @@ class Result:
         seconds: of training and validation.
         left_out: files that were not used because they cannot be read.
         num_trained_on: of each split, how many such images there are.
+        val_chose: the images of ``val`` chose the epoch that the classifier is of, as
+            :attr:`~resnetkit.recipes.recipe.Recipe.validation_chooses` has it; else they only watched.
     """
 
     run: Path
@@ -31,6 +33,7 @@ class Result:
     seconds: float
     left_out: tuple[BadImage, ...] = ()
     num_trained_on: dict[str, int] = field(default_factory=dict)
+    val_chose: bool = True
 
     @property
     def folder(self) -> RunFolder:
@@ -39,7 +42,7 @@ class Result:
 
     @property
     def judged_split(self) -> str | None:
-        """The split whose scores say most; None without any. Test images are read once; val's also made choices."""
+        """The split whose scores say most; None without any. Test images are read once; those of val watched."""
         return next((name for name in ("test", "val") if name in self.scores), None)
 
     def _repr_html_(self) -> str:
@@ -57,8 +60,10 @@ def finished_result(folder: RunFolder) -> Result | None:
         num_trained_on = from_dict(dict[str, int], ends[-1].get("num_trained_on", {}))
     except (ResnetkitError, KeyError, TypeError, RecursionError):
         return None
-    left_out = folder.read_record().data.bad_images
-    return Result(folder.path, scores, seconds, left_out, num_trained_on)
+    record = folder.read_record()
+    return Result(
+        folder.path, scores, seconds, record.data.bad_images, num_trained_on, record.recipe.validation_chooses
+    )
 
 
 def warnings_about_recall(recipe: Recipe, split: str, scores: Scores) -> list[str]:

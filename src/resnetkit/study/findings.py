@@ -237,8 +237,10 @@ def _remarks(record: StudyRecord, arms: Sequence[ArmFinding], num_claims: int) -
                 f"count as one who guesses, with {guess:.0f} % errors."
             )
     outcomes = [outcome for finding in arms for outcome in finding.outcomes]
-    if any(one.result is not None and one.result.judged_split == "val" for one in outcomes):
-        remarks.append("The data have no test images: the test error is that of validation, which chose epochs too.")
+    by_val = [one.result for one in outcomes if one.result is not None and one.result.judged_split == "val"]
+    if by_val:
+        chose = ", which chose epochs too" if any(result.val_chose for result in by_val) else ""
+        remarks.append(f"The data have no test images: the test error is that of validation{chose}.")
     machines = {_machine(one) for one in outcomes if one.record is not None}
     if len(machines) > 1:
         remarks.append(f"The runs were computed in different places: {'; '.join(sorted(machines))}.")

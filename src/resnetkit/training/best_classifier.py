@@ -49,8 +49,8 @@ def best_classifier(state: TrainingState, origin: ClassifierOrigin, *, is_finish
         "val_top1": progress.best_top1 if progress.kept_epoch == progress.best_epoch else None,
     }
     if not is_finished:
-        so_far = "best so far" if recipe.keep == "best" else "last so far"
-        told = f"the run had not finished: this is the {so_far}, epoch {progress.kept_epoch} of {recipe.epochs}"
+        kept = progress.kept(recipe.keep)
+        told = f"the run had not finished: this is the {kept} so far, epoch {progress.kept_epoch} of {recipe.epochs}"
         provenance["warnings"] = [told]
     device = next(state.network.parameters()).device
     network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -50,7 +50,8 @@ def finish(
     folder.write_answers(tuple(answers.values()))
     scores = {name: score for name, one in answers.items() if (score := score_answers(one)) is not None}
     num_trained_on = {name: int(one.trained_on.sum()) for name, one in answers.items()}
-    result = Result(folder.path, scores, progress.seconds, record.data.bad_images, num_trained_on)
+    val_chose = record.recipe.validation_chooses
+    result = Result(folder.path, scores, progress.seconds, record.data.bad_images, num_trained_on, val_chose)
     judged = result.judged_split
     mistakes = worst_mistakes(answers[judged], splits[judged]) if judged else ()
     why = explain_mistakes(classifier, predictor.engine, mistakes, listener)

@@ -204,10 +204,11 @@ class Loop:
 
     def _tell_best(self) -> None:
         """Say what can be used of a run that ends before its time."""
-        best = self._state.progress.kept_epoch
-        if best:
+        progress = self._state.progress
+        if progress.kept_epoch:
+            kept = f"the {progress.kept(self._recipe.keep)} epoch so far, {progress.kept_epoch}"
             command = shlex.join(["resnetkit", "predict", str(self.run.path), "--checkpoint", "best"])
-            self.listener.message(f"the best epoch so far, {best}, can be used: {command} IMAGE…")
+            self.listener.message(f"{kept}, can be used: {command} IMAGE…")
 
     def _report(self, images_per_second: float) -> StepReport:
         progress, recipe, num_steps = self._state.progress, self._recipe, self.steps.steps_per_epoch

@@ -39,7 +39,7 @@ def make_record(
 def create_folder(out: Path, chosen: Chosen, record: Record, loaded: LoadedData) -> RunFolder:
     """The new run's folder with its record."""
     folder = RunFolder.create(out, chosen.recipe)
-    folder.write_seen(seen_before(chosen.recipe).then(loaded.splits))
+    folder.write_seen(seen_before(chosen.recipe).then(loaded.splits, val_chose=chosen.recipe.validation_chooses))
     folder.write_record(record)
     folder.record("start", step=0)
     for text in (*chosen.reasons, *chosen.warnings):  # those of the data are yet to be told

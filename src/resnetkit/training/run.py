@@ -303,8 +303,10 @@ def _without_places(recipe: Recipe) -> dict[str, Any]:
 
 def _seen_images(folder: RunFolder, recipe: Recipe, loaded: LoadedData) -> SeenImages:
     """The images that a run's weights meet; one begun by a version that wrote none down knows its own."""
-    recorded = folder.read_seen()
-    return recorded or SeenImages(is_complete=recipe.fine_tuning.weights is None).then(loaded.splits)
+    if recorded := folder.read_seen():
+        return recorded
+    before = SeenImages(is_complete=recipe.fine_tuning.weights is None)
+    return before.then(loaded.splits, val_chose=recipe.validation_chooses)
 
 
 def _lock(folder: RunFolder | None, shard: Shard) -> AbstractContextManager[None]:

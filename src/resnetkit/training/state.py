@@ -61,6 +61,10 @@ class Progress:
         """Tell whether a validation score beats the best so far; the loss decides between equal ones."""
         return self.best_epoch == 0 or (score, -loss) > (self.best_score, -self.best_loss)
 
+    def kept(self, keep: str) -> str:
+        """``best`` where the weights kept, by ``Recipe.keep``, are the best that were validated, else ``last``."""
+        return "best" if self.best_epoch > 0 and keep == "best" else "last"
+
     def start_next_epoch(self) -> None:
         """Reset what belongs to one epoch."""
         self.epoch, self.step_in_epoch = self.epoch + 1, 0
@@ -140,8 +144,8 @@ def _progress(checkpoint: Checkpoint) -> Progress:
     if "best_score" not in counted:  # top-1 was the only score
         progress.best_score = progress.best_top1
     if "kept_epoch" not in counted and checkpoint.tensors["best"]:
-        is_best = progress.best_epoch > 0 and conditions_of(checkpoint)["recipe"]["keep"] == "best"
-        progress.kept_epoch = progress.best_epoch if is_best else progress.epoch
+        kept = progress.kept(conditions_of(checkpoint)["recipe"]["keep"])
+        progress.kept_epoch = progress.best_epoch if kept == "best" else progress.epoch
     return progress
 
 
