@@ -25,17 +25,28 @@ from resnetkit.jupyter import LiveOutput, in_notebook
 _CONTROL = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
 )
+# Up to the last @ before a path: passwords may hold one.
+_USERINFO = re.compile(r"(?<=://)[^/\s?#]*@")
 
 SHOWN_NAMES = 10
 
 
 def shown(text: str) -> str:
-    r"""A text as people may see it, on one line: control characters are escaped.
+    r"""A text as people may see it, on one line: control characters are escaped, and credentials left out.
 
     >>> shown("cat\x1b[2J\n.png"), shown("caf\udce9")
     ('cat\\x1b[2J\\n.png', 'caf\\udce9')
     """
-    return _CONTROL.sub(lambda match: ascii(match[0])[1:-1], text)
+    return _CONTROL.sub(lambda match: ascii(match[0])[1:-1], without_credentials(text))
+
+
+def without_credentials(text: str) -> str:
+    """A text without the user names and passwords in its addresses.
+
+    >>> without_credentials("http://ada:secret@host:5000/runs, hf://timm/resnet18@v1")
+    'http://host:5000/runs, hf://timm/resnet18@v1'
+    """
+    return _USERINFO.sub("", text)
 
 
 def quoted(name: str) -> str:

@@ -12,15 +12,24 @@ from typing import Any, Self
 
 import numpy as np
 import pytest
+import torch
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import check_estimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 from tests.small_estimators import SETTINGS
 
 from resnetkit import Classifier, ResNetClassifier, ResNetFeatures
-from resnetkit.estimators.conventions import iter_pixels, warn
+from resnetkit.estimators.conventions import iter_pixels, on_device, warn
 from resnetkit.images.spec import Limits, Preprocessing
 from resnetkit.models.resnet import create_model
+
+
+def test_a_network_is_moved_as_a_copy_and_stays_where_it_is_if_it_is_there() -> None:
+    network = create_model("resnet20", num_classes=2, in_channels=1)
+    assert on_device(network, torch.device("cpu")) is network
+    moved = on_device(network, torch.device("meta"))
+    assert {tensor.device.type for tensor in moved.state_dict().values()} == {"meta"}
+    assert {tensor.device.type for tensor in network.state_dict().values()} == {"cpu"}
 
 
 def as_images(rows: np.ndarray) -> np.ndarray:

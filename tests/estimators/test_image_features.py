@@ -15,8 +15,9 @@ from sklearn.pipeline import make_pipeline
 from tests.small_estimators import digits
 
 from resnetkit import Classifier, ResNetFeatures, ResnetkitError
+from resnetkit.estimators import image_features
 from resnetkit.images.normalization import normalize
-from resnetkit.models.resnet import create_model
+from resnetkit.models.resnet import ResNet, create_model
 
 PHOTOS = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), dtype=np.uint8)
 
@@ -38,6 +39,30 @@ def test_the_head_makes_of_them_what_the_network_answers(
     with torch.no_grad():
         expected = torch.stack([classifier.network(view) for view in views]).mean(0).numpy()
     np.testing.assert_allclose(head(classifier, features), expected, atol=1e-5)
+
+
+def test_the_network_that_is_kept_is_on_the_cpu_wherever_the_classifier_is(
+    make: Callable[..., Classifier], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    classifier, moved = make(), []
+
+    def move(network: ResNet, device: torch.device) -> ResNet:
+        moved.append((network, device))
+        return copy.deepcopy(network)
+
+    monkeypatch.setattr(image_features, "on_device", move)
+    fitted = ResNetFeatures(weights=classifier).fit()
+    assert moved == [(classifier.network, torch.device("cpu"))]
+    assert fitted.network_ is not classifier.network
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_of_a_classifier_on_a_gpu_a_copy_is_kept(make: Callable[..., Classifier]) -> None:
+    classifier = make()
+    classifier.network.to("cuda")
+    fitted = ResNetFeatures(weights=classifier).fit()
+    assert next(fitted.network_.parameters()).device.type == "cpu"
+    assert classifier.device.type == "cuda"
 
 
 @pytest.mark.parametrize(("layer", "number"), [("stem", 4), ("stage1", 4), ("stage2", 8), (None, 8)])

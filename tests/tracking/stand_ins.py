@@ -1,7 +1,9 @@
 """Small wandb and mlflow: what the trackers ask of them, kept in memory."""
 
 from collections import defaultdict
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import StringIO
 from types import ModuleType, SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -25,11 +27,13 @@ class FakeWandbRun:
 
 class FakeArtifact:
     def __init__(self, name: str, type: str) -> None:
-        self.name, self.type, self.files = name, type, list[str]()
+        self.name, self.type, self.files = name, type, dict[str, str]()
 
-    def add_file(self, path: str) -> None:
-        assert Path(path).is_file()
-        self.files.append(path)
+    @contextmanager
+    def new_file(self, name: str, encoding: str) -> Iterator[StringIO]:
+        assert encoding == "utf-8"
+        yield (file := StringIO())
+        self.files[name] = file.getvalue()
 
 
 def fake_wandb() -> Any:
@@ -69,12 +73,13 @@ class FakeMlflowRun:
 def fake_mlflow() -> Any:
     module: Any = ModuleType("mlflow")
     module.entities = SimpleNamespace(Param=Param, Metric=Metric)
-    module.uri, module.stores = "", defaultdict(dict)
+    module.uri, module.addresses, module.stores = "", list[str](), defaultdict(dict)
     module.is_tracking_uri_set, module.get_tracking_uri = lambda: bool(module.uri), lambda: module.uri
 
     class MlflowClient:
         def __init__(self, tracking_uri: str) -> None:
-            self.runs: dict[str, FakeMlflowRun] = module.stores[tracking_uri]
+            module.addresses.append(tracking_uri)
+            self.runs: dict[str, FakeMlflowRun] = module.stores[tracking_uri.rpartition("@")[2]]
 
         def get_experiment_by_name(self, name: str) -> None:
             return None
@@ -99,9 +104,6 @@ def fake_mlflow() -> Any:
 
         def log_text(self, run: str, text: str, file: str) -> None:
             self.runs[run].artifacts[file] = text
-
-        def log_artifact(self, run: str, path: str) -> None:
-            self.runs[run].artifacts[Path(path).name] = Path(path).read_text()
 
     module.MlflowClient = MlflowClient
     return module

@@ -10,6 +10,14 @@ from resnetkit.runs.folder import RunFolder
 from resnetkit.runs.result import finished_result
 
 
+def check_holds_no_image(page: str, folder: RunFolder) -> None:
+    """It is the report, which on this machine has images."""
+    assert "95 % interval" in page
+    assert "data:image" in folder.report_file.read_text()
+    assert "data:image" not in page
+    assert "<img" not in page
+
+
 def follow(name: str, folder: RunFolder) -> None:
     listener, result = follower(name), finished_result(folder)
     assert result is not None
@@ -58,7 +66,8 @@ def test_wandb_gets_scores_mistakes_and_the_report(wandb: Any, folder: RunFolder
     assert columns == ["true", "predicted", "images"]
     assert sum(row[2] for row in rows) == scores.top1.num_images - scores.top1.correct
     (report,) = run.artifacts
-    assert (report.type, report.files) == ("report", [str(folder.report_file)])
+    assert (report.type, list(report.files)) == ("report", ["report.html"])
+    check_holds_no_image(report.files["report.html"], folder)
     assert run.exit_codes == [0]
 
 
@@ -73,6 +82,38 @@ def test_mlflow_writes_files_in_the_run_folder_and_reports_nothing(mlflow: Any, 
     assert float(params["optimizer.learning_rate"]) == folder.read_record().recipe.optimizer.learning_rate
     assert set(run.artifacts) == {"report.html", "confusion_test.csv"}
     assert run.artifacts["confusion_test.csv"].startswith("true,predicted,images\n")
+    check_holds_no_image(run.artifacts["report.html"], folder)
+
+
+def test_mlflow_tells_what_failed_again_and_no_score_twice(
+    mlflow: Any, folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise ConnectionError("gone")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(mlflow.MlflowClient, "log_text", fail)
+        with pytest.raises(ConnectionError):
+            follow("mlflow", folder)
+    follow("mlflow", folder)
+    (run,) = mlflow.stores[(folder.path / "mlflow" / "store").as_uri()].values()
+    names = [metric.key for metric in run.metrics if metric.key.startswith("scores/")]
+    assert len(names) == len(set(names)) > 0
+
+
+def test_a_password_in_an_address_is_used_and_written_nowhere(mlflow: Any, folder: RunFolder) -> None:
+    addresses = [f"https://ada:{password}@tracks.example:5000/api" for password in ("s3cr:et", "an0ther")]
+    for mlflow.uri in addresses:
+        follow("mlflow", folder)
+    assert mlflow.addresses == addresses
+    assert [len(store) for store in mlflow.stores.values()] == [1], "the same run of the same server"
+    written = b"".join(path.read_bytes() for path in folder.path.rglob("*") if path.is_file())
+    assert b"https://tracks.example:5000/api" in written
+    assert b"s3cr" not in written
+    assert b"an0ther" not in written
+    error = ConnectionError(f"cannot reach {mlflow.uri}")
+    folder.log(str(error))
+    assert folder.log_file.read_text().endswith("cannot reach https://tracks.example:5000/api\n")
 
 
 def test_mlflow_goes_where_the_user_says_and_anew_where_that_has_changed(mlflow: Any, folder: RunFolder) -> None:

@@ -1,5 +1,6 @@
 """Event files, read back by TensorBoard's own reader."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from tests.tracking.conftest import NUM_EPOCHS, NUM_STEPS, follower, tell_update
 
 from resnetkit.runs.folder import RunFolder
 from resnetkit.runs.result import finished_result
+from resnetkit.tracking.tensorboard_files import EventFiles
 
 pytest.importorskip("tensorboard")
 
@@ -61,6 +63,34 @@ def test_a_run_has_its_recipe_as_hyperparameters(kept: RunFolder) -> None:
     assert values["model_name"].string_value == "resnet20_b"
     assert values["dataset.name"].string_value == "digits"
     assert values["optimizer.nesterov"].bool_value is True
+
+
+@pytest.mark.parametrize("num_written", range(4))
+def test_scores_are_told_once_wherever_the_telling_was_cut_off(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch, num_written: int
+) -> None:
+    result, last = finished_result(folder), NUM_EPOCHS * NUM_STEPS
+    assert result is not None
+    listener = follower("tensorboard")
+    listener.run_started(folder, folder.read_record(), 0)
+    tell_updates(listener, 1, last)
+    left, write = [num_written], EventFiles._write
+
+    def write_some(self: EventFiles, **fields: Any) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise KeyboardInterrupt
+        write(self, **fields)
+
+    with monkeypatch.context() as dying, suppress(KeyboardInterrupt):
+        dying.setattr(EventFiles, "_write", write_some)
+        listener.run_ended(result)
+    again = follower("tensorboard")
+    again.run_started(folder, folder.read_record(), last)
+    again.run_ended(result)
+    reader = read(folder)
+    assert [event.step for event in reader.Scalars("scores/test_top1")] == [last]
+    assert len(reader.Images("confusion/test")) == len(reader.Tensors("report")) == 1
 
 
 def test_each_time_that_a_run_goes_on_it_has_a_file_of_its_own(kept: RunFolder) -> None:

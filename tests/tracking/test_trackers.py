@@ -115,6 +115,23 @@ def test_a_finished_run_that_is_resumed_changes_nothing(tracked: Tracked, folder
     assert kept[0] == kept[1] == kept[2]
 
 
+def test_a_finished_run_that_goes_on_and_is_killed_has_its_scores_in_the_end(
+    tracked: Tracked, folder: RunFolder
+) -> None:
+    name, read = tracked
+    result, record = finished_result(folder), folder.read_record()
+    assert result is not None
+    for first, is_killed in ((1, False), (LAST - 1, True), (LAST + 1, False)):
+        listener = follower(name)
+        listener.run_started(folder, record, first - 1)
+        tell_updates(listener, first, LAST)
+        if not is_killed:
+            listener.run_ended(result)
+    points = read()
+    check_whole(points)
+    assert name == "wandb" or [step for step, _ in points["scores/test_top1"]] == [LAST]
+
+
 def test_a_run_that_stops_before_it_goes_on_is_no_error(tracked: Tracked) -> None:
     follower(tracked[0]).run_stopped(KeyboardInterrupt())
 

@@ -94,8 +94,9 @@ def train(
         list[str] | None,
         typer.Option(
             "--track",
-            help="Keep the run by csv, tensorboard, wandb or mlflow too; repeatable. With --resume, by those it has, "
-            "unless others or none are named.",
+            help="Keep the run by csv, tensorboard, wandb or mlflow too; repeatable. On this machine, unless the "
+            "environment asks for a server: that gets numbers, names and the recipe, never an image. With --resume, by "
+            "those it has, unless others or none are named.",
         ),
     ] = None,
     layout: LayoutOption = None,

@@ -24,6 +24,7 @@ from resnetkit.models.plan import map_names
 from resnetkit.models.resnet import ResNet
 from resnetkit.sources.weights import Embedder, open_embedder
 
+CPU = torch.device("cpu")
 Features = npt.NDArray[np.float32]
 
 
@@ -89,7 +90,8 @@ class ResNetFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         )
         for text in opened.warnings:
             warn(text)
-        self.network_, self.preprocessing_, self.limits_ = opened.network, opened.preprocessing, opened.limits
+        self.network_ = on_device(opened.network, CPU)  # a classifier's may be elsewhere, and stays there
+        self.preprocessing_, self.limits_ = opened.preprocessing, opened.limits
         black = np.zeros((1, *self.preprocessing_.image_shape), np.uint8)
         self._n_features_out = self._features(self.network_, black).shape[1]
         return self

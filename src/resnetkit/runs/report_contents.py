@@ -12,7 +12,7 @@ from resnetkit.evaluation.mistakes import Mistake
 from resnetkit.images.image_files import tell_ignored
 from resnetkit.recipes.recipe import FineTuning
 from resnetkit.runs.record import Record
-from resnetkit.runs.report import Report, Why
+from resnetkit.runs.report import Report, Why, render_report
 from resnetkit.runs.result import Result, warnings_about_recall
 
 
@@ -47,6 +47,12 @@ def report_on(
         environment=record.environment,
         notes=_notes(record, result),
     )
+
+
+def report_without_images(result: Result) -> str:
+    """The page of a finished run for other machines: without the images of its mistakes, and their names."""
+    folder = result.folder
+    return render_report(report_on(folder.read_record(), result, folder.events("epoch"), ()))
 
 
 def _summary(record: Record, description: Description, result: Result) -> list[tuple[str, str]]:

@@ -19,7 +19,7 @@ class Journal:
 
     Attributes:
         id: that the tracker's own service knows the run by.
-        place: the service, where that is not the run folder.
+        place: the service, where that is not the run folder; without credentials.
         step: the last update that was told of.
         is_finished: whether the run's end was told of.
     """

@@ -10,8 +10,9 @@ from typing import Any
 
 from resnetkit.runs.folder import RunFolder
 from resnetkit.runs.record import Record
+from resnetkit.runs.report_contents import report_without_images
 from resnetkit.runs.result import Result
-from resnetkit.terminal import csv_line
+from resnetkit.terminal import csv_line, without_credentials
 from resnetkit.tracking.journal import Journal, read_journal, write_journal
 from resnetkit.tracking.points import as_scalars, hyperparameters, mistakes, scores_of
 
@@ -42,11 +43,12 @@ class MlflowRuns:
             os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
         own = (self._folder / STORE_NAME).absolute().as_uri()
         self._client: Any = self._mlflow.MlflowClient(tracking_uri=place or own)
-        if journal is not None and journal.place == place:
+        known = without_credentials(place)  # the run folder may be given away
+        if journal is not None and journal.place == known:
             self._journal = journal
             self._client.update_run(journal.id, status="RUNNING")
         else:
-            self._journal = Journal(id=self._new_run(folder, record), place=place)
+            self._journal = Journal(id=self._new_run(folder, record), place=known)
             write_journal(self._folder, self._journal)
 
     def rewind(self, step: int) -> None:
@@ -61,15 +63,16 @@ class MlflowRuns:
             self._log({**values, "epoch/number": epoch}, step)
 
     def finish(self, result: Result, step: int) -> None:
-        """Log scores as metrics, the confusion matrix as a table in CSV, and the report as an artefact."""
+        """Log scores as metrics, the confusion matrix as a table in CSV, and the report without its images."""
         run = self._journal.id
         if not self._journal.is_finished:
-            self._log(as_scalars(scores_of(result)), step)
             if result.judged_split:
                 rows = mistakes(result.scores[result.judged_split])
                 cells = [("true", "predicted", "images"), *((true, other, str(count)) for true, other, count in rows)]
                 self._client.log_text(run, "".join(map(csv_line, cells)), f"confusion_{result.judged_split}.csv")
-            self._client.log_artifact(run, str(result.folder.report_file))
+            self._client.log_text(run, report_without_images(result), "report.html")
+            # Last, because MLflow replaces files, and keeps doubled points: what fails is told again on a resume.
+            self._log(as_scalars(scores_of(result)), step)
             write_journal(self._folder, replace(self._journal, is_finished=True))
         self._client.set_terminated(run, status="FINISHED")
 

@@ -46,23 +46,25 @@ class EventFiles:
 
     def rewind(self, step: int) -> None:
         """Have TensorBoard drop what it read of this step and later ones, in this run's earlier files."""
-        self._write(step=step, session_log={"status": "START"})
+        # First: killed in between, scores are told twice rather than never.
         self._journal = Journal()
+        write_journal(self._folder, self._journal)
+        self._write(step=step, session_log={"status": "START"})
 
     def log(self, values: Mapping[str, float], step: int, epoch: int) -> None:
         """Write scalars."""
-        self._summarize(step, *({"tag": name, "simple_value": value} for name, value in values.items()))
+        self._summarize(step, *_scalars(values))
 
     def finish(self, result: Result, step: int) -> None:
         """Write the scores, the confusion matrix as an image, and both as a text, with the place of the report."""
         if not self._journal.is_finished:
-            self.log(as_scalars(scores_of(result)), step, 0)
-            self._summarize(step, _text("report", told_in_markdown(result)))
+            told = [*_scalars(as_scalars(scores_of(result))), _text("report", told_in_markdown(result))]
             if result.judged_split:
                 png, side_px = confusion_picture(result.scores[result.judged_split])
                 image = {"height": side_px, "width": side_px, "colorspace": 3, "encoded_image_string": png}
-                self._summarize(step, {"tag": f"confusion/{result.judged_split}", "image": image})
+                told.append({"tag": f"confusion/{result.judged_split}", "image": image})
             self._tell_end("STATUS_SUCCESS")
+            self._summarize(step, *told)  # one record, which is there or not
             write_journal(self._folder, Journal(is_finished=True))
         self._writer.close()
 
@@ -112,6 +114,10 @@ def _create_next(folder: Path) -> BinaryIO:
     folder.mkdir(exist_ok=True)
     numbers = [int(path.name.rpartition(".")[2]) for path in folder.glob("events.out.tfevents.[0-9]*")]
     return (folder / f"events.out.tfevents.{max(numbers, default=0) + 1:06d}").open("xb")
+
+
+def _scalars(values: Mapping[str, float]) -> list[Mapping[str, Any]]:
+    return [{"tag": name, "simple_value": value} for name, value in values.items()]
 
 
 def _text(tag: str, markdown: str) -> Mapping[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from resnetkit.runs.folder import RunFolder
 from resnetkit.runs.record import Record
+from resnetkit.runs.report_contents import report_without_images
 from resnetkit.runs.result import Result
 from resnetkit.tracking.journal import Journal, read_journal, write_journal
 from resnetkit.tracking.points import as_scalars, hyperparameters, mistakes, scores_of
@@ -63,7 +64,7 @@ class WandbRuns:
             self._run.log({**values, "epoch/number": epoch}, step=step)
 
     def finish(self, result: Result, step: int) -> None:
-        """Log scores as the run's summary, the confusion matrix as a table, and the report as an artefact."""
+        """Log scores as the run's summary, the confusion matrix as a table, and the report without its images."""
         if not self._journal.is_finished:
             self._run.summary.update(as_scalars(scores_of(result)))
             if result.judged_split:
@@ -71,7 +72,8 @@ class WandbRuns:
                 table = self._wandb.Table(columns=["true", "predicted", "images"], data=rows)
                 self._run.log({f"confusion/{result.judged_split}": table}, step=step)
             report = self._wandb.Artifact(f"report-{self._journal.id}", type="report")
-            report.add_file(str(result.folder.report_file))
+            with report.new_file("report.html", encoding="utf-8") as file:
+                file.write(report_without_images(result))
             self._run.log_artifact(report)
             write_journal(self._folder, replace(self._journal, is_finished=True))
         self._run.finish(exit_code=0)
