@@ -237,5 +237,15 @@ def test_fine_tuning_on_other_splits_scores_only_what_the_weights_had_not_seen(c
 def test_fine_tuning_with_nothing_unseen_has_no_score(cli: Cli, base: Path) -> None:
     outcome = fine_tuned(cli, base, "--set", "data.split_seed=1")
     assert "were trained on 9 of the 9 test images: there will be no score of it" in outcome.err
+    assert "val images: " in outcome.err
+    assert "but all of them choose the epoch" in outcome.err
     assert "test  no score: the weights were trained on all 9 images" in outcome.out
     assert "test  top-1" not in outcome.out
+
+
+def test_images_that_choose_no_epoch_are_not_said_to(cli: Cli, base: Path) -> None:
+    last = fine_tuned(cli, base, "--set", "data.split_seed=1", "--set", "keep=last")
+    assert "val images: " in last.err
+    assert "choose the epoch" not in last.err
+    stopping = fine_tuned(cli, base, "--set=data.split_seed=1", "--set=keep=last", "--set=early_stopping_epochs=1")
+    assert "but all of them say when to stop" in stopping.err

@@ -72,5 +72,15 @@ def test_the_digest_that_a_server_states_is_handed_on(tmp_path: Path, file_serve
     else:
         file_server.files["file"], file_server.tags["file"] = CONTENT, digest
     stated = list[str | None]()
-    fetch_file([f"{file_server.address}file"], tmp_path / "a", lambda _, sha256: not stated.append(sha256))
+    urls = [f"{file_server.address}file"]
+    assert fetch_file(urls, tmp_path / "a", lambda _, sha256: not stated.append(sha256)) == digest
     assert stated == [digest]
+
+
+def test_what_is_there_is_asked_about_too(tmp_path: Path, file_server: FileServer) -> None:
+    file_server.files["file"], target = CONTENT, tmp_path / "file"
+    target.write_bytes(CONTENT[:-1])
+    for _ in range(2):
+        fetch_file([f"{file_server.address}file"], target, is_content)
+        assert target.read_bytes() == CONTENT
+    assert len(file_server.requests) == 1

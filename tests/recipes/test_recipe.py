@@ -402,6 +402,19 @@ def test_a_short_run_is_told() -> None:
     assert not any("taken anew" in reason for reason in long.reasons)
 
 
+def test_statistics_are_said_to_be_taken_anew_only_where_some_follow_the_images() -> None:
+    short = {"epochs": 2, "batch_size": 64}
+    for settings, start in (
+        ({"fine_tuning.freeze": "stage3"}, START),
+        ({"fine_tuning.hold_statistics": True}, START),
+        ({"model.norm.kind": "group_norm", "model.norm.groups": 4}, None),
+    ):
+        chosen = choose(DIGITS, DataSpec("digits"), settings=short | settings, start=start)
+        assert not any("taken anew" in reason for reason in chosen.reasons), settings
+    some = choose(DIGITS, DataSpec("digits"), settings=short | {"fine_tuning.freeze": "stage2"}, start=START)
+    assert any("taken anew" in reason for reason in some.reasons)
+
+
 def test_unequal_classes_are_told_until_they_are_weighted() -> None:
     counts, names = [950, 50], ("well", "sick")
     (warning,) = warnings_about_classes(recipe(), names, counts)

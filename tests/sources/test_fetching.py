@@ -1,6 +1,7 @@
 """Published weights come from where they are, whole and right, or not at all, with what to do then."""
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from tests.small_weights import MODEL, PREPARED, state_bytes
 from resnetkit.classifier.classifier import load_classifier
 from resnetkit.classifier.file import read_description
 from resnetkit.errors import Code, ResnetkitError
-from resnetkit.sources import fetching
+from resnetkit.sources import fetching, weight_store
 from resnetkit.sources.fetching import fetch_published
 
 MIRRORED = "small-1.safetensors"
@@ -77,18 +78,47 @@ def test_what_is_known_by_no_checksum_must_have_the_networks_tensors(server: Fil
     assert "what came is not the file" in raised.value.why
 
 
+def test_what_lies_in_a_folder_of_the_users_is_at_hand(
+    server: FileServer, tmp_path: Path, small_table: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine").mkdir()
+    file = tmp_path / "mine" / "whatever.safetensors"
+    file.write_bytes(next(iter(small_table.values())))
+    monkeypatch.setenv(weight_store.VARIABLE, str(tmp_path / "mine"))
+    kept, is_new = fetch_published("small.plain_in1k")
+    assert (kept.path, is_new, kept.preprocessing) == (file, False, PREPARED)
+    assert not server.requests
+
+
+def test_what_one_server_states_is_not_said_of_what_came_from_another(server: FileServer) -> None:
+    mirrored = "small.hub_in1k.safetensors"
+    server.files[mirrored], server.tags[mirrored] = server.files[ON_THE_HUB], "0" * 64
+    kept, _ = fetch_published("small.hub_in1k", mirror=server.address)
+    assert [name for name, _ in server.requests] == [mirrored, ON_THE_HUB]
+    assert read_description(kept.path).provenance["checked"] == fetching.BY_ITS_TENSORS
+
+
+def test_of_several_that_want_the_same_one_fetches_and_the_others_wait(server: FileServer) -> None:
+    server.trickle_seconds = 0.002  # long enough for all to have begun
+    with ThreadPoolExecutor(3) as pool:
+        outcomes = list(pool.map(fetch_published, ["small.hub_in1k"] * 3))
+    assert len({kept.path for kept, _ in outcomes}) == 1
+    assert sorted(is_new for _, is_new in outcomes) == [False, False, True]
+    assert [name for name, _ in server.requests] == [ON_THE_HUB]
+
+
 def test_what_to_do_by_hand_is_said(server: FileServer) -> None:
     del server.files[ON_THE_HUB]
     with pytest.raises(ResnetkitError, match="cannot be downloaded here") as raised:
         fetch_published("small.hub_in1k")
     assert raised.value.code == Code.IO
     assert "the server answered 404" in raised.value.why
-    for said in (
-        f"{server.address}{ON_THE_HUB} (as small.hub_in1k.safetensors)",
-        "weights import",
-        "RESNETKIT_WEIGHTS",
-    ):
+    for said in (f"{server.address}{ON_THE_HUB} (as small.hub_in1k.safetensors)", "weights import"):
         assert said in raised.value.fix
+    assert "RESNETKIT_WEIGHTS" not in raised.value.fix, "there it would not be known, for want of a checksum"
+    with pytest.raises(ResnetkitError, match="cannot be downloaded here") as raised:
+        fetch_published("small.plain_in1k")
+    assert "RESNETKIT_WEIGHTS" in raised.value.fix
 
 
 def test_a_full_disk_is_one_error_and_leaves_no_weights(

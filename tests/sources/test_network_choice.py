@@ -4,7 +4,7 @@ import pytest
 
 from resnetkit.anatomy.cost import count_cost
 from resnetkit.models.catalog import find_entry
-from resnetkit.sources.network_choice import Effort, Startable, choose_start
+from resnetkit.sources.network_choice import A_GPU, Effort, Startable, choose_start, cores
 from resnetkit.sources.published import TO_START_FROM, find_published
 
 NAMES = TO_START_FROM[:5]
@@ -27,7 +27,6 @@ def startable(name: str, image_size_px: int = 224) -> Startable:
         (550, 2, 6, 160, "resnet50d"),  # half the pixels
         (5_000, 2, 10, 224, "resnet18"),
         (5_000, 16, 10, 224, "resnet26d"),
-        (5_000, 250, 10, 224, "resnet50d"),
         (50_000, 16, 600, 224, "resnet50d"),
     ],
 )
@@ -35,19 +34,25 @@ def test_the_choice_weighs_images_size_cores_and_time(
     num_images: int, num_cores: int, minutes: float, image_size_px: int, expected: str
 ) -> None:
     weights = [startable(name, image_size_px) for name in NAMES]
-    best, why = choose_start(weights, Effort(num_images, num_cores, minutes))
+    best, why = choose_start(weights, Effort(num_images, cores(num_cores), minutes))
     assert best.network == expected
     assert f"{num_images:,} images on {num_cores} cores" in why
+
+
+def test_a_gpu_is_called_one_and_is_faster_than_cores() -> None:
+    best, why = choose_start([startable(name) for name in NAMES], Effort(5_000, A_GPU))
+    assert best.network == "resnet50d"
+    assert "5,000 images on a GPU allow" in why
 
 
 def test_of_one_network_the_preferred_weights_are_taken_whatever_their_accuracy() -> None:
     plain, better = Startable("plain", "resnet18", 10, 0.69, True), Startable("better", "resnet18", 10, 0.73)
     for weights in ((plain, better), (better, plain)):
-        best, why = choose_start(weights, Effort(1, 1))
+        best, why = choose_start(weights, Effort(1, cores(1)))
         assert best == plain
         assert "the only network at hand" in why
 
 
 def test_weights_of_unknown_accuracy_are_not_beaten_by_smaller_ones() -> None:
     mine, published = Startable("mine", "resnet50_v1", 4, None), Startable("published", "resnet18", 2, 0.7)
-    assert choose_start((mine, published), Effort(1, 1))[0] == mine
+    assert choose_start((mine, published), Effort(1, cores(1)))[0] == mine

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from tests.small_weights import MODEL, PREPARED, state_bytes
 
 from resnetkit.data.spec import DataSpec
 from resnetkit.errors import Code, ResnetkitError
+from resnetkit.recipes.named import FINE_TUNING
 from resnetkit.recipes.recipe import Chosen
 from resnetkit.sources import weight_store
 from resnetkit.sources.published import Published
@@ -90,6 +92,98 @@ def test_what_was_chosen_comes_before_weights(
     chosen = planned(photos(), **contradiction)  # type: ignore[arg-type]
     assert chosen.recipe.fine_tuning.weights is None
     assert not any(reason.startswith("weights small") for reason in chosen.reasons)
+
+
+@pytest.mark.parametrize("is_kept", [True, False], ids=["kept", "in a folder"])
+def test_weights_that_are_chosen_named_or_repeated_give_the_same_recipe(
+    photos: Callable[..., str],
+    store: Path,
+    small_table: dict[str, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    is_kept: bool,
+) -> None:
+    file = tmp_path / "mine" / "any.safetensors"
+    file.parent.mkdir()
+    file.write_bytes(next(iter(small_table.values())))
+    if is_kept:
+        keep(file)
+    else:
+        monkeypatch.setenv(weight_store.VARIABLE, str(file.parent))
+    folder = photos()
+    chosen = planned(folder)
+    assert chosen.recipe.preprocessing.mean == PREPARED.mean
+    named = planned(folder, WeightsChoice("small.plain_in1k"), settings={"fine_tuning.reset_head": True})
+    repeated = plan(DataSpec(folder), settings=chosen.settings)[1]
+    assert chosen.recipe == named.recipe == repeated.recipe
+
+
+def test_a_file_is_not_taken_for_what_its_name_says_and_why_is_told(
+    photos: Callable[..., str],
+    store: Path,
+    small_table: dict[str, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "mine").mkdir()
+    names = ["resnet18", "resnet34", "resnet50", "small.hub_in1k"]
+    for seed, name in enumerate(names, start=5):
+        (tmp_path / "mine" / f"{name}.safetensors").write_bytes(state_bytes(seed))
+    monkeypatch.setenv(weight_store.VARIABLE, str(tmp_path / "mine"))
+    chosen = planned(photos())
+    assert chosen.recipe.fine_tuning.weights is None
+    for told, name in zip(chosen.reasons, names[:3], strict=False):
+        assert told.startswith(f"weights {tmp_path / 'mine' / name}.safetensors are left aside: ")
+    assert chosen.reasons[3] == "weights: 1 more are left aside (resnetkit weights list --here)"
+    with pytest.raises(ResnetkitError, match=r"small\.hub_in1k are not on this machine"):
+        planned(photos("RGB", 101), WeightsChoice("small.hub_in1k"))
+
+
+@pytest.mark.parametrize("choice", [AUTO, WeightsChoice("none")], ids=["auto", "none"])
+@pytest.mark.parametrize("recipe", FINE_TUNING)
+def test_a_recipe_for_weights_is_refused_where_there_are_none(
+    photos: Callable[..., str], store: Path, recipe: str, choice: WeightsChoice
+) -> None:
+    for data in (photos("RGB", 100), "digits"):
+        with pytest.raises(ResnetkitError, match=f"the recipe {recipe} starts from weights") as raised:
+            planned(data, choice, recipe=recipe)
+        assert "--weights FILE" in raised.value.fix
+
+
+@pytest.mark.parametrize(
+    ("stated", "why"),
+    [
+        ({"weights": "none"}, "asks for none"),
+        ({"weights": "{file}"}, "names no published weights"),
+        ({"data": "digits"}, "photographs"),
+        ({"data": "small"}, "photographs"),
+        ({"recipe": "photos"}, "the recipe photos starts from scratch"),
+        ({"settings": {"model.stem.widths": [16]}}, "changed (model.stem.widths)"),
+        ({"settings": {"fine_tuning.weights": None}}, "fine_tuning.weights says"),
+        ({}, ""),
+        ({"weights": "small.plain_in1k"}, ""),
+    ],
+)
+def test_a_download_that_is_allowed_in_vain_is_told_of(
+    photos: Callable[..., str], at_hand: Path, stated: dict[str, Any], why: str
+) -> None:
+    data = {"digits": "digits", "small": photos("RGB", 32)}.get(stated.pop("data", ""), photos())
+    weights = stated.pop("weights", "auto").format(file=at_hand)
+    settings = {"fine_tuning.reset_head": True} if weights not in ("auto", "none") else stated.pop("settings", {})
+    chosen = planned(data, WeightsChoice(weights, download=True), settings=settings, **stated)
+    told = [warning for warning in chosen.warnings if warning.startswith("--download has no effect: ")]
+    assert len(told) == bool(why)
+    assert why in "".join(told)
+    silent = planned(data, WeightsChoice(weights, download=lambda _: True), settings=settings, **stated)
+    assert not any("--download" in warning for warning in silent.warnings), "it was not asked for"
+
+
+def test_a_network_of_which_no_weights_are_published_starts_afresh_and_that_is_told(
+    photos: Callable[..., str], at_hand: Path
+) -> None:
+    chosen = planned(photos(), WeightsChoice(download=True), model="resnet18[widths=[4,4,4,4]]")
+    assert "weights: none of resnet18[widths=[4,4,4,4]] are at hand, and none are published" in chosen.reasons[0]
+    assert chosen.settings["fine_tuning.weights"] is None
 
 
 def test_small_images_and_named_data_start_afresh_without_a_word(photos: Callable[..., str], at_hand: Path) -> None:

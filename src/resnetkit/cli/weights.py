@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -31,7 +32,8 @@ def list_(
 ) -> None:
     """List published weights with licence, published accuracy and size, and which are on this machine.
 
-    On this machine are those in the cache, and in the folders that RESNETKIT_WEIGHTS names.
+    On this machine are those in the cache, and in the folders that RESNETKIT_WEIGHTS names; a file from which nothing
+    starts unless it is named says why.
 
     \b
     Examples:
@@ -114,8 +116,8 @@ def import_(
 ) -> None:
     """Take a weight file into the cache, as a classifier: its network, preprocessing and origin stay with it.
 
-    What it is, its checksum says, or its name and tensors; where two networks fit, --model chooses. Nothing in a file
-    is executed. It is copied, and may be removed afterwards.
+    What it is, its checksum or its place on the hub says, or the file itself; where two networks fit, --model chooses.
+    Nothing in a file is executed. It is copied, and may be removed afterwards.
 
     \b
     Examples:
@@ -134,22 +136,24 @@ def import_(
 
 
 def _tell_kept(kept: AtHand, *, is_new: bool, as_json: bool) -> None:
-    from resnetkit.classifier.file import read_description
     from resnetkit.sources.weights import say_preprocessing
 
-    own = read_description(kept.path)
-    for text in own.provenance.get("warnings", ()):
+    assert kept.spec is not None
+    assert kept.preprocessing is not None
+    for text in kept.provenance.get("warnings", ()):
         warn(text)
     if as_json:
         facts = ("origin", "licence", "sha256", "checked")
-        stated = {fact: own.provenance.get(fact) for fact in facts}
+        stated = {fact: kept.provenance.get(fact) for fact in facts}
         say_json({"name": kept.name, "network": kept.model, "path": str(kept.path), "is_new": is_new, **stated})
         return
     say(f"{'kept as' if is_new else 'at hand already:'} {kept.name}, {kept.path}")
-    say(f"  network  {kept.model}, {len(own.class_names):,} classes")
-    say(f"  images   {say_preprocessing(own.preprocessing)}")
-    if "origin" in own.provenance:
-        say(f"  origin   {own.provenance['origin']}, licence {own.provenance.get('licence', 'not stated')}")
-    if "checked" in own.provenance:
-        say(f"  checked  {own.provenance['checked']}")
-    say(f"next  {program()} train PHOTOS --weights {kept.name}")
+    say(f"  network  {kept.model}, {kept.spec.num_classes or 0:,} classes")
+    say(f"  images   {say_preprocessing(kept.preprocessing)}")
+    if "origin" in kept.provenance:
+        say(f"  origin   {kept.provenance['origin']}, licence {kept.provenance.get('licence', 'not stated')}")
+    if "checked" in kept.provenance:
+        say(f"  checked  {kept.provenance['checked']}")
+    # Photographs have three channels and classes of their own.
+    options = "--reset-head" if kept.spec.in_channels == 3 else "--reset-head --adapt-channels"
+    say(f"next  {program()} train PHOTOS --weights {shlex.quote(kept.name)} {options}")

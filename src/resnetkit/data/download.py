@@ -31,7 +31,7 @@ class DownloadFailed(Exception):  # noqa: N818 - a state, and turned into our on
 
 
 class _NotTheFile(Exception):  # noqa: N818 - a state too
-    """The server sends something else than the file, and asking again would not change that."""
+    """An address does not give the file, and asking again would not change that; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -67,11 +67,14 @@ Check = Callable[[Path, str | None], bool]
 
 def fetch_file(
     urls: Sequence[str], target: Path, is_right: Check, *, deadline_seconds: float = DEADLINE_SECONDS
-) -> None:
+) -> str | None:
     """Download ``target`` from the first of several addresses whose content ``is_right``.
 
+    Returns the SHA-256 that the server stated of it; None where it stated none, and for a file that was there.
+
     An interrupted download stays as ``target.part`` and goes on from there the next time, if the server still has the
-    same content by its ETag. Of several processes that want the same file one downloads it, and the others wait.
+    same content by its ETag. Of several processes that want the same file one downloads it, and the others wait. A file
+    that is there already is asked about too, and replaced if it is not right.
 
     Args:
         is_right: asked with the file and its SHA-256 where the server states it, as the Hugging Face hub does.
@@ -83,43 +86,48 @@ def fetch_file(
     with io_errors(f"create {target.parent}"):
         target.parent.mkdir(parents=True, exist_ok=True)
     with locked(target.parent):
-        if not target.exists():  # it may have come while we waited
-            _fetch_from_any(urls, target, is_right, time.monotonic() + deadline_seconds)
+        if target.exists() and is_right(target, None):  # it has come while we waited
+            return None
+        return _fetch_from_any(urls, target, is_right, time.monotonic() + deadline_seconds)
 
 
-def _fetch_from_any(urls: Sequence[str], target: Path, is_right: Check, end: float) -> None:
+def _fetch_from_any(urls: Sequence[str], target: Path, is_right: Check, end: float) -> str | None:
     part = _Part(target.with_name(f"{target.name}.part"))
     reasons = []
     for url in urls:
-        reason = _fetch_from(url, part, is_right, end)
-        if reason is None:
-            with io_errors(f"write {target}"):
-                sync_file(part.file)
-                os.replace(part.file, target)
-                sync_file(target.parent)
-            part.tag_file.unlink(missing_ok=True)
-            return
-        reasons.append(f"{url}: {reason}")
+        try:
+            stated = _fetch_from(url, part, is_right, end)
+        except _NotTheFile as why:
+            reasons.append(f"{url}: {why}")
+            continue
+        with io_errors(f"write {target}"):
+            sync_file(part.file)
+            os.replace(part.file, target)
+            sync_file(target.parent)
+        part.tag_file.unlink(missing_ok=True)
+        return stated
     raise DownloadFailed(reasons, part.size)
 
 
 def _fetch_from(url: str, part: _Part, is_right: Check, end: float) -> str | None:
-    """Complete ``part`` from one address; None on success, else why not. A break is resumed while bytes arrive."""
+    """Complete ``part`` from one address, and return the SHA-256 that it states. A break is resumed while bytes arrive.
+
+    Raises:
+        _NotTheFile: where it does not give the right content.
+    """
     while True:
         size_before = part.size
         try:
-            announced = _append(url, part, size_before, end)
-        except _NotTheFile as error:
-            return str(error)
+            stated = _append(url, part, size_before, end)
         except (OSError, HTTPException) as error:
             if part.size > size_before and time.monotonic() < end:
                 continue
-            return _plain(error)
-        if is_right(part.file, announced):
-            return None
+            raise _NotTheFile(_plain(error)) from None
+        if is_right(part.file, stated):
+            return stated
         part.remove()
         if size_before == 0:
-            return "the content is not the expected one (wrong hash)"
+            raise _NotTheFile("the content is not the expected one (wrong hash)")
 
 
 def _append(url: str, part: _Part, size: int, end: float) -> str | None:

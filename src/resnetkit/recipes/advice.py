@@ -17,7 +17,7 @@ from resnetkit.models.variations import SHORT_NAMES, split_name
 from resnetkit.recipes.grey_ranges import nearly_black, say_ranges
 from resnetkit.recipes.named import RECIPES, REMARKS
 from resnetkit.recipes.recipe import Chosen, FineTuning, Recipe
-from resnetkit.recipes.schedule import is_short
+from resnetkit.recipes.schedule import is_short, num_frozen_parts
 from resnetkit.recipes.warnings import (
     settings_of_named_data_without_effect,
     settings_without_effect,
@@ -188,8 +188,7 @@ def choose(
     reasons += say_ranges(chosen.preprocessing, summary.sixteen_bit, summary.floats)
     if chosen.batch_size == few:
         reasons.append(f"batches of {few}: {summary.num_train:,} training images are few")
-    is_held = chosen.fine_tuning.hold_statistics
-    if not is_held and is_short(chosen.epochs * (summary.num_train // chosen.batch_size)):
+    if _takes_statistics(chosen) and is_short(chosen.epochs * (summary.num_train // chosen.batch_size)):
         reasons.append("statistics of batch norms taken anew at the end of every epoch: the run is short")
     better, _ = _choose_model(replace(summary, image_size_px=chosen.preprocessing.image_size_px))
     warnings = [
@@ -204,6 +203,13 @@ def choose(
         *nearly_black(chosen.preprocessing, summary.sixteen_bit, summary.floats),
     ]
     return Chosen(chosen, tuple(reasons), tuple(warnings))
+
+
+def _takes_statistics(recipe: Recipe) -> bool:
+    """Tell whether any batch norm follows the training images to the end."""
+    tuning, parts = recipe.fine_tuning, recipe.parts
+    are_all_held = num_frozen_parts(tuning, parts, recipe.epochs - 1) >= len(parts) - 1  # the head has none
+    return recipe.model.norm.kind == "batch_norm" and not tuning.hold_statistics and not are_all_held
 
 
 def _idle_adaptation(recipe: Recipe, start: StartingPoint | None) -> tuple[str, ...]:

@@ -287,6 +287,8 @@ RECIPES: dict[str, Callable[[Recipe, float], Recipe]] = {
 # What a recipe asks of the data, which are opened before it is made; what the user sets comes after it.
 DATA_OF: dict[str, dict[str, Any]] = {"tutorial_exact": {"validation": "test"}}
 
+FINE_TUNING = (fine_tune.__name__, fine_tune_few.__name__)  # that start from weights, and from nothing else
+
 # What a recipe says of itself at the start of a run.
 REMARKS: dict[str, str] = {
     "tutorial_adam": "unlike the tutorial's script, averaged weights are scored, a tenth of the training images is "

@@ -10,7 +10,7 @@ from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.files import sha256_of
 from resnetkit.sources import hub
 from resnetkit.sources.published import Published, find_published
-from resnetkit.sources.weight_store import VARIABLE, AtHand, find_at_hand, keep_fetched, store_folder
+from resnetkit.sources.weight_store import VARIABLE, AtHand, find_at_hand, keep_fetched, store_folder, store_locked
 
 HUB_ADDRESS = "https://huggingface.co"
 STATED_BY_THE_SERVER = "its SHA-256 is the one that the server states"
@@ -20,7 +20,9 @@ BY_ITS_TENSORS = "no checksum of it is known; its tensors are those of the netwo
 def fetch_published(
     name: str, *, mirror: str | None = None, deadline_seconds: float = DEADLINE_SECONDS
 ) -> tuple[AtHand, bool]:
-    """Get published weights into the store; True if they were not at hand before.
+    """Get published weights into the store, unless they are at hand, in whichever folder; True if they were not.
+
+    Of several processes that want them one fetches them, and the others wait.
 
     Args:
         name: of the weights, or of a network, see :func:`~resnetkit.sources.published.find_published`.
@@ -38,51 +40,47 @@ def fetch_published(
         f"{name} are weights without a head, which are not kept",
         fix=f"get {files[0].url} and start from the file: resnetkit train DATA --weights FILE",
     )
-    here = next((weights for weights in find_at_hand() if weights.name == name and not weights.problem), None)
-    if here is not None:
+    if (here := _find_usable(name)) is not None:
         return here, False
-    reasons, num_bytes = list[str](), 0
-    for file in files:
-        try:
-            return _fetch(file, mirror, deadline_seconds), True
-        except DownloadFailed as failure:
-            reasons += failure.reasons
-            num_bytes = max(num_bytes, failure.num_bytes)
+    with store_locked():
+        if (here := _find_usable(name)) is not None:  # it has come while we waited
+            return here, False
+        reasons, num_bytes = list[str](), 0
+        for file in files:
+            try:
+                return _fetch(file, mirror, deadline_seconds), True
+            except DownloadFailed as failure:
+                reasons += failure.reasons
+                num_bytes = max(num_bytes, failure.num_bytes)
     raise _not_available(files, reasons, num_bytes)
 
 
+def _find_usable(name: str) -> AtHand | None:
+    return next((weights for weights in find_at_hand() if weights.name == name and not weights.problem), None)
+
+
 def _fetch(file: Published, mirror: str | None, deadline_seconds: float) -> AtHand:
-    downloaded = store_folder() / "downloads" / _kept_as(file)
-    checked = BY_ITS_TENSORS if file.digest is None else f"it has {file.say_digest()}"
+    downloaded = store_folder() / "downloads" / file.kept_as
 
     def is_right(path: Path, stated: str | None) -> bool:
-        nonlocal checked
         if file.digest is not None:
             return file.is_digest_of(path)
-        if stated is None:
-            return True  # its tensors are looked at before it is kept
-        checked = STATED_BY_THE_SERVER
-        return sha256_of(path) == stated
+        return stated is None or sha256_of(path) == stated  # else its tensors are looked at before it is kept
 
-    fetch_file(_addresses(file, mirror), downloaded, is_right, deadline_seconds=deadline_seconds)
+    stated = fetch_file(_addresses(file, mirror), downloaded, is_right, deadline_seconds=deadline_seconds)
+    by_server = BY_ITS_TENSORS if stated is None else STATED_BY_THE_SERVER
     try:
-        kept = keep_fetched(downloaded, file, checked)
+        return keep_fetched(downloaded, file, by_server if file.digest is None else f"it has {file.say_digest()}")
     except ResnetkitError as error:
         if error.code is not Code.WEIGHTS:
             raise
-        downloaded.unlink()
         raise DownloadFailed([f"{file.url}: what came is not the file ({error.what})"], 0) from None
-    downloaded.unlink()
-    return kept
-
-
-def _kept_as(file: Published) -> str:
-    """Names a file of the hub, where all are called alike, after its weights."""
-    return f"{file.name}{Path(file.url).suffix}" if file.url.startswith(hub.SCHEME) else file.file_name
+    finally:
+        downloaded.unlink(missing_ok=True)
 
 
 def _addresses(file: Published, mirror: str | None) -> list[str]:
-    own = [] if mirror is None else [f"{mirror.rstrip('/')}/{_kept_as(file)}"]
+    own = [] if mirror is None else [f"{mirror.rstrip('/')}/{file.kept_as}"]
     return [*own, web_address(file)]
 
 
@@ -96,12 +94,14 @@ def web_address(file: Published) -> str:
 
 def _not_available(files: tuple[Published, ...], reasons: list[str], num_bytes: int) -> ResnetkitError:
     kept = f"; {num_bytes:,} bytes are kept, and the same command goes on from there" if num_bytes else ""
-    by_hand = " or ".join(f"{web_address(file)} (as {_kept_as(file)})" for file in files)
+    by_hand = " or ".join(f"{web_address(file)} (as {file.kept_as})" for file in files)
+    is_known = any(file.digest is not None for file in files)
+    beside = f", or put it into a folder that {VARIABLE} names" if is_known else ""
     return ResnetkitError(
         Code.IO,
         f"{files[0].name} cannot be downloaded here{kept}",
         why="tried\n    " + "\n    ".join(reasons),
-        fix=f"get {by_hand} where there is a connection, and resnetkit weights import FILE here, or put it into a "
-        f"folder that {VARIABLE} names; behind a firewall HTTPS_PROXY, HF_ENDPOINT (a mirror of the hub) and "
-        "--mirror URL (a folder with these files) say another way",
+        fix=f"get {by_hand} where there is a connection, and resnetkit weights import FILE here{beside}; "
+        "behind a firewall HTTPS_PROXY, HF_ENDPOINT (a mirror of the hub) and --mirror URL (a folder with these files) "
+        "say another way",
     )

@@ -10,7 +10,6 @@ MINUTES = 10.0  # that a choice among networks allows where nobody says otherwis
 # features, and a few epochs of the last stages. Both are for choosing among networks, and no promise.
 CORE_MULTIPLY_ADDS = 20e9
 PASSES = 10
-GPU_AS_CORES = 250
 
 
 @dataclass(frozen=True)
@@ -31,16 +30,36 @@ class Startable:
 
 
 @dataclass(frozen=True)
+class Speed:
+    """The speed of what computes, in multiply-adds a second, and how it is called."""
+
+    words: str
+    multiply_adds: float
+
+
+A_GPU = Speed("a GPU", 250 * CORE_MULTIPLY_ADDS)
+
+
+def cores(number: int) -> Speed:
+    """The speed of so many processor cores.
+
+    >>> cores(1).words, cores(2).words
+    ('1 core', '2 cores')
+    """
+    return Speed(f"{number} core{'' if number == 1 else 's'}", number * CORE_MULTIPLY_ADDS)
+
+
+@dataclass(frozen=True)
 class Effort:
-    """Images to train on, the cores to do it with, and the time."""
+    """Images to train on, what computes, and the time that it has."""
 
     num_images: int
-    num_cores: int
+    speed: Speed
     minutes: float = MINUTES
 
     def minutes_of(self, multiply_adds: int) -> float:
         """Estimated minutes of fine-tuning a network that needs so many multiply-adds for one image."""
-        return self.num_images * multiply_adds * PASSES / (self.num_cores * CORE_MULTIPLY_ADDS) / 60
+        return self.num_images * multiply_adds * PASSES / self.speed.multiply_adds / 60
 
 
 def choose_start(weights: Sequence[Startable], effort: Effort) -> tuple[Startable, str]:
@@ -50,7 +69,7 @@ def choose_start(weights: Sequence[Startable], effort: Effort) -> tuple[Startabl
     allows none, the cheapest is taken.
 
     >>> small, large = Startable("a", "resnet18", 1_800_000_000), Startable("b", "resnet50", 4_100_000_000)
-    >>> best, why = choose_start((small, large), Effort(num_images=500, num_cores=2))
+    >>> best, why = choose_start((small, large), Effort(500, cores(2)))
     >>> best.name, why
     ('b', 'the largest of 2 at hand that 500 images on 2 cores allow in 10 minutes: an estimated 8.5')
     """
@@ -59,13 +78,13 @@ def choose_start(weights: Sequence[Startable], effort: Effort) -> tuple[Startabl
     unbeaten = [one for one in allowed if not any(_beats(other, one) for other in allowed)]
     best = max(unbeaten, key=lambda one: (one.multiply_adds, one.is_preferred, one.top1 or 0), default=cheapest)
     minutes = effort.minutes_of(best.multiply_adds)
-    images, cores = f"{effort.num_images:,} images", f"{effort.num_cores} cores"
+    work = f"{effort.num_images:,} images on {effort.speed.words}"
     limit, took = f"{effort.minutes:.3g} minutes", f"{minutes:.2g}"
     if len({one.network for one in weights}) == 1:
-        return best, f"the only network at hand; {images} on {cores} take it an estimated {took} minutes"
+        return best, f"the only network at hand; {work} take it an estimated {took} minutes"
     if not allowed:
-        return best, f"the cheapest of {len(weights)} at hand: {images} on {cores} take it an estimated {took} minutes"
-    why = f"the largest of {len(weights)} at hand that {images} on {cores} allow in {limit}: an estimated {took}"
+        return best, f"the cheapest of {len(weights)} at hand: {work} take it an estimated {took} minutes"
+    why = f"the largest of {len(weights)} at hand that {work} allow in {limit}: an estimated {took}"
     return best, why
 
 

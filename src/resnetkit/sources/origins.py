@@ -15,7 +15,15 @@ from resnetkit.files import md5_of, sha256_of
 from resnetkit.images.spec import Fit, Interpolation, Preprocessing, with_margin
 from resnetkit.sources.class_names import from_json, tell_apart
 from resnetkit.sources.hub import HubFile
-from resnetkit.sources.published import CIFAR10_USUAL, KERAS_V1, KERAS_V2, Published, find_by_md5, find_by_sha256
+from resnetkit.sources.published import (
+    CIFAR10_USUAL,
+    KERAS_V1,
+    KERAS_V2,
+    Published,
+    find_by_address,
+    find_by_md5,
+    find_by_sha256,
+)
 from resnetkit.weights import keras_order
 from resnetkit.weights.identification import Candidate, Evidence
 from resnetkit.weights.weight_file import WeightFile
@@ -71,17 +79,23 @@ def find_origin(file: WeightFile, naming: str, hub: HubFile | None = None) -> Or
     if published is None and file.format == "hdf5":  # Keras', the only ones known by MD5
         published = find_by_md5(md5_of(file.path))
     provenance: dict[str, Any] = {"weights": str(file.path), "sha256": digest, "naming": naming}
+    listed = None
     if hub is not None:
         provenance |= {"weights": f"hf://{hub.repo}/{file.path.name}", "revision": hub.revision}
+        listed = find_by_address(str(provenance["weights"]))
     pattern, assumed = _CONVENTIONS.get(naming, (".*", None))
     evidence = [Evidence(f"its tensors are named as in {naming}", _named(pattern))]
     if published is not None:
         return _of_published(published, evidence, provenance)
     config = file.metadata.get("config", {})
     evidence += _evidence_of_config(config)
+    said = _of_timm(config) or _of_transformers(_read_json(file.path.parent / "preprocessor_config.json"))
+    if listed is not None:  # its checksum is not known, but it is where its publisher has it
+        provenance |= provenance_of(listed)
+        said = said or listed.preprocessing
     return Origin(
         tuple(evidence),
-        _of_timm(config) or _of_transformers(_read_json(file.path.parent / "preprocessor_config.json")),
+        said,
         assumed,
         _class_names(config),
         provenance,

@@ -12,6 +12,7 @@ import csv
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -19,6 +20,7 @@ from resnetkit.config import from_dict
 from resnetkit.errors import Code, ResnetkitError, did_you_mean
 from resnetkit.files import md5_of, sha256_of
 from resnetkit.images.spec import Preprocessing
+from resnetkit.sources.hub import SCHEME
 
 # What images are normalized with, by the table's word for it; keras.applications (its imagenet_utils, modes "caffe" and
 # "tf") prepares values of 0 to 255.
@@ -74,6 +76,12 @@ class Published:
     def file_name(self) -> str:
         """The name of the file where it is published."""
         return PurePosixPath(self.url).name
+
+    @property
+    def kept_as(self) -> str:
+        """The name of the file elsewhere: that of its weights, where it is on the hub, where all are called alike."""
+        path = PurePosixPath(self.url)
+        return f"{self.name}{path.suffix}" if self.url.startswith(SCHEME) else path.name
 
     @property
     def has_head(self) -> bool:
@@ -151,11 +159,22 @@ def find_by_content(path: Path) -> Published | None:
     return find_by_md5(md5_of(path)) if found is None and path.suffix in (".h5", ".keras") else found
 
 
-def find_by_file_name(file_name: str) -> Published | None:
-    """The published file that a file's name stands for: as it was published, or its weights' name and a suffix."""
-    by_name = published_names().get(PurePosixPath(file_name).stem)
-    own = (file for file in published_files() if file.file_name == file_name and file.digest is not None)
-    return by_name[0] if by_name else next(own, None)
+def find_by_address(url: str) -> Published | None:
+    """The published file at this address; None for none."""
+    return next((file for file in published_files() if file.url == url), None)
+
+
+def find_claimed(file_name: str) -> Published | None:
+    """The published file that a file's name claims to be, as anything may; None for none.
+
+    >>> find_claimed("resnet18-f37072fd.pth").name, find_claimed("resnet18.tv_in1k.pth").name
+    ('resnet18.tv_in1k', 'resnet18.tv_in1k')
+    >>> find_claimed("resnet18.pth") is None  # which is a network's name
+    True
+    """
+    kept = (file for file in published_files() if file.kept_as == file_name)
+    by_name = published_names().get(PurePosixPath(file_name).stem, ())
+    return next(chain(kept, by_name), None)
 
 
 def find_published(name: str) -> tuple[Published, ...]:

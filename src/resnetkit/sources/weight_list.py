@@ -37,7 +37,7 @@ class WeightsRow:
     def estimated_bytes(self) -> int:
         """Bytes of all parameters in single precision, which make up nearly all of a file; 0 where it is not known."""
         if not self.files:
-            return 0 if self.here is None else self.here.path.stat().st_size
+            return 0 if self.here is None or not self.here.path.is_file() else self.here.path.stat().st_size
         spec = find_entry(self.files[0].model).spec
         return FLOAT_BYTES * count_cost(spec, self.files[0].preprocessing.image_size_px).parameters
 
@@ -72,19 +72,21 @@ class WeightsRow:
             f"{size} px" if size else "–",
             f"{(self.num_bytes or self.estimated_bytes) / 1e6:,.0f} MB",
             values["licence"] or "–",
-            values["problem"] or values["here"] or "",
+            f"{values['here']}: {values['problem']}" if values["problem"] else values["here"] or "",
         )
 
 
 def list_weights(pattern: str = "*", *, only_here: bool = False) -> list[WeightsRow]:
-    """Rows whose name matches a shell pattern or holds a text; what is not published, but at hand, comes first.
+    """Rows whose name matches a shell pattern or holds a text; what is at hand, but not published, comes first.
+
+    A file with a problem has a row of its own.
 
     Raises:
         ResnetkitError: where nothing matches, with the nearest name.
     """
-    here = {weights.name: weights for weights in find_at_hand()}
-    published = published_names()
-    rows = [WeightsRow(name, (), weights) for name, weights in here.items() if name not in published]
+    found, published = find_at_hand(), published_names()
+    here = {weights.name: weights for weights in found if not weights.problem}
+    rows = [WeightsRow(one.name, (), one) for one in found if one.problem or one.name not in published]
     rows += [WeightsRow(name, files, here.get(name)) for name, files in published.items()]
     chosen = [row for row in rows if _matches(row.name, pattern) and (row.here is not None or not only_here)]
     if not chosen and not only_here:

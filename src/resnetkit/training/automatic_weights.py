@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from resnetkit.anatomy.cost import count_cost
@@ -16,14 +16,16 @@ from resnetkit.machine.threads import find_num_threads, may_have_gpu
 from resnetkit.models.catalog import find_entry
 from resnetkit.models.spec import ResNetSpec
 from resnetkit.recipes.advice import DataSummary, StartingPoint
+from resnetkit.recipes.named import FINE_TUNING
 from resnetkit.sources.fetching import fetch_published
 from resnetkit.sources.hub import SCHEME
-from resnetkit.sources.network_choice import GPU_AS_CORES, MINUTES, Effort, Startable, choose_start
+from resnetkit.sources.network_choice import A_GPU, MINUTES, Effort, Startable, choose_start, cores
 from resnetkit.sources.published import TO_START_FROM, Published, published_names
 from resnetkit.sources.weight_store import AtHand, find_at_hand
 from resnetkit.training.starting_weights import starting_point
 
 AUTO, NONE = "auto", "none"
+MANY_LEFT_ASIDE = 3  # weights that are told of one by one
 Allow = bool | Callable[[Published], bool]
 
 
@@ -71,10 +73,11 @@ def _file_of(choice: WeightsChoice) -> str:
     text = choice.weights
     if text.startswith(SCHEME) or os.path.exists(os.path.expanduser(text)):
         return text
-    at_hand = next((weights for weights in find_at_hand() if weights.name == text), None)
+    files = published_names().get(text)
+    named = (weights for weights in find_at_hand() if weights.name == text)
+    at_hand = next((weights for weights in named if files is None or not weights.problem), None)
     if at_hand is not None:
         return str(at_hand.path)
-    files = published_names().get(text)
     if files is None:
         return text  # no file and no name: who opens it says so
     if _is_allowed(choice.download, files[0]):
@@ -90,17 +93,41 @@ def _is_allowed(download: Allow, file: Published) -> bool:
     return download(file) if callable(download) else download
 
 
-def is_for(spec: DataSpec, summary: DataSummary, choice: tuple[Any, str | None], settings: Mapping[str, Any]) -> bool:
-    """Tell whether weights are to be looked for: for folders of photographs where nothing chosen contradicts.
+def why_not_sought(
+    spec: DataSpec, summary: DataSummary, choice: tuple[Any, str | None], settings: Mapping[str, Any]
+) -> str:
+    """Say why no weights are looked for; empty where they are: for photographs where nothing chosen contradicts.
 
     Args:
         choice: the network and the recipe that were named, None where they are left open.
     """
     model, recipe = choice
-    is_open = not isinstance(model, ResNetSpec) and (recipe is None or recipe.startswith("fine_tune"))
-    stated = any(path in ("fine_tuning", "fine_tuning.weights") or path.split(".")[0] == "model" for path in settings)
-    is_photo = spec.source not in DATASETS and summary.is_folder and summary.image_size_px > SMALL_PX
-    return is_open and is_photo and not stated
+    stated = next((path for path in settings if path in ("fine_tuning", "fine_tuning.weights")), None)
+    changed = next((path for path in settings if path.split(".")[0] == "model"), None)
+    if stated is not None:
+        return f"{stated} says what to start from"
+    if isinstance(model, ResNetSpec) or changed is not None:
+        return f"published weights are not for a network that is changed ({changed or 'model'})"
+    if recipe is not None and recipe not in FINE_TUNING:
+        return f"the recipe {recipe} starts from scratch"
+    if spec.source in DATASETS or not summary.is_folder or summary.image_size_px <= SMALL_PX:
+        return "weights are looked for only where a folder of photographs is trained on"
+    return ""
+
+
+def warnings_about_download(choice: WeightsChoice, why_not: str) -> tuple[str, ...]:
+    """A sentence where a download was allowed that nothing here could be for.
+
+    Args:
+        why_not: what :func:`why_not_sought` says.
+    """
+    if choice.download is not True:
+        return ()
+    if choice.weights == NONE:
+        why_not = "weights=none asks for none"
+    elif choice.weights != AUTO:
+        why_not = "" if choice.weights in published_names() else f"{choice.weights} names no published weights"
+    return (f"--download has no effect: {why_not}",) if why_not else ()
 
 
 def find_automatically(
@@ -117,7 +144,8 @@ def find_automatically(
         ResnetkitError: where a download was allowed, and fails.
     """
     effort = _effort(summary.num_train, settings, choice.minutes)
-    reasons, weights = list[str](), [one for one in find_at_hand() if _is_photo_network(one, model)]
+    found = find_at_hand()
+    reasons, weights = _left_aside(found), [one for one in found if _is_photo_network(one, model)]
     while weights:
         best, why = _choose(weights, effort)
         try:
@@ -129,7 +157,8 @@ def find_automatically(
         return _adapted(best, start, summary, class_names, (*reasons, f"weights {best.name}: {why}"))
     files = _suggested(model, effort)
     if files is None:
-        return Found({}, None, tuple(reasons))
+        line = f"weights: none of {model} are at hand, and none are published, so training starts from scratch"
+        return Found({"fine_tuning.weights": None}, None, (*reasons, line))
     if _is_allowed(choice.download, files[0]):
         fetched, _ = fetch_published(files[0].name)
         return _adapted(fetched, _open(fetched), summary, class_names, (f"weights {fetched.name}: fetched",))
@@ -143,7 +172,15 @@ def find_automatically(
 
 def _effort(num_images: int, settings: Mapping[str, Any], minutes: float | None) -> Effort:
     on_gpu = may_have_gpu() and settings.get("runtime.device") != "cpu"
-    return Effort(num_images, GPU_AS_CORES if on_gpu else find_num_threads(), minutes or MINUTES)
+    return Effort(num_images, A_GPU if on_gpu else cores(find_num_threads()), minutes or MINUTES)
+
+
+def _left_aside(found: Iterable[AtHand]) -> list[str]:
+    """Sentences on what is at hand, but nothing to start from unasked."""
+    problems = [weights for weights in found if weights.problem]
+    told = [f"weights {one.path} are left aside: {one.problem}" for one in problems[:MANY_LEFT_ASIDE]]
+    more = len(problems) - MANY_LEFT_ASIDE
+    return told if more <= 0 else [*told, f"weights: {more:,} more are left aside (resnetkit weights list --here)"]
 
 
 def _is_photo_network(weights: AtHand, model: str | None) -> bool:
@@ -166,10 +203,8 @@ def _cost(spec: ResNetSpec, image_size_px: int) -> int:
 
 
 def _open(weights: AtHand) -> StartingPoint:
-    start = starting_point({"fine_tuning.weights": str(weights.path)}, None if weights.is_own else weights.model)
+    start = starting_point({"fine_tuning.weights": str(weights.path)}, None)  # as where they are named
     assert start is not None
-    if start.preprocessing is None and weights.published is not None:
-        return replace(start, preprocessing=weights.published.preprocessing)
     return start
 
 

@@ -20,7 +20,13 @@ from resnetkit.models.spec import ResNetSpec
 from resnetkit.recipes.advice import DataSummary, choose
 from resnetkit.recipes.named import DATA_OF
 from resnetkit.recipes.recipe import Chosen
-from resnetkit.training.automatic_weights import WeightsChoice, find_automatically, is_for, named_weights
+from resnetkit.training.automatic_weights import (
+    WeightsChoice,
+    find_automatically,
+    named_weights,
+    warnings_about_download,
+    why_not_sought,
+)
 from resnetkit.training.starting_weights import check_start, find_weights, starting_point
 
 
@@ -75,16 +81,20 @@ def plan(
         fix="put them into a folder train/CLASS/",
         code=Code.DATA,
     )
-    summary, found = summarize_data(source, spec), None
-    if weights is not None and given is None and is_for(spec, summary, (model, recipe), settings):
-        assert not isinstance(model, ResNetSpec)
-        found = find_automatically(weights, summary, source.class_names, model=model, settings=settings)
-        settings = {**found.settings, **settings}
+    summary, found, warnings = summarize_data(source, spec), None, list[str]()
+    if weights is not None:
+        why_not = why_not_sought(spec, summary, (model, recipe), settings) if given is None else "the images are given"
+        warnings += warnings_about_download(weights, why_not)
+        if not why_not:
+            assert not isinstance(model, ResNetSpec)
+            found = find_automatically(weights, summary, source.class_names, model=model, settings=settings)
+            settings = {**found.settings, **settings}
     start = starting_point(settings, model) if found is None else found.start
     chosen = choose(summary, spec, model=model, recipe=recipe, settings=settings, start=start)
     check_start(chosen.recipe, start, source.class_names)
     reasons = () if found is None else found.reasons
-    return source, replace(chosen, reasons=(*reasons, *chosen.reasons), settings=settings)
+    warnings += chosen.warnings
+    return source, replace(chosen, reasons=(*reasons, *chosen.reasons), warnings=tuple(warnings), settings=settings)
 
 
 def command_line(

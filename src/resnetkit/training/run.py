@@ -199,7 +199,7 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
                 folder.remember_place(recipe, source.spec.source)
                 folder.forget_after(state.progress.step, state.progress.epoch)
             seen = _seen_images(folder, recipe, loaded)
-            for text in told_of_seen(seen, loaded.splits):
+            for text in told_of_seen(recipe, seen, loaded.splits):
                 listener.warning(text)
             met = MetImages(folder, seen, loaded, shard, listener)
             origin = ClassifierOrigin(recipe, record.data.name or source.name, loaded, met)

@@ -13,6 +13,7 @@ from resnetkit.errors import Code, require
 from resnetkit.files import io_errors, sha256_of
 from resnetkit.models.spec import ResNetSpec
 from resnetkit.recipes.advice import StartingPoint
+from resnetkit.recipes.named import FINE_TUNING
 from resnetkit.recipes.recipe import FineTuning, Recipe
 from resnetkit.runs.record import WeightsRecord
 from resnetkit.sources.locate import locate_weights
@@ -86,11 +87,19 @@ def starting_point(settings: Mapping[str, Any], model: str | ResNetSpec | None) 
 
 
 def check_start(recipe: Recipe, start: StartingPoint | None, class_names: tuple[str, ...]) -> None:
-    """Refuse weights of a network for other images or classes than the data have, before any image is decoded.
+    """Refuse weights for other images or classes than the data have, or none where the recipe is for weights.
 
     Raises:
-        ResnetkitError: with the options that adapt the weights.
+        ResnetkitError: with the options that adapt the weights, or say which; before any image is decoded.
     """
+    require(
+        recipe.name not in FINE_TUNING or recipe.fine_tuning.weights is not None,
+        f"the recipe {recipe.name} starts from weights, and there are none",
+        why="it holds, or slows, what weights have learned; fresh ones have learned nothing",
+        fix="say which: --weights FILE, or a name of resnetkit weights list; for photographs --download fetches some; "
+        "or leave the recipe out, to train from scratch",
+        code=Code.WEIGHTS,
+    )
     if start is None or start.spec is None:
         return
     differences, options = [], []
@@ -131,7 +140,7 @@ def seen_before(recipe: Recipe) -> SeenImages:
     return SeenImages(is_complete=False) if seen is None else seen
 
 
-def told_of_seen(seen: SeenImages, splits: Mapping[str, Split]) -> tuple[str, ...]:
+def told_of_seen(recipe: Recipe, seen: SeenImages, splits: Mapping[str, Split]) -> tuple[str, ...]:
     """Sentences about images for validation and test on which the weights were trained before this run."""
     earlier, told = unpack_digests(seen.earlier_train), []
     for name in ("val", "test"):
@@ -140,11 +149,18 @@ def told_of_seen(seen: SeenImages, splits: Mapping[str, Split]) -> tuple[str, ..
             others = "its score is of the others" if num_seen < len(splits[name]) else "there will be no score of it"
             told.append(
                 f"the weights that this run starts from were trained on {num_seen:,} of the {len(splits[name]):,} "
-                f"{name} images: {others}{', but all of them choose the epoch' if name == 'val' else ''}"
+                f"{name} images: {others}{_say_use(recipe) if name == 'val' else ''}"
             )
     if told:
         told.append("with the data.split_seed and shares of the run that made those weights, its test stays unseen")
     return tuple(told)
+
+
+def _say_use(recipe: Recipe) -> str:
+    """Say what validation images decide, also those that the weights have seen; empty for nothing."""
+    decide = ["choose the epoch"] if recipe.keep == "best" else []
+    decide += ["say when to stop"] if recipe.early_stopping_epochs else []
+    return f", but all of them {' and '.join(decide)}" if decide else ""
 
 
 def record_of_weights(recipe: Recipe) -> WeightsRecord | None:
