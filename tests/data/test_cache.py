@@ -221,7 +221,7 @@ def test_a_change_too_quick_for_the_clock_is_seen(spec: DataSpec, monkeypatch: p
     """The same size and the same time of change, which was just before it was read."""
     monkeypatch.undo()
     just_now = time.time_ns()
-    monkeypatch.setattr(cache, "_state", lambda path: (1, just_now))
+    monkeypatch.setattr(cache, "state_of", lambda path: (1, just_now))
     first = load(spec)
     save(Path(spec.source) / "cat" / "3.png", 999)
     assert load(spec).fingerprint != first.fingerprint

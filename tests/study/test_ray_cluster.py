@@ -23,7 +23,7 @@ def test_without_ray_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_cluster_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    silent = SimpleNamespace(init=lambda **_: time.sleep(1))
+    silent = SimpleNamespace(is_initialized=lambda: False, init=lambda **_: time.sleep(1))
     monkeypatch.setitem(sys.modules, "ray", silent)  # type: ignore[arg-type]
     monkeypatch.setattr(ray_cluster, "START_SECONDS", 0.05)
     with pytest.raises(ResnetkitError, match=r"no Ray cluster answers at '10.0.0.1:1'"):

@@ -105,11 +105,10 @@ def evaluate(
     from resnetkit.errors import require
     from resnetkit.evaluation import scoring
     from resnetkit.evaluation.sharing import BATCH_SIZE
-    from resnetkit.inference.answering import Opening, Scoring
+    from resnetkit.inference.answering import Opening, Scoring, digest_of
     from resnetkit.inference.conditions import find_conditions
     from resnetkit.inference.engine_choice import open_engine
     from resnetkit.inference.many_images import examine_into, opened_rows
-    from resnetkit.inference.on_demand import EngineOnDemand
     from resnetkit.runs.answer_files import check_new_file, save_answers
     from resnetkit.sources.locate import locate_weights
     from resnetkit.sources.own_data import find_data
@@ -140,13 +139,21 @@ def evaluate(
         for text in source.told():
             tell(text)
         score = partial(scoring.evaluate, data=source, split=split, num_recorded=num_recorded, progress=True)
-        opener = partial(open_engine, opened, conditions)
         if out is not None:
-            opening = Opening(chosen.name, reading.arguments(), engine, precision, BATCH_SIZE, device)
-            work = Scoring(opening, spec)
+            opening = Opening(
+                chosen.whole_name,
+                digest_of(opened),
+                spec.limits,
+                reading.arguments(),
+                engine,
+                precision,
+                BATCH_SIZE,
+                device,
+            )
+            work = Scoring(opening, os.path.realpath(source.root), spec.num_workers)
             with opened_rows(Path(out), work) as rows:
-                predictor = Predictor.of(opened, EngineOnDemand(opener))
-                evaluation = score(predictor, examine=examine_into(rows, work, ray))
+                predictor = opening.predictor(opened, conditions)
+                evaluation = score(predictor, examine=examine_into(rows, work, predictor, ray))
         elif shard is not None:
             predictor = Predictor.of(opened, open_alike(opened, conditions, shard))
             examine = examine_together(predictor, spec.num_workers, shard)
@@ -155,7 +162,7 @@ def evaluate(
                 return
             evaluation = score(predictor, examine=examine)
         else:
-            evaluation = score(Predictor.of(opened, opener()))
+            evaluation = score(Predictor.of(opened, open_engine(opened, conditions)))
         for text in evaluation.warnings:
             warn(text)
         if answers is not None:

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 from resnetkit.terminal import tell, warn
@@ -33,6 +34,26 @@ def find_files(paths: Iterable[str]) -> Iterator[str]:
             yield from find_files(matches) if matches else [path]
         else:
             yield path
+
+
+def whole_path(path: str) -> str:
+    """The path of a file from the root on, by which it has one name from wherever it is named.
+
+    Links on the way to it are followed; it keeps its own name, also where that is a link.
+    """
+    from resnetkit.images.image_rows import file_of
+
+    file = file_of(path)
+    folder, name = os.path.split(file)
+    return os.path.join(_followed(os.path.join(os.getcwd(), folder)), name) + path[len(file) :]
+
+
+@cache
+def _followed(folder: str) -> str:
+    try:
+        return os.path.realpath(folder)
+    except ValueError:  # it holds what no path can
+        return os.path.abspath(folder)
 
 
 def _with_folders_by_name(pattern: str) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from resnetkit.cli.completion import offer_weights
-from resnetkit.cli.image_paths import find_files
+from resnetkit.cli.image_paths import find_files, whole_path
 from resnetkit.cli.inputs import Reading, chosen_of, open_and_warn
 from resnetkit.cli.options import (
     CheckpointOption,
@@ -31,7 +31,7 @@ from resnetkit.cli.settings import with_limits
 from resnetkit.terminal import csv_line, for_programs, say, say_json, tell
 
 if TYPE_CHECKING:
-    from resnetkit.classifier.prediction import Prediction
+    from resnetkit.classifier.prediction import Prediction, Predictor
     from resnetkit.inference.answering import Predicting
 
 Format = Literal["table", "csv", "jsonl"]
@@ -82,8 +82,7 @@ def predict(
     """
     from resnetkit.classifier.prediction import BATCH_SIZE, Predictor
     from resnetkit.errors import require
-    from resnetkit.images.decoding import COLOUR_LOST, FIRST_READ
-    from resnetkit.inference.answering import Opening, Predicting
+    from resnetkit.inference.answering import Opening, Predicting, digest_of
     from resnetkit.inference.conditions import find_conditions
     from resnetkit.inference.engine_choice import open_engine
     from resnetkit.inference.on_demand import EngineOnDemand
@@ -99,18 +98,19 @@ def predict(
     reading = Reading(model, entry, class_names, tuple(preprocess or ()))
     chosen = chosen_of(locate_weights(classifier), checkpoint)
     opened = open_and_warn(chosen, reading, conditions.device)
+    limits, top = with_limits(opened.limits, max_pixels, max_file_bytes), min(top, len(opened.class_names))
     if out is not None:
-        limits = with_limits(opened.limits, max_pixels, max_file_bytes)
-        opening = Opening(chosen.name, reading.arguments(), engine, precision, BATCH_SIZE, device, limits)
-        _predict_into(out, ray, Predicting(opening, min(top, len(opened.class_names))), files)
+        opening = Opening(
+            chosen.whole_name, digest_of(opened), limits, reading.arguments(), engine, precision, BATCH_SIZE, device
+        )
+        predictor = opening.predictor(opened, conditions)
+        _predict_into(out, Predicting(opening, top), [whole_path(file) for file in files], ray or predictor)
         return
     # Where no file can be read nothing is computed, and nobody waits for engines to be measured.
     expects_images = any(os.path.isfile(file) and os.access(file, os.R_OK) for file in files)
     opener = partial(open_engine, opened, conditions)
     predictor = Predictor.of(opened, opener() if expects_images else EngineOnDemand(opener))
-    predictor = replace(predictor, limits=with_limits(predictor.limits, max_pixels, max_file_bytes))
-    top = min(top, len(predictor.class_names))
-    num_errors = num_losing_colour = num_first = 0
+    predictor, counts = replace(predictor, limits=limits), Counts()
     writers: dict[str, Callable[[Iterable[Prediction], int], None]] = {
         "table": _write_table,
         "csv": partial(_write_csv, safe=csv_safe),
@@ -118,38 +118,62 @@ def predict(
     }
 
     def counted() -> Iterator[Prediction]:
-        nonlocal num_errors, num_losing_colour, num_first
         for prediction in predictor.iter_predictions(files, top=top):
-            num_errors += prediction.status != "ok"
-            num_losing_colour += COLOUR_LOST in prediction.note
-            num_first += FIRST_READ in prediction.note
+            counts.add(prediction.status, prediction.note)
             yield prediction
 
     writers[format](counted(), top)
-    if num_losing_colour:
-        counted_colour = f"{num_losing_colour:,} of {len(files):,} images in colour"
-        tell(f"warning: {counted_colour}, which the classifier, made for grey ones, does not see")
-    if num_first:
-        tell(f"note: several pages or frames, of which the first is read, in {num_first:,} of {len(files):,} files")
-    if num_errors:
-        tell(f"{num_errors} of {len(files)} files could not be read")
-        raise typer.Exit(1)
+    counts.tell()
 
 
-def _predict_into(out: str, ray: str | None, work: Predicting, files: Sequence[str]) -> None:
+@dataclass
+class Counts:
+    """Numbers of files of which something is to be told."""
+
+    files: int = 0
+    errors: int = 0
+    losing_colour: int = 0
+    first_read: int = 0
+
+    def add(self, status: str, note: str) -> None:
+        """Count a file, by its row."""
+        from resnetkit.images.decoding import COLOUR_LOST, FIRST_READ
+
+        self.files += 1
+        self.errors += status != "ok"
+        self.losing_colour += COLOUR_LOST in note
+        self.first_read += FIRST_READ in note
+
+    def tell(self) -> None:
+        """Tell what was lost; exits with 1 if any file could not be read."""
+        if self.losing_colour:
+            counted = f"{self.losing_colour:,} of {self.files:,} images in colour"
+            tell(f"warning: {counted}, which the classifier, made for grey ones, does not see")
+        if self.first_read:
+            counted = f"in {self.first_read:,} of {self.files:,} files"
+            tell(f"note: several pages or frames, of which the first is read, {counted}")
+        if self.errors:
+            tell(f"{self.errors:,} of {self.files:,} files could not be read")
+            raise typer.Exit(1)
+
+
+def _predict_into(out: str, work: Predicting, files: Sequence[str], by: Predictor | str) -> None:
     """Keep a row for each file in a folder; exits with 1 if any could not be read."""
     from pathlib import Path
 
     from resnetkit.inference.many_images import answer_missing, opened_rows
+    from resnetkit.inference.row_folder import as_text
 
+    asked, counts, num_rows = set(map(as_text, files)), Counts(), 0
     with opened_rows(Path(out), work) as rows:
-        answer_missing(rows, work, files, ray)
-        states = [state for table in rows.tables(["status"]) for state in table.column("status").to_pylist()]
-    num_errors = len(states) - states.count("ok")
-    say(f"{len(states):,} rows in {out}")
-    if num_errors:
-        tell(f"{num_errors:,} of them are of files that could not be read")
-        raise typer.Exit(1)
+        answer_missing(rows, work, files, by)
+        for table in rows.tables(["path", "status", "note"]):
+            num_rows += len(table)
+            for row in table.to_pylist():
+                if row["path"] in asked:
+                    counts.add(row["status"], row["note"])
+    say(f"{num_rows:,} rows in {out}")
+    counts.tell()
 
 
 def _write_table(predictions: Iterable[Prediction], top: int) -> None:

@@ -33,7 +33,7 @@ from resnetkit.data.prepared_images import (
     load_images,
 )
 from resnetkit.data.spec import DataSpec
-from resnetkit.images.image_rows import file_of
+from resnetkit.images.image_rows import state_of
 from resnetkit.images.types import ArrayImages, Images, UnreadableImage, empty_images
 
 FORMAT = 5
@@ -124,7 +124,7 @@ def _pack(
     table = np.zeros(len(originals), TABLE)
 
     def examine(index: int) -> Examined:
-        table["size"][index], table["ctime_ns"][index] = _state(originals.full_path(index))
+        table["size"][index], table["ctime_ns"][index] = state_of(originals.full_path(index))
         found = known.examine(index)
         table["crc32"][index] = checksum(found.pixels)
         return found
@@ -185,7 +185,7 @@ class _Known:
             raise _Unknown
         entry = packed.table[row]
         sha256 = entry["sha256"].tobytes()
-        state = _state(self.originals.full_path(index))
+        state = state_of(self.originals.full_path(index))
         settled = state[1] < packed.extra["started_ns"] - CLOCK_STEP_NS
         if sha256 == UNREAD or not settled or state != (entry["size"], entry["ctime_ns"]):
             content = self.originals.content(index)
@@ -222,15 +222,6 @@ class _Known:
             [f"{num_new:,} images are not in the cache {file} as they are now, and were decoded"] if num_new else []
         )
         return found
-
-
-def _state(path: str) -> tuple[int, int]:
-    """Size of a file and time of its last change, to its content, name or rights; where unknown, what no file has."""
-    try:
-        status = os.stat(file_of(path))
-    except (OSError, ValueError):
-        return -1, -1
-    return status.st_size, status.st_ctime_ns
 
 
 def _remove_unused(folder: Path) -> None:

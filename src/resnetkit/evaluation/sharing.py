@@ -40,6 +40,17 @@ class AnsweredRows:
     aspect_ratios: npt.NDArray[np.float32]
     probabilities: Probabilities
 
+    @classmethod
+    def empty(cls, num_images: int, num_classes: int) -> AnsweredRows:
+        """Room for rows of images: readable ones, of which nothing is known yet."""
+        return cls(
+            np.full(num_images, "", object),
+            np.zeros(num_images, SHA256),
+            np.zeros(num_images, np.uint64),
+            np.ones(num_images, np.float32),
+            np.zeros((num_images, num_classes), np.float32),
+        )
+
     def __len__(self) -> int:
         return len(self.reasons)
 
@@ -57,7 +68,9 @@ class AnsweredRows:
             self.aspect_ratios[readable],
             {int(row): str(self.reasons[row]) for row in np.flatnonzero(self.reasons != "")},
         )
-        return AnsweredImages(self.probabilities[readable]), examination
+        # The one large column is not copied for nothing.
+        own = self.probabilities if len(readable) == len(self) else self.probabilities[readable]
+        return AnsweredImages(own), examination
 
 
 @dataclass(frozen=True)
@@ -94,26 +107,23 @@ def answer_originals(
     predictor: Predictor, originals: Originals, *, num_workers: int, on_done: Callable[[int], None] = lambda _: None
 ) -> AnsweredRows:
     """Decode, examine and answer images: threads read ahead, and pixels are kept no longer than they are needed."""
-    num_images = len(originals)
-    reasons = np.full(num_images, "", object)
-    sha256, digests = np.zeros(num_images, SHA256), np.zeros(num_images, np.uint64)
-    ratios = np.ones(num_images, np.float32)
-    probabilities = np.zeros((num_images, len(predictor.class_names)), np.float32)
+    answered = AnsweredRows.empty(len(originals), len(predictor.class_names))
 
     def readable() -> Iterator[tuple[int, UInt8Images]]:
         for index, found in _examined(originals, num_workers):
             on_done(1)
             if isinstance(found, str):
-                reasons[index] = found
+                answered.reasons[index] = found
                 continue
-            sha256[index], digests[index], ratios[index] = np.void(found.sha256), found.digest, found.aspect_ratio
+            answered.sha256[index], answered.digests[index] = np.void(found.sha256), found.digest
+            answered.aspect_ratios[index] = found.aspect_ratio
             yield index, found.pixels
 
     # Batches of readable images, as where all are loaded first: so the same are computed together.
     for batch in _in_batches(readable()):
         rows = [index for index, _ in batch]
-        probabilities[rows] = predictor.probabilities(np.stack([pixels for _, pixels in batch]))
-    return AnsweredRows(reasons, sha256, digests, ratios, probabilities)
+        answered.probabilities[rows] = predictor.probabilities(np.stack([pixels for _, pixels in batch]))
+    return answered
 
 
 def _examined(originals: Originals, num_workers: int) -> Iterator[tuple[int, Examined | str]]:

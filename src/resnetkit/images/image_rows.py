@@ -39,6 +39,18 @@ def file_of(path: str) -> str:
     return path if row is None else row[0]
 
 
+def state_of(path: str) -> tuple[int, int]:
+    """Size of an image's file and time of its last change, to its content, name or rights; else what no file has.
+
+    The time is the ctime, which no program can set.
+    """
+    try:
+        status = os.stat(file_of(path))
+    except (OSError, ValueError):
+        return -1, -1
+    return status.st_size, status.st_ctime_ns
+
+
 def read_row(table: str, row: int) -> bytes | None:
     """The bytes of an image file in a row; None where the row has none.
 

@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from resnetkit.classifier.description import Description
+from resnetkit.classifier.engine import Engine
 from resnetkit.classifier.prediction import BATCH_SIZE, Prediction, Predictor
 from resnetkit.config import to_dict
 from resnetkit.data.prepared_images import FolderImages
-from resnetkit.data.spec import DataSpec
-from resnetkit.evaluation.sharing import SHA256, AnsweredRows, answer_originals, joined
-from resnetkit.files import sha256_of
+from resnetkit.errors import Code, require
+from resnetkit.evaluation.sharing import SHA256, AnsweredRows, answer_originals
+from resnetkit.files import io_errors, sha256_of
+from resnetkit.images.image_rows import state_of
 from resnetkit.images.prepared_pixels import prepare_seen
 from resnetkit.images.spec import Limits
-from resnetkit.inference.conditions import find_conditions
+from resnetkit.inference.conditions import Conditions, find_conditions
 from resnetkit.inference.engine_choice import open_engine
+from resnetkit.inference.on_demand import EngineOnDemand
 from resnetkit.inference.row_folder import as_text, make_table
 from resnetkit.machine.precision import Precision
 from resnetkit.sources.described import open_described
+from resnetkit.terminal import tell
+
+if TYPE_CHECKING:
+    from resnetkit.classifier.classifier import Classifier
 
 # Gives a table for some paths: a row each.
 Answer = Callable[[Sequence[str]], Any]
@@ -34,55 +41,81 @@ class Opening:
     """Arguments that open a predictor on any machine that sees the same files.
 
     Attributes:
-        source: what the text of a user stands for, e.g. a run folder.
+        source: the text of a user, whole where it is a path; e.g. of a run folder.
+        digest: of what that is, by :func:`digest_of`; anything else is refused.
+        limits: within which images are read.
         reading: how third-party weights are read, as :func:`~resnetkit.sources.described.open_described` takes it.
-        limits: within which images are read; None: those of the classifier.
     """
 
     source: str
+    digest: str
+    limits: Limits
     reading: Mapping[str, Any] = field(default_factory=dict)
     engine: str = "auto"
     precision: Precision = "fp32"
     batch_size: int = BATCH_SIZE
     device: str = "auto"
-    limits: Limits | None = None
+
+    def about(self) -> dict[str, Any]:
+        """All that its answers depend on, JSON-ready: that is, not where or how fast they are computed."""
+        return {"classifier": self.digest, "precision": self.precision, "limits": to_dict(self.limits)}
 
     def open(self) -> Predictor:
-        """Open it here."""
+        """Open it here, silently."""
         conditions = find_conditions(
             self.engine, precision=self.precision, batch_size=self.batch_size, device=self.device
         )
         opened = open_described(self.source, device=conditions.device, **self.reading)
-        predictor = Predictor.of(opened, open_engine(opened, conditions, tell=lambda _: None))
-        return predictor if self.limits is None else replace(predictor, limits=self.limits)
+        return self.predictor(opened, conditions, tell=lambda _: None)
 
-    def about(self) -> dict[str, Any]:
-        """All that its answers depend on, JSON-ready: that is, not where or how fast they are computed."""
-        opened = open_described(self.source, **self.reading)
-        if isinstance(opened, Description):
-            digest = sha256_of(opened.file)
-        else:
-            digest = hashlib.sha256(opened.to_bytes()).hexdigest()
-        limits = self.limits or opened.limits
-        return {"classifier": digest, "precision": self.precision, "limits": to_dict(limits)}
+    def predictor(
+        self, opened: Classifier | Description, conditions: Conditions, *, tell: Callable[[str], None] = tell
+    ) -> Predictor:
+        """The predictor of what was opened already; its engine opens when there is something to compute."""
+
+        def open_the_same() -> Engine:
+            engine = open_engine(opened, conditions, tell=tell)
+            # Last, because the file's tensors may have been read only now.
+            require(
+                digest_of(opened) == self.digest,
+                f"{self.source} has changed since these rows were begun",
+                why="they would come from two classifiers",
+                fix="give another --out; or put the file back, and run the command again",
+                code=Code.WEIGHTS,
+            )
+            return engine
+
+        return replace(Predictor.of(opened, EngineOnDemand(open_the_same)), limits=self.limits)
+
+
+def digest_of(opened: Classifier | Description) -> str:
+    """SHA-256 of all that a classifier answers by: of its file as it is now, or where it has none, of its content."""
+    if isinstance(opened, Description):
+        with io_errors(f"read {opened.file}"):
+            return sha256_of(opened.file)
+    return hashlib.sha256(replace(opened, provenance={}).to_bytes()).hexdigest()  # wherever its weights are from
 
 
 @dataclass(frozen=True)
 class Predicting:
-    """Classify image files: a row with the ``top`` most probable classes."""
+    """Classify image files, by their whole paths: a row with the ``top`` most probable classes."""
 
     opening: Opening
     top: int
+    root: ClassVar[str] = "/"
 
     def about(self) -> dict[str, Any]:
-        """All that a row depends on."""
+        """All that a row depends on, beside its image."""
         return {"command": "predict", "top": self.top, **self.opening.about()}
 
-    def open(self) -> Answer:
-        """Open the predictor; what it answers is a table."""
-        predictor = self.opening.open()
-        top = min(self.top, len(predictor.class_names))
-        return lambda paths: _prediction_table(predictor.predict(list(paths), top=top))
+    def answer_with(self, predictor: Predictor) -> Answer:
+        """Tables by a predictor that was opened."""
+
+        def answer(paths: Sequence[str]) -> Any:
+            known = _paths_and_states(paths, self.root)
+            return _prediction_table(known, predictor.predict(list(paths), top=self.top))
+
+        return answer
 
 
 @dataclass(frozen=True)
@@ -90,33 +123,46 @@ class Scoring:
     """Answer for the images of a folder with all that scores need.
 
     Attributes:
-        data: the folder; paths are relative to it.
+        root: the folder, from the root on; paths are relative to it.
+        num_workers: how many threads decode.
     """
 
     opening: Opening
-    data: DataSpec
+    root: str
+    num_workers: int = 2
 
     def about(self) -> dict[str, Any]:
-        """All that a row depends on."""
-        return {"command": "evaluate", "data": os.path.realpath(self.data.source), **self.opening.about()}
+        """All that a row depends on, beside its image."""
+        return {"command": "evaluate", "data": as_text(self.root), **self.opening.about()}
 
-    def open(self) -> Answer:
-        """Open the predictor; what it answers is a table."""
-        predictor, data = self.opening.open(), self.data
+    def answer_with(self, predictor: Predictor) -> Answer:
+        """Tables by a predictor that was opened."""
 
         def answer(paths: Sequence[str]) -> Any:
-            images = FolderImages(data.source, paths, data.limits, prepare_seen, predictor.preprocessing)
-            return scoring_table(paths, answer_originals(predictor, images, num_workers=data.num_workers))
+            known = _paths_and_states(paths, self.root)
+            images = FolderImages(self.root, paths, predictor.limits, prepare_seen, predictor.preprocessing)
+            return _scoring_table(known, answer_originals(predictor, images, num_workers=self.num_workers))
 
         return answer
 
 
-def _prediction_table(predictions: Sequence[Prediction]) -> Any:
+def _paths_and_states(paths: Sequence[str], root: str) -> dict[str, Any]:
+    """Columns by which a row is known, and known to hold; to be asked for before the images are read."""
+    states = [state_of(os.path.join(root, path)) for path in paths]
+    return {
+        "path": [as_text(path) for path in paths],
+        "bytes": [size for size, _ in states],
+        "changed_ns": [changed_ns for _, changed_ns in states],
+    }
+
+
+def _prediction_table(known: dict[str, Any], predictions: Sequence[Prediction]) -> Any:
     return make_table(
         {
-            "path": [as_text(row.source) for row in predictions],
+            **known,
             "status": [row.status for row in predictions],
             "reason": [row.reason for row in predictions],
+            "note": [row.note for row in predictions],
             "class": [row.class_name for row in predictions],
             "probability": [row.probability for row in predictions],
             "top_classes": [[name for name, _ in row.top] for row in predictions],
@@ -125,11 +171,11 @@ def _prediction_table(predictions: Sequence[Prediction]) -> Any:
     )
 
 
-def scoring_table(paths: Sequence[str], rows: AnsweredRows) -> Any:
+def _scoring_table(known: dict[str, Any], rows: AnsweredRows) -> Any:
     """Rows as a table; ``probabilities`` are in the order of the classifier's classes."""
     return make_table(
         {
-            "path": [as_text(path) for path in paths],
+            **known,
             "reason": rows.reasons.tolist(),
             "sha256": [value.tobytes() for value in rows.sha256],
             "digest": rows.digests,
@@ -139,22 +185,29 @@ def scoring_table(paths: Sequence[str], rows: AnsweredRows) -> Any:
     )
 
 
-def rows_of(tables: Sequence[Any], paths: Sequence[str]) -> AnsweredRows:
-    """The rows of :func:`scoring_table` for some paths, in their order."""
-    position: dict[str, int] = {}
+def rows_of(tables: Iterable[Any], paths: Sequence[str], num_classes: int) -> AnsweredRows:
+    """The rows of some paths, in their order, from the tables of :class:`Scoring`; one table is held at a time.
+
+    Every path has a row in them; rows of other paths are passed over.
+    """
+    places: dict[str, int] = {}
+    of_paths = np.array([places.setdefault(as_text(path), len(places)) for path in paths], np.int64)
+    found = AnsweredRows.empty(len(places), num_classes)
     for table in tables:
-        for path in table.column("path").to_pylist():
-            position[path] = len(position)
-    return joined([_rows(table) for table in tables]).select(np.array([position[as_text(path)] for path in paths]))
+        in_table = [row for row, path in enumerate(table.column("path").to_pylist()) if path in places]
+        wanted = table.take(np.array(in_table, np.int64))
+        at = [places[path] for path in wanted.column("path").to_pylist()]
+        for name, values in _columns(wanted, num_classes).items():
+            getattr(found, name)[at] = values
+    return found if len(places) == len(paths) else found.select(of_paths)
 
 
-def _rows(table: Any) -> AnsweredRows:
+def _columns(table: Any, num_classes: int) -> dict[str, Any]:
     columns = {name: table.column(name).combine_chunks() for name in table.column_names}
-    flat = columns["probabilities"].flatten().to_numpy(zero_copy_only=False)
-    return AnsweredRows(
-        np.array(columns["reason"].to_pylist(), object),
-        np.array(columns["sha256"].to_pylist(), SHA256),
-        columns["digest"].to_numpy(zero_copy_only=False),
-        columns["aspect_ratio"].to_numpy(zero_copy_only=False),
-        flat.reshape(len(table), -1),
-    )
+    return {
+        "reasons": np.array(columns["reason"].to_pylist(), object),
+        "sha256": np.array(columns["sha256"].to_pylist(), SHA256),
+        "digests": columns["digest"].to_numpy(zero_copy_only=False),
+        "aspect_ratios": columns["aspect_ratio"].to_numpy(zero_copy_only=False),
+        "probabilities": columns["probabilities"].flatten().to_numpy(zero_copy_only=False).reshape(-1, num_classes),
+    }

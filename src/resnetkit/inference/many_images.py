@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from resnetkit.classifier.prediction import Predictor
 from resnetkit.data.loading import Examine
 from resnetkit.data.prepared_images import Examination, FolderImages, Originals
 from resnetkit.errors import require
@@ -23,32 +24,43 @@ def opened_rows(folder: Path, work: Predicting | Scoring) -> Iterator[RowFolder]
     Raises:
         ResnetkitError: where it holds something else, or another process writes to it.
     """
-    rows = RowFolder(folder, work.about())
+    rows = RowFolder(folder, work.about(), work.root)
     with rows.opened():
         yield rows
 
 
-def answer_missing(rows: RowFolder, work: Predicting | Scoring, paths: Sequence[str], address: str | None) -> None:
-    """Answer for the paths that have no row yet, here or on a Ray cluster, and keep every part when it comes.
+def answer_missing(rows: RowFolder, work: Predicting | Scoring, paths: Sequence[str], by: Predictor | str) -> None:
+    """Answer for the paths that have no row that holds, and keep every part when it comes.
+
+    Args:
+        by: the predictor of the work, or the address of a Ray cluster.
 
     Raises:
         ResnetkitError: where the classifier cannot be opened, or the cluster does not answer.
     """
+    num_outdated = rows.forget_outdated(paths)
     missing = rows.missing(paths)
-    if len(missing) < len(paths):
-        tell(f"{rows.folder} has rows for {len(paths) - len(missing):,} of {len(paths):,} images; going on")
+    num_known = len(set(paths)) - len(missing)
+    if num_known:
+        tell(f"{rows.folder} has rows for {num_known:,} of {num_known + len(missing):,} images; going on")
+    if num_outdated:
+        tell(f"asked again: {num_outdated:,} whose file has changed, or could not be read")
     parts = in_parts(missing)
     if not parts:
         return
-    tables = map(work.open(), parts) if address is None else iter_answers(address, work, parts)
+    tables = iter_answers(by, work, parts) if isinstance(by, str) else map(work.answer_with(by), parts)
     with progress_bar("answering", len(missing)) as on_done:
         for table in tables:
             rows.add(table)
             on_done(len(table))
 
 
-def examine_into(rows: RowFolder, work: Scoring, address: str | None) -> Examine:
-    """Examine and answer a split's images by the rows of a folder, in place of loading them."""
+def examine_into(rows: RowFolder, work: Scoring, predictor: Predictor, address: str | None) -> Examine:
+    """Examine and answer a split's images by the rows of a folder, in place of loading them.
+
+    Args:
+        address: of the Ray cluster that answers; None: the predictor does.
+    """
 
     def examine(originals: Originals) -> tuple[Images, Examination]:
         require(
@@ -57,7 +69,7 @@ def examine_into(rows: RowFolder, work: Scoring, address: str | None) -> Examine
             fix="leave out --out and --ray",
         )
         assert isinstance(originals, FolderImages)
-        answer_missing(rows, work, originals.paths, address)
-        return rows_of(list(rows.tables()), originals.paths).as_loaded()
+        answer_missing(rows, work, originals.paths, address or predictor)
+        return rows_of(rows.tables(), originals.paths, len(predictor.class_names)).as_loaded()
 
     return examine

@@ -5,6 +5,7 @@ Every machine of the cluster has this package, and sees files under the same pat
 
 from __future__ import annotations
 
+import logging
 from concurrent.futures import Future
 from threading import Event, Thread
 from typing import Any
@@ -16,7 +17,7 @@ START_SECONDS = 60.0
 
 
 def connect(address: str) -> Any:
-    """The module ``ray``, connected to a cluster.
+    """The module ``ray``, connected to a cluster; one that this process has connected to already is kept.
 
     Args:
         address: ``local`` starts a cluster of this machine, ``auto`` is the one that this machine belongs to, or
@@ -26,6 +27,8 @@ def connect(address: str) -> Any:
         ResnetkitError: where Ray is not installed, or no cluster answers in time.
     """
     ray = import_extra("ray", extra="ray", what="--ray needs Ray, which is not installed")
+    if ray.is_initialized():
+        return ray
     try:
         _connect_in_time(ray, address)
     except Exception as error:  # whatever Ray raises
@@ -47,6 +50,8 @@ def _connect_in_time(ray: Any, address: str) -> None:
 
     def work() -> None:
         try:
+            # It warns of its own doings, such as that it cannot listen for signals in a thread; errors are raised.
+            logging.getLogger("ray").setLevel(logging.ERROR)
             ray.init(address=address, log_to_driver=False, include_dashboard=False, configure_logging=False)
         except BaseException as error:
             connected.set_exception(error)

@@ -51,9 +51,9 @@ class Located:
         return self.kind in ("run", "classifier")
 
     @property
-    def name(self) -> str:
-        """Text by which it is found again, also as a part of a run that was chosen."""
-        return self.text if self.path is None or self.fetched is not None else str(self.path)
+    def whole_name(self) -> str:
+        """Text by which it is found again from any folder, also as a part of a run that was chosen."""
+        return self.text if self.path is None or self.fetched is not None else str(self.path.absolute())
 
     @property
     def run(self) -> RunFolder | None:
