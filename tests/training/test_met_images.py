@@ -1,6 +1,8 @@
 """Runs whose images are checked when they are first needed: the same runs, and honest about what they have met."""
 
+import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,11 +15,13 @@ from resnetkit.data.seen import SeenImages, unpack_digests
 from resnetkit.data.spec import DataSpec
 from resnetkit.errors import ResnetkitError
 from resnetkit.images.spec import Preprocessing
-from resnetkit.runs.events import Listener
+from resnetkit.runs.events import Listener, StepReport
 from resnetkit.runs.folder import RunFolder
 from resnetkit.training import met_images
+from resnetkit.training.interruption import Interrupted
+from resnetkit.training.loop import Loop
 from resnetkit.training.met_images import MetImages
-from resnetkit.training.run import train
+from resnetkit.training.run import resume, train
 
 
 class Noted(Listener):
@@ -86,18 +90,75 @@ def test_what_was_met_is_written_down_and_shared(folder: Path, tmp_path: Path, m
     (tmp_path / "run").mkdir()
     folder_of_run, before = RunFolder(tmp_path / "run"), SeenImages(test="AQAAAAAAAAA=")
     met = MetImages(folder_of_run, before, loads[0], Shard(0, 2), Listener())
-    met.write(is_gathered=False)
-    seen = folder_of_run.read_seen()
-    assert seen is not None
-    digests = loads[0].splits["train"].digests
-    assert unpack_digests(seen.train).tolist() == sorted(digests[:6].tolist())
-    assert (seen.val, seen.test, seen.is_complete) == ("", before.test, False)
-
     both = [{name: split.digests for name, split in loaded.splits.items()} for loaded in loads]
     monkeypatch.setattr(met_images, "from_all_ranks", lambda own, _: both)
     met.gather()
-    met.write(is_gathered=True)
+    met.write()
     seen = folder_of_run.read_seen()
     assert seen is not None
     assert len(unpack_digests(seen.train)) == 11
-    assert seen.is_complete
+    assert (seen.val, seen.test, seen.is_complete) == ("", before.test, True)
+
+
+class Stopping(Noted):
+    """Interrupts the run after an update."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__()
+        self.steps_left = step
+
+    def step_ended(self, report: StepReport) -> None:
+        self.steps_left -= 1
+        if not self.steps_left:
+            signal.raise_signal(signal.SIGTERM)
+
+
+@pytest.mark.parametrize("step", [1, 5])
+def test_what_was_left_out_before_a_stop_is_still_known(
+    folder: Path, tmp_path: Path, tiny_settings: dict[str, object], step: int
+) -> None:
+    """Also where it has been repaired since, or moved: the run is the one that was not stopped."""
+    name = str(open_data(DataSpec(str(folder), cache="off")).listings["train"].identifiers[0])
+    content = (folder / name).read_bytes()
+    (folder / name).write_bytes(content[:-40])
+    fields = {"check": "lazy", "on_bad_image": "skip"}
+    whole = run(folder, tmp_path / "whole", tiny_settings, **fields)
+    stopping, noted = Stopping(step), Noted()
+    with pytest.raises(Interrupted):
+        run(folder, tmp_path / "stopped", tiny_settings, stopping, **fields)
+    was_met = any("left out" in text for text in stopping.warnings)
+    assert was_met or step == 1
+    if was_met:
+        (folder / name).write_bytes(content)
+    (stopped,) = (tmp_path / "stopped").iterdir()
+    resumed = resume(stopped, data=folder.rename(tmp_path / "moved"), listener=noted).folder
+    (told,) = (text for text in stopping.warnings + noted.warnings if text.startswith("left out"))
+    (bad,) = resumed.read_record().data.bad_images
+    assert bad.path == str(tmp_path / "moved" / name)
+    assert f"{name} {bad.reason}" in told
+    assert resumed.read_record().data.num_images == whole.read_record().data.num_images
+    assert resumed.read_seen() == whole.read_seen()
+    one, other = (load_classifier(each.path).network.state_dict() for each in (resumed, whole))
+    assert all(value.equal(other[key]) for key, value in one.items())
+
+
+def test_all_is_told_before_it_is_written_down(
+    folder: Path, tmp_path: Path, tiny_settings: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By each process to the others, for each checkpoint; what is scored at the end, the first alone has met."""
+    calls: list[str] = []
+    monkeypatch.setattr(MetImages, "gather", lambda _: calls.append("gather"))
+    monkeypatch.setattr(MetImages, "write", lambda _: calls.append("write"))
+    run(folder, tmp_path, tiny_settings | {"checkpoint_seconds": 0}, check="lazy")
+    assert calls == ["gather", "write"] * 8 + ["write"]
+
+
+def test_all_processes_write_a_checkpoint_where_one_finds_it_due() -> None:
+    recipe = SimpleNamespace(checkpoint_seconds=3600.0)
+    steps = SimpleNamespace(recipe=recipe, state=None, data=None, shard=Shard(1, 2))
+    loop = Loop(steps, None, Listener(), {}, None)  # type: ignore[arg-type]
+    assert loop._votes() == [0, 0, 0]
+    loop._agree([0, 0, 1])
+    assert (loop._is_due, loop._stop.agreed) == (True, 0)
+    loop._agree([0, 1, 0])
+    assert (loop._is_due, loop._stop.agreed) == (False, signal.SIGTERM)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -50,7 +50,7 @@ class Split:
     identifiers: Sequence[str]
     aspect_ratios: npt.NDArray[np.float32]
     digests: Digests
-    bad: Mapping[int, BadImage] = field(default_factory=dict)
+    bad: dict[int, BadImage] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -46,6 +46,11 @@ class UncheckedImages:
         rows = [row for index in indices.tolist() if (row := self._read_one(index)) is not None]
         return stacked(rows) if rows else empty_images(0, self.shape)
 
+    def leave_out(self, index: int, reason: str) -> BadImage:
+        """Do not read an image from now on: it is known to be unreadable."""
+        self.bad[index] = BadImage(self.originals.full_path(index), reason)
+        return self.bad[index]
+
     def _read_one(self, index: int) -> UInt8Images | None:
         if index in self.bad:
             return None
@@ -55,9 +60,8 @@ class UncheckedImages:
         try:
             found = self.originals.examine(index)
         except UnreadableImage as error:
-            bad = BadImage(self.originals.full_path(index), str(error))
-            self.refuse(bad)
-            self.bad[index] = bad
+            self.refuse(BadImage(self.originals.full_path(index), str(error)))
+            self.leave_out(index, str(error))
             return None
         self.digests[index], self.aspect_ratios[index] = found.digest, found.aspect_ratio
         return found.pixels

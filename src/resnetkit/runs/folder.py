@@ -196,7 +196,7 @@ class RunFolder:
         return locked(self.path, if_taken=ResnetkitError(Code.USAGE, what, fix="wait for it, or stop it first"))
 
 
-TEXTS = {"event", "time", "quantity", "data"}
+TEXTS = {"event", "time", "quantity", "data", "split", "image", "reason"}
 AT_THE_END = {"scores", "num_trained_on"}
 
 

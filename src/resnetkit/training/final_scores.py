@@ -41,7 +41,7 @@ def finish(
     answers = {name: answer(predictor, split, loaded.class_names) for name, split in splits.items()}
     if not loaded.is_checked:  # by now all of them have been met
         met.tell_of_bad()
-        met.write(is_gathered=True)
+        met.write()
         splits = {name: split.without_bad() for name, split in splits.items()}
         classifier, record = replace(classifier, seen=met.now()), _with_what_was_met(record, loaded)
         folder.write_record(record)

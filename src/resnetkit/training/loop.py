@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -47,7 +47,7 @@ class Loop:
         self._speaks = self.steps.shard.rank == 0
         self._num_told_frozen = 0
         self._written_epoch = 0
-        self._last_checkpoint = time.monotonic()
+        self._last_checkpoint, self._is_due = time.monotonic(), False
         self._stop = StopRequest()
 
     def run_all(self) -> None:
@@ -70,10 +70,10 @@ class Loop:
         images_per_second = None
         started, seconds_before, steps_before = time.monotonic(), progress.seconds, progress.step_in_epoch
         for _ in self.steps.updates():
-            sums = self.steps.read(self._stop.votes())
+            sums = self.steps.read(self._votes())
             if sums.divergence is not None:
                 self._end_diverged(sums.divergence)
-            self._stop.agree(sums.votes)
+            self._agree(sums.votes)
             seconds = max(time.monotonic() - started, 1e-9)
             progress.seconds = seconds_before + seconds
             images_per_second = (progress.step_in_epoch - steps_before) * self._recipe.batch_size / seconds
@@ -98,9 +98,8 @@ class Loop:
         progress, before = self._state.progress, time.monotonic()
         network = self._network_to_score()
         scores = self._validate(network) if self._speaks else None
-        scores, votes = from_first_rank((scores, self._stop.votes()), self.steps.shard)
-        self._stop.agree(votes)
-        self.met.gather()
+        scores, votes = from_first_rank((scores, self._votes()), self.steps.shard)
+        self._agree(votes)
         progress.seconds += time.monotonic() - before
         self._check_epoch(network, scores)
         row = {
@@ -159,7 +158,8 @@ class Loop:
         return Divergence(quantity, value, progress.epoch + 1, None, last, rate, progress.mean_loss)
 
     def _end_diverged(self, divergence: Divergence) -> NoReturn:
-        """Record it, keep what is good, and raise."""
+        """Record it, keep what is good, and raise; all processes do."""
+        self.met.gather()
         if self._speaks:
             quantity, rate = divergence.quantity, divergence.learning_rate
             self.run.record("diverged", step=divergence.update, quantity=quantity, learning_rate=rate)
@@ -179,12 +179,23 @@ class Loop:
             self._state.keep_as_best(network)
             progress.kept_epoch = progress.epoch + 1
 
+    def _votes(self) -> list[float]:
+        """Votes of this process, to be summed over all of them: for a stop by each signal, and for a checkpoint."""
+        due = time.monotonic() - self._last_checkpoint >= self._recipe.checkpoint_seconds
+        return [*self._stop.votes(), float(due)]
+
+    def _agree(self, votes: Sequence[float]) -> None:
+        """Do what any process has voted for: all of them, after the same step, because they tell each other then."""
+        *stop, due = votes
+        self._stop.agree(stop)
+        self._is_due = due > 0
+
     def _checkpoint_if_due(self, *, is_last: bool = False) -> None:
-        due = is_last or time.monotonic() - self._last_checkpoint >= self._recipe.checkpoint_seconds
-        if not (self._stop.agreed or due):
+        if not (self._stop.agreed or self._is_due or is_last):
             return
+        self.met.gather()
         if self._speaks:
-            self.met.write(is_gathered=self._state.progress.step_in_epoch == 0)
+            self.met.write()
             self.run.sync()  # first: who resumes counts on the records of all that the checkpoint holds
             save_checkpoint(self.run.checkpoints, self._state.to_checkpoint(self.resume_conditions))
             if self._stop.agreed or not is_last:  # or else the run's own classifier is next
