@@ -35,10 +35,12 @@ class MetImages:
 
     def __post_init__(self) -> None:
         self._told: set[BadImage] = set()
-        for event in self.folder.events(LEFT_OUT):
-            split = self.data.splits[event["split"]]
-            assert isinstance(split.images, UncheckedImages)
-            self._told.add(split.images.leave_out(list(split.identifiers).index(event["image"]), event["reason"]))
+        left_out = {(event.get("split"), event.get("image")): event for event in self.folder.events(LEFT_OUT)}
+        for split in self.data.splits.values() if left_out else ():
+            for index, identifier in enumerate(split.identifiers):
+                event = left_out.get((split.name, identifier))
+                if event is not None and isinstance(split.images, UncheckedImages):
+                    self._told.add(split.images.leave_out(index, str(event.get("reason"))))
 
     def now(self) -> SeenImages:
         """All that this process knows of."""
