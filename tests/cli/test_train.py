@@ -57,6 +57,33 @@ def test_options_that_contradict_each_other_are_refused(
     assert not list(empty_folder.iterdir())
 
 
+def test_a_time_to_train_in_is_given_with_its_unit_and_to_new_runs_alone(
+    cli: Cli, empty_folder: Path, trained: Path
+) -> None:
+    for time, fix in (("5", "--time 5m, --time 90s or --time 1h"), ("0s", "--time 5m")):
+        code, _, err = cli("train", "digits", "--time", time)
+        assert (code, f"'{time}' is no time to train in" in err, fix in err) == (2, True, True)
+    code, _, err = cli("train", "digits", "--time", "5m", "--epochs", "2")
+    assert (code, "a time to train in has no effect: it would choose epochs" in err) == (2, True)
+    code, _, err = cli("train", "--resume", str(trained), "--time", "5m")
+    assert (code, "takes no other options" in err) == (2, True)
+    assert not list(empty_folder.iterdir())
+
+
+def test_a_run_goes_as_far_as_its_time_allows(cli: Cli, tmp_path: Path) -> None:
+    small = ("--set", "model.depths=[1,1,1]", "--set", "data.max_train_images=256", "--set", "runtime.threads=1")
+    code, out, err = cli(
+        "train", "digits", "--model", "resnet20", "--time", "1s", "--json", "--out", str(tmp_path), *small
+    )
+    assert code == 0, err
+    record = RunFolder(Path(json.loads(out)["run"])).read_record()
+    assert record.recipe.epochs == 13, "fifty updates, the least"
+    assert "13 epochs in 1.0 s: the least that is worth a run" in err
+    assert "too short" in record.warnings[0]
+    assert "--set epochs=13" in record.command
+    assert "--time" not in record.command
+
+
 def test_weights_in_a_file_whose_name_is_a_number(cli: Cli, empty_folder: Path, trained: Path, tmp_path: Path) -> None:
     shutil.copy(trained / "classifier.safetensors", "2024")
     for number, start in enumerate((("--weights", "2024"), ("--set", "fine_tuning.weights=2024"))):

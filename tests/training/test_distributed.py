@@ -25,12 +25,23 @@ from resnetkit.training.interruption import Interrupted
 from resnetkit.training.run import train
 
 
-def two_processes(out: Path, settings: dict[str, object]) -> subprocess.CompletedProcess[str]:
+def two_processes(out: Path, settings: dict[str, object], *options: str) -> subprocess.CompletedProcess[str]:
     """What training in two processes said and how it ended."""
     assignments = [word for path, value in settings.items() for word in ("--set", f"{path}={json.dumps(value)}")]
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0"]
     command += ["--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:0"]
-    command += ["-m", "resnetkit", "train", "digits", "--model", "resnet20_b", "--out", str(out), *assignments]
+    command += [
+        "-m",
+        "resnetkit",
+        "train",
+        "digits",
+        "--model",
+        "resnet20_b",
+        "--out",
+        str(out),
+        *options,
+        *assignments,
+    ]
     return subprocess.run(
         command,
         capture_output=True,
@@ -65,6 +76,16 @@ def test_two_processes_equal_one(tmp_path: Path, tiny_settings: dict[str, object
     weights_one, weights_two = (load_classifier(run).network.state_dict() for run in (one, two))
     for name, value in weights_one.items():
         np.testing.assert_allclose(weights_two[name], value, rtol=1e-3, atol=1e-4, err_msg=name)
+
+
+@pytest.mark.slow
+def test_two_processes_go_equally_far_in_a_time(tmp_path: Path, tiny_settings: dict[str, object]) -> None:
+    settings = {path: value for path, value in tiny_settings.items() if path != "epochs"}
+    finished = two_processes(tmp_path, settings, "--time", "1s")
+    assert finished.returncode == 0, finished.stderr
+    (run,) = tmp_path.iterdir()
+    assert RunFolder(run).read_record().recipe.epochs == len(RunFolder(run).events("epoch")) == 5
+    assert finished.stderr.count("1.0 s are too short") == 1
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from time import monotonic
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -55,6 +56,14 @@ def train(
         typer.Option("--recipe", "-r", help="A recipe's name; chosen if left out.", autocompletion=offer_recipes),
     ] = None,
     epochs: Annotated[int | None, typer.Option("--epochs", "-e", help="Passes over the training images.")] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(
+            "--time",
+            help="For all of it, as 5m, 90s or 1h: by the first seconds, epochs or the views of each image are chosen.",
+            show_default=False,
+        ),
+    ] = None,
     out: Annotated[str, typer.Option("--out", "-o", help="Folder for run folders.")] = "runs",
     set_: Annotated[
         list[str] | None, typer.Option("--set", "-s", help="A field of the recipe: path.to.field=value; repeatable.")
@@ -114,6 +123,7 @@ def train(
     Examples:
       resnetkit train digits
       resnetkit train path/to/photos --epochs 30
+      resnetkit train path/to/photos --time 5m
       resnetkit train path/to/scenes --layout train=part1,train=part2,test=part3
       resnetkit train fashion_mnist --model tutorial_preact --recipe tutorial_adam
       resnetkit train cifar10 --set optimizer.learning_rate=0.05 --set augmentation.mixup_alpha=0.2
@@ -136,12 +146,14 @@ def train(
       tutorial_adam   As the Keras tutorial trains
       tutorial_exact  As the Keras tutorial's script does, to compare with it
     """
+    started = monotonic()
     from resnetkit.cli.progress import ConsoleListener
     from resnetkit.data.spec import DataSpec
     from resnetkit.errors import require
     from resnetkit.training import run
     from resnetkit.training.automatic_weights import AUTO, WeightsChoice
     from resnetkit.training.interruption import Interrupted
+    from resnetkit.training.time_budget import TimeBudget, read_minutes
 
     require(
         moved is None or resume is not None,
@@ -173,7 +185,7 @@ def train(
     try:
         if resume is not None:
             by_field = [value for name, (_, value) in (options | of_data).items() if name != "--weights"]
-            given = [model, recipe, set_ or None, None if out == "runs" else out, download or None, *by_field]
+            given = [model, recipe, time, set_ or None, None if out == "runs" else out, download or None, *by_field]
             require(
                 all(value is None for value in given),
                 "--resume goes on with the run as it was started and takes no other options but --json, --track, and "
@@ -187,6 +199,7 @@ def train(
             stated = {path: value for name, (path, value) in options.items() if name != "--weights"}
             settings = {path: value for path, value in stated.items() if value is not None} | assigned
             choice = WeightsChoice(weights or AUTO, download or _asking(json=json))
+            budget = None if time is None else TimeBudget(read_minutes(time), started)
             spec = DataSpec(data, data_dir=data_dir, layout=layout or "auto", on_bad_image=on_bad_image, check=check)
             spec = replace(spec, limits=with_limits(spec.limits, max_pixels, max_file_bytes))
             result = run.train(
@@ -195,6 +208,7 @@ def train(
                 recipe=recipe,
                 settings=settings,
                 weights=choice,
+                minutes=budget,
                 out=out,
                 listener=listener,
                 track=trackers or (),

@@ -81,8 +81,7 @@ def start(
     notes: tuple[str, ...] = ()
     if bf16 and not is_fast:
         notes += (f"bf16 is no faster than float32 on this {device.type}, only less exact",)
-    repays = on_cuda or num_flops >= COMPILE_FROM_FLOPS * torch.get_num_threads()
-    if compile_network == "off" or (compile_network == "auto" and not repays):
+    if compile_network == "off" or (compile_network == "auto" and not repays_compiling(device, num_flops)):
         return Runtime(device, bf16, False, notes)
     # The compiler has a setting of its own, which only this function sets; it takes a second to import.
     torch.use_deterministic_algorithms(deterministic, warn_only=True)
@@ -96,6 +95,11 @@ def start(
     if obstacle:
         notes += (f"torch.compile does not work here, so training goes without it and slower: {obstacle}",)
     return Runtime(device, bf16, not obstacle, notes)
+
+
+def repays_compiling(device: torch.device, num_flops: float) -> bool:
+    """Tell whether work of so many operations is worth compiling a network for, on this device."""
+    return device.type == "cuda" or num_flops >= COMPILE_FROM_FLOPS * torch.get_num_threads()
 
 
 def _why_not_compile(device: torch.device) -> str:

@@ -74,7 +74,7 @@ class Feed:
         if not cuts:
             self._frozen = None
         elif self._frozen is None:
-            self._frozen = FrozenFeatures(len(self._split), self._views, run)
+            self._frozen = FrozenFeatures(len(self._split), self.views, run)
         if self._frozen is not None:
             self._frozen.keep(cuts)
         self._cut = max(cuts, default=0)
@@ -101,10 +101,10 @@ class Feed:
     def _inputs(self, groups: list[Indices], view: int) -> Iterator[Tensor]:
         frozen = self._frozen
         if frozen is None:
-            return self._views(groups, view)
+            return self.views(groups, view)
         return (frozen.of(indices, self._cut, view) for indices in groups)
 
-    def _views(self, groups: list[Indices], view: int) -> Iterator[Tensor]:
+    def views(self, groups: list[Indices], view: int) -> Iterator[Tensor]:
         """Images of each group in a view, changed and normalised, not mixed yet."""
         recipe, augmentation, draws = self._recipe, self._recipe.augmentation, (self._recipe.seed, view)
         for group in read_batches(self._split, groups, num_workers=recipe.data.num_workers, resident=self._resident):

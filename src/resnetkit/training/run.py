@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ from resnetkit.training.final_scores import finish
 from resnetkit.training.loop import Loop
 from resnetkit.training.met_images import MetImages
 from resnetkit.training.new_run import create_folder, make_record
+from resnetkit.training.pace import keep_within
 from resnetkit.training.planning import command_line, plan
 from resnetkit.training.preconditions import check_batches, check_classes, check_same_data
 from resnetkit.training.resuming import find_checkpoint, resume_conditions, tell_resumed
@@ -52,6 +54,7 @@ from resnetkit.training.starting_weights import (
 )
 from resnetkit.training.state import TrainingState, new_network, new_state
 from resnetkit.training.steps import Steps
+from resnetkit.training.time_budget import TimeBudget, ladder
 from resnetkit.weights import load_weights, read_weights, to_native
 
 LONG_CHECK_SECONDS = 120.0
@@ -64,6 +67,7 @@ def train(
     recipe: str | None = None,
     settings: Mapping[str, Any] | None = None,
     weights: str | Path | WeightsChoice = AUTO,
+    minutes: float | TimeBudget | None = None,
     out: str | Path = "runs",
     listener: Listener | None = None,
     track: Sequence[str] = (),
@@ -76,6 +80,9 @@ def train(
         settings: fields of the :class:`Recipe` to replace, e.g. ``{"epochs": 5, "optimizer.learning_rate": 0.05}``.
         weights: to start from: ``auto``, for photographs the best on this machine, else fresh ones; ``none``; a file, a
             run's folder, ``hf://OWNER/NAME`` or the name of published weights; or a choice that may download them.
+        minutes: for all of it, from the data to the report: the choice of weights goes by it, and so do epochs, or the
+            ways in which each image is shown, once some seconds of the run have been measured; None: as the recipe has
+            it.
         out: folder in which a new run folder is made.
         listener: hears what happens; None: in a notebook, what shows it there.
         track: trackers that keep the run too, by name: see :data:`~resnetkit.tracking.trackers.TRACKERS`.
@@ -86,9 +93,14 @@ def train(
     """
     listener = Listeners(listener or usual_listener(), *open_trackers(track))
     choice = weights if isinstance(weights, WeightsChoice) else WeightsChoice(str(weights))
+    budget = TimeBudget(minutes) if isinstance(minutes, int | float) else minutes
+    if budget is not None and choice.minutes is None:
+        choice = replace(choice, minutes=budget.minutes)
     source, chosen = plan(data, model=model, recipe=recipe, settings=settings, weights=choice)
-    command = "" if isinstance(data, GivenData) else command_line(source.spec, model, recipe, chosen.settings)
-    return _run(source, chosen, RunStart(Path(out), None, command), listener)
+    if budget is not None:
+        ladder(chosen.recipe, source.split_sizes["train"], chosen.settings)  # an error now costs no time
+    repeat = None if isinstance(data, GivenData) else partial(command_line, source.spec, model, recipe)
+    return _run(source, chosen, RunStart(Path(out), None, repeat, budget), listener)
 
 
 def resume(
@@ -145,15 +157,18 @@ def resume(
 
 @dataclass(frozen=True)
 class RunStart:
-    """The place where a run lives: a new folder in ``out``, or the folder to go on in; and the command that repeats it.
+    """The place where a run lives: a new folder in ``out``, or the folder to go on in.
 
     Attributes:
+        repeat: the command that repeats it, with these settings; None where a program gave the images.
+        budget: time that a new run may take.
         moved_weights: where the weights that the recipe names are now.
     """
 
     out: Path
     folder: RunFolder | None
-    command: str = ""
+    repeat: Callable[[Mapping[str, Any]], str] | None = None
+    budget: TimeBudget | None = None
     moved_weights: str | None = None
 
 
@@ -172,9 +187,17 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
             listener.warning(text)
         state, checkpoint, restarts = _first_state(recipe, start, computing, listener)
         loaded = _load(source, recipe, checkpoint, shard, listener)
+        if start.budget is not None:
+            before, chosen = chosen, keep_within(start.budget, chosen, state, loaded, computing, shard)
+            recipe = chosen.recipe
+            for text in chosen.reasons[len(before.reasons) :]:
+                listener.message(text)
+            for text in chosen.warnings[len(before.warnings) :]:
+                listener.warning(text)
         folder = start.folder
         if folder is None and shard.rank == 0:
-            record = make_record(chosen, source, loaded, computing, start.command)
+            command = "" if start.repeat is None else start.repeat(chosen.settings)
+            record = make_record(chosen, source, loaded, computing, command)
             folder = create_folder(start.out, chosen, record, loaded)
         folder = from_first_rank(folder, shard)
         assert folder is not None
@@ -204,7 +227,10 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
             met = MetImages(folder, seen, loaded, shard, listener)
             origin = ClassifierOrigin(recipe, record.data.name or source.name, loaded, met)
             steps = Steps(recipe, state, loaded, computing, shard)
-            return _train(steps, folder, record, origin, conditions, listener)
+            result = _train(steps, folder, record, origin, conditions, listener)
+            if start.budget is not None:
+                listener.message(start.budget.told())
+            return result
 
 
 def _first_state(

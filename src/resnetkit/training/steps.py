@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from resnetkit.data.batches import Shard
 from resnetkit.data.randomness import Purpose, derive_seed
 from resnetkit.data.types import LoadedData
+from resnetkit.images.types import Indices
 from resnetkit.machine.allocator import give_back_freed_memory
 from resnetkit.machine.device import default_generator
 from resnetkit.machine.runtime import Runtime
@@ -78,9 +79,9 @@ class Steps:
             return
         # Wrapped anew at every thaw: the wrapper for several processes looks only once at what has gradients.
         self.num_frozen, self._is_settled = num_frozen, False
-        cuts = cuts_to_keep(recipe, num_frozen, self.data, self._run_frozen, self.runtime.device)
+        cuts = cuts_to_keep(recipe, num_frozen, self.data, self.run_frozen, self.runtime.device)
         self.upper = UpperParts(network, max(cuts, default=0))
-        self._feed.read_through(self._run_frozen, cuts)
+        self._feed.read_through(self.run_frozen, cuts)
         if not cuts or "val" not in self.data.splits:
             self.val_features = None
         elif self.val_features is None:
@@ -101,7 +102,8 @@ class Steps:
     def _in_precision(self) -> torch.autocast:
         return torch.autocast(self.runtime.device.type, torch.bfloat16, enabled=self.runtime.bf16)
 
-    def _run_frozen(self, x: Tensor, first: int, last: int) -> Tensor:
+    def run_frozen(self, x: Tensor, first: int, last: int) -> Tensor:
+        """:func:`~resnetkit.training.frozen_features.run_parts` of the network, as it computes while training."""
         with self._in_precision():
             return run_parts(self.state.network, x, first, last)
 
@@ -111,6 +113,10 @@ class Steps:
         epochs = schedule_epochs(recipe.fine_tuning, recipe.parts, recipe.epochs, step // per_epoch)
         share = learning_rate_share(recipe.schedule, step - epochs.start * per_epoch, len(epochs) * per_epoch)
         return recipe.optimizer.learning_rate * share
+
+    def views(self, groups: list[Indices], view: int) -> Iterator[Tensor]:
+        """Images of the train split at some indices, group by group, in one of their views, before anything runs."""
+        return self._feed.views(groups, view)
 
     def batches(self) -> Iterator[TrainingBatch]:
         """Batches that are left of the epoch which the state is in."""
