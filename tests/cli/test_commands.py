@@ -18,6 +18,7 @@ from resnetkit.cli.evaluate import _print_scores
 from resnetkit.cli.train import print_result
 from resnetkit.evaluation.metrics import score
 from resnetkit.runs.answer_files import read_answers
+from resnetkit.runs.first_look import FirstLook
 from resnetkit.runs.folder import RunFolder
 from resnetkit.runs.result import Result
 
@@ -322,6 +323,19 @@ def test_train_says_what_the_scores_are_worth(cli: Cli, tmp_path: Path) -> None:
 def test_the_next_command_can_be_pasted_into_a_shell(capsys: pytest.CaptureFixture[str]) -> None:
     print_result(Result(Path("my runs/0001-a"), {}, 1.0), as_json=False)
     assert "resnetkit predict 'my runs/0001-a' IMAGE…" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("per_class", "is_shown"), [(49.0, True), (50.0, False)])
+def test_a_cross_validated_score_stands_beside_that_of_few_images(
+    per_class: float, is_shown: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = Result(Path("runs/0001-a"), {}, 1.0, first_look=FirstLook(80, 90, 5, per_class))
+    print_result(result, as_json=False)
+    line = "cv    top-1 88.89 % (95 % interval 80.74 to 93.85, n = 90)  a linear head in 5 folds of training images"
+    assert (line in capsys.readouterr().out) == is_shown
+    print_result(result, as_json=True)
+    told = {"correct": 80, "num_images": 90, "num_folds": 5, "images_per_class": per_class}
+    assert json.loads(capsys.readouterr().out)["first_look"] == told
 
 
 def test_train_json_is_one_object_on_stdout(cli: Cli, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from resnetkit.evaluation.metrics import score
+from resnetkit.runs.first_look import FirstLook
 from resnetkit.runs.folder import RunFolder
 from resnetkit.runs.record import Record
 from resnetkit.runs.report_contents import report_on
@@ -48,6 +49,16 @@ def test_the_page_is_about_test_where_it_has_a_score_and_else_about_val(record: 
     assert report_on(record, a_result(val=right, test=right), (), ()).judged == "test"
     assert report_on(record, a_result(val=right), (), ()).judged == "val"
     assert report_on(record, a_result(), (), ()).judged is None
+
+
+@pytest.mark.parametrize(("per_class", "num_notes"), [(49.0, 1), (50.0, 0)])
+def test_a_first_look_is_told_and_where_images_are_few_noted(record: Record, per_class: float, num_notes: int) -> None:
+    result = replace(a_result(val=[0, 0, 1, 1]), first_look=FirstLook(80, 90, 5, per_class))
+    report = report_on(record, result, (), ())
+    assert dict(report.summary)["First look"] == "88.89 % (95 % interval 80.74 to 93.85, n = 90)"
+    found = [note for note in report.notes if "cross-validated score of 90 training images" in note]
+    assert len(found) == num_notes
+    assert all("With 49 training images a class, the 145 validation images say little." in note for note in found)
 
 
 def test_notes_are_warnings_missed_classes_and_files_that_were_ignored(record: Record) -> None:

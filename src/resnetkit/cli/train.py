@@ -240,6 +240,7 @@ def print_result(result: Result, *, as_json: bool) -> None:
         scores = {name: to_dict(value) for name, value in result.scores.items()}
         left_out = [{"path": bad.path, "reason": bad.reason} for bad in result.left_out]
         content = {"run": str(result.run), "seconds": result.seconds, "scores": scores, "left_out": left_out}
+        content["first_look"] = None if result.first_look is None else to_dict(result.first_look)
         say_json({**content, "num_trained_on": result.num_trained_on})
         return
     from resnetkit.pages.formatting import duration
@@ -247,6 +248,8 @@ def print_result(result: Result, *, as_json: bool) -> None:
 
     for name, score in result.scores.items():
         say(f"{name:<5} top-1 {score.top1}  {_remark(name, result)}")
+    if (look := result.first_look) is not None and look.says_more:
+        say(f"cv    top-1 {look.top1}  a linear head in {look.num_folds} folds of training images, which are few")
     for text in _warnings(result):
         say(f"warning: {text}")
     for name, number in result.num_trained_on.items():

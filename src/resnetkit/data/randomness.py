@@ -30,6 +30,7 @@ class Purpose(IntEnum):
     DIRECTION = 8
     NOISE = 9
     MASKS = 10
+    FIRST_LOOK = 11
 
 
 _MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))

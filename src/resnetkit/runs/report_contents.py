@@ -63,6 +63,7 @@ def _summary(record: Record, description: Description, result: Result) -> list[t
         ("Cost", f"{description.multiply_adds / 1e6:,.1f} M multiply-adds an image"),
         ("Images", sizes),
         ("Training", f"{result.seconds:,.0f} s"),
+        *(() if result.first_look is None else (("First look", str(result.first_look.top1)),)),
     ]
 
 
@@ -75,6 +76,8 @@ def _start(fine_tuning: FineTuning) -> str:
 
 def _notes(record: Record, result: Result) -> list[str]:
     notes = list(record.warnings)
+    if result.first_look is not None and result.first_look.says_more:
+        notes.append(result.first_look.beside_validation(record.data.num_images.get("val", 0)))
     for split, score in result.scores.items():
         notes += warnings_about_recall(record.recipe, split, score)
     if record.data.ignored_files:

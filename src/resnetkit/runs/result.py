@@ -11,6 +11,7 @@ from resnetkit.evaluation.metrics import Scores
 from resnetkit.images.types import BadImage
 from resnetkit.pages.showing import show
 from resnetkit.recipes.recipe import Recipe
+from resnetkit.runs.first_look import FirstLook, recorded_look
 from resnetkit.runs.folder import RunFolder
 
 
@@ -26,6 +27,7 @@ class Result:
         num_trained_on: of each split, how many such images there are.
         val_chose: the images of ``val`` chose the epoch that the classifier is of, as
             :attr:`~resnetkit.recipes.recipe.Recipe.validation_chooses` has it; else they only watched.
+        first_look: cross-validated score of training images, by what the weights that it started from made of them.
     """
 
     run: Path
@@ -34,6 +36,7 @@ class Result:
     left_out: tuple[BadImage, ...] = ()
     num_trained_on: dict[str, int] = field(default_factory=dict)
     val_chose: bool = True
+    first_look: FirstLook | None = None
 
     @property
     def folder(self) -> RunFolder:
@@ -62,7 +65,13 @@ def finished_result(folder: RunFolder) -> Result | None:
         return None
     record = folder.read_record()
     return Result(
-        folder.path, scores, seconds, record.data.bad_images, num_trained_on, record.recipe.validation_chooses
+        folder.path,
+        scores,
+        seconds,
+        record.data.bad_images,
+        num_trained_on,
+        record.recipe.validation_chooses,
+        recorded_look(folder),
     )
 
 

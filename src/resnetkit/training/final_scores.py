@@ -17,6 +17,7 @@ from resnetkit.evaluation.sharing import BATCH_SIZE
 from resnetkit.explanation.prepared import iter_pictures
 from resnetkit.inference.torch_engines import plain_predictor
 from resnetkit.runs.events import Listener
+from resnetkit.runs.first_look import recorded_look
 from resnetkit.runs.folder import RunFolder
 from resnetkit.runs.record import Record
 from resnetkit.runs.report import THUMBNAIL_PX, Why, write_report
@@ -50,8 +51,8 @@ def finish(
     folder.write_answers(tuple(answers.values()))
     scores = {name: score for name, one in answers.items() if (score := score_answers(one)) is not None}
     num_trained_on = {name: int(one.trained_on.sum()) for name, one in answers.items()}
-    val_chose = record.recipe.validation_chooses
-    result = Result(folder.path, scores, progress.seconds, record.data.bad_images, num_trained_on, val_chose)
+    val_chose, look = record.recipe.validation_chooses, recorded_look(folder)
+    result = Result(folder.path, scores, progress.seconds, record.data.bad_images, num_trained_on, val_chose, look)
     judged = result.judged_split
     mistakes = worst_mistakes(answers[judged], splits[judged]) if judged else ()
     why = explain_mistakes(classifier, predictor.engine, mistakes, listener)

@@ -8,6 +8,7 @@ from resnetkit.data.loading import DataSource
 from resnetkit.data.types import LoadedData
 from resnetkit.machine import runtime
 from resnetkit.recipes.recipe import Chosen
+from resnetkit.runs.first_look import FirstLook
 from resnetkit.runs.folder import RunFolder
 from resnetkit.runs.record import DataRecord, Record
 from resnetkit.training.starting_weights import record_of_weights, seen_before
@@ -36,12 +37,17 @@ def make_record(
     )
 
 
-def create_folder(out: Path, chosen: Chosen, record: Record, loaded: LoadedData) -> RunFolder:
-    """The new run's folder with its record."""
+def create_folder(
+    out: Path, chosen: Chosen, record: Record, loaded: LoadedData, look: FirstLook | None = None
+) -> RunFolder:
+    """The new run's folder with its record, and what a first look has shown."""
     folder = RunFolder.create(out, chosen.recipe)
     folder.write_seen(seen_before(chosen.recipe).then(loaded.splits, val_chose=chosen.recipe.validation_chooses))
     folder.write_record(record)
     folder.record("start", step=0)
     for text in (*chosen.reasons, *chosen.warnings):  # those of the data are yet to be told
         folder.log(text)
+    if look is not None:
+        look.record(folder)
+        folder.log(str(look))
     return folder

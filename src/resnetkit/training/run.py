@@ -16,7 +16,7 @@ from resnetkit.data.batches import Shard
 from resnetkit.data.datasets import DATASETS
 from resnetkit.data.given import GIVEN, GivenData
 from resnetkit.data.loading import DataSource, open_data
-from resnetkit.data.seen import SeenImages
+from resnetkit.data.seen import SeenImages, unpack_digests
 from resnetkit.data.spec import DataSpec
 from resnetkit.data.splitting import SPLITS
 from resnetkit.data.types import LoadedData
@@ -29,6 +29,7 @@ from resnetkit.pages.formatting import duration
 from resnetkit.recipes.recipe import Chosen, Recipe
 from resnetkit.recipes.warnings import settings_without_validation, warnings_about_classes
 from resnetkit.runs.events import Listener, Listeners, Logger, telling_of_a_stop
+from resnetkit.runs.first_look import FirstLook
 from resnetkit.runs.folder import RunFolder
 from resnetkit.runs.notebook_progress import usual_listener
 from resnetkit.runs.record import Record
@@ -40,6 +41,7 @@ from resnetkit.training.checkpoint import Checkpoint, remove_leftovers
 from resnetkit.training.computing import start_computing
 from resnetkit.training.distributed import check_same_on_all_ranks, from_first_rank, process_group
 from resnetkit.training.final_scores import finish
+from resnetkit.training.first_look import take_first_look
 from resnetkit.training.loop import Loop
 from resnetkit.training.met_images import MetImages
 from resnetkit.training.new_run import create_folder, make_record
@@ -49,6 +51,7 @@ from resnetkit.training.preconditions import check_batches, check_classes, check
 from resnetkit.training.resuming import find_checkpoint, resume_conditions, tell_resumed
 from resnetkit.training.starting_weights import (
     check_same_weights,
+    seen_before,
     told_of_seen,
     whole_path,
 )
@@ -187,6 +190,9 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
             listener.warning(text)
         state, checkpoint, restarts = _first_state(recipe, start, computing, listener)
         loaded = _load(source, recipe, checkpoint, shard, listener)
+        look = _first_look(recipe, state, loaded, computing) if start.folder is None and shard.rank == 0 else None
+        if look is not None:
+            listener.message(str(look))
         if start.budget is not None:
             before, chosen = chosen, keep_within(start.budget, chosen, state, loaded, computing, shard)
             recipe = chosen.recipe
@@ -198,7 +204,7 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
         if folder is None and shard.rank == 0:
             command = "" if start.repeat is None else start.repeat(chosen.settings)
             record = make_record(chosen, source, loaded, computing, command)
-            folder = create_folder(start.out, chosen, record, loaded)
+            folder = create_folder(start.out, chosen, record, loaded, look)
         folder = from_first_rank(folder, shard)
         assert folder is not None
         record = folder.read_record()
@@ -265,6 +271,12 @@ def _load(
         *settings_without_validation(recipe, has_validation="val" in loaded.splits),
     )
     return replace(loaded, warnings=(*loaded.warnings, *told))
+
+
+def _first_look(recipe: Recipe, state: TrainingState, loaded: LoadedData, computing: Runtime) -> FirstLook | None:
+    """A look at what the weights know, where it is worth one; it is part of the time that a run is given."""
+    seen = seen_before(recipe).then(loaded.splits, val_chose=recipe.validation_chooses)
+    return take_first_look(recipe, state.network, loaded, unpack_digests(seen.earlier_train), computing)
 
 
 def _tell_of_a_long_check(source: DataSource, recipe: Recipe, listener: Listener) -> None:
