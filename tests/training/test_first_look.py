@@ -199,7 +199,7 @@ def test_a_run_tells_it_first_and_keeps_it_beside_its_score(
     told = texts.index(str(found))
     assert told < texts.index(f"run folder {result.run}")
     assert str(found).startswith(f"first look: {found.top1} of training images")
-    assert "not the final score" in str(found)
+    assert "on what the weights make of them (5 folds); what the weights know, not the final score" in str(found)
     assert str(found) in (result.run / "log.txt").read_text()
     assert recorded_look(result.folder) == found
     again = finished_result(result.folder)

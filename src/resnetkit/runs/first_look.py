@@ -41,7 +41,7 @@ class FirstLook:
 
     def __str__(self) -> str:
         return (
-            f"first look: {self.top1} of training images, each answered by a linear head fitted to others on what "
+            f"first look: {self.top1} of training images, each answered by a linear head fitted to others on what the "
             f"weights make of them ({self.num_folds} folds); what the weights know, not the final score"
         )
 
