@@ -12,7 +12,7 @@ import platformdirs
 import pytest
 from PIL import Image, ImageFile
 
-from resnetkit.data import cache, cache_format
+from resnetkit.data import cache, cache_folder, cache_format
 from resnetkit.data.cache_format import DamagedFile, PackedImages, open_packed
 from resnetkit.data.loading import BadImagesError, open_data
 from resnetkit.data.prepared_images import FolderImages
@@ -420,10 +420,10 @@ def test_auto_keeps_what_is_worth_it_where_there_is_room(
     load(spec)
     assert not home.exists(), "a few images are decoded faster than they are found"
     monkeypatch.setattr(cache, "WORTHWHILE_BYTES", 10_000)
-    monkeypatch.setattr(cache, "FREE_SHARE", 0.0)
+    monkeypatch.setattr(cache_folder, "FREE_SHARE", 0.0)
     load(spec)
     assert not home.exists(), "there is no room"
-    monkeypatch.setattr(cache, "FREE_SHARE", 0.5)
+    monkeypatch.setattr(cache_folder, "FREE_SHARE", 0.5)
     load(spec)
     assert [path.name.split("-")[0] for path in (home / "resnetkit" / "images").iterdir()] == ["train"]
 

@@ -12,16 +12,15 @@ import json
 import math
 import os
 import re
-import shutil
 import time
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-import platformdirs
 
 from resnetkit.config import to_dict
+from resnetkit.data.cache_folder import cache_folder, has_room, remove_unused
 from resnetkit.data.cache_format import TABLE, DamagedFile, Packed, PackedImages, checksum, open_packed, packing
 from resnetkit.data.prepared_images import (
     Examination,
@@ -39,8 +38,6 @@ from resnetkit.images.types import ArrayImages, Images, UnreadableImage, empty_i
 FORMAT = 5
 FILE_NAME = re.compile(r"\.?(train|val|test)-[0-9a-f]{24}\.packed(\.[0-9a-f]{16})?")
 WORTHWHILE_BYTES = 64 * 2**20  # less is decoded in about a second
-FREE_SHARE = 0.5  # of the free space, `auto` takes at most this
-UNUSED_SECONDS = 30 * 24 * 3600
 # A file that changed within this time before it was read may have changed again without its time telling.
 CLOCK_STEP_NS = 2 * 10**9
 # In place of the SHA-256 of a file that failed for another reason than its content: it is tried again in every run.
@@ -51,7 +48,8 @@ Shape = tuple[int, int, int]
 
 def cache_file(spec: DataSpec, split: str, originals: Originals, shape: Shape) -> Path | None:
     """The file that keeps the images of a split, prepared as they are to be; None if none is to."""
-    if spec.cache == "off" or not isinstance(originals, FolderImages):
+    folder = cache_folder(spec, "images")
+    if folder is None or not isinstance(originals, FolderImages):
         return None
     wanted = originals.preprocessing
     decisive = [FORMAT, os.path.realpath(originals.root), split, originals.prepare.__name__, shape, wanted.resize_px]
@@ -60,15 +58,10 @@ def cache_file(spec: DataSpec, split: str, originals: Originals, shape: Shape) -
     decisive += [wanted.fill] if wanted.fit == "pad" else []
     decisive += [version(name) for name in ("resnetkit", "pillow", "torch")]
     key = hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:24]
-    automatic = spec.cache == "auto"
-    folder = platformdirs.user_cache_path("resnetkit") / "images" if automatic else Path(spec.cache).expanduser()
-    file = folder / f"{split}-{key}.packed"
-    return file if not automatic or file.exists() or _is_worthwhile(folder, len(originals) * math.prod(shape)) else None
-
-
-def _is_worthwhile(folder: Path, num_bytes: int) -> bool:
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
-    return WORTHWHILE_BYTES <= num_bytes <= FREE_SHARE * shutil.disk_usage(existing).free
+    file, num_bytes = folder / f"{split}-{key}.packed", len(originals) * math.prod(shape)
+    if spec.cache != "auto" or file.exists():
+        return file
+    return file if num_bytes >= WORTHWHILE_BYTES and has_room(folder, num_bytes) else None
 
 
 def load_cached(
@@ -105,7 +98,7 @@ def load_cached(
         return *recalled, notes
     try:
         images, examined = _pack(file, known, shape, keep=keep, num_workers=num_workers, on_done=on_done)
-        _remove_unused(file.parent)
+        remove_unused(file.parent, FILE_NAME)
     except OSError as error:
         notes.append(f"the decoded images cannot be kept in {file.parent}: {error.strerror or error}")
         images, examined = load_images(
@@ -222,10 +215,3 @@ class _Known:
             [f"{num_new:,} images are not in the cache {file} as they are now, and were decoded"] if num_new else []
         )
         return found
-
-
-def _remove_unused(folder: Path) -> None:
-    """Delete what no run has used for a month, and what runs that were killed left half-written."""
-    for path in folder.iterdir():
-        if FILE_NAME.fullmatch(path.name) and time.time() - path.stat().st_mtime > UNUSED_SECONDS:
-            path.unlink(missing_ok=True)

@@ -17,6 +17,7 @@ from resnetkit.images.normalization import normalize
 from resnetkit.images.types import Indices
 from resnetkit.recipes.recipe import Recipe
 from resnetkit.training.frozen_features import FrozenFeatures, RunParts
+from resnetkit.training.kept_features import KeptFeatures
 
 # Batches that a GPU reads and augments at once, because it is quick with many images and slow to be asked: at most so
 # many, and values of so many (128 MB of float32).
@@ -65,16 +66,17 @@ class Feed:
         self._cut = 0
         self.steps_per_epoch = len(split) // recipe.batch_size
 
-    def read_through(self, run: RunParts, cuts: Collection[int]) -> None:
+    def read_through(self, run: RunParts, cuts: Collection[int], files: KeptFeatures) -> None:
         """Give out what frozen parts of the network make of images from now on; with no ``cuts``, the images.
 
         Args:
             cuts: what so many parts give is kept; the highest is given out.
+            files: what earlier runs kept.
         """
         if not cuts:
             self._frozen = None
         elif self._frozen is None:
-            self._frozen = FrozenFeatures(len(self._split), self.views, run)
+            self._frozen = FrozenFeatures(self._split, self._device, self.views, run, files)
         if self._frozen is not None:
             self._frozen.keep(cuts)
         self._cut = max(cuts, default=0)

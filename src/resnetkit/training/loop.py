@@ -118,6 +118,9 @@ class Loop:
         progress.start_next_epoch()
         if self._speaks:
             self.met.tell_of_bad()
+            for note in self.steps.notes:
+                self.listener.message(note)
+            self.steps.notes.clear()
             self.run.record("epoch", **row)
             self.listener.epoch_ended(row)
             if progress.stopped_early:

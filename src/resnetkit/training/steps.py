@@ -25,7 +25,8 @@ from resnetkit.training.batches import Feed, TrainingBatch
 from resnetkit.training.distributed import gradient_exchange, make_parallel
 from resnetkit.training.divergence import Divergence, largest_loss
 from resnetkit.training.freezing import hold_lowest_parts
-from resnetkit.training.frozen_features import UpperParts, ValidationFeatures, cuts_to_keep, run_parts
+from resnetkit.training.frozen_features import FrozenParts, UpperParts, ValidationFeatures, cuts_to_keep, run_parts
+from resnetkit.training.kept_features import KeptFeatures, kept_features
 from resnetkit.training.loss import cross_entropy, make_class_weights
 from resnetkit.training.optimizer import Updates, clip_gradients, set_learning_rate
 from resnetkit.training.running_sums import Sums, Tally
@@ -47,6 +48,7 @@ class Steps:
         num_frozen: so many parts of the network, from below, are held still; at first as many as the recipe says.
         upper: the network above the frozen parts whose features are kept: all of it where none are.
         val_features: those of the validation images; None where they are not kept.
+        notes: sentences for the user on what need not be computed; who tells them takes them out.
     """
 
     def __init__(
@@ -64,6 +66,8 @@ class Steps:
         self._apply = Updates(state.optimizer, self._parameters, self._tally.is_bad, by_copy=device.type == "cuda")
         self.num_frozen = -1
         self.val_features: ValidationFeatures | None = None
+        self.notes: list[str] = []
+        self._frozen = FrozenParts(state.network)
         self.hold(num_frozen_parts(recipe.fine_tuning, recipe.parts, state.progress.epoch))
 
     @property
@@ -79,13 +83,16 @@ class Steps:
             return
         # Wrapped anew at every thaw: the wrapper for several processes looks only once at what has gradients.
         self.num_frozen, self._is_settled = num_frozen, False
-        cuts = cuts_to_keep(recipe, num_frozen, self.data, self.run_frozen, self.runtime.device)
+        cuts = cuts_to_keep(recipe, num_frozen, self.data, self._run, self.runtime.device)
         self.upper = UpperParts(network, max(cuts, default=0))
-        self._feed.read_through(self.run_frozen, cuts)
+        self._feed.read_through(self.run_frozen, cuts, self._kept("train"))
         if not cuts or "val" not in self.data.splits:
             self.val_features = None
         elif self.val_features is None:
-            self.val_features = ValidationFeatures(network, self.data.splits["val"], recipe.preprocessing)
+            val, kept = self.data.splits["val"], self._kept("val")
+            self.val_features = ValidationFeatures(
+                self._frozen, self.runtime.device, val, recipe.preprocessing, kept
+            )
         if self.val_features is not None:
             self.val_features.keep(cuts)
         # The network as it exchanges gradients, and the same as it is called: perhaps compiled, which hides the first.
@@ -102,10 +109,19 @@ class Steps:
     def _in_precision(self) -> torch.autocast:
         return torch.autocast(self.runtime.device.type, torch.bfloat16, enabled=self.runtime.bf16)
 
-    def run_frozen(self, x: Tensor, first: int, last: int) -> Tensor:
-        """:func:`~resnetkit.training.frozen_features.run_parts` of the network, as it computes while training."""
+    def _run(self, x: Tensor, first: int, last: int) -> Tensor:
         with self._in_precision():
             return run_parts(self.state.network, x, first, last)
+
+    def run_frozen(self, x: Tensor, first: int, last: int) -> Tensor:
+        """What frozen parts ``first`` to ``last`` (exclusive) give, as they are run while the others train."""
+        with self._in_precision():
+            return self._frozen.run(x, first, last)
+
+    def _kept(self, split: str) -> KeptFeatures:
+        """What earlier runs computed of a split: for training in the run's precision, for validation in float32."""
+        precision = "bf16" if self.runtime.bf16 and split == "train" else "fp32"
+        return kept_features(self.recipe, self.state.network, self.data.splits[split], precision, self.notes.append)
 
     def scheduled_rate(self, step: int) -> float:
         """The learning rate that the recipe has for an update, counted from 0 over the whole run."""
