@@ -10,13 +10,13 @@ import pytest
 from resnetkit.cli.train import train as train_command
 from resnetkit.config import from_dict, override, to_dict
 from resnetkit.data.datasets import DATASETS
-from resnetkit.data.spec import DataSpec
+from resnetkit.data.spec import Augmentation, DataSpec
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.evaluation.metrics import score
 from resnetkit.images.spec import Preprocessing
 from resnetkit.models.catalog import find_entry
 from resnetkit.recipes.advice import FEW_PER_CLASS, FEW_PHOTOS_PER_CLASS, DataSummary, StartingPoint, choose
-from resnetkit.recipes.named import RECIPES
+from resnetkit.recipes.named import HEAD_DECAY, RECIPES
 from resnetkit.recipes.recipe import AdamW, FineTuning, Muon, Recipe, Schedule, Sgd
 from resnetkit.recipes.schedule import num_frozen_parts
 from resnetkit.recipes.warnings import settings_without_validation, warnings_about_classes
@@ -274,11 +274,26 @@ def test_weights_get_a_recipe_of_smaller_steps_in_fewer_epochs(summary: DataSumm
 
 def test_photos_are_cropped_less_from_trained_weights() -> None:
     fresh = choose(PHOTOS, DataSpec("flowers")).recipe.augmentation
-    tuned = choose(PHOTOS, DataSpec("flowers"), start=START).recipe.augmentation
+    tuned = choose(replace(PHOTOS, num_train=2_000), DataSpec("flowers"), start=START).recipe.augmentation
     assert fresh.crop_area is not None
     assert tuned.crop_area is not None
     assert tuned.crop_area[0] > fresh.crop_area[0]
     assert tuned.brightness < fresh.brightness
+
+
+@pytest.mark.parametrize("num_train", [40, 400])
+def test_a_head_alone_sees_images_as_in_use_and_is_held_back_by_decay(num_train: int) -> None:
+    tuned = choose(replace(PHOTOS, num_train=num_train), DataSpec("flowers"), start=START).recipe
+    assert (tuned.name, tuned.augmentation) == ("fine_tune_few", Augmentation())
+    assert tuned.optimizer.weight_decay * num_train == pytest.approx(HEAD_DECAY)
+
+
+@pytest.mark.parametrize(
+    ("freeze", "name"), [("stage4", "fine_tune_few"), ("stage2", "fine_tune"), ("none", "fine_tune")]
+)
+def test_who_trains_more_than_the_head_gets_the_recipe_for_it(freeze: str, name: str) -> None:
+    chosen = choose(PHOTOS, DataSpec("flowers"), start=START, settings={"fine_tuning.freeze": freeze})
+    assert (chosen.recipe.name, chosen.recipe.fine_tuning.freeze) == (name, freeze)
 
 
 @pytest.mark.parametrize(("num_missing", "name"), [(0, "fine_tune"), (1, "fine_tune_few")])

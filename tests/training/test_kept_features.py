@@ -47,7 +47,7 @@ def run(recipe: Recipe, data: LoadedData, changed: str = "") -> tuple[dict[str, 
         assert isinstance(split.images, CountedImages)
         split.images.num_read = 0
     torch.manual_seed(0)
-    network = new_network(recipe)
+    network = new_network(replace(recipe, seed=0))  # which draws weights too
     randomize(network)
     if changed:
         network.state_dict()[changed].flatten()[-1] += 0.5
@@ -102,10 +102,21 @@ def test_other_inputs_are_computed(change: dict[str, Any], digits: tuple[Recipe,
     assert num_read["train"] == 2 * 64
 
 
-@pytest.mark.parametrize("changed", ["conv1.weight", "layer3.0.bn2.running_var"])
-def test_other_weights_are_run_anew(changed: str, digits: tuple[Recipe, LoadedData]) -> None:
+@pytest.mark.parametrize("changed", [{"seed": 1}, {"augmentation.num_views": 3}], ids=str)
+def test_images_that_are_seen_as_they_are_need_no_draws(
+    changed: dict[str, int], digits: tuple[Recipe, LoadedData]
+) -> None:
+    recipe, data = digits
+    recipe = override(recipe, {"augmentation.pad_px": 0, "augmentation.flip_rate": 0})
+    run(recipe, data)
+    num_read, _, _ = run(override(recipe, changed), data)
+    assert num_read == {"train": 0, "val": 0}
+
+
+@pytest.mark.parametrize("weight", ["conv1.weight", "layer3.0.bn2.running_var"])
+def test_other_weights_are_run_anew(weight: str, digits: tuple[Recipe, LoadedData]) -> None:
     run(*digits)
-    num_read, _, notes = run(*digits, changed=changed)
+    num_read, _, notes = run(*digits, changed=weight)
     assert num_read == {"train": 2 * 64, "val": 64}
     assert notes == []
 
@@ -121,9 +132,7 @@ def test_other_images_are_read(digits: tuple[Recipe, LoadedData]) -> None:
     assert num_read == {"train": 2 * 64, "val": 0}
 
 
-def test_another_machine_computes_its_own(
-    digits: tuple[Recipe, LoadedData], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_machine_computes_its_own(digits: tuple[Recipe, LoadedData], monkeypatch: pytest.MonkeyPatch) -> None:
     run(*digits)
     here = kept_features.runtime.environment()
     monkeypatch.setattr(kept_features.runtime, "environment", lambda: {**here, "processor": "another"})

@@ -100,7 +100,7 @@ def _load_to_look_at(
     names = list(sizes) if asked == "all" else [asked]
     if not set(names) <= set(sizes):
         raise ResnetkitError(Code.DATA, f"{source.name} has no {asked} split", fix=did_you_mean(asked, [*sizes, "all"]))
-    return asked, source.load(names, classifier.preprocessing, whole=(), progress=progress)
+    return asked, source.load(names, classifier.preprocessing, trained=(), whole=(), progress=progress)
 
 
 def _choose(loaded: LoadedData, classifier: Classifier, num_images: int, seed: int, *, knows_classes: bool) -> Sample:

@@ -145,6 +145,7 @@ class DataSource:
         names: Sequence[str],
         preprocessing: Preprocessing,
         *,
+        trained: Sequence[str] = ("train",),
         whole: Sequence[str] = ("train",),
         lazily: bool = False,
         examine: Examine | None = None,
@@ -152,10 +153,12 @@ class DataSource:
     ) -> LoadedData:
         """The splits of these names that exist, every image decoded and checked, or for ``lazily`` when first read.
 
-        The splits named in ``whole`` are prepared for training, the others for evaluation. They are kept in memory
-        if all of them together fit in ``max_memory_bytes``; else images are decoded again whenever they are read.
+        They are kept in memory if all of them together fit in ``max_memory_bytes``; else images are decoded again
+        whenever they are read.
 
         Args:
+            trained: splits that are trained on: none of their classes may be without images.
+            whole: splits whose images are to be cropped at random; the others are prepared as networks see them.
             examine: examines a split's images in place of this process, which then decodes none.
 
         Raises:
@@ -169,7 +172,7 @@ class DataSource:
         sides = {name: preprocessing.resize_px if name in whole else preprocessing.image_size_px for name in chosen}
         shapes = {name: (preprocessing.channels, side, side) for name, side in sides.items()}
         if lazily and all(isinstance(originals, FolderImages) for originals in prepared.values()):
-            return self._load_lazily(prepared, shapes, whole)
+            return self._load_lazily(prepared, shapes, trained, whole)
         if examine is None:
             images, examined, notes = self._examine(prepared, shapes, progress)
         else:
@@ -179,7 +182,12 @@ class DataSource:
         bad_images = self._bad_images(examined)
         if bad_images and self.spec.on_bad_image == "stop":
             raise BadImagesError(bad_images, sum(map(len, prepared.values())))
-        splits = {name: self._split(name, images[name], examined[name], is_whole=name in whole) for name in chosen}
+        splits = {
+            name: replace(
+                self._split(name, images[name], examined[name], is_trained=name in trained), is_whole=name in whole
+            )
+            for name in chosen
+        }
         listed = {name: (listing.identifiers, listing.labels) for name, listing in chosen.items()}
         reasons = {name: examined[name].reasons for name in chosen}
         sha256 = {name: examined[name].sha256 for name in chosen}
@@ -192,18 +200,18 @@ class DataSource:
                 self.warnings
                 + notes
                 + what_is_left_out(self.class_names, listed, reasons)
-                + warnings_about(self.class_names, splits, trained=whole)
+                + warnings_about(self.class_names, splits, trained=trained)
                 + what_is_cut_off(preprocessing, splits)
             ),
         )
 
-    def time_to_check(self, preprocessing: Preprocessing) -> float | None:
+    def time_to_check(self, preprocessing: Preprocessing, whole: Sequence[str] = ("train",)) -> float | None:
         """Seconds that checking all images first will take, by a sample; None where they are few, or in the cache."""
         if sum(self.split_sizes.values()) < MANY_IMAGES:
             return None
         seconds = 0.0
-        for name, originals in self._prepared(self.listings, preprocessing, ("train",)).items():
-            side = preprocessing.resize_px if name == "train" else preprocessing.image_size_px
+        for name, originals in self._prepared(self.listings, preprocessing, whole).items():
+            side = preprocessing.resize_px if name in whole else preprocessing.image_size_px
             file = cache_file(self.spec, name, originals, (preprocessing.channels, side, side))
             if not isinstance(originals, FolderImages) or (file is not None and file.exists()):
                 continue
@@ -221,7 +229,11 @@ class DataSource:
         }
 
     def _load_lazily(
-        self, prepared: Mapping[str, Originals], shapes: Mapping[str, tuple[int, int, int]], whole: Sequence[str]
+        self,
+        prepared: Mapping[str, Originals],
+        shapes: Mapping[str, tuple[int, int, int]],
+        trained: Sequence[str],
+        whole: Sequence[str],
     ) -> LoadedData:
         num_images = sum(map(len, prepared.values()))
 
@@ -233,7 +245,7 @@ class DataSource:
         for name, originals in prepared.items():
             assert isinstance(originals, FolderImages)
             images, listing = UncheckedImages.of(originals, shapes[name], refuse), self.listings[name]
-            known = (images.aspect_ratios, images.digests, images.bad)
+            known = (images.aspect_ratios, images.digests, name in whole, images.bad)
             splits[name] = Split(name, images, listing.labels, listing.identifiers, *known)
         # Of names and labels alone: who repairs a file that a run has stopped at may go on with it.
         unread = {name: [UNREAD] * len(split) for name, split in splits.items()}
@@ -245,7 +257,7 @@ class DataSource:
             class_names=self.class_names,
             splits=splits,
             fingerprint=fingerprint(self.class_names, splits, unread),
-            warnings=(*self.warnings, told, *about_small_classes(self.class_names, splits, whole)),
+            warnings=(*self.warnings, told, *about_small_classes(self.class_names, splits, trained)),
             is_checked=False,
         )
 
@@ -274,11 +286,11 @@ class DataSource:
             for index, reason in examination.reasons.items()
         )
 
-    def _split(self, name: str, images: Images, examination: Examination, *, is_whole: bool) -> Split:
+    def _split(self, name: str, images: Images, examination: Examination, *, is_trained: bool) -> Split:
         listing, readable = self.listings[name], examination.readable
         labels = listing.labels[readable]
         # What is only scored may lack a class, but not all images.
-        needed = np.setdiff1d(listing.labels, labels) if is_whole or not len(labels) else ()
+        needed = np.setdiff1d(listing.labels, labels) if is_trained or not len(labels) else ()
         for label in needed:
             raise ResnetkitError(
                 Code.DATA,

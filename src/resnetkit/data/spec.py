@@ -32,9 +32,9 @@ class DataSpec:
             evaluation read ahead with a number of their own.
         check: ``first``: every image is decoded and checked before training starts; ``lazy``: when it is first needed,
             in every epoch anew, for folders too large to wait for. Evaluation always checks first.
-        cache: where the decoded images of a folder are kept, so that another run need not decode them: ``auto`` (the
-            user's cache folder, for more than a few hundred photographs, where the disk has room), ``off``, or a
-            folder.
+        cache: where the decoded images of a folder are kept, so that another run need not decode them, and what the
+            frozen parts of a network make of images: ``auto`` (the user's cache folder, where that took more than
+            seconds and the disk has room), ``off``, or a folder.
     """
 
     source: str

@@ -33,13 +33,14 @@ class Split:
 
     Attributes:
         name: ``train``, ``val`` or ``test``.
-        images: evaluation splits are preprocessed, ``(C, S, S)``; a training split is kept whole, see
+        images: ``(C, S, S)``, as the network sees them; or whole, to be cropped at random, see
             :func:`resnetkit.images.preprocessing.prepare_for_training`.
         labels: int64 ``(N,)``, positions in the data's class names.
         identifiers: one per image: its path, or ``name/split/number`` in a named data set.
         aspect_ratios: float32 ``(N,)``, width / height of each original image, which crops of images prepared with
             ``fit="crop"`` restore.
         digests: uint64 ``(N,)``, the :func:`~resnetkit.images.digests.image_digest` of each original image.
+        is_whole: whether the images are whole.
         bad: by position, images that turned out to be unreadable; only of those that are checked when they are first
             read, see :class:`~resnetkit.data.unchecked_images.UncheckedImages`.
     """
@@ -50,10 +51,16 @@ class Split:
     identifiers: Sequence[str]
     aspect_ratios: npt.NDArray[np.float32]
     digests: Digests
+    is_whole: bool = True
     bad: dict[int, BadImage] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def squeezed(self) -> npt.NDArray[np.float32]:
+        """How much wider the images are than they are kept, float32 ``(N,)``, which crops undo."""
+        return self.aspect_ratios if self.is_whole else np.ones_like(self.aspect_ratios)
 
     def readable(self, rows: Indices) -> Indices:
         """Those of some rows that were read that could be."""
@@ -72,6 +79,7 @@ class Split:
             [self.identifiers[row] for row in rows],
             self.aspect_ratios[rows],
             self.digests[rows],
+            is_whole=self.is_whole,
         )
 
 

@@ -146,7 +146,9 @@ def load_to_score(
             fix=did_you_mean(asked, [*sizes, "all"]),
         )
     match_classes(source.class_names, classifier.class_names)  # before any image is read
-    load = partial(source.load, preprocessing=classifier.preprocessing, whole=(), examine=examine, progress=progress)
+    load = partial(
+        source.load, preprocessing=classifier.preprocessing, trained=(), whole=(), examine=examine, progress=progress
+    )
     if is_recorded:
         assert seen is not None
         assert num_recorded is not None

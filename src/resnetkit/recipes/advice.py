@@ -15,7 +15,7 @@ from resnetkit.models.catalog import find_entry
 from resnetkit.models.spec import ResNetSpec
 from resnetkit.models.variations import SHORT_NAMES, split_name
 from resnetkit.recipes.grey_ranges import nearly_black, say_ranges
-from resnetkit.recipes.named import RECIPES, REMARKS
+from resnetkit.recipes.named import RECIPES, REMARKS, Traits
 from resnetkit.recipes.recipe import Chosen, FineTuning, Recipe
 from resnetkit.recipes.schedule import is_short, num_frozen_parts
 from resnetkit.recipes.warnings import (
@@ -59,6 +59,11 @@ class DataSummary:
     sixteen_bit: SixteenBit | None = None
     floats: FloatValues | None = None
     remarks: tuple[str, ...] = ()
+
+    @property
+    def traits(self) -> Traits:
+        """What recipes ask of them."""
+        return Traits(self.num_train, 0.5 if self.may_be_mirrored else 0.0)
 
     @classmethod
     def of(cls, data: NamedData, num_train: int) -> DataSummary:
@@ -146,15 +151,17 @@ def choose(
         model, why = _choose_model(summary, recipe)
         model_name = model
         reasons.append(f"network {model}: {why}")
+    spec, about_name = (model, ()) if isinstance(model, ResNetSpec) else _find_network(model)
     if recipe is None:
-        recipe, why = _choose_recipe(summary, start)
+        last_stage = f"stage{len(spec.depths)}"
+        is_head_alone = settings.get("fine_tuning.freeze", last_stage) == last_stage
+        recipe, why = _choose_recipe(summary, start, is_head_alone=is_head_alone)
         reasons.append(f"recipe {recipe}: {why}")
     if recipe not in RECIPES:
         raise ResnetkitError(Code.USAGE, f"unknown recipe '{recipe}'", fix=did_you_mean(recipe, RECIPES))
     reasons += [f"recipe {recipe}: {REMARKS[recipe]}"] if recipe in REMARKS else []
     preprocessing, why = _choose_preprocessing(summary, start, fit)
     size = preprocessing.image_size_px
-    spec, about_name = (model, ()) if isinstance(model, ResNetSpec) else _find_network(model)
     base = Recipe(
         name=recipe,
         model_name=model_name,
@@ -162,8 +169,7 @@ def choose(
         data=data,
         preprocessing=preprocessing,
     )
-    flip_rate = 0.5 if summary.may_be_mirrored else 0.0
-    chosen = RECIPES[recipe](base, flip_rate)
+    chosen = RECIPES[recipe](base, summary.traits)
     if fit != "crop" and chosen.augmentation.crop_area is None:
         chosen = override(chosen, {"preprocessing.resize_px": size})  # a margin would have no use
     most = max(SMALLEST_BATCH, summary.num_train // MIN_STEPS_PER_EPOCH)
@@ -247,9 +253,12 @@ def _choose_model(summary: DataSummary, recipe: str | None = None) -> tuple[str,
     return "resnet50", f"{summary.num_train:,} photos are enough for a deep network"
 
 
-def _choose_recipe(summary: DataSummary, start: StartingPoint | None) -> tuple[str, str]:
-    few = FEW_PER_CLASS if summary.image_size_px <= SMALL_PX else FEW_PHOTOS_PER_CLASS
-    if start is not None and summary.num_train < few * summary.num_classes:
+def _choose_recipe(summary: DataSummary, start: StartingPoint | None, *, is_head_alone: bool) -> tuple[str, str]:
+    is_photo = summary.image_size_px > SMALL_PX
+    few = FEW_PHOTOS_PER_CLASS if is_photo else FEW_PER_CLASS
+    is_few = summary.num_train < few * summary.num_classes
+    # Of photographs, the recipe for few has values for a head alone, and none for what somebody trains beside it.
+    if start is not None and is_few and (is_head_alone or not is_photo):
         return "fine_tune_few", (
             f"{summary.num_train:,} images of {summary.num_classes} classes are too few to teach the lower parts more "
             "than the weights know; they stay frozen"

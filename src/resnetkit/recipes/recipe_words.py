@@ -14,7 +14,7 @@ from resnetkit.errors import Code, ResnetkitError, did_you_mean
 from resnetkit.images.spec import Preprocessing, with_margin
 from resnetkit.pages.differences import ValueDifference, differing_values
 from resnetkit.recipes.advice import MANY_PHOTOS, PHOTO_STATISTICS, DataSummary, choose
-from resnetkit.recipes.named import DATA_OF, RECIPES
+from resnetkit.recipes.named import DATA_OF, RECIPES, Traits
 from resnetkit.recipes.recipe import Recipe
 
 PHOTOGRAPHS = DataSummary("photographs", 224, 3, num_train=550, num_classes=5, is_folder=True)
@@ -80,10 +80,10 @@ def tell_recipe(name: str) -> RecipeWords:
     )
 
 
-def example_base(name: str) -> tuple[Recipe, float]:
+def example_base(name: str) -> tuple[Recipe, Traits]:
     """A recipe's starting point: values as they are without it, for the data and the network of its first command.
 
-    Returns them with the share of images that may be mirrored, as :data:`~resnetkit.recipes.named.RECIPES` take both.
+    Returns them with the traits of the images, as :data:`~resnetkit.recipes.named.RECIPES` take both.
     """
     from resnetkit.data.datasets import DATASETS  # loads numpy
 
@@ -102,7 +102,7 @@ def example_base(name: str) -> tuple[Recipe, float]:
             size, with_margin(size), channels, *(summary.statistics or PHOTO_STATISTICS[channels])
         ),
     )
-    return base, 0.5 if summary.may_be_mirrored else 0.0
+    return base, summary.traits
 
 
 def find_settings(name: str) -> tuple[ValueDifference, ...]:
@@ -113,9 +113,9 @@ def find_settings(name: str) -> tuple[ValueDifference, ...]:
     >>> [(field.a, field.b) for field in find_settings("cifar_paper") if field.field == "epochs"]
     [('10', '164')]
     """
-    base, flip_rate = example_base(name)
+    base, traits = example_base(name)
     usual, data = to_dict(base), to_dict(override(base.data, DATA_OF.get(name, {})))
-    changed = differing_values(usual, to_dict(RECIPES[name](base, flip_rate)) | {"data": data})
+    changed = differing_values(usual, to_dict(RECIPES[name](base, traits)) | {"data": data})
     places = list(usual)
     # Kinds before the values that go with them, and those of one kind beside those of the other.
     return tuple(sorted(changed, key=lambda one: (places.index(one.field.split(".")[0]), "kind" not in one.field)))

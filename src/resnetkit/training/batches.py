@@ -53,7 +53,7 @@ class Feed:
     """Training batches for one process.
 
     Args:
-        split: whole images, cropped anew in every epoch.
+        split: whole images, if the recipe crops them at random.
         shard: this process's part of every batch.
     """
 
@@ -76,10 +76,16 @@ class Feed:
         if not cuts:
             self._frozen = None
         elif self._frozen is None:
-            self._frozen = FrozenFeatures(self._split, self._device, self.views, run, files)
+            progress = self._shard.rank == 0
+            self._frozen = FrozenFeatures(self._split, self._device, self.views, run, files, progress=progress)
         if self._frozen is not None:
             self._frozen.keep(cuts)
         self._cut = max(cuts, default=0)
+
+    def make_ready(self, epoch: int) -> None:
+        """Compute what is computed once for many epochs, if this one needs it and nobody has yet."""
+        if self._frozen is not None:
+            self._frozen.whole_view(self._cut, self._recipe.augmentation.view(epoch))
 
     def batches(self, epoch: int, first_step: int) -> Iterator[TrainingBatch]:
         """The batches of an epoch from a step on: read and augmented some at a time, mixed when they are given out."""
@@ -110,7 +116,7 @@ class Feed:
         """Images of each group in a view, changed and normalised, not mixed yet."""
         recipe, augmentation, draws = self._recipe, self._recipe.augmentation, (self._recipe.seed, view)
         for group in read_batches(self._split, groups, num_workers=recipe.data.num_workers, resident=self._resident):
-            aspect_ratios = self._split.aspect_ratios[group.indices]
+            aspect_ratios = self._split.squeezed[group.indices]
             whole = group.images.to(self._device, non_blocking=True)
             pixels = crop_and_flip(whole, aspect_ratios, augmentation, recipe.preprocessing, *draws, group.indices)
             for change in PIXEL_CHANGES:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from resnetkit.errors import Code, ResnetkitError
-from resnetkit.recipes.named import RECIPES
+from resnetkit.recipes.named import RECIPES, Traits
 from resnetkit.recipes.recipe import Recipe
 
 Quantity = Literal["loss", "gradient", "validation loss", "largest weight"]
@@ -57,7 +57,7 @@ class Divergence:
 
 def lower_learning_rate(recipe: Recipe) -> float:
     """A quarter of the recipe's learning rate, but no more than is usual for the recipe of that name."""
-    usual = RECIPES[recipe.name](recipe, 0.0).optimizer if recipe.name in RECIPES else recipe.optimizer
+    usual = RECIPES[recipe.name](recipe, Traits(num_train=1)).optimizer if recipe.name in RECIPES else recipe.optimizer
     if type(usual) is not type(recipe.optimizer):
         usual = type(recipe.optimizer)()
     return min(recipe.optimizer.learning_rate / 4, usual.learning_rate)

@@ -20,6 +20,7 @@ from resnetkit.machine.device import exact_float32, free_on_gpu
 from resnetkit.models.resnet import ResNet
 from resnetkit.recipes.recipe import Recipe
 from resnetkit.recipes.schedule import num_frozen_parts
+from resnetkit.terminal import progress_bar
 from resnetkit.training.kept_features import KeptFeatures
 
 # Images that are run together: as few as keep what a CPU works on in its caches, and a GPU busy.
@@ -96,12 +97,23 @@ class FrozenFeatures:
     Args:
         run: :func:`run_parts` of the network, as it computes.
         files: what earlier runs computed, and where this one's go.
+        progress: whether a bar shows how far it is.
     """
 
-    def __init__(self, split: Split, device: torch.device, read: ReadViews, run: RunParts, files: KeptFeatures) -> None:
+    def __init__(
+        self,
+        split: Split,
+        device: torch.device,
+        read: ReadViews,
+        run: RunParts,
+        files: KeptFeatures,
+        *,
+        progress: bool = True,
+    ) -> None:
         self._together = ON_CPU if device.type == "cpu" else ON_GPU
         self._order = evaluation_order(len(split), self._together)
-        self._device, self._read, self._run, self._files = device, read, run, files
+        self._name, self._device, self._read, self._run, self._files = split.name, device, read, run, files
+        self._progress = progress
         self._cuts: tuple[int, ...] = ()
         self._kept: dict[tuple[int, int], Tensor] = {}
 
@@ -112,10 +124,11 @@ class FrozenFeatures:
 
     def of(self, indices: Indices, cut: int, view: int) -> Tensor:
         """Features of the images at these indices: what so many parts give, a number that is kept."""
-        kept = self._view(cut, view)
+        kept = self.whole_view(cut, view)
         return kept[torch.from_numpy(indices).to(kept.device)]
 
-    def _view(self, cut: int, view: int) -> Tensor:
+    def whole_view(self, cut: int, view: int) -> Tensor:
+        """Features of all images."""
         if (cut, view) not in self._kept:
             found = self._files.find(cut, view)
             if found is None:
@@ -126,9 +139,13 @@ class FrozenFeatures:
 
     def _compute(self, cut: int, view: int) -> Tensor:
         below = max((each for each in self._cuts if each < cut), default=0)
-        inputs = torch.split(self._view(below, view), self._together) if below else self._read(self._order, view)
-        with torch.no_grad():
-            return torch.cat([self._run(x, below, cut) for x in inputs])
+        inputs = torch.split(self.whole_view(below, view), self._together) if below else self._read(self._order, view)
+        words, found = f"running the frozen parts on {self._name}", list[Tensor]()
+        with torch.no_grad(), progress_bar(words, sum(map(len, self._order)), wanted=self._progress) as advance:
+            for x in inputs:
+                found.append(self._run(x, below, cut))
+                advance(len(x))
+        return torch.cat(found)
 
 
 class ValidationFeatures:

@@ -114,15 +114,21 @@ def kept_features(
     multiply_adds = len(split) * count_cost(recipe.model, recipe.preprocessing.image_size_px).multiply_adds
     if recipe.data.cache == "auto" and multiply_adds < WORTHWHILE_MULTIPLY_ADDS:
         folder = None
-    environment = runtime.environment()
-    decisive: dict[str, Any] = {key: environment[key] for key in ("torch", "processor", "cpu_capability", "threads", "gpu")}
+    environment, keys = runtime.environment(), ("torch", "processor", "cpu_capability", "threads", "gpu")
     images = hashlib.sha256(split.digests.tobytes() + split.aspect_ratios.tobytes()).hexdigest()
-    decisive |= {"format": FORMAT, "precision": precision, "device": next(network.parameters()).device.type}
-    decisive |= {"model": to_dict(recipe.model), "preprocessing": to_dict(recipe.preprocessing), "images": images}
-    if split.name == "train":  # others are seen as they are in use
+    decisive: dict[str, Any] = {
+        **{key: environment[key] for key in keys},
+        "format": FORMAT,
+        "precision": precision,
+        "device": next(network.parameters()).device.type,
+        "model": to_dict(recipe.model),
+        "preprocessing": to_dict(recipe.preprocessing),
+        "images": images,
+        "is_whole": split.is_whole,
+    }
+    if split.name == "train" and recipe.augmentation.num_distinct_views != 1:  # others are seen as they are in use
         changes = to_dict(recipe.augmentation)
         del changes["num_views"]  # which says how many, and not what one of them is
         decisive |= {"augmentation": changes, "seed": recipe.seed}
-    return KeptFeatures(
-        folder, network, decisive, lambda: tell(f"an earlier run kept what the frozen parts make of the {len(split):,} {split.name} images")
-    )
+    text = f"an earlier run kept what the frozen parts make of the {len(split):,} {split.name} images"
+    return KeptFeatures(folder, network, decisive, lambda: tell(text))

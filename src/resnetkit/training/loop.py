@@ -67,6 +67,9 @@ class Loop:
         """Do the epoch's remaining steps; images per second, None where none remained."""
         progress = self._state.progress
         self._hold_frozen_parts()
+        before = time.monotonic()
+        self.steps.make_ready()
+        progress.seconds += time.monotonic() - before
         images_per_second = None
         started, seconds_before, steps_before = time.monotonic(), progress.seconds, progress.step_in_epoch
         for _ in self.steps.updates():

@@ -44,7 +44,7 @@ def take_anew(network: ResNet, recipe: Recipe, split: Split, num_frozen: int) ->
     batches = np.array_split(indices, -(-len(indices) // BATCH_SIZE)) if norms else []
     with torch.inference_mode(), exact_float32(device):
         for batch in read_batches(split, batches, num_workers=recipe.data.num_workers):
-            whole, ratios = batch.images.to(device), split.aspect_ratios[batch.indices]
+            whole, ratios = batch.images.to(device), split.squeezed[batch.indices]
             pixels = crop_and_flip(whole, ratios, Augmentation(), recipe.preprocessing, recipe.seed, 0, batch.indices)
             copy(normalize(pixels, recipe.preprocessing))
     counted = dict(network.named_buffers())

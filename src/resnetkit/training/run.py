@@ -259,7 +259,7 @@ def _load(
     lazily, is_first = recipe.data.check == "lazy", shard.rank == 0
     if not lazily and is_first:
         _tell_of_a_long_check(source, recipe, listener)
-    loaded = source.load(SPLITS, recipe.preprocessing, lazily=lazily, progress=is_first)
+    loaded = source.load(SPLITS, recipe.preprocessing, whole=_kept_whole(recipe), lazily=lazily, progress=is_first)
     position = (checkpoint.step, checkpoint.epoch) if checkpoint else None
     own = {"their recipe": _without_places(recipe), "their images": loaded.fingerprint}
     check_same_on_all_ranks({**own, "the checkpoint they go on from": position}, shard)
@@ -279,9 +279,14 @@ def _first_look(recipe: Recipe, state: TrainingState, loaded: LoadedData, comput
     return take_first_look(recipe, state.network, loaded, unpack_digests(seen.earlier_train), computing)
 
 
+def _kept_whole(recipe: Recipe) -> tuple[str, ...]:
+    """Training images that are not cropped at random are prepared as all others are, so that both are as sharp."""
+    return () if recipe.augmentation.crop_area is None else ("train",)
+
+
 def _tell_of_a_long_check(source: DataSource, recipe: Recipe, listener: Listener) -> None:
     """Say how long it takes to decode all images first, where that is long, and what to do about it."""
-    seconds = source.time_to_check(recipe.preprocessing)
+    seconds = source.time_to_check(recipe.preprocessing, _kept_whole(recipe))
     if seconds is not None and seconds >= LONG_CHECK_SECONDS:
         count = sum(source.split_sizes.values())
         listener.message(

@@ -41,7 +41,7 @@ class Steps:
     All of a step is here, and nothing of a run: no folder, no validation, no end.
 
     Args:
-        data: has a train split of whole images, which are cropped anew in every epoch.
+        data: has a train split, of whole images if the recipe crops them at random.
         shard: this process's part of every batch.
 
     Attributes:
@@ -90,9 +90,7 @@ class Steps:
             self.val_features = None
         elif self.val_features is None:
             val, kept = self.data.splits["val"], self._kept("val")
-            self.val_features = ValidationFeatures(
-                self._frozen, self.runtime.device, val, recipe.preprocessing, kept
-            )
+            self.val_features = ValidationFeatures(self._frozen, self.runtime.device, val, recipe.preprocessing, kept)
         if self.val_features is not None:
             self.val_features.keep(cuts)
         # The network as it exchanges gradients, and the same as it is called: perhaps compiled, which hides the first.
@@ -133,6 +131,10 @@ class Steps:
     def views(self, groups: list[Indices], view: int) -> Iterator[Tensor]:
         """Images of the train split at some indices, group by group, in one of their views, before anything runs."""
         return self._feed.views(groups, view)
+
+    def make_ready(self) -> None:
+        """Compute what the epoch's batches share, where parts are frozen; it is in no step's time then."""
+        self._feed.make_ready(self.state.progress.epoch)
 
     def batches(self) -> Iterator[TrainingBatch]:
         """Batches that are left of the epoch which the state is in."""
