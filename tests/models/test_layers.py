@@ -2,14 +2,17 @@
 
 from dataclasses import replace
 from itertools import product
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from resnetkit.errors import ResnetkitError
 from resnetkit.models.block_plan import Layers
+from resnetkit.models.catalog import find_entry
 from resnetkit.models.layers import (
     Blur,
     FlexibleConv2d,
@@ -21,7 +24,8 @@ from resnetkit.models.layers import (
     pad_same,
 )
 from resnetkit.models.plan import plan_stem_pool
-from resnetkit.models.spec import STEM_7X7, BatchNorm, GroupNorm, Stem
+from resnetkit.models.resnet import ResNet
+from resnetkit.models.spec import STEM_7X7, Add, BatchNorm, GatedAdd, GroupNorm, Join, Stem
 
 SIZES = range(1, 14)
 SYMMETRIC = Layers(BatchNorm())
@@ -89,7 +93,7 @@ def test_same_differs_from_symmetric_only_where_the_stride_leaves_a_pixel_over()
     torch.testing.assert_close(conv(odd), symmetric(odd))
     assert not torch.allclose(conv(even), symmetric(even))
     assert not isinstance(build(SAME.make_conv(1, 1, 3, stride=1)), FlexibleConv2d)
-    assert not isinstance(build(SAME.make_conv(1, 1, 1, stride=2)), FlexibleConv2d)
+    assert not isinstance(build(SAME.make_conv(8, 8, 1, stride=2)), FlexibleConv2d)
 
 
 @pytest.mark.parametrize("make", [SYMMETRIC, SAME], ids=["symmetric", "same"])
@@ -186,3 +190,39 @@ def test_stochastic_depth_drops_images_and_keeps_the_mean() -> None:
     torch.testing.assert_close(whole[:, 0].unique(), torch.tensor([0.0, 4 / 3]))
     assert float((whole[:, 0] == 0).float().mean()) == pytest.approx(0.25, abs=0.03)
     assert torch.equal(layer.eval()(x), x)
+
+
+class Convs(TorchDispatchMode):
+    """Notes kernel size, stride and input channels of each conv whose gradient is computed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.met: set[tuple[int, int, int]] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.ops.aten.convolution_backward.default:
+            _, x, weight, _, stride, *_ = args
+            self.met.add((weight.shape[-1], stride[0], x.shape[1]))
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("join", [Add(), GatedAdd()])
+def test_no_gradient_is_asked_of_a_1x1_conv_that_strides_over_few_channels(join: Join) -> None:
+    spec = find_entry("resnet20_b").spec
+    block = replace(spec.block, join=join)
+    network = ResNet(replace(spec, block=block, depths=(1, 1, 1), widths=(4, 8, 16))).to(
+        memory_format=torch.channels_last
+    )  # type: ignore[call-overload]
+    with Convs() as convs:
+        network(torch.randn(2, 3, 8, 8)).sum().backward()
+    assert (1, 1, 4) in convs.met  # what it became
+    assert (1, 2, 8) in convs.met
+    assert (1, 2, 4) not in convs.met
+
+
+@pytest.mark.parametrize("size", [7, 8])
+def test_a_1x1_conv_that_strides_over_few_channels_is_one_all_the_same(size: int) -> None:
+    conv = FlexibleConv2d(4, 6, 1, stride=2)
+    images = torch.randn(3, 4, size, size)
+    expected = F.conv2d(images, conv.weight, conv.bias, stride=2)
+    torch.testing.assert_close(conv(images), expected)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from resnetkit.models.block_plan import BlockPlan
-from resnetkit.models.layers import build, build_child
+from resnetkit.models.layers import FlexibleConv2d, build, build_child
 from resnetkit.models.spec import Add, DropoutAdd, GatedAdd, Join, NoSkip, ScaledAdd
 
 
@@ -21,7 +21,7 @@ class Joiner(nn.Module):
         super().__init__()
         self.join = join
         if isinstance(join, GatedAdd):
-            self.gate = nn.Conv2d(in_channels, out_channels, 1, stride)
+            self.gate = FlexibleConv2d(in_channels, out_channels, 1, stride)
 
     def reset(self) -> None:
         """Set what starts at a value of the join's own."""

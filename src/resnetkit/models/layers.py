@@ -16,6 +16,9 @@ from resnetkit.models.spec import BatchNorm, GroupNorm
 from resnetkit.models.steps import Layer, Step
 
 STANDARDIZATION_EPS = 1e-8  # Big Transfer's
+# The gradient of a strided 1×1 conv over fewer channels, in channels-last memory, writes past the end of its memory in
+# torch 2.13, seen on a CPU with AVX2 and no AVX-512, which works on 8 channels at once: it crashes sooner or later.
+FEWEST_STRIDED = 8
 
 
 def build(layer: Layer) -> nn.Module:
@@ -70,7 +73,8 @@ def build_child(name: str, path: Iterable[Step]) -> nn.Module:
 
 
 def _build_conv(conv: steps.Conv) -> nn.Conv2d:
-    needs_more = conv.pads_same or conv.standardizes
+    is_of_few = strides_over_few(conv.kernel_size, conv.stride, conv.in_channels)
+    needs_more = conv.pads_same or conv.standardizes or is_of_few
     make = FlexibleConv2d if needs_more else nn.Conv2d
     layer = make(
         conv.in_channels,
@@ -121,6 +125,9 @@ class SamePad(nn.Module):
 class FlexibleConv2d(nn.Conv2d):
     """A conv with TensorFlow's ``same`` padding, weight standardisation or both; a conv itself, so its keys stay flat.
 
+    One of kernel 1 that strides over few channels is given every ``stride``-th pixel instead: see
+    :data:`FEWEST_STRIDED`.
+
     Attributes:
         pads_same: pad as :func:`pad_same` does.
         standardizes: bring each filter to mean 0 and variance 1 before use (arXiv:1903.10520).
@@ -136,7 +143,15 @@ class FlexibleConv2d(nn.Conv2d):
         weight = self.weight
         if self.standardizes:
             weight = standardize(weight)
-        return F.conv2d(x, weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+        stride = self.stride
+        if strides_over_few(self.kernel_size[0], stride[0], self.in_channels):
+            x, stride = x[:, :, :: stride[0], :: stride[1]], (1, 1)
+        return F.conv2d(x, weight, self.bias, stride, self.padding, self.dilation, self.groups)
+
+
+def strides_over_few(kernel_size: int, stride: int, in_channels: int) -> bool:
+    """Tell whether a conv is one of those that :data:`FEWEST_STRIDED` is about."""
+    return kernel_size == 1 < stride and in_channels < FEWEST_STRIDED
 
 
 def standardize(weight: Tensor) -> Tensor:
