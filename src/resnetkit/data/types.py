@@ -59,7 +59,7 @@ class Split:
 
     @property
     def squeezed(self) -> npt.NDArray[np.float32]:
-        """How much wider the images are than they are kept, float32 ``(N,)``, which crops undo."""
+        """Width / height that was lost in keeping the images as squares, float32 ``(N,)``, which crops restore."""
         return self.aspect_ratios if self.is_whole else np.ones_like(self.aspect_ratios)
 
     def readable(self, rows: Indices) -> Indices:
