@@ -24,7 +24,7 @@ from resnetkit.models.resnet import ResNet
 from resnetkit.recipes.recipe import Recipe
 from resnetkit.recipes.schedule import num_frozen_parts
 from resnetkit.runs.first_look import FEW_PER_CLASS, FirstLook
-from resnetkit.training.frozen_features import BATCH_SIZE, run_parts
+from resnetkit.training.frozen_features import FrozenParts, group_size
 
 NUM_FOLDS = 5
 MOST_IMAGES, MOST_SECONDS = 1500, 45.0  # that are looked at, and that reading them may take
@@ -57,7 +57,8 @@ def take_first_look(
     is_few = per_class < FEW_PER_CLASS
     num_epoch = len(split) + len(data.splits.get("val", ()))
     times, read = [clock()], list[Features]()
-    groups = [order[first : first + BATCH_SIZE] for first in range(0, len(order), BATCH_SIZE)]
+    size = group_size(computing.device)
+    groups = [order[first : first + size] for first in range(0, len(order), size)]
     for features in _features(recipe, network, split, groups, computing):
         read.append(features)
         times.append(clock())
@@ -108,18 +109,14 @@ def _features(
     recipe: Recipe, network: ResNet, split: Split, groups: list[Indices], computing: Runtime
 ) -> Iterator[Features]:
     """Pooled features ``(n, F)`` of training images as in use, group by group."""
-    below, was_training = len(recipe.parts) - 1, network.training
-    network.eval()
-    try:
-        for batch in read_batches(split, groups, num_workers=recipe.data.num_workers):
-            whole, ratios = batch.images.to(computing.device), split.aspect_ratios[batch.indices]
-            pixels = crop_and_flip(whole, ratios, Augmentation(), recipe.preprocessing, recipe.seed, 0, batch.indices)
-            in_precision = torch.autocast(computing.device.type, torch.bfloat16, enabled=computing.bf16)
-            with torch.inference_mode(), in_precision:
-                pooled = run_parts(network, normalize(pixels, recipe.preprocessing), 0, below)
-            yield pooled.flatten(1).float().cpu().numpy()
-    finally:
-        network.train(was_training)
+    below, frozen = len(recipe.parts) - 1, FrozenParts(network)
+    for batch in read_batches(split, groups, num_workers=recipe.data.num_workers):
+        whole, ratios = batch.images.to(computing.device), split.squeezed[batch.indices]
+        pixels = crop_and_flip(whole, ratios, Augmentation(), recipe.preprocessing, recipe.seed, 0, batch.indices)
+        in_precision = torch.autocast(computing.device.type, torch.bfloat16, enabled=computing.bf16)
+        with torch.inference_mode(), in_precision:
+            pooled = frozen.run(normalize(pixels, recipe.preprocessing), 0, below)
+        yield pooled.flatten(1).float().cpu().numpy()
 
 
 def _score(features: Features, labels: Indices, digests: Digests, per_class: float) -> FirstLook | None:

@@ -51,6 +51,11 @@ def run_parts(network: ResNet, x: Tensor, first: int, last: int) -> Tensor:
     return x
 
 
+def group_size(device: torch.device) -> int:
+    """Images that frozen parts are run on together."""
+    return ON_CPU if device.type == "cpu" else ON_GPU
+
+
 class FrozenParts:
     """:func:`run_parts` of a network's frozen parts, with their norms folded into the convs, which saves a third of it.
 
@@ -110,7 +115,7 @@ class FrozenFeatures:
         *,
         progress: bool = True,
     ) -> None:
-        self._together = ON_CPU if device.type == "cpu" else ON_GPU
+        self._together = group_size(device)
         self._order = evaluation_order(len(split), self._together)
         self._name, self._device, self._read, self._run, self._files = split.name, device, read, run, files
         self._progress = progress

@@ -24,7 +24,7 @@ from resnetkit.recipes.schedule import num_frozen_parts
 from resnetkit.training.batches import TrainingBatch
 from resnetkit.training.computing import training_flops
 from resnetkit.training.distributed import from_first_rank
-from resnetkit.training.frozen_features import BATCH_SIZE, cuts_to_keep
+from resnetkit.training.frozen_features import cuts_to_keep, group_size
 from resnetkit.training.state import TrainingState, new_state
 from resnetkit.training.steps import Steps
 from resnetkit.training.time_budget import (
@@ -39,6 +39,7 @@ from resnetkit.training.time_budget import (
 
 # Each part is measured for so long, of the time there is and at most; and on so many batches.
 MEASURED_SHARE, MOST_SECONDS, MOST_BATCHES = 0.01, 3.0, 64
+ANSWERED_TOGETHER = 32
 COMPILE = "runtime.compile"
 
 
@@ -112,7 +113,7 @@ def _would_compile(recipe: Recipe, computing: Runtime, num_train: int) -> bool:
 def _time_inputs(trial: Steps, limit: float) -> float:
     """Seconds for one image until it is what an update reads."""
     recipe, below = trial.recipe, trial.upper.num_below
-    size = BATCH_SIZE if below else max(1, recipe.batch_size // trial.shard.num_ranks)
+    size = group_size(trial.runtime.device) if below else max(1, recipe.batch_size // trial.shard.num_ranks)
     size = min(size, len(trial.data.splits["train"]))
     groups = list(islice(_any_batches(trial, size), MOST_BATCHES))
     read = trial.views(groups, 0)
@@ -158,7 +159,8 @@ def _time_answers(trial: Steps, limit: float) -> float:
     if split is None:
         return 0.0
     network.eval()
-    device, groups = next(network.parameters()).device, evaluation_order(len(split), BATCH_SIZE)[:MOST_BATCHES]
+    device = next(network.parameters()).device
+    groups = evaluation_order(len(split), ANSWERED_TOGETHER)[:MOST_BATCHES]
     read = read_batches(split, groups)
     with torch.inference_mode():
         return _time_each(
