@@ -136,7 +136,7 @@ def test_the_network_is_as_it_was(recipe: Recipe) -> None:
 def test_many_images_are_looked_at_where_an_epoch_is_long(
     seconds: float, is_taken: bool, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    count = 60 * 2  # of the batches of 32 a second time: an epoch of 120 / 32 times the seconds
+    count = 60 * 2  # in groups of 8: an epoch of 120 / 8 times the seconds
     monkeypatch.setattr(
         first_look, "_features", lambda recipe, network, split, groups, computing: (pixels(split, g) for g in groups)
     )
@@ -145,7 +145,7 @@ def test_many_images_are_looked_at_where_an_epoch_is_long(
     found = take_first_look(recipe, new_network(recipe), loaded, NOTHING, COMPUTING, clock)
     assert (found is not None) == is_taken
     if found is not None:
-        assert found.num_images == 64, "two batches, after which the time was over"
+        assert found.num_images == 2 * 8, "two batches, after which the time was over"
         assert not found.says_more
 
 

@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from resnetkit.data.batches import Shard
-from resnetkit.data.spec import DataSpec
+from resnetkit.data.spec import Augmentation, DataSpec
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.images.spec import Preprocessing
 from resnetkit.machine.runtime import Runtime
 from resnetkit.models.catalog import find_entry
 from resnetkit.models.spec import ResNetSpec
-from resnetkit.recipes.named import RECIPES
+from resnetkit.recipes.named import RECIPES, Traits
 from resnetkit.recipes.recipe import Chosen, Recipe
 from resnetkit.runs.events import Listener
 from resnetkit.runs.folder import RunFolder
@@ -43,10 +43,14 @@ ALL_FROZEN = {5: 0.02, 4: 0.016}
 STEADY = Pace(begin=2.0, inputs=ALL_FROZEN, updates={5: 0.01, 4: 0.1}, answer=0.05)
 
 
+# A head alone, shown each image in six ways.
+SIX_WAYS = {"epochs": 12, "augmentation": Augmentation(crop_area=(0.5, 1.0), num_views=6)}
+
+
 def recipe_of(name: str, **changes: object) -> Recipe:
     spec: ResNetSpec = find_entry("resnet18").spec
     base = Recipe(name, "resnet18", replace(spec, num_classes=5), DataSpec("photos"), PHOTOS)
-    return replace(RECIPES[name](base, 0.5), **changes)  # type: ignore[arg-type]
+    return replace(RECIPES[name](base, Traits(num_train=550, flip_rate=0.5)), **changes)  # type: ignore[arg-type]
 
 
 def keeps_all(recipe: Recipe, num_frozen: int) -> tuple[int, ...]:
@@ -79,7 +83,7 @@ def test_no_minutes_are_no_budget(minutes: float) -> None:
 
 
 def test_each_view_is_paid_for_once() -> None:
-    recipe = recipe_of("fine_tune_few")
+    recipe = recipe_of("fine_tune_few", **SIX_WAYS)
     work = Work(num_train=640, num_val=100, num_test=50)
     expected = forecast(recipe, work, STEADY, keeps_all)
     assert expected.inputs == pytest.approx(6 * 640 * 0.02)
@@ -92,7 +96,7 @@ def test_each_view_is_paid_for_once() -> None:
 
 
 def test_what_is_not_kept_is_paid_for_in_every_epoch_by_all_processes_together() -> None:
-    recipe, work = recipe_of("fine_tune_few"), Work(num_train=640, num_val=100)
+    recipe, work = recipe_of("fine_tune_few", **SIX_WAYS), Work(num_train=640, num_val=100)
     assert forecast(recipe, work, STEADY, keeps_none).inputs == pytest.approx(12 * 640 * 0.02)
     assert forecast(recipe, work, STEADY, keeps_none).validation == pytest.approx(12 * 100 * 0.05)
     assert forecast(recipe, replace(work, num_ranks=2), STEADY, keeps_none).inputs == pytest.approx(6 * 640 * 0.02)
@@ -116,18 +120,19 @@ def test_statistics_that_short_runs_take_anew_are_counted() -> None:
 
 
 def test_the_ladder_of_frozen_parts_is_of_views() -> None:
-    rungs = ladder(recipe_of("fine_tune_few"), 550, ())
+    rungs = ladder(recipe_of("fine_tune_few", **SIX_WAYS), 550, ())
     assert rungs[0] == {VIEWS: 1, EPOCHS: 3}
     assert rungs[-1] == {VIEWS: 12, EPOCHS: 12}
     assert {VIEWS: 6, EPOCHS: 12} in rungs, "what the recipe says"
     costs = [
-        forecast(run_of("fine_tune_few", rung), Work(550, 200), STEADY, keeps_all).total for rung in map(dict, rungs)
+        forecast(run_of("fine_tune_few", rung, **SIX_WAYS), Work(550, 200), STEADY, keeps_all).total
+        for rung in map(dict, rungs)
     ]
     assert costs == sorted(costs)
 
 
-def run_of(name: str, rung: dict[str, int]) -> Recipe:
-    recipe = recipe_of(name)
+def run_of(name: str, rung: dict[str, int], **changes: object) -> Recipe:
+    recipe = recipe_of(name, **changes)
     views = rung.get(VIEWS, recipe.augmentation.num_views)
     return replace(recipe, epochs=rung[EPOCHS], augmentation=replace(recipe.augmentation, num_views=views))
 
@@ -142,18 +147,22 @@ def test_parts_thaw_once_there_are_some_views() -> None:
 def test_the_ladder_of_others_is_of_epochs_with_enough_updates() -> None:
     assert [rung[EPOCHS] for rung in ladder(recipe_of("photos"), 5_000, ())] == list(range(10, 41))
     assert ladder(recipe_of("photos"), 64, ())[0] == {EPOCHS: 25}, "fifty updates"
-    unchecked = recipe_of("fine_tune_few", data=DataSpec("photos", check="lazy"))
+    unchecked = recipe_of("fine_tune_few", data=DataSpec("photos", check="lazy"), **SIX_WAYS)
     assert all(VIEWS not in rung for rung in ladder(unchecked, 550, ())), "nothing is kept of them"
 
 
+def test_images_that_are_seen_as_they_are_have_one_view_and_many_epochs() -> None:
+    assert ladder(recipe_of("fine_tune_few"), 550, ()) == tuple({EPOCHS: n} for n in range(15, 61))
+
+
 def test_what_is_set_is_left_as_it_is() -> None:
-    recipe = recipe_of("fine_tune_few")
+    recipe = recipe_of("fine_tune_few", **SIX_WAYS)
     assert ladder(recipe, 550, [EPOCHS, "seed"]) == tuple({VIEWS: n} for n in (1, 2, 3, 4, 6, 8, 10, 12))
     assert ladder(recipe, 550, [VIEWS]) == tuple({EPOCHS: n} for n in range(3, 13))
     assert ladder(recipe, 550, ["augmentation"]) == ladder(recipe, 550, [VIEWS])
-    for name, settings in (("fine_tune_few", [EPOCHS, VIEWS]), ("photos", [EPOCHS])):
+    for one, settings in ((recipe, [EPOCHS, VIEWS]), (recipe_of("photos"), [EPOCHS])):
         with pytest.raises(ResnetkitError, match="has no effect") as caught:
-            ladder(recipe_of(name), 550, settings)
+            ladder(one, 550, settings)
         assert caught.value.code is Code.USAGE
 
 
@@ -234,7 +243,7 @@ def test_measuring_takes_each_part_that_the_run_comes_to(
     monkeypatch.setattr(pace, "measure_pace", measured)
     settings = SETTINGS | {"fine_tuning.freeze": "stage2", "fine_tuning.thaw_every_epochs": 2, "epochs": 3}
     settings |= {"fine_tuning.weights": str(pretrained), "batch_size": 32}
-    monkeypatch.setitem(RECIPES, "small", lambda base, rate: with_views(RECIPES["fine_tune"](base, rate)))
+    monkeypatch.setitem(RECIPES, "small", lambda base, traits: with_views(RECIPES["fine_tune"](base, traits)))
     heard = Heard()
     result = train("digits", recipe="small", settings=settings, minutes=60, out=tmp_path, listener=heard)
     (one,) = paces
