@@ -78,7 +78,7 @@ def test_a_heic_file_is_read_upright_whatever_its_name(tmp_path: Path) -> None:
 
 
 def test_a_heic_that_is_cut_or_too_large_is_refused() -> None:
-    assert reason(ROTATED, Limits(max_pixels=500)).startswith("has 512 pixels, more than the limit of 500")
+    assert reason(ROTATED, Limits(max_pixels=500)).startswith("has 4,096 pixels, more than the limit of 500")
     for length in (20, 100, 400, len(TWO) - 60):
         assert "damaged" in reason(TWO[:length])
     # What is coded is larger than the file says: libheif compares before it decodes.
@@ -303,6 +303,18 @@ def test_a_tile_that_is_larger_than_its_image_counts() -> None:
     assert decode(tiled_tiff(20, 30, 64), LIMITS, 1).size == (20, 30)
     text = "has 1,048,576 pixels, more than the limit of 1,000,000 (--max-pixels)"
     assert reason(tiled_tiff(20, 30, 1024), Limits(max_pixels=10**6)) == text
+
+
+@pytest.mark.parametrize("is_loaded", [False, True])
+def test_an_image_that_pillow_has_opened_is_held_by_the_limits(is_loaded: bool) -> None:
+    opened = Image.open(BytesIO(one_bit_png(40, 30)))
+    if is_loaded:
+        opened.load()
+    wanted = Preprocessing(8, 8, 1, (0.5,), (0.5,))
+    assert decode_for_use(opened, Limits(max_pixels=1200), wanted).image.size == (40, 30)
+    with pytest.raises(UnreadableImage, match="has 1,200 pixels, more than the limit of 1,000"):
+        decode_for_use(opened, Limits(max_pixels=1000), wanted)
+    assert decode_for_use(noise(), Limits(max_pixels=1000), wanted).image.size == (40, 30), "made in memory"
 
 
 @pytest.mark.filterwarnings("error")

@@ -1,12 +1,14 @@
 """TIFF: what Pillow would read as something else is refused, and what it does not read is named."""
 
 import struct
+from io import BytesIO
 
 import numpy as np
 import pytest
+from PIL import Image
 from tests.small_tiffs import page, tiff
 
-from resnetkit.images.decoding import decode, decode_for_use, read_header
+from resnetkit.images.decoding import decode, decode_and_know, decode_for_use, read_header
 from resnetkit.images.spec import Limits, Preprocessing
 from resnetkit.images.types import UnreadableImage
 
@@ -22,13 +24,53 @@ def reason(content: bytes) -> str:
 RAMP = np.arange(12).reshape(3, 4)
 
 
-@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.int16, np.int32, np.uint32, np.float32])
-def test_grey_values_are_read(kind: type) -> None:
-    top = {1: 255, 2: 65_535, 4: 65_535}[np.dtype(kind).itemsize] if kind not in (np.int16, np.float32) else 1
+@pytest.mark.parametrize(
+    ("kind", "top", "white"),
+    [
+        (np.uint8, 255, 255),
+        (np.uint16, 65_535, 65_535),
+        (np.int16, 32_767, 65_535),
+        (np.int32, 65_535, 65_535),
+        (np.uint32, 65_535, 65_535),
+        (np.float32, 1, 1),
+    ],
+)
+def test_grey_values_are_read(kind: type, top: int, white: int) -> None:
     values = (RAMP / 11 * top).astype(kind)
-    expected = np.rint(values * (255 if kind == np.float32 else 255 / 65_535 if top > 255 else 1))
-    decoded = np.asarray(decode(tiff(values), LIMITS, 1)).astype(int)
-    assert np.abs(decoded - expected).max() <= (0 if kind != np.int16 else 1)
+    expected = np.rint(values * (255 / white))
+    assert len(np.unique(expected)) == RAMP.size, "no two values are alike"
+    assert np.array_equal(decode(tiff(values), LIMITS, 1), expected)
+
+
+def test_signed_values_below_zero_are_refused() -> None:
+    for kind in (np.int16, np.int32):
+        assert "from -3 to 8, beyond 16 bits" in reason(tiff((RAMP - 3).astype(kind)))
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (tiff(RAMP.astype(np.int8)), "signed values of 8 bits"),
+        (tiff(RAMP.astype(np.uint16), photometric=0), "of which 0 is white"),
+        (tiff(RAMP.astype(np.uint8), subfile=1), "a smaller copy of its image"),
+        (tiff(np.zeros((3, 4, 4), np.uint8), photometric=2), "does not say what the fourth is"),
+    ],
+)
+@pytest.mark.parametrize("is_loaded", [False, True])
+def test_an_image_that_pillow_has_opened_is_held_by_the_same_rules(
+    content: bytes, problem: str, is_loaded: bool
+) -> None:
+    assert problem in reason(content)
+    opened = Image.open(BytesIO(content))
+    if is_loaded:
+        opened.load()
+    for read in (
+        lambda: decode_for_use(opened, LIMITS, Preprocessing(8, 8, 1, (0.5,), (0.5,))),
+        lambda: decode_and_know(opened, LIMITS, 1),
+        lambda: read_header(opened, LIMITS),
+    ):
+        with pytest.raises(UnreadableImage, match=problem):
+            read()
 
 
 def test_where_zero_is_white_eight_bits_are_turned_round_and_others_refused() -> None:

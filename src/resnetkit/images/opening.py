@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from io import BytesIO
 from typing import BinaryIO
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
+from resnetkit.images.coded_sizes import largest_coded
 from resnetkit.images.heif import open_heif
 from resnetkit.images.image_files import Format, format_of, name_unknown
 from resnetkit.images.image_inputs import Decodable
@@ -24,6 +25,7 @@ from resnetkit.images.types import UnreadableImage
 SIGNATURE_BYTES = 256  # which a file's buffer holds: it is read once
 TEXT_BYTES = 4096  # of what is no image, which may begin with comments
 OVER_LIMIT = "more than the limit of"
+BOXED = ("AVIF", "HEIF")  # which may show less than they code
 JPEGS = ("JPEG", "MPO")  # of several pictures in one JPEG, the first is the photograph
 LACKS_READER = "image, and reading those needs"
 
@@ -54,6 +56,8 @@ def header_read(source: Decodable, limits: Limits) -> Iterator[Image.Image]:
     """
     if isinstance(source, Image.Image):
         with _opened_elsewhere:
+            if isinstance(source, ImageFile.ImageFile):  # of a file, of which only the header may have been read
+                _check_header(source, limits)
             yield source
         return
     with contextlib.ExitStack() as stack:
@@ -81,9 +85,13 @@ def opened(source: bytes | BinaryIO, limits: Limits) -> Iterator[Image.Image]:
         if kind.name == "TIFF" and (problem := why_excessive(source)):
             raise UnreadableImage(problem)
         source.seek(0)
+        if kind.name in BOXED:  # whose readers take the whole content too
+            content = source.read()
+            _check_num_pixels(largest_coded(content), limits)
+            source = BytesIO(content)
         image = _opened_as(kind, source)
     with image:
-        _check_num_pixels(image, limits)
+        _check_header(image, limits)
         yield image
 
 
@@ -185,7 +193,7 @@ def _check_file_size(size: int, limits: Limits) -> None:
         raise UnreadableImage(f"has {size:,} bytes, {OVER_LIMIT} {limits.max_file_bytes:,} (--max-file-bytes)")
 
 
-def _check_num_pixels(image: Image.Image, limits: Limits) -> None:
+def _check_header(image: Image.Image, limits: Limits) -> None:
     num_pixels = image.width * image.height
     if isinstance(image, TiffImageFile):
         with damage_told():
@@ -193,6 +201,10 @@ def _check_num_pixels(image: Image.Image, limits: Limits) -> None:
             problem = why_misread(image)
         if problem:
             raise UnreadableImage(problem)
+    _check_num_pixels(num_pixels, limits)
+
+
+def _check_num_pixels(num_pixels: int, limits: Limits) -> None:
     if num_pixels > limits.max_pixels:
         raise UnreadableImage(f"has {num_pixels:,} pixels, {OVER_LIMIT} {limits.max_pixels:,} (--max-pixels)")
 
