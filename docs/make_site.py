@@ -17,7 +17,7 @@ CONFIG = ROOT / "docs" / "zensical.toml"
 STAGE = ROOT / "build" / "site"  # the generator wants what it reads and writes below one folder
 SITE = ROOT / "site"
 PAGES = ("*.md", "docs/**/*.md", "benchmarks/*.md")
-FILES = ("docs/**/*.svg", "docs/**/*.png", "docs/**/*.ipynb")  # shown by pages, or fetched from them
+FILES = ("docs/*.css", "docs/**/*.svg", "docs/**/*.png", "docs/**/*.ipynb")  # shown by pages, or fetched from them
 
 
 def find_files(*patterns: str) -> list[str]:

@@ -36,6 +36,13 @@ def test_every_page_is_in_the_navigation_once() -> None:
     assert sorted(pages) == sorted({*NAMES, *REFERENCE})
 
 
+def test_its_style_is_there() -> None:
+    """A style that is missing is no error of the generator's."""
+    styles = tomllib.loads(config())["project"]["extra_css"]
+    assert styles
+    assert set(styles) <= ON_SITE
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_links_lead_somewhere(name: str) -> None:
     text = (ROOT / name).read_text()
