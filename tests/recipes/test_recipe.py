@@ -319,6 +319,19 @@ def test_few_small_images_leave_the_lower_half_frozen(num_missing: int, freeze: 
     assert (chosen.fine_tuning.freeze, chosen.fine_tuning.layer_decay) == (freeze, 0.7)
 
 
+def test_statistics_that_the_weights_do_not_say_are_told_of() -> None:
+    def told(summary: DataSummary = PHOTOS, start: StartingPoint | None = START, **settings: object) -> list[str]:
+        stated = {f"preprocessing.{name}": value for name, value in settings.items()}
+        chosen = choose(summary, DataSpec(summary.name), start=start, settings=stated)
+        return [reason for reason in chosen.reasons if "do not say theirs" in reason]
+
+    assert told()[0].startswith("mean and std of photographs: ")
+    assert told(DIGITS)[0].startswith("mean and std of the data: ")
+    assert not told(start=None)
+    assert not told(start=replace(START, preprocessing=Preprocessing(224, 256)))
+    assert not told(mean=[0.5, 0.5, 0.5])
+
+
 def test_a_recipe_that_is_given_stays_with_weights() -> None:
     recipe = choose(PHOTOS, DataSpec("flowers"), recipe="photos", start=START).recipe
     assert (recipe.name, recipe.fine_tuning) == ("photos", FineTuning(weights=START.weights))

@@ -1,6 +1,7 @@
 """Published weights come from where they are, whole and right, or not at all, with what to do then."""
 
 import hashlib
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -105,6 +106,23 @@ def test_of_several_that_want_the_same_one_fetches_and_the_others_wait(server: F
     assert len({kept.path for kept, _ in outcomes}) == 1
     assert sorted(is_new for _, is_new in outcomes) == [False, False, True]
     assert [name for name, _ in server.requests] == [ON_THE_HUB]
+
+
+def test_who_waits_for_another_process_is_told(server: FileServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    told, waiting = list[str](), threading.Event()
+
+    def tell(text: str) -> None:
+        told.append(text)
+        waiting.set()
+
+    monkeypatch.setattr(weight_store, "tell", tell)
+    with ThreadPoolExecutor(1) as pool:
+        with weight_store.store_locked():
+            fetched = pool.submit(fetch_published, "small.hub_in1k")
+            assert waiting.wait(60)
+            assert not server.requests
+        assert fetched.result()[1]
+    assert told[0].startswith("waiting for another process")
 
 
 def test_what_to_do_by_hand_is_said(server: FileServer) -> None:

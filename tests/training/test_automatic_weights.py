@@ -186,6 +186,20 @@ def test_a_network_of_which_no_weights_are_published_starts_afresh_and_that_is_t
     assert chosen.settings["fine_tuning.weights"] is None
 
 
+@pytest.mark.parametrize(("typed", "meant"), [("small.plain_in2k", "small.plain_in1k"), ("catz_net", "cats_net")])
+def test_a_mistyped_name_of_weights_is_refused_with_the_nearest(
+    photos: Callable[..., str], at_hand: Path, typed: str, meant: str
+) -> None:
+    (at_hand.parent / "cats_net.safetensors").write_bytes(state_bytes(3))
+    folder = photos()
+    with pytest.raises(ResnetkitError, match=f"no weights and no file are called '{typed}'") as raised:
+        planned(folder, WeightsChoice(typed))
+    assert f"did you mean '{meant}'?" in raised.value.fix
+    for other in (f"./{typed}", "resnet18"):
+        with pytest.raises(ResnetkitError, match="no run folder or file at"):
+            planned(folder, WeightsChoice(other))
+
+
 def test_small_images_and_named_data_start_afresh_without_a_word(photos: Callable[..., str], at_hand: Path) -> None:
     for data in (photos("RGB", 32), "digits"):
         chosen = planned(data)

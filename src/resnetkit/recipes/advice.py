@@ -187,6 +187,9 @@ def choose(
         reasons.append("best epoch by balanced accuracy: the classes are weighted")
     if chosen.preprocessing.image_size_px == size:
         reasons.append(f"images of {size} × {size} px: {why}")
+    if start is not None and start.preprocessing is None and not _has_statistics(settings):
+        whose = "photographs" if summary.statistics is None else "the data"
+        reasons.append(f"mean and std of {whose}: the weights do not say theirs (--set preprocessing.mean=… and std)")
     if why_fit:
         reasons.append(f"fit {fit}: {why_fit}")
     if chosen.preprocessing.channels == summary.channels:
@@ -209,6 +212,11 @@ def choose(
         *nearly_black(chosen.preprocessing, summary.sixteen_bit, summary.floats),
     ]
     return Chosen(chosen, tuple(reasons), tuple(warnings))
+
+
+def _has_statistics(settings: Mapping[str, Any]) -> bool:
+    """Tell whether mean or std are set."""
+    return any(path in settings for path in ("preprocessing", "preprocessing.mean", "preprocessing.std"))
 
 
 def _takes_statistics(recipe: Recipe) -> bool:

@@ -12,7 +12,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -82,10 +82,19 @@ def store_folder() -> Path:
 
 @contextmanager
 def store_locked() -> Iterator[None]:
-    """Keep other processes out of the store within the block, after waiting for one that is in it."""
-    with io_errors(f"create {store_folder()}"):
-        make_folder(store_folder())
-    with locked(store_folder()):
+    """Keep other processes out of the store within the block, after waiting for one that is in it, which is told."""
+    store = store_folder()
+    with io_errors(f"create {store}"):
+        make_folder(store)
+    taken = ResnetkitError(Code.IO, f"another process is in {store}")
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(store, if_taken=taken))
+        except ResnetkitError as error:
+            if error is not taken:
+                raise
+            tell(f"waiting for another process that fetches or imports weights into {store}")
+            stack.enter_context(locked(store))
         yield
 
 

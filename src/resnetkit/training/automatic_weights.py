@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -10,10 +11,10 @@ from typing import Any, NamedTuple
 from resnetkit.anatomy.cost import count_cost
 from resnetkit.data.datasets import DATASETS
 from resnetkit.data.spec import DataSpec
-from resnetkit.errors import Code, ResnetkitError
+from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.images.spec import SMALL_PX
 from resnetkit.machine.threads import find_num_threads, may_have_gpu
-from resnetkit.models.catalog import find_entry
+from resnetkit.models.catalog import CATALOG, find_entry
 from resnetkit.models.spec import ResNetSpec
 from resnetkit.recipes.advice import DataSummary, StartingPoint
 from resnetkit.recipes.named import FINE_TUNING
@@ -73,12 +74,13 @@ def _file_of(choice: WeightsChoice) -> str:
     text = choice.weights
     if text.startswith(SCHEME) or os.path.exists(os.path.expanduser(text)):
         return text
-    files = published_names().get(text)
-    named = (weights for weights in find_at_hand() if weights.name == text)
+    files, found = published_names().get(text), find_at_hand()
+    named = (weights for weights in found if weights.name == text)
     at_hand = next((weights for weights in named if files is None or not weights.problem), None)
     if at_hand is not None:
         return str(at_hand.path)
     if files is None:
+        _refuse_mistyped(text, found)
         return text  # no file and no name: who opens it says so
     if _is_allowed(choice.download, files[0]):
         return str(fetch_published(text)[0].path)
@@ -86,6 +88,18 @@ def _file_of(choice: WeightsChoice) -> str:
         Code.WEIGHTS,
         f"the weights {text} are not on this machine",
         fix=f"resnetkit weights get {text}, or the same command with --download",
+    )
+
+
+def _refuse_mistyped(text: str, found: Iterable[AtHand]) -> None:
+    """Refuse what is nearly the name of weights; a network's name, or a path, is something else."""
+    names = [*(weights.name for weights in found), *published_names()]
+    near = difflib.get_close_matches(text, names, n=1, cutoff=0.8)
+    require(
+        not near or text in CATALOG or text != os.path.basename(text),
+        f"no weights and no file are called '{text}'",
+        fix=f"did you mean '{''.join(near)}'? (resnetkit weights list)",
+        code=Code.WEIGHTS,
     )
 
 

@@ -96,8 +96,8 @@ def check_start(recipe: Recipe, start: StartingPoint | None, class_names: tuple[
         recipe.name not in FINE_TUNING or recipe.fine_tuning.weights is not None,
         f"the recipe {recipe.name} starts from weights, and there are none",
         why="it holds, or slows, what weights have learned; fresh ones have learned nothing",
-        fix="say which: --weights FILE, or a name of resnetkit weights list; for photographs --download fetches some; "
-        "or leave the recipe out, to train from scratch",
+        fix="say which: --weights FILE, or a name (resnetkit weights list --here tells what is at hand, or amiss); "
+        "for photographs --download fetches some; or leave the recipe out, to train from scratch",
         code=Code.WEIGHTS,
     )
     if start is None or start.spec is None:
