@@ -62,7 +62,7 @@ class DataSummary:
 
     @property
     def traits(self) -> Traits:
-        """What recipes ask of them."""
+        """Their traits that recipes ask for."""
         return Traits(self.num_train, 0.5 if self.may_be_mirrored else 0.0)
 
     @classmethod

@@ -26,7 +26,7 @@ HEAD_RATE = 0.004
 
 @dataclass(frozen=True)
 class Traits:
-    """What recipes ask of the images.
+    """Traits of the images that recipes ask for.
 
     Attributes:
         num_train: how many are trained on.

@@ -63,7 +63,7 @@ class KeptFeatures:
         return total.hexdigest()
 
     def find(self, num_parts: int, view: int) -> Tensor | None:
-        """What so many parts, from below, made of a view in an earlier run; None where nobody knows."""
+        """Features of a view by so many parts, from below, of an earlier run; None where nobody knows."""
         file = self._file(num_parts, view)
         if file is None:
             return None
@@ -105,7 +105,7 @@ class KeptFeatures:
 def kept_features(
     recipe: Recipe, network: ResNet, split: Split, precision: str, tell: Callable[[str], None]
 ) -> KeptFeatures:
-    """Where a run keeps features of a split: in the folder of ``data.cache``; ``auto`` keeps what took a while.
+    """Features of a split, kept in the folder of ``data.cache``; ``auto`` keeps those that took a while.
 
     Args:
         tell: is told in a sentence what need not be computed.

@@ -112,12 +112,12 @@ class Steps:
             return run_parts(self.state.network, x, first, last)
 
     def run_frozen(self, x: Tensor, first: int, last: int) -> Tensor:
-        """What frozen parts ``first`` to ``last`` (exclusive) give, as they are run while the others train."""
+        """The output of frozen parts ``first`` to ``last`` (exclusive), as they are run while the others train."""
         with self._in_precision():
             return self._frozen.run(x, first, last)
 
     def _kept(self, split: str) -> KeptFeatures:
-        """What earlier runs computed of a split: for training in the run's precision, for validation in float32."""
+        """Features of earlier runs: for training in the run's precision, for validation in float32."""
         precision = "bf16" if self.runtime.bf16 and split == "train" else "fp32"
         return kept_features(self.recipe, self.state.network, self.data.splits[split], precision, self.notes.append)
 
