@@ -4,7 +4,7 @@ import pytest
 
 from resnetkit.anatomy.cost import count_cost
 from resnetkit.models.catalog import find_entry
-from resnetkit.sources.network_choice import A_GPU, Effort, Startable, choose_start, cores
+from resnetkit.sources.network_choice import A_GPU, PASSES, PASSES_OF_FEW, Effort, Startable, choose_start, cores
 from resnetkit.sources.published import TO_START_FROM, find_published
 
 NAMES = TO_START_FROM[:5]
@@ -37,6 +37,12 @@ def test_the_choice_weighs_images_size_cores_and_time(
     best, why = choose_start(weights, Effort(num_images, cores(num_cores), minutes))
     assert best.network == expected
     assert f"{num_images:,} images on {num_cores} cores" in why
+
+
+@pytest.mark.parametrize(("passes", "expected"), [(PASSES, "resnet18"), (PASSES_OF_FEW, "resnet50d")])
+def test_few_photographs_pass_seldom_so_that_a_larger_network_fits(passes: int, expected: str) -> None:
+    best, _ = choose_start([startable(name) for name in NAMES], Effort(550, cores(2), 5, passes))
+    assert best.network == expected
 
 
 def test_a_gpu_is_called_one_and_is_faster_than_cores() -> None:

@@ -11,9 +11,11 @@ from tests.small_weights import MODEL, PREPARED, state_bytes
 
 from resnetkit.data.spec import DataSpec
 from resnetkit.errors import Code, ResnetkitError
+from resnetkit.recipes.advice import FEW_PHOTOS_PER_CLASS, DataSummary
 from resnetkit.recipes.named import FINE_TUNING
 from resnetkit.recipes.recipe import Chosen
 from resnetkit.sources import weight_store
+from resnetkit.sources.network_choice import PASSES, PASSES_OF_FEW
 from resnetkit.sources.published import Published
 from resnetkit.sources.weight_store import keep
 from resnetkit.training import automatic_weights
@@ -266,3 +268,9 @@ def test_published_weights_are_named_by_their_name_and_never_adapted_unasked(
     assert recipe.fine_tuning.weights == str(at_hand)
     with pytest.raises(ResnetkitError, match="named twice"):
         planned("digits", WeightsChoice("none"), settings={"fine_tuning.weights": None})
+
+
+@pytest.mark.parametrize(("num_train", "passes"), [(2 * FEW_PHOTOS_PER_CLASS, PASSES), (50, PASSES_OF_FEW)])
+def test_few_photographs_are_told_from_many(num_train: int, passes: int) -> None:
+    summary = DataSummary("photos", 224, 3, num_train, num_classes=2, is_folder=True)
+    assert automatic_weights._effort(summary, {}, None).passes == passes

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 MINUTES = 10.0  # that a choice among networks allows where nobody says otherwise
-# Multiply-adds a second that a core does, and passes over the images that fine-tuning comes to: two that only compute
-# features, and a few epochs of the last stages. Both are for choosing among networks, and no promise.
+# Multiply-adds a second that a core does, and passes over the images that fine-tuning comes to, with scores and report:
+# of few photographs features are computed once, of others in several views, and the last stage trains for some epochs.
+# All are for choosing among networks, and no promise; the first two are of benchmarks/fine_tuning.md.
 CORE_MULTIPLY_ADDS = 20e9
-PASSES = 10
+PASSES_OF_FEW, PASSES = 3, 10
 
 
 @dataclass(frozen=True)
@@ -51,15 +52,16 @@ def cores(number: int) -> Speed:
 
 @dataclass(frozen=True)
 class Effort:
-    """Images to train on, what computes, and the time that it has."""
+    """Images to train on, what computes, the time that it has, and how often it passes over the images."""
 
     num_images: int
     speed: Speed
     minutes: float = MINUTES
+    passes: int = PASSES
 
     def minutes_of(self, multiply_adds: int) -> float:
         """Estimated minutes of fine-tuning a network that needs so many multiply-adds for one image."""
-        return self.num_images * multiply_adds * PASSES / self.speed.multiply_adds / 60
+        return self.num_images * multiply_adds * self.passes / self.speed.multiply_adds / 60
 
 
 def choose_start(weights: Sequence[Startable], effort: Effort) -> tuple[Startable, str]:

@@ -16,11 +16,20 @@ from resnetkit.images.spec import SMALL_PX
 from resnetkit.machine.threads import find_num_threads, may_have_gpu
 from resnetkit.models.catalog import CATALOG, find_entry
 from resnetkit.models.spec import ResNetSpec
-from resnetkit.recipes.advice import DataSummary, StartingPoint
+from resnetkit.recipes.advice import FEW_PHOTOS_PER_CLASS, DataSummary, StartingPoint
 from resnetkit.recipes.named import FINE_TUNING
 from resnetkit.sources.fetching import fetch_published
 from resnetkit.sources.hub import SCHEME
-from resnetkit.sources.network_choice import A_GPU, MINUTES, Effort, Startable, choose_start, cores
+from resnetkit.sources.network_choice import (
+    A_GPU,
+    MINUTES,
+    PASSES,
+    PASSES_OF_FEW,
+    Effort,
+    Startable,
+    choose_start,
+    cores,
+)
 from resnetkit.sources.published import TO_START_FROM, Published, published_names
 from resnetkit.sources.weight_store import AtHand, find_at_hand
 from resnetkit.training.starting_weights import starting_point
@@ -157,7 +166,7 @@ def find_automatically(
     Raises:
         ResnetkitError: where a download was allowed, and fails.
     """
-    effort = _effort(summary.num_train, settings, choice.minutes)
+    effort = _effort(summary, settings, choice.minutes)
     found = find_at_hand()
     reasons, weights = _left_aside(found), [one for one in found if _is_photo_network(one, model)]
     while weights:
@@ -184,9 +193,10 @@ def find_automatically(
     return Found({"fine_tuning.weights": None}, None, (*reasons, line))
 
 
-def _effort(num_images: int, settings: Mapping[str, Any], minutes: float | None) -> Effort:
+def _effort(summary: DataSummary, settings: Mapping[str, Any], minutes: float | None) -> Effort:
     on_gpu = may_have_gpu() and settings.get("runtime.device") != "cpu"
-    return Effort(num_images, A_GPU if on_gpu else cores(find_num_threads()), minutes or MINUTES)
+    passes = PASSES_OF_FEW if summary.num_train < FEW_PHOTOS_PER_CLASS * summary.num_classes else PASSES
+    return Effort(summary.num_train, A_GPU if on_gpu else cores(find_num_threads()), minutes or MINUTES, passes)
 
 
 def _left_aside(found: Iterable[AtHand]) -> list[str]:
