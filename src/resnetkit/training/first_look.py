@@ -30,7 +30,7 @@ NUM_FOLDS = 5
 MOST_IMAGES, MOST_SECONDS = 1500, 45.0  # that are looked at, and that reading them may take
 RIDGE = 0.1  # for features of length 1: of photographs, ten times less or more makes little difference
 SMALLEST_LENGTH = 1e-12
-LONG_EPOCH_SECONDS = 60.0  # a score that comes sooner needs none before it
+LONG_EPOCH_SECONDS = 120.0  # a look computes what training computes again: a score that comes soon is not worth that
 
 Features = npt.NDArray[np.float32]
 
@@ -46,7 +46,7 @@ def take_first_look(
     """Score a linear head on what a network makes of training images, where the first epoch says less or comes late.
 
     That is for photographs, of which the head alone trains at first: where a class has few images, or where an epoch
-    takes more than a minute, by the first ones. As many of each class are looked at, as many as the time allows.
+    takes more than two minutes, by the first ones. As many of each class are looked at, as many as the time allows.
 
     Args:
         seen: images that the weights were trained on, ascending; they are not looked at.
