@@ -64,8 +64,7 @@ def our_command(folder: str, weights: str, seed: int) -> tuple[float, Score]:
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         took = time.monotonic() - before
     top1 = json.loads(done.stdout)["scores"]["val"]["top1"]
-    num_images = top1["n"]
-    return took, Score(round(top1["value"] * num_images), num_images, "all it does")
+    return took, Score(top1["correct"], top1["num_images"], "all it does")
 
 
 def train_loop(task: Task, *, trains_all: bool) -> Score:
@@ -183,6 +182,13 @@ def be_a_peer(peer: str, folder: str, weights: str, seed: int, seconds: float) -
     print(json.dumps(RUN[peer](task)))
 
 
+def tell(seed: int, who: str, score: Score, seconds: float) -> float:
+    """Print a row; the share of right answers, in percent."""
+    share = 100 * score.correct / score.num_images
+    print(f"| {seed} | {who} | {share:.2f} % | {score.told} | {seconds:.0f} |", flush=True)
+    return share
+
+
 def main() -> None:
     """Compare, or be one of those that are compared."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -200,17 +206,13 @@ def main() -> None:
     print("| seed | who | top-1 | how far | seconds |\n| --- | --- | --- | --- | --- |", flush=True)
     for seed in asked.seeds:
         limit, score = our_command(asked.folder, asked.weights, seed)
-        rows = [("resnetkit train", score, limit)]
+        shares.setdefault("resnetkit train", []).append(tell(seed, "resnetkit train", score, limit))
         for peer in asked.peers:
             before = time.monotonic()
             command = [sys.executable, __file__, asked.folder, asked.weights, "--worker", peer, str(seed), str(limit)]
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
             found = Score(*json.loads(done.stdout.splitlines()[-1]))
-            rows.append((peer, found, time.monotonic() - before))
-        for who, score, took in rows:
-            share = 100 * score.correct / score.num_images
-            shares.setdefault(who, []).append(share)
-            print(f"| {seed} | {who} | {share:.2f} % | {score.told} | {took:.0f} |", flush=True)
+            shares.setdefault(peer, []).append(tell(seed, peer, found, time.monotonic() - before))
     for who, all_shares in shares.items():
         print(f"| median | {who} | {statistics.median(all_shares):.2f} % | | |")
 
