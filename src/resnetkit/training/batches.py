@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,18 +66,18 @@ class Feed:
         self._cut = 0
         self.steps_per_epoch = len(split) // recipe.batch_size
 
-    def read_through(self, run: RunParts, cuts: Collection[int], files: KeptFeatures) -> None:
+    def read_through(self, run: RunParts, cuts: Collection[int], files: Callable[[], KeptFeatures]) -> None:
         """Give out what frozen parts of the network make of images from now on; with no ``cuts``, the images.
 
         Args:
             cuts: what so many parts give is kept; the highest is given out.
-            files: what earlier runs kept.
+            files: gives what earlier runs kept, asked for where anything is.
         """
         if not cuts:
             self._frozen = None
         elif self._frozen is None:
             progress = self._shard.rank == 0
-            self._frozen = FrozenFeatures(self._split, self._device, self.views, run, files, progress=progress)
+            self._frozen = FrozenFeatures(self._split, self._device, self.views, run, files(), progress=progress)
         if self._frozen is not None:
             self._frozen.keep(cuts)
         self._cut = max(cuts, default=0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -85,7 +86,7 @@ class Steps:
         self.num_frozen, self._is_settled = num_frozen, False
         cuts = cuts_to_keep(recipe, num_frozen, self.data, self._run, self.runtime.device)
         self.upper = UpperParts(network, max(cuts, default=0))
-        self._feed.read_through(self.run_frozen, cuts, self._kept("train"))
+        self._feed.read_through(self.run_frozen, cuts, partial(self._kept, "train"))
         if not cuts or "val" not in self.data.splits:
             self.val_features = None
         elif self.val_features is None:
