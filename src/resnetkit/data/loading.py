@@ -183,9 +183,7 @@ class DataSource:
         if bad_images and self.spec.on_bad_image == "stop":
             raise BadImagesError(bad_images, sum(map(len, prepared.values())))
         splits = {
-            name: replace(
-                self._split(name, images[name], examined[name], is_trained=name in trained), is_whole=name in whole
-            )
+            name: self._split(name, images[name], examined[name], is_trained=name in trained, is_whole=name in whole)
             for name in chosen
         }
         listed = {name: (listing.identifiers, listing.labels) for name, listing in chosen.items()}
@@ -286,7 +284,7 @@ class DataSource:
             for index, reason in examination.reasons.items()
         )
 
-    def _split(self, name: str, images: Images, examination: Examination, *, is_trained: bool) -> Split:
+    def _split(self, name: str, images: Images, examination: Examination, *, is_trained: bool, is_whole: bool) -> Split:
         listing, readable = self.listings[name], examination.readable
         labels = listing.labels[readable]
         # What is only scored may lack a class, but not all images.
@@ -298,7 +296,7 @@ class DataSource:
                 fix="repair the files of this class, or remove the class",
             )
         identifiers = [listing.identifiers[index] for index in readable]
-        return Split(name, images, labels, identifiers, examination.aspect_ratios, examination.digests)
+        return Split(name, images, labels, identifiers, examination.aspect_ratios, examination.digests, is_whole)
 
 
 def open_data(spec: DataSpec, known: Sequence[str] = (), *, given: GivenData | None = None) -> DataSource:
