@@ -1,6 +1,7 @@
 """What frozen parts make of images is computed once for each view, and training with it is the same training."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,15 +45,20 @@ class CountedImages(ArrayImages):
         return super().read(indices)
 
 
-@pytest.fixture(scope="module")
-def digits() -> tuple[Recipe, LoadedData]:
-    source, chosen = plan("digits", model="resnet20_b", settings=SETTINGS)
+def counted_digits(settings: dict[str, Any]) -> tuple[Recipe, LoadedData]:
+    """A recipe with these settings, and few images that count how often they are read."""
+    source, chosen = plan("digits", model="resnet20_b", settings=settings)
     loaded = source.load(("train", "val"), chosen.recipe.preprocessing)
     few = {name: split.select(np.arange(64)) for name, split in loaded.splits.items()}
     counted = {
         name: replace(split, images=CountedImages(split.images.read(np.arange(64)))) for name, split in few.items()
     }
     return chosen.recipe, replace(loaded, splits=counted)
+
+
+@pytest.fixture(scope="module")
+def digits() -> tuple[Recipe, LoadedData]:
+    return counted_digits(SETTINGS)
 
 
 def begin(recipe: Recipe, data: LoadedData) -> Steps:

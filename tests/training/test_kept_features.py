@@ -9,14 +9,13 @@ import numpy as np
 import pytest
 import torch
 from tests.small_classifiers import randomize
-from tests.training.test_frozen_features import COMPUTING, CountedImages, train
+from tests.training.test_frozen_features import COMPUTING, CountedImages, counted_digits, train
 
 from resnetkit.config import override
 from resnetkit.data.types import LoadedData
 from resnetkit.machine.runtime import Runtime
 from resnetkit.recipes.recipe import Recipe
 from resnetkit.training import kept_features
-from resnetkit.training.planning import plan
 from resnetkit.training.state import new_network, new_state
 from resnetkit.training.steps import Steps
 from resnetkit.training.validation import quick_scores
@@ -32,13 +31,7 @@ SETTINGS = {
 
 @pytest.fixture
 def digits(tmp_path: Path) -> tuple[Recipe, LoadedData]:
-    source, chosen = plan("digits", model="resnet20_b", settings={**SETTINGS, "data.cache": str(tmp_path / "kept")})
-    loaded = source.load(("train", "val"), chosen.recipe.preprocessing)
-    few = {name: split.select(np.arange(64)) for name, split in loaded.splits.items()}
-    counted = {
-        name: replace(split, images=CountedImages(split.images.read(np.arange(64)))) for name, split in few.items()
-    }
-    return chosen.recipe, replace(loaded, splits=counted)
+    return counted_digits({**SETTINGS, "data.cache": str(tmp_path / "kept")})
 
 
 def run(recipe: Recipe, data: LoadedData, changed: str = "") -> tuple[dict[str, int], dict[str, Any], list[str]]:
