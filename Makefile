@@ -8,12 +8,13 @@ WITH_SITE := .venv/installed-with-site
 
 # Two of these would install into one .venv at once.
 .NOTPARALLEL:
-.PHONY: demo test test-all lint format lessons docs dist help
+.PHONY: demo test test-slow test-all lint format lessons docs dist help
 
 help:
 	@echo "make demo   train, score and use a classifier, in about a minute"
 	@echo "make test   run the test suite, in a few minutes"
-	@echo "make test-all  all of it: other libraries, every engine, the largest networks, runs that are killed"
+	@echo "make test-slow  what that leaves out: other libraries, every engine, the largest networks, runs that are killed"
+	@echo "make test-all  both"
 	@echo "make lint   check style and types"
 	@echo "make format rewrite the code in the project's style"
 	@echo "make lessons  run the commands of docs/lessons and write what they print into the pages; minutes"
@@ -25,11 +26,14 @@ demo: $(or $(wildcard $(WITH_TOOLS)),$(ALONE))
 	$(BIN)/resnetkit demo
 
 # Two test processes share the cores: idle OpenMP threads sleep at once instead of spinning.
-test test-all: export OMP_WAIT_POLICY ?= passive
-test test-all: export GOMP_SPINCOUNT ?= 0
+test test-slow test-all: export OMP_WAIT_POLICY ?= passive
+test test-slow test-all: export GOMP_SPINCOUNT ?= 0
 
 test: $(WITH_TOOLS)
 	$(BIN)/pytest --numprocesses 2 -m 'not slow' --ignore tests/parity
+
+test-slow: $(WITH_TOOLS)
+	$(BIN)/pytest --numprocesses 2 -m slow
 
 test-all: $(WITH_TOOLS)
 	$(BIN)/pytest --numprocesses 2

@@ -29,6 +29,13 @@ POOL_SIZE = 1_000_003  # a prime, so that no two filters of a layer start at the
 DRAWS = {"normal_", "uniform_", "kaiming_normal_", "kaiming_uniform_", "xavier_uniform_", "trunc_normal_"}
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All of these are slow: they import other libraries."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.slow)
+
+
 import_torchvision()  # before the tests' modules import what imports it
 
 

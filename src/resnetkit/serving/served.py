@@ -1,0 +1,118 @@
+"""The contract between those who answer requests and those who speak HTTP: a classifier as it is served."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from resnetkit.classifier.decision import Logits, Probabilities
+from resnetkit.classifier.description import Description
+from resnetkit.images.types import UInt8Images
+
+State = Literal["starting", "ready", "restarting", "failed", "stopped"]
+
+
+class NotAnswered(Exception):  # noqa: N818 - a name for what became of a request
+    """A request that was not answered; the text says why, for whoever sent it."""
+
+
+class Overloaded(NotAnswered):
+    """More requests or pixels wait than may.
+
+    Attributes:
+        retry_after_seconds: when to come again, at least 1.
+    """
+
+    def __init__(self, why: str, retry_after_seconds: int = 1) -> None:
+        super().__init__(why)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class NotReady(Overloaded):
+    """The classifier is being opened, or opened again, or the server is draining."""
+
+
+class WorkerLost(NotAnswered):
+    """The process that computed it has died."""
+
+
+class DeadlinePassed(NotAnswered):
+    """It took longer than it might."""
+
+
+@dataclass(frozen=True)
+class ImageAnswer:
+    """Answer for one image.
+
+    Attributes:
+        status: ``ok``, or ``error`` for an image that could not be read; then ``reason`` says why, and there are no
+            numbers.
+        note: what of the image the classifier could not look at; empty where nothing was lost.
+        probabilities: float32 ``(K,)``.
+        logits: float32 ``(V, K)`` of V views.
+    """
+
+    status: Literal["ok", "error"]
+    reason: str = ""
+    note: str = ""
+    probabilities: Probabilities | None = None
+    logits: Logits | None = None
+
+
+class Served(Protocol):
+    """A classifier that is served under a name; another version may take its place between two requests.
+
+    Attributes:
+        name: under which it is asked for.
+    """
+
+    name: str
+
+    @property
+    def description(self) -> Description:
+        """Everything that its file says; of third-party weights, what a file of ours would say."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """The first 12 hexadecimal digits of the SHA-256 of what it answers by."""
+        ...
+
+    @property
+    def state(self) -> State:
+        """``ready`` where requests are taken."""
+        ...
+
+    @property
+    def source(self) -> str:
+        """The text that the user named it by, e.g. a run's folder."""
+        ...
+
+    async def answer_files(self, files: Sequence[bytes], *, deadline_seconds: float) -> list[ImageAnswer]:
+        """Answer for image files, one each and in order.
+
+        Raises:
+            NotAnswered: one of its kinds; then none of the request's images has an answer.
+        """
+        ...
+
+    async def answer_pixels(self, pixels: UInt8Images, *, deadline_seconds: float) -> list[ImageAnswer]:
+        """Answer for prepared images, uint8 ``(N, C, S, S)``; raises as :meth:`answer_files`."""
+        ...
+
+    async def explain(self, file: bytes, asked: dict[str, Any], *, deadline_seconds: float) -> dict[str, Any]:
+        """Explain the answer for one image file.
+
+        Args:
+            asked: ``method``, ``class_name``, ``against`` and ``layer`` as of :func:`resnetkit.explain`, each optional.
+
+        Returns:
+            JSON-ready: what an :class:`~resnetkit.explanation.explanation.Explanation` says, with ``overlay`` and
+            ``image`` as PNG in base64.
+
+        Raises:
+            NotAnswered: as :meth:`answer_files`.
+            ResnetkitError: for what cannot be explained so, or an image that cannot be read.
+        """
+        ...
