@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -60,6 +60,19 @@ class ImageAnswer:
     logits: Logits | None = None
 
 
+class Answers(list[ImageAnswer]):
+    """The answers for a request's images, one each and in order, with whose they are: all are one version's.
+
+    Attributes:
+        description: of the classifier that answered; by then another version may be served, with other classes.
+        version: as :attr:`Served.version`, of that classifier.
+    """
+
+    def __init__(self, answers: Iterable[ImageAnswer], description: Description, version: str) -> None:
+        super().__init__(answers)
+        self.description, self.version = description, version
+
+
 class Served(Protocol):
     """A classifier that is served under a name; another version may take its place between two requests.
 
@@ -71,12 +84,16 @@ class Served(Protocol):
 
     @property
     def description(self) -> Description:
-        """Everything that its file says; of third-party weights, what a file of ours would say."""
+        """Everything that its file says; of third-party weights, what a file of ours would say.
+
+        Raises:
+            NotReady: before it was first opened.
+        """
         ...
 
     @property
     def version(self) -> str:
-        """The first 12 hexadecimal digits of the SHA-256 of what it answers by."""
+        """The first 12 hexadecimal digits of the SHA-256 of what it answers by; raises as :attr:`description`."""
         ...
 
     @property
@@ -85,11 +102,18 @@ class Served(Protocol):
         ...
 
     @property
+    def problem(self) -> str:
+        """A sentence on what is wrong with it, e.g. why it failed, or why a file that replaces its own is not taken;
+        empty for nothing.
+        """
+        ...
+
+    @property
     def source(self) -> str:
         """The text that the user named it by, e.g. a run's folder."""
         ...
 
-    async def answer_files(self, files: Sequence[bytes], *, deadline_seconds: float) -> list[ImageAnswer]:
+    async def answer_files(self, files: Sequence[bytes], *, deadline_seconds: float) -> Answers:
         """Answer for image files, one each and in order.
 
         Raises:
@@ -97,7 +121,7 @@ class Served(Protocol):
         """
         ...
 
-    async def answer_pixels(self, pixels: UInt8Images, *, deadline_seconds: float) -> list[ImageAnswer]:
+    async def answer_pixels(self, pixels: UInt8Images, *, deadline_seconds: float) -> Answers:
         """Answer for prepared images, uint8 ``(N, C, S, S)``; raises as :meth:`answer_files`."""
         ...
 
@@ -108,8 +132,8 @@ class Served(Protocol):
             asked: ``method``, ``class_name``, ``against`` and ``layer`` as of :func:`resnetkit.explain`, each optional.
 
         Returns:
-            JSON-ready: what an :class:`~resnetkit.explanation.explanation.Explanation` says, with ``overlay`` and
-            ``image`` as PNG in base64.
+            JSON-ready: what an :class:`~resnetkit.explanation.explanation.Explanation` says, the ``version`` that it
+            is of, and ``overlay`` and ``image`` as PNG in base64.
 
         Raises:
             NotAnswered: as :meth:`answer_files`.

@@ -15,11 +15,13 @@ class ServerSettings:
         max_wait_ms: how long the first image of a batch waits for others.
         max_requests: accepted and not yet answered; further ones are refused at once.
         max_queued_pixels: of images that are accepted and not yet prepared, as their headers say.
+        max_queued_bytes: of requests that are accepted and not yet answered. A larger one is taken where none is.
         max_decoding_pixels: of images that are decoded at the same time, which bounds memory: 3 bytes each, and what a
             decoder needs besides. A larger one is decoded alone.
         max_request_bytes: of a request's body.
         max_request_images: in one request.
         deadline_seconds: after which a request is answered with an error, unless its client asked for less.
+        hang_seconds: for which a worker may be at one image or batch; then it is ended, and another takes its place.
         receive_seconds: for a client to send a request's head, and again for its body.
         drain_seconds: after SIGTERM, for what was accepted.
     """
@@ -28,18 +30,20 @@ class ServerSettings:
     max_wait_ms: float = 2.0
     max_requests: int = 256
     max_queued_pixels: int = 1_000_000_000
+    max_queued_bytes: int = 512 * 2**20
     max_decoding_pixels: int = 64_000_000
     max_request_bytes: int = 256 * 2**20
     max_request_images: int = 256
     deadline_seconds: float = 30.0
+    hang_seconds: float = 60.0
     receive_seconds: float = 20.0
     drain_seconds: float = 30.0
 
     def __post_init__(self) -> None:
         for name in ("max_batch_images", "max_requests", "max_request_images", "max_request_bytes"):
             require(getattr(self, name) >= 1, f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("max_queued_pixels", "max_decoding_pixels"):
+        for name in ("max_queued_pixels", "max_queued_bytes", "max_decoding_pixels"):
             require(getattr(self, name) >= 1, f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("deadline_seconds", "receive_seconds", "drain_seconds"):
+        for name in ("deadline_seconds", "hang_seconds", "receive_seconds", "drain_seconds"):
             require(getattr(self, name) > 0, f"{name} must be above 0, got {getattr(self, name)}")
         require(self.max_wait_ms >= 0, f"max_wait_ms must not be below 0, got {self.max_wait_ms}")
