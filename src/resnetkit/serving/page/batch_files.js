@@ -1,0 +1,42 @@
+/** The answers of a batch as files, with the columns of `resnetkit predict`. */
+
+const TOP = 5;
+
+const pathOf = ({ name }) => name;
+
+/** A field of CSV. What a spreadsheet would take for a formula becomes text, as with `predict --csv-safe`. */
+function field(value) {
+  let text = String(value ?? "");
+  if (/^[=+\-@\t\r]/.test(text)) text = `'${text}`;
+  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+export function asCsv(images) {
+  const width = Math.max(1, ...images.map(({ row }) => Math.min(TOP, row?.top?.length ?? 0)));
+  const numbers = Array.from({ length: width }, (_, i) => i + 1);
+  const head = ["path", "status", "reason", ...numbers.flatMap((n) => [`class_${n}`, `probability_${n}`])];
+  const lines = images.map((image) => {
+    const top = image.row?.top ?? [];
+    const answers = numbers.flatMap((n) => [top[n - 1]?.class, top[n - 1]?.probability]);
+    return [pathOf(image), image.state, image.reason, ...answers];
+  });
+  return [head, ...lines].map((line) => `${line.map(field).join(",")}\n`).join("");
+}
+
+export function asJson(images, { name, version }) {
+  const rows = images.map((image) =>
+    image.state === "ok"
+      ? { ...image.row, path: pathOf(image) }
+      : { path: pathOf(image), status: image.state, reason: image.reason },
+  );
+  return `${JSON.stringify({ model: name, version, rows }, null, 1)}\n`;
+}
+
+export function save(text, type, name) {
+  const url = URL.createObjectURL(new Blob([text], { type }));
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}

@@ -1,0 +1,50 @@
+/** Text in the reader's language, and numbers as that language writes them. */
+
+import { choose } from "./stored.js";
+import en from "./en.js";
+import zh from "./zh.js";
+
+const LANGUAGES = { en: { strings: en, tag: "en" }, zh: { strings: zh, tag: "zh-Hans" } };
+
+export const language = () => (document.documentElement.lang.startsWith("zh") ? "zh" : "en");
+
+export function setLanguage(name) {
+  document.documentElement.lang = LANGUAGES[name].tag;
+  choose("language", name);
+}
+
+/** The text of a key, with {name} replaced by values; of two forms, the one for the number `n`. */
+export function t(key, values = {}) {
+  const { strings, tag } = LANGUAGES[language()];
+  const found = strings[key];
+  const text = typeof found === "object" ? found[new Intl.PluralRules(tag).select(values.n)] ?? found.other : found;
+  if (text === undefined) throw new Error(`no text for ${key}`);
+  return text.replace(/\{(\w+)\}/g, (_, name) => {
+    const value = values[name];
+    return typeof value === "number" ? count(value) : String(value);
+  });
+}
+
+/** Does a text exist? For names that a server gives and that may be new to this page. */
+export const isTold = (key) => key in en;
+
+export const count = (number) => new Intl.NumberFormat(LANGUAGES[language()].tag).format(number);
+
+/** A share in [0, 1] as percent, never rounded to certainty or to nothing. */
+export function percent(share, digits = 1) {
+  const least = 10 ** -digits / 100;
+  if (share > 0 && share < least / 2) return `<\u2009${(100 * least).toFixed(digits)}\u00a0%`;
+  if (share < 1 && share > 1 - least / 2) return `>\u2009${(100 - 100 * least).toFixed(digits)}\u00a0%`;
+  return `${(100 * share).toFixed(digits)}\u00a0%`;
+}
+
+/** A number of bytes, short. */
+export function bytes(number) {
+  const units = ["B", "kB", "MB", "GB"];
+  let power = 0;
+  while (number >= 1000 && power < units.length - 1) {
+    number /= 1000;
+    power += 1;
+  }
+  return `${number < 10 && power ? number.toFixed(1) : Math.round(number)}\u00a0${units[power]}`;
+}
