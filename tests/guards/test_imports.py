@@ -157,8 +157,9 @@ def test_everything_is_said_through_the_terminals_gate() -> None:
     for path in SOURCE.rglob("*.py"):
         calls = (node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
         said = [ast.unparse(call) for call in calls if ast.unparse(call) in ("print", "typer.echo", "typer.secho")]
-        # A process of its own answers the one that started it.
-        assert not said or path.relative_to(SOURCE).as_posix() in ("terminal.py", "inference/deadline.py"), path
+        # A process of its own answers the one that started it; what is exported is by itself.
+        allowed = ("terminal.py", "inference/deadline.py", "exporting/page_server.py")
+        assert not said or path.relative_to(SOURCE).as_posix() in allowed, path
 
 
 def test_torchvision_is_never_imported() -> None:
