@@ -1,6 +1,7 @@
 """Answers of an exported page in a browser are those of the model with the pixels that Python decodes."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,9 @@ from tests.exporting.small_page import browser_path, page_folder, runtime, small
 from tests.exporting.small_pictures import picture, readable, saved, unreadable
 
 from resnetkit.errors import ResnetkitError
-from resnetkit.exporting import browser
+from resnetkit.exporting import browser, web_page
 from resnetkit.exporting.web_page import write_page
-from resnetkit.exporting.web_proof import answer_in_browser
+from resnetkit.exporting.web_proof import REFUSALS, answer_in_browser
 from resnetkit.images.decoding import decode_pixels
 from resnetkit.images.spec import Limits
 
@@ -79,7 +80,8 @@ def test_a_grey_network_is_given_the_same_grey_and_what_cannot_be_read_has_its_r
     for path, answer in zip(good, answers, strict=False):
         np.testing.assert_allclose(answer.probabilities, answer_here(model, path, 1), atol=SAME, err_msg=path.name)
     told = {path.name: answer.refused for path, answer in zip([*bad, *deep], answers[len(good) :], strict=True)}
-    assert told == {**refused, "deep grey.png": "deepGrey"}
+    expected = {**refused, "deep grey.png": "deepGrey"}
+    assert told == {name: REFUSALS[code] for name, code in expected.items()}
 
 
 @pytest.mark.slow
@@ -91,6 +93,13 @@ def test_a_page_that_cannot_open_its_network_is_an_error_with_the_reason(
     with pytest.raises(ResnetkitError) as caught:
         answer_in_browser(tmp_path, [], browser_path)
     assert "model.onnx: 404" in caught.value.why
+
+
+def test_each_reason_of_the_page_has_words() -> None:
+    scripts = "".join(path.read_text() for path in web_page.FILES.glob("*.js"))
+    asked = re.findall(r"new Refused\((.*?)[,)]", scripts)
+    codes = {code for expression in asked for code in re.findall(r'"(\w+)"', expression)}
+    assert codes == set(REFUSALS)
 
 
 def test_a_browser_that_says_nothing_is_given_up(tmp_path: Path) -> None:

@@ -24,6 +24,16 @@ from resnetkit.exporting.page_server import FolderHandler
 from resnetkit.terminal import progress_bar
 
 PAGE = Path(__file__).with_name("page_proof")
+REFUSALS: Mapping[str, str] = {
+    "empty": "is empty",
+    "unreadable": "is no image to the browser",
+    "largeFile": "has more bytes than the limit",
+    "manyPixels": "has more pixels than the limit",
+    "deepGrey": "has grey values of 16 bits, which a browser does not read as this classifier does",
+    "darkDeepColour": "has colours of 16 bits that would be read as black",
+    "failed": "makes the network fail",
+}
+"""Codes of the page's reasons, in words that complete the sentence "this file …"."""
 PATIENCE_SECONDS = 300.0  # without a word of the page
 MOST_TOLD_BYTES = 2**26
 
@@ -100,7 +110,8 @@ def answer_in_browser(
 def _answer(message: Mapping[str, Any]) -> PageAnswer:
     probabilities = np.array(message.get("probabilities", ()), np.float32)
     logits = np.array(message.get("logits", ()), np.float32).reshape(-1, max(1, len(probabilities)))
-    return PageAnswer(probabilities, logits, message.get("milliseconds", 0.0), message.get("reason", ""))
+    refused = " ".join([REFUSALS[message["code"]], message["reason"]]).strip() if "code" in message else ""
+    return PageAnswer(probabilities, logits, message.get("milliseconds", 0.0), refused)
 
 
 def _failed(why: str) -> ResnetkitError:

@@ -13,7 +13,7 @@ try {
       const { probabilities, logits, milliseconds } = await network.classify(file);
       await tell({ kind: "answer", index, probabilities: [...probabilities], logits: [...logits], milliseconds });
     } catch (refused) {
-      await tell({ kind: "refused", index, reason: [refused.code, refused.values?.reason].filter(Boolean).join(": ") });
+      await tell({ kind: "refused", index, code: refused.code, reason: refused.values.reason ?? "" });
     }
   }
   await tell({ kind: "done" });
