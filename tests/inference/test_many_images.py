@@ -22,10 +22,10 @@ from resnetkit.errors import ResnetkitError
 from resnetkit.evaluation.scoring import Evaluation, evaluate
 from resnetkit.evaluation.sharing import given_answers
 from resnetkit.inference import many_images, row_folder
-from resnetkit.inference.answering import Answer, Opening, Predicting, Scoring, digest_of, rows_of
+from resnetkit.inference.answering import Answer, Opening, Predicting, Scoring, rows_of
 from resnetkit.inference.many_images import answer_missing, examine_into, opened_rows
 from resnetkit.inference.predictors import open_predictor
-from resnetkit.sources.described import open_described
+from resnetkit.sources.described import digest_of, open_described
 
 NUM_IMAGES, BROKEN = 300, "3/broken.png"
 

@@ -105,11 +105,12 @@ def evaluate(
     from resnetkit.errors import require
     from resnetkit.evaluation import scoring
     from resnetkit.evaluation.sharing import BATCH_SIZE
-    from resnetkit.inference.answering import Opening, Scoring, digest_of
+    from resnetkit.inference.answering import Opening, Scoring
     from resnetkit.inference.conditions import find_conditions
     from resnetkit.inference.engine_choice import open_engine
     from resnetkit.inference.many_images import examine_into, opened_rows
     from resnetkit.runs.answer_files import check_new_file, save_answers
+    from resnetkit.sources.described import digest_of
     from resnetkit.sources.locate import locate_weights
     from resnetkit.sources.own_data import find_data
 

@@ -82,10 +82,11 @@ def predict(
     """
     from resnetkit.classifier.prediction import BATCH_SIZE, Predictor
     from resnetkit.errors import require
-    from resnetkit.inference.answering import Opening, Predicting, digest_of
+    from resnetkit.inference.answering import Opening, Predicting
     from resnetkit.inference.conditions import find_conditions
     from resnetkit.inference.engine_choice import open_engine
     from resnetkit.inference.on_demand import EngineOnDemand
+    from resnetkit.sources.described import digest_of
     from resnetkit.sources.locate import locate_weights
 
     require(top >= 1, f"--top must be at least 1, got {top}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,7 +16,6 @@ from resnetkit.config import to_dict
 from resnetkit.data.prepared_images import FolderImages
 from resnetkit.errors import Code, require
 from resnetkit.evaluation.sharing import SHA256, AnsweredRows, answer_originals
-from resnetkit.files import io_errors, sha256_of
 from resnetkit.images.image_rows import state_of
 from resnetkit.images.prepared_pixels import prepare_seen
 from resnetkit.images.spec import Limits
@@ -26,7 +24,7 @@ from resnetkit.inference.engine_choice import open_engine
 from resnetkit.inference.on_demand import EngineOnDemand
 from resnetkit.inference.row_folder import as_text, make_table
 from resnetkit.machine.precision import Precision
-from resnetkit.sources.described import open_described
+from resnetkit.sources.described import digest_of, open_described
 from resnetkit.terminal import tell
 
 if TYPE_CHECKING:
@@ -86,14 +84,6 @@ class Opening:
             return engine
 
         return replace(Predictor.of(opened, EngineOnDemand(open_the_same)), limits=self.limits)
-
-
-def digest_of(opened: Classifier | Description) -> str:
-    """SHA-256 of all that a classifier answers by: of its file as it is now, or where it has none, of its content."""
-    if isinstance(opened, Description):
-        with io_errors(f"read {opened.file}"):
-            return sha256_of(opened.file)
-    return hashlib.sha256(replace(opened, provenance={}).to_bytes()).hexdigest()  # wherever its weights are from
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from resnetkit.classifier.description import Description
+from resnetkit.files import io_errors, sha256_of
 from resnetkit.sources.locate import Source, locate_weights
 
 if TYPE_CHECKING:
@@ -36,3 +39,11 @@ def open_described(
     return open_classifier(
         located, model=model, entry=entry, class_names=class_names, preprocessing=preprocessing, device=device
     )
+
+
+def digest_of(opened: Classifier | Description) -> str:
+    """SHA-256 of all that a classifier answers by: of its file as it is now, or where it has none, of its content."""
+    if isinstance(opened, Description):
+        with io_errors(f"read {opened.file}"):
+            return sha256_of(opened.file)
+    return hashlib.sha256(replace(opened, provenance={}).to_bytes()).hexdigest()  # wherever its weights are from
