@@ -278,3 +278,23 @@ def test_names_are_checked() -> None:
 def test_a_graph_is_not_run_for_a_classifier_on_a_gpu() -> None:
     with pytest.raises(ResnetkitError, match="computes on the CPU"):
         find_kinds("onnxruntime", on_cpu=False)
+
+
+@pytest.mark.parametrize(
+    ("fills", "sizes"), [(False, {1: [1], 2: [1, 1], 5: [2, 3], 8: [4, 4], 9: [1, 4, 4]}), (True, {2: [4], 5: [4, 4]})]
+)
+def test_few_images_are_divided_among_all_streams_where_none_is_filled_up(
+    fills: bool, sizes: dict[int, list[int]]
+) -> None:
+    asked: list[int] = []
+
+    def compute(pixels: np.ndarray) -> np.ndarray:
+        asked.append(len(pixels))
+        return pixels[:, :1, 0, 0].astype(np.float32)[..., None]
+
+    engine = graph_engines.GraphEngine("known", [compute, compute], 4, fills=fills)
+    for number, expected in sizes.items():
+        asked.clear()
+        pixels = np.arange(number, dtype=np.uint8)[:, None, None, None].repeat(3, 1)
+        assert np.array_equal(engine.logits(pixels)[:, 0, 0], np.arange(number))
+        assert sorted(asked) == expected

@@ -66,7 +66,7 @@ class GraphEngine:
 
     def __init__(self, name: str, runs: Sequence[Run], piece_size: int, *, fills: bool) -> None:
         self.name = name
-        self._piece_size, self._fills = piece_size, fills
+        self._piece_size, self._fills, self._num_runs = piece_size, fills, len(runs)
         self._idle: SimpleQueue[Run] = SimpleQueue()
         for run in runs:
             self._idle.put(run)
@@ -74,7 +74,9 @@ class GraphEngine:
 
     def logits(self, pixels: UInt8Images) -> Logits:
         """Return the logits ``(N, V, K)`` of V views of preprocessed images, uint8 ``(N, C, S, S)``."""
-        pieces = [pixels[start : start + self._piece_size] for start in range(0, len(pixels), self._piece_size)]
+        # A few images are divided among all; where a piece is filled up, one that is full costs no more.
+        size = self._piece_size if self._fills else min(self._piece_size, -(-len(pixels) // self._num_runs))
+        pieces = [pixels[start : start + size] for start in range(0, len(pixels), size)]
         several = self._pool is not None and len(pieces) > 1
         answers = self._pool.map(self._compute, pieces) if several and self._pool else map(self._compute, pieces)
         return np.concatenate(list(answers))
