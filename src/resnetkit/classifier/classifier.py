@@ -68,7 +68,9 @@ class Classifier:
         """Device that the network is on, and computes on."""
         return next(self.network.parameters()).device
 
-    def _description(self) -> Description:
+    @property
+    def description(self) -> Description:
+        """Everything that it is, but for its weights."""
         return Description(
             self.network.spec,
             self.preprocessing,
@@ -85,7 +87,7 @@ class Classifier:
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.network.state_dict().items()}
         # One metadata key only: the format does not keep the order of several. And no tensors beside the network's own:
         # others load it strictly.
-        return save(tensors, metadata={"resnetkit": to_text(self._description())})
+        return save(tensors, metadata={"resnetkit": to_text(self.description)})
 
     def save(self, path: str | Path) -> None:
         """Write the classifier durably."""

@@ -62,6 +62,15 @@ def iter_prepared(
             yield [waiting.popleft().result() for _ in range(min(batch_size, len(waiting)))]
 
 
+def prepare_image(source: str, image: Decodable, preprocessing: Preprocessing, limits: Limits) -> PreparedImage:
+    """Decode an image and prepare it as for evaluation; one that cannot be read has the reason."""
+    try:
+        decoded = decode_for_use(image, limits, preprocessing)
+        return PreparedImage(source, prepare_for_evaluation(decoded.image, preprocessing), note=decoded.note)
+    except UnreadableImage as error:
+        return PreparedImage(source, None, problem=str(error))
+
+
 def stack_readable(batch: Sequence[PreparedImage], *, fix: str) -> UInt8Images:
     """The pixels of a batch, uint8 ``(n, C, S, S)``.
 
@@ -86,17 +95,9 @@ def _preparing(
         done.set_exception(error)  # when its turn comes
         return done
     if isinstance(taken, Image.Image):  # decoded already, as a rule: no work for a thread
-        done.set_result(_prepare(source, taken, preprocessing, limits))
+        done.set_result(prepare_image(source, taken, preprocessing, limits))
         return done
-    return pool.submit(_prepare, source, taken, preprocessing, limits)
-
-
-def _prepare(source: str, image: Decodable, preprocessing: Preprocessing, limits: Limits) -> PreparedImage:
-    try:
-        decoded = decode_for_use(image, limits, preprocessing)
-        return PreparedImage(source, prepare_for_evaluation(decoded.image, preprocessing), note=decoded.note)
-    except UnreadableImage as error:
-        return PreparedImage(source, None, problem=str(error))
+    return pool.submit(prepare_image, source, taken, preprocessing, limits)
 
 
 @contextmanager
