@@ -216,12 +216,23 @@ def csv_line(cells: Iterable[str]) -> str:
     return text.getvalue()
 
 
-def say_json(value: Any) -> None:
-    """Print a value as a line of JSON, at once.
+def json_text(value: Any) -> str:
+    r"""A value as a line of JSON for programs.
 
     A text that holds bytes of another encoding has no form in UTF-8: there, and only there, other scripts are escaped.
+
+    >>> print(json_text({"class": "caf\u00e9"}), json_text(["caf\udce9"]))
+    {"class": "café"} ["caf\udce9"]
     """
     text = json.dumps(value, ensure_ascii=False)
-    if re.search("[\ud800-\udfff]", text):
-        text = json.dumps(value)
-    print(text, file=for_programs(), flush=True)
+    return json.dumps(value) if re.search("[\ud800-\udfff]", text) else text
+
+
+def say_json(value: Any) -> None:
+    """Print a value as a line of JSON, at once."""
+    print(json_text(value), file=for_programs(), flush=True)
+
+
+def tell_json(value: Any) -> None:
+    r"""Print a value as a line of JSON on stderr, in ASCII and without control characters: what a log is made of."""
+    print(json.dumps(value).replace("\x7f", "\\u007f"), file=sys.stderr)

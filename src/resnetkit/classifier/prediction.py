@@ -5,9 +5,9 @@ No torch here: what computes the logits is an :class:`~resnetkit.classifier.engi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -56,8 +56,31 @@ class Prediction:
         """The probability of that class in [0, 1]; None as above."""
         return self.top[0][1] if self.top else None
 
+    def as_row(self) -> dict[str, Any]:
+        """The row of this image, JSON-ready, as programs are given it; without the note."""
+        return {
+            "path": self.source,
+            "status": self.status,
+            "reason": self.reason,
+            "class": self.class_name,
+            "probability": self.probability,
+            "top": [{"class": name, "probability": share} for name, share in self.top],
+        }
+
     def _repr_html_(self) -> str:
         return show(self)
+
+
+def rank_classes(probabilities: Probabilities, class_names: Sequence[str], top: int) -> tuple[tuple[str, float], ...]:
+    """The ``top`` most probable classes of one image with their probabilities ``(K,)``, best first.
+
+    Equally probable ones stand in the order of the classes.
+
+    >>> rank_classes(np.float32([0.25, 0.5, 0.25]), ("ant", "bee", "wasp"), 2)
+    (('bee', 0.5), ('ant', 0.25))
+    """
+    order = np.argsort(-probabilities, kind="stable")[:top]
+    return tuple((class_names[i], float(probabilities[i])) for i in order)
 
 
 class Predictions(list[Prediction]):
@@ -125,11 +148,8 @@ class Predictor:
                 if image.pixels is None:
                     yield Prediction(image.source, "error", image.problem)
                 else:
-                    yield Prediction(image.source, "ok", top=self._ranked(next(answers), top), note=image.note)
-
-    def _ranked(self, probabilities: Probabilities, top: int) -> tuple[tuple[str, float], ...]:
-        order = np.argsort(-probabilities, kind="stable")[:top]
-        return tuple((self.class_names[i], float(probabilities[i])) for i in order)
+                    ranked = rank_classes(next(answers), self.class_names, top)
+                    yield Prediction(image.source, "ok", top=ranked, note=image.note)
 
     def _no_rows(self) -> Probabilities:
         return np.empty((0, len(self.class_names)), np.float32)

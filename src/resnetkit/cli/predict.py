@@ -211,12 +211,4 @@ def _write_csv(predictions: Iterable[Prediction], top: int, *, safe: bool = Fals
 
 def _write_jsonl(predictions: Iterable[Prediction], top: int) -> None:
     for prediction in predictions:
-        row = {
-            "path": prediction.source,
-            "status": prediction.status,
-            "reason": prediction.reason,
-            "class": prediction.class_name,
-            "probability": prediction.probability,
-            "top": [{"class": name, "probability": share} for name, share in prediction.top],
-        }
-        say_json(row)
+        say_json(prediction.as_row())

@@ -28,8 +28,16 @@ def read_named(data: NamedData, data_dir: str | None) -> dict[str, tuple[UInt8Im
         ResnetkitError: if a file has the wrong content, or if files are missing and cannot be downloaded.
     """
     contents = _find(data, data_dir)
-    if contents is None:
-        contents = _download(data, data_dir)
+    return _read(data, _download(data, data_dir) if contents is None else contents)
+
+
+def read_at_hand(data: NamedData, data_dir: str | None) -> dict[str, tuple[UInt8Images, Indices]] | None:
+    """The same, where all files are here; nothing is downloaded."""
+    contents = _find(data, data_dir)
+    return None if contents is None else _read(data, contents)
+
+
+def _read(data: NamedData, contents: dict[str, bytes]) -> dict[str, tuple[UInt8Images, Indices]]:
     return {split: data.read(split, [contents[file.name] for file in files]) for split, files in data.files.items()}
 
 

@@ -1,0 +1,120 @@
+"""The running server: its socket, its signals, and its end, at which no accepted request is lost."""
+
+from __future__ import annotations
+
+import logging
+import math
+import socket
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import uvicorn
+
+from resnetkit.errors import Code, ResnetkitError
+from resnetkit.serving.app import Application
+from resnetkit.serving.front import Front
+from resnetkit.serving.receive_timeouts import protocol_with
+
+BACKLOG = 1024
+LAST_SECONDS = 1.0  # of the time to drain, for answers to leave
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket at an address, not listening yet; port 0 is any free one.
+
+    Raises:
+        ResnetkitError: where it cannot be had.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        bound = socket.socket(family, socket.SOCK_STREAM)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+    except (OSError, OverflowError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        fix = "give another --port, or --port 0 for any that is free"
+        raise ResnetkitError(Code.IO, f"cannot listen on {host} port {port}", why=why, fix=fix) from None
+    return bound
+
+
+def url_of(bound: socket.socket) -> str:
+    """The address that a bound socket is reached at from its own machine."""
+    host, port = bound.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class Server(uvicorn.Server):
+    """A server that drains: at the first signal it takes no more requests, and ends when the last is answered.
+
+    A second signal ends it at once.
+
+    Attributes:
+        signals: that have come, in order.
+        num_lost: accepted requests that were not answered in the time to drain.
+    """
+
+    def __init__(self, front: Front, *, tell_ready: Callable[[], None]) -> None:
+        """Serve a front.
+
+        Args:
+            tell_ready: called once, when all classifiers take requests.
+        """
+        settings = front.settings
+        super().__init__(
+            uvicorn.Config(
+                Application(front),
+                http=protocol_with(settings),
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                timeout_keep_alive=math.ceil(settings.keep_alive_seconds),
+                timeout_graceful_shutdown=math.ceil(LAST_SECONDS),
+                backlog=BACKLOG,
+            )
+        )
+        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # what clients do wrong is in our own log
+        self._front, self._tell_ready, self._is_told = front, tell_ready, False
+        self._drain_until = math.inf
+        self.signals: list[int] = []
+        self.num_lost = 0
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to drain, or end."""
+        self.signals.append(sig)
+        if len(self.signals) > 1:
+            self.should_exit = self.force_exit = True
+        else:
+            self._front.is_draining = True
+            self._drain_until = time.monotonic() + max(self._front.settings.drain_seconds - LAST_SECONDS, 0)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Tell whether to end."""
+        if self._front.is_ready and not self._is_told:
+            self._is_told = True
+            self._tell_ready()
+        if self._front.is_draining and (not self._front.num_open or time.monotonic() > self._drain_until):
+            self.num_lost = self._front.num_open
+            return True
+        return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close what is open."""
+        if self.force_exit:
+            self.num_lost = self._front.num_open
+            for connection in list(self.server_state.connections):
+                transport: Any = connection.transport
+                transport.abort()
+        await super().shutdown(sockets)
+
+    @property
+    def exit_code(self) -> int:
+        """0 where all that was accepted is answered; of a second signal, what shells say of it."""
+        if self.force_exit:
+            return 128 + self.signals[-1]
+        return 1 if self.num_lost else 0
