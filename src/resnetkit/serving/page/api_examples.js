@@ -41,7 +41,7 @@ export function examples(image, details) {
     body: async () => JSON.stringify(make(base64(await image.arrayBuffer()))),
   });
   const infer = (data) => ({
-    inputs: [{ name: "image", shape: [1], datatype: "BYTES", data: [data], parameters: { content_type: "base64" } }],
+    inputs: [{ name: "image", shape: [1], datatype: "BYTES", data: [data] }],
     outputs: [{ name: "class" }, { name: "probabilities" }],
   });
   return [

@@ -44,7 +44,7 @@ function exampleCard(example) {
   });
   return make(
     "section",
-    { class: "example", "aria-labelledby": id },
+    { class: "example" },
     make(
       "div",
       { class: "head" },

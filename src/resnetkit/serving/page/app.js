@@ -4,7 +4,7 @@ import { apiView } from "./api_view.js";
 import { batchView, giveToBatch } from "./batch_view.js";
 import { announce, make, show } from "./dom.js";
 import { failureNote } from "./failure.js";
-import { drawHeader, VIEWS } from "./header.js";
+import { drawHeader, stateWords, VIEWS } from "./header.js";
 import { modelView } from "./model_view.js";
 import { resultsView } from "./results_view.js";
 import { chosen, chosenDetails, loadServed, onServed } from "./served.js";
@@ -37,6 +37,10 @@ async function drawView({ arrives = false } = {}) {
   show(main, root);
   try {
     if (arrives) await loadServed();
+    if (!chosen().version) {
+      show(root, notOpened(view));
+      return;
+    }
     const details = await chosenDetails();
     if (drawing !== numDrawn) return;
     if (hasResults !== details.has_results) {
@@ -57,11 +61,21 @@ async function drawView({ arrives = false } = {}) {
   }
 }
 
+/** What is shown of a classifier that was never opened; once it is, the view is drawn. */
+function notOpened(view) {
+  const model = chosen();
+  return [
+    make("h1", {}, t(`nav.${view}`)),
+    make("p", { class: "lead" }, t("state.lead", { name: model.name, state: stateWords(model) })),
+    model.problem && make("p", { class: "note", lang: "en" }, model.problem),
+  ];
+}
+
 function drawFooter() {
   const model = chosen();
   show(
     document.getElementById("footer"),
-    make("p", {}, t("footer.private"), model && ` ${t("footer.version", { name: model.name, version: model.version })}`),
+    make("p", {}, t("footer.private"), model?.version && ` ${t("footer.version", { name: model.name, version: model.version })}`),
   );
 }
 

@@ -23,13 +23,13 @@ export function asCsv(images) {
   return [head, ...lines].map((line) => `${line.map(field).join(",")}\n`).join("");
 }
 
-export function asJson(images, { name, version }) {
+export function asJson({ images, model, versions }) {
   const rows = images.map((image) =>
     image.state === "ok"
       ? { ...image.row, path: pathOf(image) }
       : { path: pathOf(image), status: image.state, reason: image.reason },
   );
-  return `${JSON.stringify({ model: name, version, rows }, null, 1)}\n`;
+  return `${JSON.stringify({ model, version: [...versions].join(", "), rows }, null, 1)}\n`;
 }
 
 export function save(text, type, name) {

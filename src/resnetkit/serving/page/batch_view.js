@@ -2,11 +2,11 @@
 
 import { asCsv, asJson, save } from "./batch_files.js";
 import { batchTable, seen } from "./batch_table.js";
-import { addImages, askFailedAgain, batch, clearBatch, elapsedMs, onBatch, start, stop } from "./batch_work.js";
+import { addImages, askFailedAgain, batch, clearBatch, elapsedMs, onBatch, start, startAnew, stop } from "./batch_work.js";
 import { announce, make, show, throttled } from "./dom.js";
 import { failureNote } from "./failure.js";
 import { icon } from "./icons.js";
-import { chosen } from "./served.js";
+import { served } from "./served.js";
 import { dropPlace, pickButton } from "./taking.js";
 import { count, percent, t } from "./words.js";
 
@@ -31,6 +31,7 @@ function timeLeft({ done, all }) {
 
 function progressWords(numbers) {
   const parts = [t("batch.progress", { done: numbers.done, n: numbers.all })];
+  if (batch.model && batch.model !== served.chosen) parts.push(t("batch.by", { name: batch.model }));
   if (numbers.error) parts.push(t("batch.errors", { n: numbers.error }));
   const pause = (batch.pauseUntil - performance.now()) / 1000;
   if (batch.state === "running" && pause > 0) parts.push(t("batch.pause", { n: Math.ceil(pause) }));
@@ -41,19 +42,20 @@ function progressWords(numbers) {
 
 /** The buttons that a state has; redrawn only when it changes, so that the focus stays. */
 function buttonsFor(state, numbers) {
-  const button = (key, symbol, click, kind = null) => make("button", { type: "button", class: kind, on: { click } }, icon(symbol), t(key));
+  const button = (key, symbol, click, kind = null) => make("button", { type: "button", class: kind, on: { click } }, icon(symbol), t(key, { name: served.chosen }));
   const found = [];
   if (state === "running") found.push(button("batch.stop", "stop", () => stop(), "primary"));
   else if (numbers.waiting) found.push(button(numbers.done ? "batch.go_on" : "batch.start", "play", start, "primary"));
   if (state !== "running" && numbers.error) found.push(button("batch.again", "again", askFailedAgain));
+  if (state !== "running" && batch.model && batch.model !== served.chosen) found.push(button("batch.anew", "play", startAnew));
   if (state !== "running") found.push(button("batch.clear", "close", clearBatch));
   return found;
 }
 
 function downloads() {
-  const stem = () => `${chosen().name.replace(/[^\w.-]+/g, "_")}-answers`;
+  const stem = () => `${batch.model.replace(/[^\w.-]+/g, "_")}-answers`;
   const csv = () => save(asCsv(batch.images), "text/csv;charset=utf-8", `${stem()}.csv`);
-  const json = () => save(asJson(batch.images, chosen()), "application/json", `${stem()}.json`);
+  const json = () => save(asJson(batch), "application/json", `${stem()}.json`);
   return [
     make("button", { type: "button", on: { click: csv } }, icon("download"), "CSV"),
     make("button", { type: "button", on: { click: json } }, icon("download"), "JSON"),

@@ -12,7 +12,8 @@ const PATIENCE = 100; // times that a busy server is asked again: a batch has ti
 const MAX_LOST = 3; // times that an image may be in a request that is lost with a worker
 
 /** Images, each with a state: waiting, asking, ok or error. */
-export const batch = { images: [], model: null, state: "idle", failure: null, pauseUntil: 0, askedMs: 0 };
+const FRESH = { model: null, versions: new Set(), state: "idle", failure: null, pauseUntil: 0, askedMs: 0 };
+export const batch = { images: [], ...FRESH };
 const listeners = new Set();
 let abort = new AbortController();
 let numAsking = 0;
@@ -30,14 +31,22 @@ export function addImages(files) {
 
 export function clearBatch() {
   stop();
-  Object.assign(batch, { images: [], model: null, state: "idle", failure: null, askedMs: 0 });
+  Object.assign(batch, { images: [], ...FRESH, versions: new Set() });
   tell();
 }
 
+/** Ask the chosen classifier for all images, whatever another one has answered. */
+export function startAnew() {
+  for (const image of batch.images) Object.assign(image, { state: "waiting", row: null, reason: "", numLost: 0 });
+  Object.assign(batch, { ...FRESH, versions: new Set() });
+  start();
+}
+
+/** Ask for the images that are left; all answers of a batch are of one classifier. */
 export function start() {
-  if (batch.model !== served.chosen) batch.images.forEach((image) => Object.assign(image, { state: "waiting", row: null }));
   abort = new AbortController();
-  Object.assign(batch, { model: served.chosen, state: "running", failure: null, startedAt: performance.now() });
+  const model = batch.model ?? served.chosen;
+  Object.assign(batch, { model, state: "running", failure: null, startedAt: performance.now() });
   fillUp();
   tell();
 }
@@ -110,8 +119,9 @@ async function answer(images, signal) {
         tell();
       },
     });
-    const { rows } = await response.json();
+    const { rows, version } = await response.json();
     if (signal.aborted) return;
+    batch.versions.add(version);
     if (rows.length !== images.length) throw new Failure(500, { what: `${rows.length} rows for ${images.length} images` });
     images.forEach((image, i) => Object.assign(image, { state: rows[i].status, row: rows[i], reason: rows[i].reason ?? "" }));
   } catch (failure) {

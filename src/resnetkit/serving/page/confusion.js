@@ -4,7 +4,8 @@ import { make, show } from "./dom.js";
 import { percent, t } from "./words.js";
 
 const MAX_CLASSES = 20; // larger matrices show those that are confused most
-const STRONGEST = 45; // percent of colour behind a count, which stays legible
+const WEAKEST = 10; // percent of colour behind a count
+const STRONGEST = 45; // beyond it, counts would be hard to read
 
 /** Numbers of images by true class and answer. */
 export function confusionOf(rows) {
@@ -43,7 +44,7 @@ export function confusionMatrix(names, rows, open) {
     if (!number) return make("td", {}, make("span", { class: "nothing" }, "·"));
     const all = [...cells.get(truth).values()].reduce((a, b) => a + b, 0);
     const label = t(truth === answer ? "results.cell.right" : "results.cell", { n: number, truth, answer, share: percent(number / all, 0) });
-    const strength = `${(STRONGEST * Math.sqrt(number / all)).toFixed(1)}%`;
+    const strength = `${(WEAKEST + (STRONGEST - WEAKEST) * Math.sqrt(number / all)).toFixed(1)}%`;
     const button = make(
       "button",
       { type: "button", class: truth === answer ? "on-diagonal" : null, "aria-label": label, title: label, tabindex: "-1", set: { "--strength": strength } },

@@ -4,7 +4,7 @@ import { make, show } from "./dom.js";
 import { icon, mark } from "./icons.js";
 import { chosen, chooseClassifier, served } from "./served.js";
 import { choice, choose } from "./stored.js";
-import { language, setLanguage, t } from "./words.js";
+import { isTold, language, setLanguage, t } from "./words.js";
 
 const THEMES = ["system", "light", "dark"];
 export const VIEWS = ["try", "batch", "model", "results", "api"];
@@ -32,11 +32,13 @@ export function drawHeader(current, hasResults, changed) {
   if (focused) document.getElementById(focused)?.focus();
 }
 
+/** A classifier's state in words. */
+export const stateWords = ({ state }) => (isTold(`state.${state}`) ? t(`state.${state}`) : state);
+
 function classifier() {
   const model = chosen();
   if (!model) return null;
-  const isKnown = ["starting", "ready", "restarting", "failed", "stopped"].includes(model.state);
-  const words = isKnown ? t(`state.${model.state}`) : model.state;
+  const words = stateWords(model);
   const dot = make("span", { class: `dot ${model.state === "ready" ? "ready" : "waiting"}`, title: words });
   const state = make("span", { class: model.state === "ready" ? "unseen" : "quiet" }, words);
   if (served.models.length === 1) return make("span", { class: "classifier" }, dot, make("span", { class: "name" }, model.name), state);

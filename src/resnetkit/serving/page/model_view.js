@@ -1,9 +1,9 @@
 /** Model: what the classifier is, how good it is known to be, and what it does to images. */
 
 import { make, newId, show } from "./dom.js";
-import { croppedShare, megapixels, preprocessingWords } from "./preprocessing.js";
+import { croppedShare, preprocessingWords } from "./preprocessing.js";
 import { scoresPart } from "./scores.js";
-import { bytes, count, isTold, t } from "./words.js";
+import { bytes, count, isTold, short, t } from "./words.js";
 
 const FEW_CLASSES = 30;
 const CLASSES_SHOWN = 200;
@@ -11,17 +11,7 @@ const CLASSES_SHOWN = 200;
 const fact = ([label, value]) => make("div", {}, make("dt", {}, label), make("dd", {}, value));
 const facts = (pairs) => make("dl", { class: "facts" }, pairs.filter(([, value]) => value !== null && value !== undefined && value !== "").map(fact));
 
-/** A large number by its first digits. */
-function large(number) {
-  if (!(number >= 1e5)) return number && count(number);
-  const [unit, key] = number >= 1e9 ? [1e9, "billion"] : [1e6, "million"];
-  return t(key, { n: String(Number((number / unit).toPrecision(3))) });
-}
-
-const part = (title, ...content) => {
-  const id = newId("part");
-  return make("section", { "aria-labelledby": id }, make("h2", { id }, title), content);
-};
+const part = (title, ...content) => make("section", {}, make("h2", {}, title), content);
 
 function classesPart(names) {
   const list = make("ul", { class: "names" });
@@ -41,7 +31,7 @@ function classesPart(names) {
 function toldFacts(prefix, values) {
   const say = (name, value) => {
     if (name.endsWith("_bytes")) return bytes(value);
-    if (name.endsWith("_pixels")) return t("limit.megapixels", { n: megapixels(value) });
+    if (name.endsWith("_pixels")) return t("limit.pixels", { n: short(value) });
     if (name.endsWith("_seconds")) return t("limit.seconds", { n: value });
     if (typeof value === "number") return Number.isInteger(value) ? count(value) : String(Number(value.toPrecision(4)));
     return String(value);
@@ -53,6 +43,11 @@ function toldFacts(prefix, values) {
       .map(([name, value]) => [isTold(`${prefix}.${name}`) ? t(`${prefix}.${name}`) : name.replaceAll("_", " "), say(name, value)]),
   );
 }
+
+const trainingPart = (training) => [
+  toldFacts("training", training),
+  training.warnings?.length > 0 && make("ul", { class: "note warnings", lang: "en" }, training.warnings.map((one) => make("li", {}, one))),
+];
 
 function networkPart(details, urls) {
   if (!details.network_svg) return [make("p", { class: "quiet" }, t("model.network.none"))];
@@ -77,8 +72,8 @@ export function modelView(root, details) {
     facts([
       [t("model.network"), details.network ?? description.provenance?.model],
       [t("model.classes"), count(description.class_names.length)],
-      [t("model.parameters"), large(details.num_parameters)],
-      [t("model.multiply_adds"), large(details.multiply_adds)],
+      [t("model.parameters"), short(details.num_parameters)],
+      [t("model.multiply_adds"), short(details.multiply_adds)],
       [t("model.source"), details.source],
       [t("model.version"), make("code", {}, details.version)],
     ]),
@@ -89,7 +84,7 @@ export function modelView(root, details) {
       make("ol", { class: "steps" }, preprocessingWords(description.preprocessing).map((step) => make("li", {}, step))),
       share && make("p", { class: "quiet" }, t("images.unseen", { share })),
     ),
-    part(t("model.training"), details.training ? toldFacts("training", details.training) : make("p", { class: "quiet" }, t("model.training.none"))),
+    part(t("model.training"), details.training ? trainingPart(details.training) : make("p", { class: "quiet" }, t("model.training.none"))),
     part(t("model.limits"), make("p", { class: "quiet" }, t("model.limits.lead")), toldFacts("limit", limits)),
     part(t("model.network"), networkPart(details, urls)),
   );

@@ -1,6 +1,6 @@
 /** What becomes of an image before a network sees it, in words. */
 
-import { count, percent, t } from "./words.js";
+import { percent, t } from "./words.js";
 
 const numbers = (values) => values.map((value) => Number(value.toPrecision(4))).join(", ");
 
@@ -20,6 +20,3 @@ export function preprocessingWords(given) {
 /** The part of a photograph's shorter side that is looked at, where its centre is cut out. */
 export const croppedShare = ({ fit, image_size_px: size, resize_px: resized }) =>
   fit === "crop" && size < resized ? percent(size / resized, 0) : null;
-
-/** Pixels in millions, as cameras are told by. */
-export const megapixels = (pixels) => count(Math.round(pixels / 1e5) / 10);

@@ -1,17 +1,14 @@
 /** Results: what the classifier answered on the images that its run held back, and where it was wrong. */
 
 import { confusedPairs, confusionMatrix } from "./confusion.js";
-import { announce, make, newId, show } from "./dom.js";
+import { announce, make, show } from "./dom.js";
 import { failureNote } from "./failure.js";
 import { askJson } from "./server.js";
 import { isTold, percent, t } from "./words.js";
 import { thresholdPart, wilson } from "./threshold.js";
 import { thumbnails } from "./thumbnails.js";
 
-const part = (title, ...content) => {
-  const id = newId("part");
-  return make("section", { "aria-labelledby": id }, make("h2", { id }, title), content);
-};
+const part = (title, ...content) => make("section", {}, make("h2", {}, title), content);
 
 /** Rows with their classes by name. */
 function named({ class_names: names, rows }) {

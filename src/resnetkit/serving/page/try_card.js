@@ -88,7 +88,7 @@ function answered(one, picture, details) {
   buttons.find((button) => button.dataset.panel === one.open)?.click();
   return [
     make("p", { class: "verdict" }, make("strong", {}, row.class), " ", make("span", { class: "share" }, percent(row.probability))),
-    isClose && make("p", { class: "quiet" }, t("try.close", { name: second.class })),
+    isClose && make("p", { class: "quiet" }, t("try.close", { class: second.class })),
     row.note && make("p", { class: "quiet", lang: "en" }, row.note),
     bars(row.top),
     make("div", { class: "actions" }, buttons),

@@ -30,6 +30,15 @@ export const isTold = (key) => key in en;
 
 export const count = (number) => new Intl.NumberFormat(LANGUAGES[language()].tag).format(number);
 
+/** A large number by its first digits, as the language counts: 11.2 million, 1120万. */
+export const short = (number) =>
+  number &&
+  new Intl.NumberFormat(LANGUAGES[language()].tag, {
+    notation: "compact",
+    compactDisplay: "long",
+    maximumSignificantDigits: 3,
+  }).format(number);
+
 /** A share in [0, 1] as percent, never rounded to certainty or to nothing. */
 export function percent(share, digits = 1) {
   const least = 10 ** -digits / 100;

@@ -61,14 +61,17 @@ class FakeModel:
     class_names: tuple[str, ...]
     has_results: bool = True
     state: str = "ready"
+    is_opened: bool = True
+    problem: str | None = None
     known: dict[int, int] = field(default_factory=dict)
 
     @property
     def listed(self) -> dict[str, Any]:
         return {
             "name": self.name,
-            "version": f"{zlib.crc32(self.name.encode()):012x}",
+            "version": f"{zlib.crc32(self.name.encode()):012x}" if self.is_opened else None,
             "state": self.state,
+            "problem": self.problem,
             "num_classes": len(self.class_names),
             "network": "resnet18",
         }
@@ -152,7 +155,12 @@ class FakeModel:
             "num_parameters": 11_179_077,
             "multiply_adds": 1_814_073_344,
             "scores": {"test": scores, "val": {**scores, "top1": accuracy(0.93, 300)}} if self.has_results else None,
-            "training": {"data": f"photos of {self.name}", "num_images": 2936, "epochs": 30, "recipe": "photos"},
+            "training": {
+                "data": f"photos of {self.name}",
+                "num_images": 2936,
+                "epochs": 30,
+                "warnings": ["2 files were left out"],
+            },
             "methods": list(METHODS),
             "limits": {"max_request_images": 256, "max_request_bytes": 268_435_456, "deadline_seconds": 30.0},
             "has_results": self.has_results,
