@@ -9,7 +9,7 @@ from resnetkit.exporting import page_server
 from resnetkit.files import write_durably
 from resnetkit.pages.templates import fill_template
 
-FILES = Path(__file__).with_name("page")
+FILES = Path(__file__).with_name("web")
 INDEX = "index.html"
 STYLE = "style.css"
 
@@ -26,7 +26,7 @@ def write_page(folder: Path, runtime: Mapping[str, bytes]) -> None:
     write_durably(folder / INDEX, (FILES / INDEX).read_bytes())
     for file in FILES.glob("*.js"):
         write_durably(folder / "page" / file.name, file.read_bytes())
-    style = fill_template(f"exporting/page/{STYLE}.jinja")
+    style = fill_template(f"exporting/web/{STYLE}.jinja")
     write_durably(folder / "page" / STYLE, style.encode())
     for name, content in runtime.items():
         write_durably(folder / "runtime" / name, content)

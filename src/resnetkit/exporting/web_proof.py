@@ -23,7 +23,7 @@ from resnetkit.exporting.browser import page_open
 from resnetkit.exporting.page_server import FolderHandler
 from resnetkit.terminal import progress_bar
 
-PAGE = Path(__file__).with_name("page_proof")
+PAGE = Path(__file__).with_name("proof_page")
 REFUSALS: Mapping[str, str] = {
     "empty": "is empty",
     "unreadable": "is no image to the browser",
