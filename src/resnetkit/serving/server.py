@@ -2,23 +2,58 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
+import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType
-from typing import Any
+from typing import cast
 
 import uvicorn
+from uvicorn.loops.auto import auto_loop_factory
 
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.serving.app import Application
+from resnetkit.serving.authorization import TokenFile
 from resnetkit.serving.front import Front
+from resnetkit.serving.opening import ToServe
 from resnetkit.serving.receive_timeouts import protocol_with
+from resnetkit.serving.served import Served
+from resnetkit.serving.served_set import open_served
+from resnetkit.serving.settings import ServerSettings
 
 BACKLOG = 1024
 LAST_SECONDS = 1.0  # of the time to drain, for answers to leave
+
+
+def run_server(
+    to_serve: Sequence[ToServe],
+    settings: ServerSettings,
+    bound: socket.socket,
+    token_file: TokenFile | None,
+    tell_ready: Callable[[Front], None],
+) -> int:
+    """Serve classifiers at a bound socket until a signal comes; the exit code.
+
+    Args:
+        tell_ready: called once, when all of them take requests.
+
+    Raises:
+        ResnetkitError: for a classifier that cannot be opened.
+    """
+
+    async def work() -> int:
+        async with open_served(to_serve, settings) as served:
+            front = Front.of(cast("tuple[Served, ...]", tuple(served.values())), settings, token_file)
+            server = Server(front, tell_ready=lambda: tell_ready(front))
+            await server.serve([bound])
+        return server.exit_code
+
+    with bound, asyncio.Runner(loop_factory=auto_loop_factory()) as runner:
+        return runner.run(work())
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -49,10 +84,9 @@ def url_of(bound: socket.socket) -> str:
 class Server(uvicorn.Server):
     """A server that drains: at the first signal it takes no more requests, and ends when the last is answered.
 
-    A second signal ends it at once.
+    A second signal ends the process at once; its workers end with it.
 
     Attributes:
-        signals: that have come, in order.
         num_lost: accepted requests that were not answered in the time to drain.
     """
 
@@ -81,17 +115,14 @@ class Server(uvicorn.Server):
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # what clients do wrong is in our own log
         self._front, self._tell_ready, self._is_told = front, tell_ready, False
         self._drain_until = math.inf
-        self.signals: list[int] = []
         self.num_lost = 0
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to drain, or end."""
-        self.signals.append(sig)
-        if len(self.signals) > 1:
-            self.should_exit = self.force_exit = True
-        else:
-            self._front.is_draining = True
-            self._drain_until = time.monotonic() + max(self._front.settings.drain_seconds - LAST_SECONDS, 0)
+        if self._front.is_draining:
+            os._exit(128 + sig)
+        self._front.is_draining = True
+        self._drain_until = time.monotonic() + max(self._front.settings.drain_seconds - LAST_SECONDS, 0)
 
     async def on_tick(self, counter: int) -> bool:
         """Tell whether to end."""
@@ -103,18 +134,7 @@ class Server(uvicorn.Server):
             return True
         return await super().on_tick(counter)
 
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Close what is open."""
-        if self.force_exit:
-            self.num_lost = self._front.num_open
-            for connection in list(self.server_state.connections):
-                transport: Any = connection.transport
-                transport.abort()
-        await super().shutdown(sockets)
-
     @property
     def exit_code(self) -> int:
-        """0 where all that was accepted is answered; of a second signal, what shells say of it."""
-        if self.force_exit:
-            return 128 + self.signals[-1]
-        return 1 if self.num_lost else 0
+        """0 where all that was accepted is answered."""
+        return int(bool(self.num_lost))

@@ -1,0 +1,131 @@
+"""``resnetkit serve``."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from resnetkit.cli.completion import offer_weights
+from resnetkit.cli.inputs import Reading
+from resnetkit.cli.options import (
+    ClassNamesOption,
+    DeviceOption,
+    EngineOption,
+    EntryOption,
+    JsonOption,
+    MaxFileBytesOption,
+    MaxPixelsOption,
+    PrecisionOption,
+    PreprocessOption,
+    WeightsModelOption,
+)
+from resnetkit.terminal import say, say_json, shown, warn
+
+if TYPE_CHECKING:
+    from resnetkit.serving.front import Front
+
+LIBRARIES = ("starlette", "uvicorn", "httptools", "prometheus_client", "python_multipart")
+LOOPBACK = ("localhost", "::1")
+
+
+def serve(
+    classifiers: Annotated[
+        list[str],
+        typer.Argument(
+            help="Run folders, classifiers, weight files or hf://OWNER/NAME; NAME=… to name one.",
+            autocompletion=offer_weights,
+        ),
+    ],
+    host: Annotated[str, typer.Option("--host", help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", help="Port to listen on; 0 for any that is free.")] = 8000,
+    token_file: Annotated[
+        Path | None,
+        typer.Option("--token-file", help="File with a token a line; requests need one of them.", show_default=False),
+    ] = None,
+    max_batch: Annotated[int, typer.Option("--max-batch", help="Images computed together at most.")] = 8,
+    max_wait_ms: Annotated[
+        float, typer.Option("--max-wait-ms", help="How long the first image of a batch waits for others.")
+    ] = 2.0,
+    max_requests: Annotated[
+        int, typer.Option("--max-requests", help="Requests that may wait for each classifier; more get a 503.")
+    ] = 256,
+    deadline: Annotated[float, typer.Option("--deadline", help="Seconds that a request may take at most.")] = 30.0,
+    model: WeightsModelOption = None,
+    entry: EntryOption = None,
+    class_names: ClassNamesOption = None,
+    preprocess: PreprocessOption = None,
+    max_pixels: MaxPixelsOption = None,
+    max_file_bytes: MaxFileBytesOption = None,
+    device: DeviceOption = "auto",
+    engine: EngineOption = "auto",
+    precision: PrecisionOption = "fp32",
+    json: JsonOption = False,
+) -> None:
+    """Answer over HTTP: a page, JSON, and the Open Inference Protocol; until Ctrl-C or SIGTERM.
+
+    Then what was accepted is answered, and nothing more is taken. A file that is replaced is served from then on.
+
+    \b
+    Examples:
+      resnetkit serve runs/0001-resnet20-digits
+      resnetkit serve runs/0001-resnet18-photos --host 0.0.0.0 --token-file tokens.txt
+      resnetkit serve old=runs/0001-resnet18-photos new=runs/0002-resnet18-photos --port 9000
+      curl --data-binary @photo.jpg -H 'Content-Type: image/jpeg' http://127.0.0.1:8000/predict
+    """
+    from resnetkit.errors import require
+    from resnetkit.extras import import_extra
+
+    for library in LIBRARIES:
+        import_extra(library, extra="serve", what="serve needs the libraries of a web server")
+    from resnetkit.serving.authorization import TokenFile
+    from resnetkit.serving.opening import ToServe
+    from resnetkit.serving.server import bind, run_server, url_of
+    from resnetkit.serving.settings import ServerSettings
+
+    require(0 <= port < 1 << 16, f"--port must be from 0 to 65,535, got {port}")
+    reading = Reading(model, entry, class_names, tuple(preprocess or ())).arguments()
+    require(
+        not reading or len(classifiers) == 1,
+        "several classifiers cannot be read by the same options",
+        fix="convert third-party weights first: resnetkit convert",
+    )
+    to_serve = [
+        ToServe(name, source, reading, engine, precision, device, max_pixels, max_file_bytes)
+        for name, source in map(named, classifiers)
+    ]
+    settings = ServerSettings(
+        max_batch_images=max_batch, max_wait_ms=max_wait_ms, max_requests=max_requests, deadline_seconds=deadline
+    )
+    tokens = None if token_file is None else TokenFile(token_file)
+    if tokens is None and not (host in LOOPBACK or host.startswith("127.")):
+        warn(f"whoever reaches {host} can ask this server and see its results; --token-file lets only some")
+    bound = bind(host, port)
+
+    def tell_ready(front: Front) -> None:
+        if json:
+            models = [{"name": one.name, "version": one.version} for one in front.served.values()]
+            say_json({"url": url_of(bound), "port": bound.getsockname()[1], "pid": os.getpid(), "models": models})
+        else:
+            told = ", ".join(f"{shown(one.name)} ({one.version})" for one in front.served.values())
+            say(f"serving {told} on {url_of(bound)}")
+
+    code = run_server(to_serve, settings, bound, tokens, tell_ready)
+    if code:
+        raise typer.Exit(code)
+
+
+def named(text: str) -> tuple[str, str]:
+    """The name and the source of a classifier; without ``NAME=``, it has that of its folder or file.
+
+    >>> named("runs/0001-resnet20-digits/"), named("new=runs/0002"), named("hf://timm/resnet18@v1")
+    (('0001-resnet20-digits', 'runs/0001-resnet20-digits/'), ('new', 'runs/0002'), ('resnet18@v1', 'hf://timm/resnet18@v1'))
+    """
+    name, equals, source = text.partition("=")
+    if equals and re.fullmatch(r"[\w.-]+", name) and source and not os.path.exists(text):
+        return name, source
+    path = Path(text)
+    return path.stem if path.is_file() else path.name or path.resolve().name, text
