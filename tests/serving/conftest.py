@@ -1,6 +1,8 @@
 """A small classifier of which the engine is known already, for workers in processes of their own."""
 
 import asyncio
+import io
+import shutil
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,8 +88,6 @@ class Known:
 
 def small_files(number: int = 40) -> list[bytes]:
     """Images of several sizes; every tenth cannot be read."""
-    import io
-
     random, files = np.random.default_rng(0), []
     for place in range(number):
         content = io.BytesIO()
@@ -98,9 +98,27 @@ def small_files(number: int = 40) -> list[bytes]:
 
 
 @pytest.fixture(scope="session")
-def known(file: Path) -> Known:
+def other(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Another classifier, with classes of other names."""
+    return write_classifier(tmp_path_factory.mktemp("other") / "small.safetensors", 2)
+
+
+def known_of(file: Path) -> Known:
     opened = open_to_serve(ToServe("", str(file), engine=ENGINE), max_batch_images=8, tell=lambda _: None)
     return Known.of(opened.predictor, small_files())
+
+
+@pytest.fixture(scope="session")
+def known(file: Path) -> Known:
+    return known_of(file)
+
+
+def put(source: Path, place: Path) -> None:
+    """Replace a classifier's file in one step, with the engines that are remembered beside it."""
+    engines = place.with_name(f".{place.name}.engines")
+    shutil.copytree(source.with_name(f".{source.name}.engines"), engines, dirs_exist_ok=True)
+    shutil.copy(source, place.with_suffix(".new"))
+    place.with_suffix(".new").replace(place)
 
 
 async def until(holds: Callable[[], bool], seconds: float = 60) -> None:

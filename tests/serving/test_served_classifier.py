@@ -105,7 +105,7 @@ def test_a_killed_worker_loses_its_own_requests_and_swaps_none(file: Path, known
     async def work() -> None:
         async with open_served([to_serve(file)], SETTINGS) as opened:
             served = opened["small"]
-            loading = asyncio.create_task(load(served, known, 3000, concurrency=16))
+            loading = asyncio.create_task(load(served, known, 1500, concurrency=16))
             for _ in range(5):
                 await until(lambda: served.state == "ready")
                 await asyncio.sleep(0.2)
@@ -115,7 +115,7 @@ def test_a_killed_worker_loses_its_own_requests_and_swaps_none(file: Path, known
             outcomes = await loading
             await until(lambda: served.state == "ready")
             known.check([0], await served.answer_files(known.files[:1], deadline_seconds=60))
-            assert len(outcomes) == 3000
+            assert len(outcomes) == 1500
             assert 5 <= outcomes.count(WorkerLost) <= 5 * 16
 
     run(work)
@@ -125,31 +125,7 @@ def test_a_killed_worker_loses_its_own_requests_and_swaps_none(file: Path, known
 def test_thousands_of_mixed_requests_have_their_own_answers(file: Path, known: Known) -> None:
     async def work() -> None:
         async with open_served([to_serve(file)], SETTINGS) as opened:
-            assert await load(opened["small"], known, 5000, concurrency=32) == [None] * 5000
-
-    run(work)
-
-
-@pytest.mark.slow
-def test_one_that_cannot_be_opened_again_has_failed_and_says_why(
-    file: Path, known: Known, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from resnetkit.serving import served_classifier
-
-    monkeypatch.setattr(served_classifier, "FIRST_DELAY_SECONDS", 0.01)
-    monkeypatch.setattr(served_classifier, "MAX_FAILURES", 2)
-    own = tmp_path / "own.safetensors"
-    own.write_bytes(file.read_bytes())
-
-    async def work() -> None:
-        async with open_served([to_serve(own)], SETTINGS) as opened:
-            served = opened["small"]
-            own.unlink()
-            os.kill(served.worker_pid, signal.SIGKILL)
-            await until(lambda: served.state == "failed")
-            assert "no run folder or file" in served.problem
-            with pytest.raises(NotReady, match="no run folder or file"):
-                await served.answer_files(known.files, deadline_seconds=1)
+            assert await load(opened["small"], known, 2000, concurrency=32) == [None] * 2000
 
     run(work)
 

@@ -27,8 +27,11 @@ class Version:
     worker: WorkerProcess
 
 
-async def open_version(to_serve: ToServe, settings: ServerSettings) -> Version:
+async def open_version(to_serve: ToServe, file: Path, settings: ServerSettings) -> Version:
     """Start a worker on what a source holds now.
+
+    Args:
+        file: where its weights are.
 
     Raises:
         ResnetkitError: for what cannot be opened.
@@ -36,5 +39,5 @@ async def open_version(to_serve: ToServe, settings: ServerSettings) -> Version:
     """
     process = await WorkerProcess.start(worker.START, hang_seconds=settings.hang_seconds)
     opened = await process.open({"to_serve": to_dict(to_serve), "settings": to_dict(settings)})
-    description = from_sections(parse(opened.blobs[0].decode(), to_serve.source), Path(to_serve.source))
+    description = from_sections(parse(opened.blobs[0].decode(), to_serve.source), file)
     return Version(opened.head["version"], description, opened.head["engine"], process)
