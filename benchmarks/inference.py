@@ -107,7 +107,7 @@ def exported(model: str, folder: str) -> str:
 
 
 def onnxruntime_session(model: str, batch_size: int) -> Round:
-    from resnetkit.inference.graph_engines import import_onnxruntime
+    from resnetkit.graphs.runtimes import import_onnxruntime
 
     onnxruntime = import_onnxruntime()
     with tempfile.TemporaryDirectory() as folder:
@@ -119,7 +119,7 @@ def onnxruntime_session(model: str, batch_size: int) -> Round:
 def openvino_model(model: str, batch_size: int, **settings: str) -> Round:
     import torch
 
-    from resnetkit.inference.graph_engines import import_openvino
+    from resnetkit.graphs.runtimes import import_openvino
 
     openvino = import_openvino()
     converted = openvino.convert_model(classifier(model).network, example_input=torch.from_numpy(floats(1)))

@@ -169,7 +169,7 @@ def test_torchvision_is_never_imported() -> None:
 
 @pytest.mark.parametrize("package", ["onnxruntime", "openvino"])
 def test_what_reports_its_own_import_is_imported_in_one_place(package: str) -> None:
-    """``inference.graph_engines.import_*`` turn that off first."""
+    """``graphs.runtimes.import_*`` turn that off first."""
     for folder in (SOURCE, SOURCE.parents[1] / "tests", SOURCE.parents[1] / "benchmarks"):
         for path in folder.rglob("*.py"):
             assert package not in {node.split(".")[0] for node in imports(path)}, path

@@ -7,27 +7,23 @@ sleep: beside them, the next images are being decoded. Measured in ``benchmarks/
 
 from __future__ import annotations
 
-import importlib
-import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Any
 
 import numpy as np
 
 from resnetkit.classifier.decision import Logits
 from resnetkit.classifier.engine import Engine
 from resnetkit.graphs.names import INPUT, OUTPUT
+from resnetkit.graphs.runtimes import import_onnxruntime, import_openvino
 from resnetkit.images.types import UInt8Images
 from resnetkit.machine.precision import Precision
 
 Run = Callable[[UInt8Images], Logits]
 # Longer than a thread waits between two layers of an image, so that it need not be woken there.
 SPIN_MICROSECONDS = "100"
-OPENVINO_TELEMETRY = "openvino_telemetry"
 OPENVINO_PRECISIONS: Mapping[Precision, str] = {"fp32": "f32", "bf16": "bf16"}
 
 
@@ -91,16 +87,6 @@ class GraphEngine:
             self._idle.put(run)
 
 
-def import_onnxruntime() -> Any:
-    """The package ``onnxruntime``, kept from reporting over the network how it is used.
-
-    Its official builds do so unless this variable is set before the import (their ``Privacy.md``; seen in 1.31), and
-    keep an identifier of the user in the cache folder. Who sets it otherwise has been asked.
-    """
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    return importlib.import_module("onnxruntime")
-
-
 def open_onnxruntime(graph: bytes, *, batch_size: int, num_threads: int, precision: Precision) -> Engine:
     """ONNX Runtime's CPU provider, which has float32 only."""
     assert precision == "fp32"
@@ -118,20 +104,6 @@ def open_onnxruntime(graph: bytes, *, batch_size: int, num_threads: int, precisi
 
     # A session may be run by several threads at once, each of which then computes for itself.
     return GraphEngine("onnxruntime", [run] * streams.number, streams.piece_size, fills=False)
-
-
-def import_openvino() -> Any:
-    """The package ``openvino``, kept from reporting over the network that it was imported.
-
-    Its import sends an event through ``openvino_telemetry`` (seen in 2026.4); without that package it goes on silently.
-    """
-    before = {name: module for name, module in sys.modules.items() if name == OPENVINO_TELEMETRY}
-    sys.modules[OPENVINO_TELEMETRY] = None  # type: ignore[assignment]  # Python's way to say: not to be found
-    try:
-        return importlib.import_module("openvino")
-    finally:
-        del sys.modules[OPENVINO_TELEMETRY]
-        sys.modules.update(before)
 
 
 def open_openvino(graph: bytes, *, batch_size: int, num_threads: int, precision: Precision) -> Engine:
