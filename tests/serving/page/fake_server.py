@@ -24,8 +24,10 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from tests.html_page import HOSTILE
 
+from resnetkit.serving.app import HEADERS
+
 PAGE = resources.files("resnetkit.serving") / "page"
-POLICY = "default-src 'self'; img-src 'self' blob: data:"
+UNREADABLE = "is not an image of a kind that is read"
 TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
 FLOWERS = ("daisy", "dandelion", "roses", "sunflowers", "tulips")
 METHODS = ("grad_cam", "layer_cam", "integrated_gradients", "occlusion")
@@ -62,7 +64,7 @@ class FakeModel:
     has_results: bool = True
     state: str = "ready"
     is_opened: bool = True
-    problem: str | None = None
+    problem: str = ""
     known: dict[int, int] = field(default_factory=dict)
 
     @property
@@ -88,7 +90,14 @@ class FakeModel:
             with Image.open(io.BytesIO(content)) as image:
                 image.load()
         except (OSError, SyntaxError):
-            return {"path": path, "status": "error", "reason": "is not an image of a kind that is read"}
+            return {
+                "path": path,
+                "status": "error",
+                "reason": UNREADABLE,
+                "class": None,
+                "probability": None,
+                "top": [],
+            }
         shares = self.probabilities(content)
         best = sorted(range(len(shares)), key=lambda i: -shares[i])[:top]
         named = [{"class": self.class_names[i], "probability": round(shares[i], 6)} for i in best]
@@ -160,6 +169,7 @@ class FakeModel:
                 "num_images": 2936,
                 "epochs": 30,
                 "warnings": ["2 files were left out"],
+                "command": "resnetkit train flowers",
             },
             "methods": list(METHODS),
             "limits": {"max_request_images": 256, "max_request_bytes": 268_435_456, "deadline_seconds": 30.0},
@@ -328,8 +338,7 @@ class FakeServer:
 
 async def page_file(request: Request) -> Response:
     name = request.path_params.get("name", "index.html")
-    headers = {"Content-Security-Policy": POLICY}
-    return Response((PAGE / name).read_bytes(), media_type=TYPES[name.rpartition(".")[2]], headers=headers)
+    return Response((PAGE / name).read_bytes(), media_type=TYPES[name.rpartition(".")[2]], headers=HEADERS)
 
 
 def png(seed: int, size: tuple[int, int] = (64, 48)) -> bytes:

@@ -30,6 +30,7 @@ def start(site: Site, *paths: str) -> None:
 
 
 def wait_until_done(site: Site) -> None:
+    site.page.wait_for_selector("progress")
     site.until("document.querySelector('progress').value === document.querySelector('progress').max")
     site.page.get_by_role("button", name="Clear").wait_for()
 
@@ -152,7 +153,7 @@ def test_answers_are_taken_away_as_json(site: Site) -> None:
     tree = json.loads(text)
     assert tree["model"] == "flowers"
     assert tree["rows"][0] == site.fake.models[0].row("a.png", png(0), 5)
-    assert tree["rows"][1] == {"path": "bad.png", "status": "error", "reason": "is not an image of a kind that is read"}
+    assert tree["rows"][1] == site.fake.models[0].row("bad.png", b"no", 5)
 
 
 def test_images_of_a_lost_request_are_asked_for_one_by_one(site: Site) -> None:

@@ -20,7 +20,7 @@ def test_the_model_is_told_whole(open_site: Open) -> None:
     for told in (
         *("resnet18", "11.2 million", "1.81 billion", "runs/0001-resnet18-flowers", *FLOWERS),
         *("92.13 %", "93.00 %", "n = 367", "256 px (bilinear)", "224 × 224 px", "mirror image", "0.485, 0.456, 0.406"),
-        *("2,936", "64 million pixels", "30 s", "middle 88 %", "2 files were left out"),
+        *("2,936", "64 million pixels", "30 s", "middle 88 %", "2 files were left out", "resnetkit train flowers"),
     ):
         assert told in words, told
     assert re.search(r"95 % interval 89\.\d\d to 94\.\d\d", words)

@@ -24,11 +24,11 @@ export function asCsv(images) {
 }
 
 export function asJson({ images, model, versions }) {
-  const rows = images.map((image) =>
-    image.state === "ok"
-      ? { ...image.row, path: pathOf(image) }
-      : { path: pathOf(image), status: image.state, reason: image.reason },
-  );
+  const none = { class: null, probability: null, top: [] };
+  const rows = images.map((image) => {
+    const row = image.row ?? { path: "", status: image.state, reason: image.reason, ...none };
+    return { ...row, path: pathOf(image) };
+  });
   return `${JSON.stringify({ model, version: [...versions].join(", "), rows }, null, 1)}\n`;
 }
 

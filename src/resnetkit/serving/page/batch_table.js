@@ -47,7 +47,7 @@ export function batchTable(getImages) {
   }
 
   function drawClasses(images) {
-    const names = [...new Set(images.map((image) => image.row?.class).filter((name) => name !== undefined))].sort();
+    const names = [...new Set(images.map((image) => image.row?.class).filter((name) => name !== null && name !== undefined))].sort();
     if (seen.class && !names.includes(seen.class)) names.push(seen.class);
     if (JSON.stringify(names) !== listed) {
       listed = JSON.stringify(names);

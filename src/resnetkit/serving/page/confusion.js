@@ -5,6 +5,7 @@ import { percent, t } from "./words.js";
 
 const MAX_CLASSES = 20; // larger matrices show those that are confused most
 const WEAKEST = 10; // percent of colour behind a count
+const TURNED_FROM = 4; // characters of a name that would make columns wide
 const STRONGEST = 45; // beyond it, counts would be hard to read
 
 /** Numbers of images by true class and answer. */
@@ -37,6 +38,7 @@ export function confusionMatrix(names, rows, open) {
   const shown = new Set(byConfusion.slice(0, MAX_CLASSES));
   const table = make("table", { class: "matrix" });
   const orders = { classes: names.filter((name) => shown.has(name)), confusion: byConfusion.slice(0, MAX_CLASSES) };
+  const turned = names.some((name) => name.length >= TURNED_FROM) ? "turned" : null;
   let order = "classes";
 
   function cell(truth, answer) {
@@ -56,7 +58,7 @@ export function confusionMatrix(names, rows, open) {
 
   function fill() {
     const shownNow = orders[order];
-    const head = make("tr", {}, make("th", { scope: "col" }, make("span", { class: "quiet" }, t("results.corner"))), shownNow.map((name) => make("th", { scope: "col", class: "turned" }, make("span", {}, name))));
+    const head = make("tr", {}, make("th", { scope: "col" }, make("span", { class: "quiet" }, t("results.corner"))), shownNow.map((name) => make("th", { scope: "col", class: turned }, make("span", {}, name))));
     const body = shownNow.map((truth) => make("tr", {}, make("th", { scope: "row" }, truth), shownNow.map((answer) => cell(truth, answer))));
     show(table, make("caption", { class: "unseen" }, t("results.matrix")), make("thead", {}, head), make("tbody", {}, body));
     table.querySelector("button")?.setAttribute("tabindex", "0");

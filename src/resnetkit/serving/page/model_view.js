@@ -1,5 +1,6 @@
 /** Model: what the classifier is, how good it is known to be, and what it does to images. */
 
+import { codeBlock } from "./copying.js";
 import { make, newId, show } from "./dom.js";
 import { croppedShare, preprocessingWords } from "./preprocessing.js";
 import { scoresPart } from "./scores.js";
@@ -45,7 +46,8 @@ function toldFacts(prefix, values) {
 }
 
 const trainingPart = (training) => [
-  toldFacts("training", training),
+  toldFacts("training", { ...training, command: null }),
+  training.command && codeBlock(t("training.command"), training.command),
   training.warnings?.length > 0 && make("ul", { class: "note warnings", lang: "en" }, training.warnings.map((one) => make("li", {}, one))),
 ];
 

@@ -12,7 +12,7 @@ import { address } from "./server.js";
 import { curl, python } from "./snippets.js";
 import { bytes, percent, t } from "./words.js";
 
-const CLOSE = 0.1; // classes whose probabilities differ by less are hard to tell apart
+const CLOSE = 0.8; // of the best probability: a class with so much is nearly as likely
 
 export function tryCard(one, details, removed) {
   const picture = pictureOf(one);
@@ -66,7 +66,7 @@ const BODIES = {
 function answered(one, picture, details) {
   const { row } = one;
   const second = row.top[1];
-  const isClose = second && row.probability - second.probability < CLOSE;
+  const isClose = second && second.probability >= CLOSE * row.probability;
   const more = make("div");
   const panel = (button, draw) => {
     const isOpen = button.getAttribute("aria-expanded") === "true";
