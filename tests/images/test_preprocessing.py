@@ -72,6 +72,14 @@ def test_padding_is_the_colour_that_the_network_takes_for_nothing() -> None:
     assert seen[0, :, 0, 0].abs().max() < 1e-6
 
 
+@pytest.mark.parametrize("size", [(23, 24), (24, 23)])
+def test_padding_of_a_single_line_has_that_colour_too(size: tuple[int, int]) -> None:
+    mean = (0.4, 0.6, 0.2)
+    pixels = prepare_for_evaluation(Image.new("RGB", size, "white"), Preprocessing(24, 24, mean=mean, fit="pad"))
+    lines = pixels[:, :, -1] if size[0] < size[1] else pixels[:, -1]
+    assert lines.T.tolist() == [[102, 153, 51]] * 24
+
+
 @pytest.mark.parametrize("size", [(1, 100_000), (100_000, 1), (5, 5)])
 @pytest.mark.parametrize("fit", ["crop", "squeeze", "pad"])
 def test_any_shape_fits(size: tuple[int, int], fit: Fit) -> None:

@@ -143,7 +143,7 @@ def _square(image: Image.Image, placing: _Placing, side: int, preprocessing: Pre
     resized = image.resize(size, FILTERS[preprocessing.interpolation])
     if size == (side, side):
         return resized
-    if left >= 0 and top >= 0:
+    if side <= min(size):
         return resized.crop((left, top, left + side, top + side))
     fill = preprocessing.fill
     square = Image.new(image.mode, (side, side), fill if preprocessing.channels > 1 else fill[0])
