@@ -1,4 +1,6 @@
-"""Names of the ONNX graph's input and output, for those who write it and those who run it."""
+"""Names of the inputs and outputs of graphs, for those who write them and those who run them."""
 
 INPUT = "pixels"
 OUTPUT = "logits"
+IMAGE = "image"  # of graphs that prepare images too
+PROBABILITIES = "probabilities"  # of graphs that decide too

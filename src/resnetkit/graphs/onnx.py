@@ -50,8 +50,9 @@ class Map:
 
 @dataclass
 class Graph:
-    """Nodes and constants, as they are written."""
+    """Nodes and constants, as they are written; where graphs are joined, each has a ``prefix`` for its own names."""
 
+    prefix: str = ""
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     constants: list[onnx.TensorProto] = field(default_factory=list)
 
@@ -59,15 +60,16 @@ class Graph:
         self, operator: str, *inputs: str | Array | Tensor | float, output: str | None = None, **attributes: Any
     ) -> str:
         """Add a node; arrays and numbers among its inputs become constants. Returns the name of its output."""
-        names = [value if isinstance(value, str) else self._constant(value) for value in inputs]
-        output = output or f"{operator.lower()}_{len(self.nodes)}"
+        names = [value if isinstance(value, str) else self.constant(value) for value in inputs]
+        output = output or f"{self.prefix}{operator.lower()}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(operator, names, [output], **attributes))
         return output
 
-    def _constant(self, value: Array | Tensor | float) -> str:
+    def constant(self, value: Array | Tensor | float) -> str:
+        """Add a constant; returns its name."""
         array = value.detach().cpu().numpy() if isinstance(value, Tensor) else value
         array = np.array(array, np.float32) if isinstance(array, float) else array
-        name = f"constant_{len(self.constants)}"
+        name = f"{self.prefix}constant_{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
         return name
 

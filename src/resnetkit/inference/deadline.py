@@ -60,7 +60,7 @@ def rehearse(
             problems = {
                 name: f"did not answer within {deadline_seconds:g} s"
                 if process.poll() is None
-                else _problem(process.returncode, Path(folder, name).read_text(errors="replace"))
+                else problem_of(process.returncode, Path(folder, name).read_text(errors="replace"))
                 for name, process in processes.items()
             }
         finally:  # also after Ctrl-C
@@ -121,7 +121,8 @@ def _start(kind: EngineKind, folder: Path, settings: Mapping[str, Any]) -> subpr
         )
 
 
-def _problem(exit_code: int, said: str) -> str:
+def problem_of(exit_code: int, said: str) -> str:
+    """The reason why a process failed, by its exit code and what it said last; empty where it did not."""
     if exit_code < 0:
         return f"crashes ({signal.Signals(-exit_code).name})"
     lines = said.strip().splitlines() or [f"ends with exit code {exit_code}"]

@@ -1,0 +1,29 @@
+"""What is exported: a classifier, and in which precision its model is to compute."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from resnetkit.classifier.classifier import Classifier
+from resnetkit.exporting.targets import ExportPrecision
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A classifier that is exported.
+
+    Attributes:
+        name: what people call it.
+    """
+
+    classifier: Classifier
+    name: str
+    precision: ExportPrecision = "fp32"
+
+    @cached_property
+    def graph(self) -> bytes:
+        """The classifier's graph in that precision, the bytes of an ONNX file."""
+        from resnetkit.graphs.onnx import write_graph
+
+        return write_graph(self.classifier)

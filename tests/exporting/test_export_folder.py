@@ -1,0 +1,239 @@
+"""Exports as a whole: what is in the folder, that it answers alike, and that a wrong one is not there."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.exporting.conftest import Script, smooth
+from tests.small_classifiers import SMALL
+
+from resnetkit.classifier.classifier import Classifier
+from resnetkit.classifier.decision import Decision
+from resnetkit.errors import Code, ResnetkitError
+from resnetkit.exporting import proving, runner
+from resnetkit.exporting.export_folder import Exported, export, predict_script
+from resnetkit.exporting.proof_images import open_proof_images
+from resnetkit.exporting.subject import Subject
+from resnetkit.exporting.targets import TARGETS, find_target
+from resnetkit.files import sha256_of
+from resnetkit.inference.torch_engines import plain_predictor
+from resnetkit.sources.locate import Located
+
+Make = Callable[..., Classifier]
+
+
+def export_to(classifier: Classifier, target: str, images: Path, out: Path, precision: str = "fp32") -> Exported:
+    subject = Subject(classifier, "small", precision)  # type: ignore[arg-type]
+    with open_proof_images(Located("small", "weights"), classifier, str(images)) as found:
+        return export(subject, find_target(target, precision), found, out, max_loss=100.0)
+
+
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The export answers here, with nothing hidden from it: a process takes seconds to start."""
+
+    def run(folder: Path, paths: list[str], needs: str, silence_seconds: float) -> object:
+        place = tmp_path_factory.mktemp("proof")
+        asked, answers = place / "asked.json", place / "answers.npz"
+        asked.write_text(json.dumps({"paths": paths, "absent": []}))
+        runner.main(folder, asked, answers)
+        with np.load(answers) as arrays:
+            said = json.loads(arrays["said"].tobytes())
+            return proving._Theirs(
+                arrays["positions"], arrays["logits"], arrays["probabilities"], said["refused"], said["versions"]
+            )
+
+    monkeypatch.setattr(proving, "_run", run)
+
+
+@pytest.mark.usefixtures("in_this_process")
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"average_mirrored": True, "channel_order": "bgr"},
+        {"fit": "pad", "interpolation": "bicubic"},
+        {"fit": "squeeze", "interpolation": "nearest"},
+        {"jpeg_scaling": "reduced"},
+    ],
+    ids=lambda settings: "-".join(map(str, settings.values())) or "usual",
+)
+@pytest.mark.parametrize("target", ["onnx"])
+def test_an_export_answers_as_its_classifier(
+    make: Make, target: str, settings: dict[str, object], folder_of_images: Path, tmp_path: Path
+) -> None:
+    classifier = replace(make(SMALL, 20, **settings), decision=Decision(temperature=1.5))
+    smooth(333, 500).save(folder_of_images / "large.jpg")
+    found = export_to(classifier, target, folder_of_images, tmp_path / "out")
+    proof = found.proof
+    assert (proof.num_images, proof.num_unreadable, proof.refused) == (12, 0, ())
+    assert proof.max_difference < 1e-5
+    assert proof.num_labelled == 8
+    said = json.loads((found.folder / "classifier.json").read_text())
+    assert said["class_names"] == list(classifier.class_names)
+    for name, file in said["files"].items():
+        assert sha256_of(found.folder / name) == file["sha256"]
+    assert {"README.md", "proof.json", "proof.html", "predict.py", "classifier.json"} <= set(os.listdir(found.folder))
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_grey_images_and_those_of_16_bits_are_read_alike(make: Make, tmp_path: Path) -> None:
+    classifier = make(replace(SMALL, in_channels=1), 20, white_16bit=4095)
+    images = tmp_path / "images"
+    images.mkdir()
+    smooth(30, 40).save(images / "colour.png")
+    smooth(30, 40).convert("P").save(images / "palette.gif")
+    Image.fromarray(np.random.default_rng(0).integers(0, 4096, (30, 40), dtype=np.uint16)).save(images / "deep.png")
+    Image.fromarray(np.full((30, 40), 4097, np.uint16)).save(images / "beyond.png")
+    found = export_to(classifier, "onnx", images, tmp_path / "out")
+    assert (found.proof.num_images, found.proof.num_unreadable) == (3, 1)
+    assert found.proof.max_difference < 1e-5
+
+
+@contextmanager
+def nothing_left(place: Path) -> Iterator[None]:
+    before = sorted(place.rglob("*"))
+    yield
+    assert sorted(place.rglob("*")) == before
+
+
+TAMPERINGS: dict[str, Callable[[Classifier], Classifier]] = {
+    "wrong mean": lambda one: replace(one, preprocessing=replace(one.preprocessing, mean=(0.1, 0.2, 0.3))),
+    "wrong order": lambda one: replace(one, preprocessing=replace(one.preprocessing, channel_order="bgr")),
+    "wrong filter": lambda one: replace(one, preprocessing=replace(one.preprocessing, interpolation="lanczos")),
+    "wrong cut": lambda one: replace(one, preprocessing=replace(one.preprocessing, resize_px=22)),
+    "wrong temperature": lambda one: replace(one, decision=Decision(temperature=1.2)),
+}
+
+
+def with_another_model(monkeypatch: pytest.MonkeyPatch, tamper: Callable[[Classifier], Classifier]) -> None:
+    """Exports write the model of a classifier that is not quite the one they are of."""
+    whole = type(TARGETS["onnx"]).write
+    monkeypatch.setattr(
+        type(TARGETS["onnx"]),
+        "write",
+        lambda self, subject, folder: whole(self, replace(subject, classifier=tamper(subject.classifier)), folder),
+    )
+
+
+@pytest.mark.usefixtures("in_this_process")
+@pytest.mark.parametrize("tampering", TAMPERINGS)
+def test_a_model_that_answers_otherwise_is_refused_and_leaves_nothing(
+    make: Make, tampering: str, folder_of_images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    classifier, place = make(SMALL, 20), tmp_path / "place"
+    place.mkdir()
+    with_another_model(monkeypatch, TAMPERINGS[tampering])
+    with nothing_left(place), pytest.raises(ResnetkitError, match="does not answer as the classifier") as error:
+        export_to(classifier, "onnx", folder_of_images, place / "deep" / "out")
+    assert error.value.code == Code.CHECK_FAILED
+
+
+def test_a_folder_that_holds_something_is_refused_before_any_work(make: Make, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine").write_text("keep")
+    with pytest.raises(ResnetkitError, match="is there already"):
+        export(Subject(make(), "small"), TARGETS["onnx"], None, tmp_path / "out", max_loss=1)  # type: ignore[arg-type]
+
+
+def test_predict_is_short_and_holds_to_its_word(make: Make) -> None:
+    for target in TARGETS.values():
+        for interpolation in ("bilinear", "nearest"):
+            text = predict_script(target, make(SMALL, 16, interpolation=interpolation).preprocessing)
+            assert text.count("\n") < 120
+            assert "{" + "%" not in text
+            compile(text, target.name, "exec")
+            imported = {line.split()[1].partition(".")[0] for line in text.splitlines() if "import " in line[:11]}
+            assert imported <= {"json", "os", "sys", "pathlib", "numpy", "PIL", target.needs}
+
+
+def test_what_predict_cannot_read_it_refuses_and_says_why(
+    make: Make, script_of: Callable[..., Script], tmp_path: Path
+) -> None:
+    classifier = make()
+    said = {"preprocessing": {"channels": 3, "least_decoded_px": 0, "white_16bit": 65535}}
+    limits = {"max_pixels": 10_000, "max_file_bytes": 100_000}
+    (tmp_path / "classifier.json").write_text(json.dumps({**said, "limits": limits}))
+    script = script_of(classifier, folder=tmp_path)
+    cases = {
+        "text.jpg": lambda path: path.write_text("no image"),
+        "cut.png": lambda path: (smooth(50, 50).save(path), path.write_bytes(path.read_bytes()[:90])),
+        "wide.png": lambda path: Image.new("L", (200, 51)).save(path),
+        "long.bmp": lambda path: path.write_bytes(b"BM" + bytes(200_000)),
+        "float.tiff": lambda path: Image.new("F", (5, 5)).save(path),
+    }
+    for name, write in cases.items():
+        write(tmp_path / name)
+        with pytest.raises(script.Unreadable):  # type: ignore[arg-type]
+            script.read_image(tmp_path / name)
+    assert script.read_image(Path(_saved(smooth(40, 30), tmp_path / "good.png"))).shape == (40, 30, 3)
+
+
+def _saved(image: Image.Image, path: Path) -> str:
+    image.save(path)
+    return str(path)
+
+
+@pytest.mark.slow
+def test_in_a_process_of_its_own_it_knows_nothing_of_this_package(
+    make: Make, folder_of_images: Path, tmp_path: Path
+) -> None:
+    classifier = make(SMALL, 20)
+    found = export_to(classifier, "onnx", folder_of_images, tmp_path / "out")
+    assert set(found.proof.versions) == {"python", "numpy", "PIL", "onnxruntime"}
+    files = sorted(folder_of_images.rglob("*.*"))
+    (tmp_path / "broken.jpg").write_text("no image")
+    done = subprocess.run(
+        [sys.executable, "-I", str(found.folder / "predict.py"), str(folder_of_images), str(tmp_path / "broken.jpg")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    *lines, last = done.stdout.splitlines()
+    assert "broken.jpg: cannot be read" in last
+    expected = plain_predictor(classifier).predict(files, top=3)
+    assert len(lines) == len(expected)
+    for line, row in zip(lines, expected, strict=True):
+        path, said = line.split(": ", 1)
+        assert path == row.source
+        assert said.startswith(f"{row.class_name} ")
+        assert float(said.split()[2]) == pytest.approx(row.probability, abs=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ("import resnetkit", "import of resnetkit halted"),
+        ("raise SystemExit(3)", "exit code 3"),
+        ("import time; time.sleep(60)", "has not answered for 2 s"),
+        ("os.abort()", "crashes (SIGABRT)"),
+    ],
+)
+def test_an_export_that_does_not_run_is_refused(
+    make: Make, fault: str, told: str, folder_of_images: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "predict.py").write_text(f"import os\ndef open_model():\n    {fault}\n")
+    classifier = make(SMALL, 20)
+    with (
+        open_proof_images(Located("small", "weights"), classifier, str(folder_of_images)) as images,
+        pytest.raises(ResnetkitError) as error,
+    ):
+        proving.prove(
+            tmp_path,
+            classifier,
+            images,
+            proving.Asked("onnx"),
+            needs="onnxruntime",
+            silence_seconds=2 if "sleep" in fault else 60,
+        )
+    assert told in f"{error.value}"
