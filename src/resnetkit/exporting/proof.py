@@ -12,8 +12,8 @@ from resnetkit.classifier.decision import Logits, Probabilities
 from resnetkit.config import frozen
 from resnetkit.evaluation.metrics import Accuracy
 from resnetkit.evaluation.paired import PairedDifference
+from resnetkit.exporting.precision import ExportPrecision
 from resnetkit.exporting.proof_images import UNKNOWN
-from resnetkit.exporting.targets import ExportPrecision
 from resnetkit.images.types import Indices
 
 MAX_DIFFERENCE = 1e-3  # of a probability, in float32: rounding, and pixels that a resizing rounds to the next level
@@ -113,7 +113,7 @@ class Answered:
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked of an export."""
+    """The export that is proved, and how much it may lose."""
 
     target: str
     precision: ExportPrecision = "fp32"

@@ -1,4 +1,4 @@
-"""What is exported: a classifier, and in which precision its model is to compute."""
+"""A classifier that is exported, in a precision that its model is to compute in."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from resnetkit.classifier.classifier import Classifier
-from resnetkit.exporting.targets import ExportPrecision
+from resnetkit.exporting.precision import ExportPrecision
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, get_args
 
 from resnetkit.errors import Code, ResnetkitError, did_you_mean
+from resnetkit.exporting.precision import ExportPrecision
 from resnetkit.images.spec import Preprocessing
 
 if TYPE_CHECKING:
     from resnetkit.exporting.subject import Subject
-
-ExportPrecision = Literal["fp32", "bf16", "int8"]
 
 
 @dataclass(frozen=True)
