@@ -67,7 +67,7 @@ def open_proof_images(
     Raises:
         ResnetkitError: where there are none.
     """
-    require(max_images >= 1, f"--max-images must be at least 1, got {max_images}")
+    require(max_images >= 1, f"--max-images must be at least 1, got {max_images}", fix="leave it out: 1,000")
     with tempfile.TemporaryDirectory(prefix="resnetkit-") as place:
         if folder is not None:
             yield _of_folder(folder, classifier, max_images)
