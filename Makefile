@@ -8,13 +8,14 @@ WITH_SITE := .venv/installed-with-site
 
 # Two of these would install into one .venv at once.
 .NOTPARALLEL:
-.PHONY: demo test test-slow test-all lint format lessons docs dist help
+.PHONY: demo test test-slow test-all soak lint format lessons docs dist help
 
 help:
 	@echo "make demo   train, score and use a classifier, in about a minute"
 	@echo "make test   run the test suite, in a few minutes"
 	@echo "make test-slow  what that leaves out: other libraries, every engine, the largest networks, runs that are killed"
 	@echo "make test-all  both"
+	@echo "make soak   attack a server for longer than test-slow does; half an hour"
 	@echo "make lint   check style and types"
 	@echo "make format rewrite the code in the project's style"
 	@echo "make lessons  run the commands of docs/lessons and write what they print into the pages; minutes"
@@ -26,8 +27,8 @@ demo: $(or $(wildcard $(WITH_TOOLS)),$(ALONE))
 	$(BIN)/resnetkit demo
 
 # Two test processes share the cores: idle OpenMP threads sleep at once instead of spinning.
-test test-slow test-all: export OMP_WAIT_POLICY ?= passive
-test test-slow test-all: export GOMP_SPINCOUNT ?= 0
+test test-slow test-all soak: export OMP_WAIT_POLICY ?= passive
+test test-slow test-all soak: export GOMP_SPINCOUNT ?= 0
 
 test: $(WITH_TOOLS)
 	$(BIN)/pytest --numprocesses 2 -m 'not slow' --ignore tests/parity
@@ -37,6 +38,9 @@ test-slow: $(WITH_TOOLS)
 
 test-all: $(WITH_TOOLS)
 	$(BIN)/pytest --numprocesses 2
+
+soak: $(WITH_TOOLS)
+	SOAK=1 $(BIN)/pytest tests/serving/test_under_attack.py
 
 lint: $(WITH_TOOLS)
 	$(BIN)/ruff check .
