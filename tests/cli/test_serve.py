@@ -1,5 +1,6 @@
 """What `serve` refuses before it opens anything, and what it warns of."""
 
+import json
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +9,9 @@ from typing import Any
 import pytest
 
 from resnetkit.cli.serve import named
-from resnetkit.serving import server
+from resnetkit.serving import ray_server, server
+from resnetkit.serving.ray_deployment import Order
+from resnetkit.serving.ray_server import Cluster
 
 
 def test_a_port_that_is_taken_is_told(cli: Callable[..., Any]) -> None:
@@ -26,6 +29,8 @@ WRONG: dict[str, tuple[list[str], str]] = {
     "port": (["a", "--port", "70000"], "--port must be from 0 to 65,535"),
     "batch": (["a", "--max-batch", "0"], "max_batch_images must be at least 1"),
     "deadline": (["a", "--deadline", "0"], "deadline_seconds must be above 0"),
+    "replicas": (["a", "--ray", "local", "--replicas", "0"], "--replicas must be at least 1"),
+    "replicas alone": (["a", "--replicas", "2"], "--replicas are those of a cluster"),
     "tokens": (["a", "--token-file", "missing"], "missing"),
     "reading": (["a", "b", "--model", "resnet18"], "several classifiers cannot be read by the same options"),
     "host": (["a", "--host", "no.such.host.invalid", "--port", "0"], "cannot listen on no.such.host.invalid"),
@@ -68,6 +73,30 @@ def test_open_doors_are_told_of(
     assert (tokens is not None) == has_token
     assert settings.max_requests == 256
     bound.close()
+
+
+def test_a_cluster_is_told_all_that_it_is_to_serve(
+    cli: Callable[..., Any], empty_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run_on_ray(cluster: Cluster, order: Order, tell_ready: Callable[[dict[str, str]], None]) -> int:
+        asked.append((cluster, order))
+        tell_ready({"x": "0123456789ab"})
+        return 1
+
+    asked: list[Any] = []
+    monkeypatch.setattr(ray_server, "run_on_ray", run_on_ray)
+    Path("tokens").write_text("t")
+    options = ["--port", "0", "--ray", "auto", "--replicas", "3", "--token-file", "tokens", "--max-requests", "9"]
+    outcome = cli("serve", "x=a", *options, "--json")
+    assert outcome.code == 1
+    ((cluster, order),) = asked
+    told = json.loads(outcome.out)
+    assert told["models"] == [{"name": "x", "version": "0123456789ab"}]
+    assert (cluster.address, cluster.num_replicas, cluster.host) == ("auto", 3, "127.0.0.1")
+    assert told["url"] == f"http://127.0.0.1:{cluster.port}"
+    assert [(one.name, one.source) for one in order.to_serve] == [("x", "a")]
+    assert order.settings.max_requests == 9
+    assert order.token_file == str(empty_folder / "tokens")
 
 
 @pytest.mark.slow

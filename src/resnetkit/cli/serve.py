@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -24,9 +25,6 @@ from resnetkit.cli.options import (
     WeightsModelOption,
 )
 from resnetkit.terminal import say, say_json, shown, warn
-
-if TYPE_CHECKING:
-    from resnetkit.serving.front import Front
 
 LIBRARIES = ("starlette", "uvicorn", "httptools", "prometheus_client", "python_multipart")
 LOOPBACK = ("localhost", "::1")
@@ -54,6 +52,16 @@ def serve(
         int, typer.Option("--max-requests", help="Requests that may wait for each classifier; more get a 503.")
     ] = 256,
     deadline: Annotated[float, typer.Option("--deadline", help="Seconds that a request may take at most.")] = 30.0,
+    ray: Annotated[
+        str | None,
+        typer.Option("--ray", help="Answer from a Ray cluster: local, auto or HOST:PORT.", show_default=False),
+    ] = None,
+    replicas: Annotated[
+        int | None,
+        typer.Option(
+            "--replicas", help="With --ray: how many answer; else one on each free GPU or core.", show_default=False
+        ),
+    ] = None,
     model: WeightsModelOption = None,
     entry: EntryOption = None,
     class_names: ClassNamesOption = None,
@@ -74,6 +82,7 @@ def serve(
       resnetkit serve runs/0001-resnet20-digits
       resnetkit serve runs/0001-resnet18-photos --host 0.0.0.0 --token-file tokens.txt
       resnetkit serve old=runs/0001-resnet18-photos new=runs/0002-resnet18-photos --port 9000
+      resnetkit serve runs/0001-resnet18-photos --ray auto --host 0.0.0.0
       curl --data-binary @photo.jpg -H 'Content-Type: image/jpeg' http://127.0.0.1:8000/predict
     """
     from resnetkit.errors import require
@@ -83,10 +92,14 @@ def serve(
         import_extra(library, extra="serve", what="serve needs the libraries of a web server")
     from resnetkit.serving.authorization import TokenFile
     from resnetkit.serving.opening import ToServe
+    from resnetkit.serving.ray_deployment import Order
+    from resnetkit.serving.ray_server import Cluster, run_on_ray
     from resnetkit.serving.server import bind, run_server, url_of
     from resnetkit.serving.settings import ServerSettings
 
     require(0 <= port < 1 << 16, f"--port must be from 0 to 65,535, got {port}")
+    require(replicas is None or ray is not None, "--replicas are those of a cluster", fix="add --ray")
+    require(replicas is None or replicas >= 1, f"--replicas must be at least 1, got {replicas}")
     reading = Reading(model, entry, class_names, tuple(preprocess or ())).arguments()
     require(
         not reading or len(classifiers) == 1,
@@ -104,16 +117,21 @@ def serve(
     if tokens is None and not (host in LOOPBACK or host.startswith("127.")):
         warn(f"whoever reaches {host} can ask this server and see its results; --token-file lets only some")
     bound = bind(host, port)
+    url, port = url_of(bound), bound.getsockname()[1]
 
-    def tell_ready(front: Front) -> None:
+    def tell_ready(versions: Mapping[str, str]) -> None:
         if json:
-            models = [{"name": one.name, "version": one.version} for one in front.served.values()]
-            say_json({"url": url_of(bound), "port": bound.getsockname()[1], "pid": os.getpid(), "models": models})
+            models = [{"name": name, "version": version} for name, version in versions.items()]
+            say_json({"url": url, "port": port, "pid": os.getpid(), "models": models})
         else:
-            told = ", ".join(f"{shown(one.name)} ({one.version})" for one in front.served.values())
-            say(f"serving {told} on {url_of(bound)}")
+            say(f"serving {', '.join(f'{shown(name)} ({version})' for name, version in versions.items())} on {url}")
 
-    code = run_server(to_serve, settings, bound, tokens, tell_ready)
+    if ray is None:
+        code = run_server(to_serve, settings, bound, tokens, lambda front: tell_ready(front.versions))
+    else:
+        bound.close()  # Ray opens the port itself, on each machine
+        order = Order(tuple(to_serve), settings, None if token_file is None else str(token_file.absolute()))
+        code = run_on_ray(Cluster(ray, replicas, host, port), order, tell_ready)
     if code:
         raise typer.Exit(code)
 

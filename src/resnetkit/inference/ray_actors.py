@@ -70,7 +70,7 @@ def iter_answers(address: str, work: Predicting | Scoring, parts: Sequence[list[
                     running[actors[number].answer.remote(parts[part])] = (number, part)
             done, _ = ray.wait(list(running), num_returns=1, timeout=None if begun else ROOM_SECONDS)
             if not done:
-                raise _without_room(address, num_gpus, ray.available_resources())
+                raise without_room(address, num_gpus, ray.available_resources())
             number, part = running[done[0]]
             try:
                 answer = ray.get(done[0])
@@ -104,7 +104,12 @@ def _end(ray: Any, actor: Any) -> None:
         ray.kill(actor)
 
 
-def _without_room(address: str, num_gpus: int, available: dict[str, float]) -> ResnetkitError:
+def without_room(address: str, num_gpus: int, available: dict[str, float]) -> ResnetkitError:
+    """The error of a cluster that begins no worker in :data:`ROOM_SECONDS`.
+
+    Args:
+        available: what is free there, by kind.
+    """
     wanted = "GPU" if num_gpus else "CPU"
     return ResnetkitError(
         Code.IO,

@@ -78,6 +78,11 @@ class Front:
         """True where every classifier takes requests."""
         return not self.is_draining and all(one.state == "ready" for one in self.served.values())
 
+    @property
+    def versions(self) -> dict[str, str]:
+        """The version of each classifier, by its name."""
+        return {name: one.version for name, one in self.served.items()}
+
     def find(self, name: str | None) -> Served:
         """The classifier of a name, or the first.
 
