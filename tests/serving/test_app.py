@@ -49,6 +49,7 @@ def test_with_tokens_only_what_has_to_be_is_open(path: str, tokens: Path) -> Non
 
     client = client_of(token_file=TokenFile(tokens))
     none, wrong, right = ask(client, request(), request(**token("firs")), request(**token("first")))
+    assert OPEN == {"/", "/static/{name}", "/healthz", "/v2/health/live", "/v2/health/ready"}
     if path in OPEN:
         assert {none.status_code, wrong.status_code, right.status_code} <= {200, 404}
     else:
