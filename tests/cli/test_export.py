@@ -30,6 +30,7 @@ def file(make: Callable[..., Classifier], tmp_path: Path) -> Path:  # noqa: F811
         ([], "--images FOLDER"),
         (["--images", "nowhere"], "there is no folder nowhere"),
         (["--images", ".", "--max-images", "0"], "--max-images must be at least 1"),
+        (["--runtime", "folder"], "leave it out, or use --to web"),
         (["--out", "taken"], "taken is there already"),
     ],
 )

@@ -13,6 +13,7 @@ from resnetkit.errors import ResnetkitError
 from resnetkit.exporting import browser, web_page
 from resnetkit.exporting.web_page import write_page
 from resnetkit.exporting.web_proof import REFUSALS, answer_in_browser
+from resnetkit.graphs.runtimes import import_onnxruntime
 from resnetkit.images.decoding import decode_pixels
 from resnetkit.images.spec import Limits
 
@@ -21,9 +22,8 @@ SAME = 4e-7
 
 
 def answer_here(model: bytes, path: Path, channels: int) -> np.ndarray:
-    onnxruntime = pytest.importorskip("onnxruntime")
     pixels = decode_pixels(path, Limits(), channels)
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    session = import_onnxruntime().InferenceSession(model, providers=["CPUExecutionProvider"])
     (probabilities,) = session.run(["probabilities"], {"image": pixels.reshape(*pixels.shape[:2], channels)})
     return np.asarray(probabilities[0])
 

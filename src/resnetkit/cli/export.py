@@ -22,6 +22,7 @@ from resnetkit.terminal import progress_bar, say, say_json
 
 if TYPE_CHECKING:
     from resnetkit.exporting.export_folder import Exported
+    from resnetkit.exporting.targets import Target
     from resnetkit.sources.locate import Located
 
 
@@ -33,7 +34,7 @@ def export(
             autocompletion=offer_weights,
         ),
     ],
-    to: Annotated[Literal["onnx"], typer.Option("--to", help="What is to run it.")],
+    to: Annotated[Literal["onnx", "web"], typer.Option("--to", help="What is to run it.")],
     images: Annotated[
         str | None,
         typer.Option(
@@ -57,6 +58,14 @@ def export(
         ),
     ] = None,
     max_images: Annotated[int, typer.Option("--max-images", help="How many images to prove it on, at most.")] = 1000,
+    runtime: Annotated[
+        Path | None,
+        typer.Option(
+            "--runtime",
+            help="Folder with ONNX Runtime Web's files, for --to web. Left out: npm is asked for them.",
+            show_default=False,
+        ),
+    ] = None,
     checkpoint: CheckpointOption = None,
     model: WeightsModelOption = None,
     entry: EntryOption = None,
@@ -72,6 +81,7 @@ def export(
     \b
     Examples:
       resnetkit export runs/0001-resnet18-photos --to onnx
+      resnetkit export runs/0001-resnet18-photos --to web
       resnetkit export resnet50-0676ba61.pth --to onnx --class-names imagenet_classes.txt --images photos
     """
     from resnetkit.classifier.classifier import load_classifier
@@ -91,6 +101,10 @@ def export(
         max_loss is None or precision != "fp32",
         "--max-loss is about bf16 and int8: fp32 may lose nothing", fix="leave it out",
     )  # fmt: skip
+    require(
+        runtime is None or to == "web", "--runtime is what a page runs in: others have their own",
+        fix="leave it out, or use --to web",
+    )  # fmt: skip
     located = locate_weights(classifier)
     name = _name_of(located)
     place = out or Path("exports") / f"{name}-{to}{'' if precision == 'fp32' else f'-{precision}'}"
@@ -102,7 +116,7 @@ def export(
         progress_bar("answering", len(found)) as move,
     ):
         exported = export_into(
-            Subject(whole, name, precision),
+            Subject(whole, name, precision, runtime),
             target,
             found,
             place,
@@ -112,7 +126,7 @@ def export(
     if json:
         say_json({"folder": str(place), "num_bytes": exported.num_bytes, "proof": to_dict(exported.proof)})
     else:
-        _print(exported)
+        _print(exported, target)
 
 
 def _name_of(located: Located) -> str:
@@ -122,7 +136,7 @@ def _name_of(located: Located) -> str:
     return re.sub(r"[^A-Za-z0-9_.]+", "-", name).strip("-.") or "classifier"
 
 
-def _print(exported: Exported) -> None:
+def _print(exported: Exported, target: Target) -> None:
     proof = exported.proof
     for name, size in exported.num_bytes.items():
         say(f"{name:<22} {size:>13,} bytes")
@@ -132,6 +146,7 @@ def _print(exported: Exported) -> None:
         say(f"top-1     {proof.accuracy} before")
         say(f"          {proof.exported_accuracy} after: {proof.difference}")
     if proof.refused:
-        say(f"predict.py refuses {len(proof.refused):,} of the images, which the classifier itself reads")
+        say(f"{target.reader} refuses {len(proof.refused):,} of the images, which the classifier itself reads")
+    say(f"it answered {proof.answered_by}")
     say(f"wrote {exported.folder}")
-    say(f"next  python {exported.folder}/predict.py IMAGE…")
+    say(f"next  python {exported.folder}/{target.command}")

@@ -17,7 +17,6 @@ from resnetkit.exporting.page import render_proof
 from resnetkit.exporting.proof import Asked, Proof
 from resnetkit.exporting.proof_images import ProofImages
 from resnetkit.exporting.proving import prove
-from resnetkit.exporting.readme import write_readme
 from resnetkit.exporting.subject import Subject
 from resnetkit.exporting.targets import Target
 from resnetkit.files import durable_folder, sha256_of
@@ -70,16 +69,18 @@ def export(
     check_new_folder(out)
     with _parent_of(out), durable_folder(out) as folder:
         target.write(subject, folder)
-        (folder / PREDICT_FILE).write_text(predict_script(target, subject.classifier.preprocessing), encoding="utf-8")
+        if target.runtime is not None:
+            script = predict_script(target, subject.classifier.preprocessing)
+            (folder / PREDICT_FILE).write_text(script, encoding="utf-8")
         _write_json(folder / CLASSIFIER_FILE, _describe(subject, target, folder))
         asked = Asked(target.name, subject.precision, max_loss)
-        proof = prove(folder, subject.classifier, images, asked, needs=target.needs, moved=moved)
+        proof = prove(folder, subject.classifier, images, asked, target=target, moved=moved)
         if not proof.holds:
             raise _refusal(proof)
         _write_json(folder / PROOF_FILE, {**to_dict(proof), CLASSIFIER_FILE: sha256_of(folder / CLASSIFIER_FILE)})
         (folder / PROOF_PAGE).write_text(render_proof(proof, subject.name, target), encoding="utf-8")
-        (folder / README_FILE).write_text(write_readme(subject, target, proof), encoding="utf-8")
-    return Exported(out, {file.name: file.stat().st_size for file in sorted(out.iterdir())}, proof)
+        (folder / README_FILE).write_text(target.write_readme(subject, proof), encoding="utf-8")
+    return Exported(out, {name: file.stat().st_size for name, file in _files_in(out).items()}, proof)
 
 
 def predict_script(target: Target, preprocessing: Preprocessing) -> str:
@@ -115,12 +116,17 @@ def _describe(subject: Subject, target: Target, folder: Path) -> dict[str, Any]:
         "in_model": [*in_model, "decision"],
         "limits": to_dict(classifier.limits),
         "files": {
-            file.name: {"sha256": sha256_of(file), "bytes": file.stat().st_size} for file in sorted(folder.iterdir())
+            name: {"sha256": sha256_of(file), "bytes": file.stat().st_size} for name, file in _files_in(folder).items()
         },
         "classifier_sha256": hashlib.sha256(classifier.to_bytes()).hexdigest(),
         "versions": {name: machine[name] for name in ("resnetkit", "torch", "numpy", "pillow", "python")},
         "provenance": classifier.provenance,
     }
+
+
+def _files_in(folder: Path) -> dict[str, Path]:
+    """The files in a folder and those below it, by their paths in it."""
+    return {file.relative_to(folder).as_posix(): file for file in sorted(folder.rglob("*")) if file.is_file()}
 
 
 def _refusal(proof: Proof) -> ResnetkitError:

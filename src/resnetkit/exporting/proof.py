@@ -41,7 +41,7 @@ class Change:
 
 @frozen
 class Refused:
-    """An image that ``predict.py`` of the export does not read, and why."""
+    """An image that the export does not read, and why."""
 
     image: str
     reason: str
@@ -63,6 +63,7 @@ class Proof:
         num_labelled: images of which the class is known; the next three are of them, None where there are none.
         difference: the export's accuracy minus the classifier's.
         versions: of what the export was run with.
+        answered_by: how it was asked, in words that follow "it answered".
         bar: what is asked of it.
         failures: what of that it does not reach; empty for a proof that holds.
     """
@@ -83,6 +84,7 @@ class Proof:
     exported_accuracy: Accuracy | None
     difference: PairedDifference | None
     versions: dict[str, str]
+    answered_by: str = ""
     bar: tuple[str, ...] = ()
     failures: tuple[str, ...] = ()
 
@@ -129,6 +131,7 @@ def compare(
     num_unreadable: int = 0,
     refused: Sequence[Refused] = (),
     versions: Mapping[str, str] | None = None,
+    answered_by: str = "",
 ) -> Proof:
     """Compare the answers, and judge them.
 
@@ -172,6 +175,7 @@ def compare(
         exported_accuracy=Accuracy.of(int(exported_right.sum()), num_known) if num_known else None,
         difference=PairedDifference.of(right, exported_right) if num_known else None,
         versions=dict(versions or {}),
+        answered_by=answered_by,
     )
     demands = _exact(proof) if asked.precision == "fp32" else _near_enough(proof, asked.max_loss)
     return replace(

@@ -17,14 +17,19 @@ import numpy as np
 from resnetkit.classifier.classifier import Classifier
 from resnetkit.classifier.decision import Logits, Probabilities
 from resnetkit.errors import Code, ResnetkitError, require
+from resnetkit.exporting.exported_answers import ExportedAnswers
 from resnetkit.exporting.proof import Answered, Asked, Proof, Refused, compare
 from resnetkit.exporting.proof_images import ProofImages
+from resnetkit.exporting.targets import Target
 from resnetkit.images.prepared_inputs import iter_prepared
 from resnetkit.images.types import Indices
 from resnetkit.inference.deadline import problem_of
 from resnetkit.inference.torch_engines import open_plain
 
 RUNNER = Path(__file__).with_name("runner.py")
+BY_SCRIPT = (
+    "in a process of its own, where resnetkit could not be imported, by its own predict.py: from the file to the answer"
+)
 BATCH_SIZE = 32
 SILENCE_SECONDS = 120.0  # without another answer; opening a model takes seconds, on a busy machine longer
 ABSENT = ("resnetkit", "torch", "onnx", "safetensors", "pydantic", "scipy", "sklearn")
@@ -37,14 +42,14 @@ def prove(
     images: ProofImages,
     asked: Asked,
     *,
-    needs: str,
+    target: Target,
     silence_seconds: float = SILENCE_SECONDS,
     moved: Callable[[int], None] = lambda more: None,
 ) -> Proof:
     """Have the export in ``folder`` and its classifier answer for images, compare them, and judge.
 
     Args:
-        needs: the package that the export runs with.
+        target: says how the export is asked.
         silence_seconds: how long it may take for one image.
         moved: called with how many images more have been answered.
 
@@ -52,7 +57,7 @@ def prove(
         ResnetkitError: where the export does not run, or there is no image that both can read.
     """
     own = _answer(classifier, images, moved)
-    theirs = _run(folder, [images.paths[position] for position in own.positions], needs, silence_seconds)
+    theirs = target.answer(folder, [images.paths[position] for position in own.positions], silence_seconds)
     names = [images.names[position] for position in own.positions]
     refused = [Refused(names[int(position)], reason) for position, reason in theirs.refused.items()]
     rows = theirs.positions
@@ -79,6 +84,7 @@ def prove(
         num_unreadable=len(images) - len(own.positions),
         refused=refused,
         versions=theirs.versions,
+        answered_by=theirs.told,
     )
 
 
@@ -109,21 +115,15 @@ def _answer(classifier: Classifier, images: ProofImages, moved: Callable[[int], 
     return _Own(np.array(positions, np.int64), found, classifier.decision.probabilities(found), problem)
 
 
-@dataclass(frozen=True)
-class _Theirs:
-    """Answers of an export, for the images at ``positions``, and by position why others were refused."""
+def answer_by_script(target: Target, folder: Path, paths: Sequence[str], silence_seconds: float) -> ExportedAnswers:
+    """The answers of the ``predict.py`` in ``folder``, in a process where nothing of ours can be imported.
 
-    positions: Indices
-    logits: Logits
-    probabilities: Probabilities
-    refused: dict[str, str]
-    versions: dict[str, str]
-
-
-def _run(folder: Path, paths: Sequence[str], needs: str, silence_seconds: float) -> _Theirs:
+    Raises:
+        ResnetkitError: where it does not run, or is silent for too long.
+    """
     with tempfile.TemporaryDirectory(prefix="resnetkit-") as place:
         request, answers, told, errors = (Path(place, name) for name in ("asked.json", "answers.npz", "told", "errors"))
-        absent = [package for package in ABSENT if package != needs]
+        absent = [package for package in ABSENT if package != target.needs]
         whole = [os.path.abspath(path) for path in paths]
         request.write_text(json.dumps({"paths": whole, "absent": absent}))
         with told.open("wb") as out, errors.open("wb") as err:
@@ -141,11 +141,16 @@ def _run(folder: Path, paths: Sequence[str], needs: str, silence_seconds: float)
                 process.wait()
         if process.returncode or not answers.is_file():
             why = problem_of(process.returncode, errors.read_text(errors="replace"))
-            raise ResnetkitError(Code.CHECK_FAILED, f"the export does not run with {needs}", why=why)
+            raise ResnetkitError(Code.CHECK_FAILED, f"the export does not run with {target.needs}", why=why)
         with np.load(answers, allow_pickle=False) as arrays:
             said = json.loads(arrays["said"].tobytes())
-            return _Theirs(
-                arrays["positions"], arrays["logits"], arrays["probabilities"], said["refused"], said["versions"]
+            return ExportedAnswers(
+                arrays["positions"],
+                arrays["logits"],
+                arrays["probabilities"],
+                said["refused"],
+                said["versions"],
+                BY_SCRIPT,
             )
 
 

@@ -12,14 +12,21 @@ from resnetkit.terminal import shown
 
 def write_readme(subject: Subject, target: Target, proof: Proof) -> str:
     """The text: three commands, how to call the model, what it does by itself, how it was proved."""
-    return "\n".join([*_commands(subject, target), *_model(subject, target), *_proof(proof)]) + "\n"
+    return (
+        "\n".join([*titled(subject, target), *_commands(target), *_model(subject, target), *proof_told(target, proof)])
+        + "\n"
+    )
 
 
-def _commands(subject: Subject, target: Target) -> Iterator[str]:
-    count = len(subject.classifier.class_names)
+def titled(subject: Subject, target: Target) -> Iterator[str]:
+    """The beginning of any README."""
     yield f"# {_words(subject.name)} for {target.title}"
     yield ""
+    count = len(subject.classifier.class_names)
     yield f"A residual network that tells {count:,} classes apart, in {subject.precision}, exported by resnetkit."
+
+
+def _commands(target: Target) -> Iterator[str]:
     yield "The folder stands alone: neither resnetkit nor the training's libraries are needed to use it."
     yield ""
     yield "```"
@@ -61,15 +68,18 @@ def _model(subject: Subject, target: Target) -> Iterator[str]:
         yield "Large JPEGs are to be shrunk while they are decoded, as `read_image` in `predict.py` does."
 
 
-def _proof(proof: Proof) -> Iterator[str]:
+def proof_told(target: Target, proof: Proof) -> Iterator[str]:
+    """The end of any README: the proof."""
     yield ""
     yield "## How it was proved"
     yield ""
-    yield f"On {_words(proof.images)}, by this `predict.py` in a process of its own:"
+    yield f"On {_words(proof.images)} it answered"
+    yield f"{proof.answered_by}."
+    yield ""
     yield f"{proof.num_changed:,} of {proof.num_images:,} answers changed, the largest difference of a probability is"
     yield f"{proof.max_difference:.2g}. `proof.html` says more."
     if proof.refused:
-        yield f"`predict.py` refused {len(proof.refused):,} of the images, which the classifier itself reads."
+        yield f"{target.reader} refused {len(proof.refused):,} of the images, which the classifier itself reads."
 
 
 def _words(text: str) -> str:

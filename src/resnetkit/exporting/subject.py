@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 from resnetkit.classifier.classifier import Classifier
 from resnetkit.exporting.precision import ExportPrecision
@@ -15,11 +16,13 @@ class Subject:
 
     Attributes:
         name: what people call it.
+        runtime_folder: of the runtime that goes along to the web; None: npm is asked for it.
     """
 
     classifier: Classifier
     name: str
     precision: ExportPrecision = "fp32"
+    runtime_folder: Path | None = None
 
     @cached_property
     def graph(self) -> bytes:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from resnetkit.errors import Code, ResnetkitError, did_you_mean
 from resnetkit.exporting.precision import ExportPrecision
 from resnetkit.images.spec import Preprocessing
 
 if TYPE_CHECKING:
+    from resnetkit.exporting.exported_answers import ExportedAnswers
+    from resnetkit.exporting.proof import Proof
     from resnetkit.exporting.subject import Subject
 
 
@@ -26,14 +28,19 @@ class Target:
         precisions: what its models can compute in.
         packages: what must be installed here to write its files and to prove them.
         extra: the extra of this project that installs them.
-        needs: what ``predict.py`` imports beside numpy and Pillow, as pip calls it.
+        needs: what ``predict.py`` imports beside numpy and Pillow, as pip calls it; for others what they run in.
         writer: ``module:function`` that writes its model files into a folder, given a
             :class:`~resnetkit.exporting.subject.Subject`.
-        runtime: the template of the part of ``predict.py`` that runs them.
+        runtime: the template of the part of ``predict.py`` that runs them; None for what is used otherwise.
         resizes: tells which classifiers' images its models resize themselves; those of others ``predict.py`` prepares.
         why_outside: the reason for that, in a sentence.
         usage: lines of Python that call a model, for the README.
         why_not: of precisions that it lacks, why.
+        reader: what of it reads images, as people call it.
+        command: what is to be done next, with Python and in the folder.
+        answerer: ``module:function`` that has a folder answer for its proof, given the target, the folder, paths of
+            images, and how long it may be silent.
+        readme: ``module:function`` that writes the text of its README, given a subject, the target and the proof.
     """
 
     name: str
@@ -43,16 +50,35 @@ class Target:
     extra: str
     needs: str
     writer: str
-    runtime: str
+    runtime: str | None
     resizes: Callable[[Preprocessing], bool]
     why_outside: str
     usage: str
     why_not: Mapping[ExportPrecision, str]
+    reader: str = "predict.py"
+    command: str = "predict.py IMAGE…"
+    answerer: str = "resnetkit.exporting.proving:answer_by_script"
+    readme: str = "resnetkit.exporting.readme:write_readme"
 
     def write(self, subject: Subject, folder: Path) -> None:
         """Write its model files."""
-        module, function = self.writer.split(":")
-        getattr(import_module(module), function)(subject, folder)
+        _function(self.writer)(subject, folder)
+
+    def answer(self, folder: Path, paths: Sequence[str], silence_seconds: float) -> ExportedAnswers:
+        """Have a folder of it answer for image files."""
+        theirs: ExportedAnswers = _function(self.answerer)(self, folder, paths, silence_seconds)
+        return theirs
+
+    def write_readme(self, subject: Subject, proof: Proof) -> str:
+        """The text of a folder's README."""
+        text: str = _function(self.readme)(subject, self, proof)
+        return text
+
+
+def _function(named: str) -> Callable[..., Any]:
+    module, name = named.split(":")
+    function: Callable[..., Any] = getattr(import_module(module), name)
+    return function
 
 
 def resizes_in_onnx(preprocessing: Preprocessing) -> bool:
@@ -80,6 +106,24 @@ TARGETS: Mapping[str, Target] = {
             why_outside="Which pixel is the nearest depends on how Pillow rounds.",
             usage=_ONNX_USAGE,
             why_not={"bf16": "ONNX Runtime computes no bfloat16 on processors"},
+        ),
+        Target(
+            name="web",
+            title="browsers",
+            precisions=("fp32",),
+            packages=("onnx", "onnxruntime"),
+            extra="onnxruntime",
+            needs="a browser",
+            writer="resnetkit.exporting.web_files:write_web",
+            runtime=None,
+            resizes=resizes_in_onnx,
+            why_outside="",
+            usage="",
+            why_not={"bf16": "ONNX Runtime computes no bfloat16 in browsers"},
+            reader="the page",
+            command="serve.py",
+            answerer="resnetkit.exporting.web_answers:answer_by_page",
+            readme="resnetkit.exporting.web_readme:write_web_readme",
         ),
     )
 }

@@ -11,6 +11,7 @@ from resnetkit.pages.templates import fill_template
 
 FILES = Path(__file__).with_name("web")
 INDEX = "index.html"
+MODEL_FILE = "model.onnx"
 STYLE = "style.css"
 
 

@@ -1,0 +1,26 @@
+"""Answers that an export gives for its proof, and how it was asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from resnetkit.classifier.decision import Logits, Probabilities
+from resnetkit.images.types import Indices
+
+
+@dataclass(frozen=True)
+class ExportedAnswers:
+    """Answers of an export.
+
+    Attributes:
+        positions: of the images that it answered for.
+        refused: by position, why others were refused.
+        told: how it was asked, in words that follow "it answered".
+    """
+
+    positions: Indices
+    logits: Logits
+    probabilities: Probabilities
+    refused: dict[str, str]
+    versions: dict[str, str]
+    told: str
