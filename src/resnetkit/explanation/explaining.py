@@ -22,6 +22,7 @@ from resnetkit.images.spec import Limits, Preprocessing
 from resnetkit.images.types import UInt8Images, UnreadableImage
 from resnetkit.inference.conditions import Conditions
 from resnetkit.inference.engine_choice import Tell, open_engine, tell_user
+from resnetkit.inference.engines import AUTO
 from resnetkit.inference.on_demand import EngineOnDemand
 from resnetkit.inference.predictors import open_source
 from resnetkit.models.plan import map_names
@@ -73,6 +74,7 @@ def iter_explanations(
     images: Iterable[ImageInput],
     asked: Asked,
     *,
+    engine: str = AUTO,
     device: str = "auto",
     tell: Tell = tell_user,
     made: Callable[[], None] = lambda: None,
@@ -83,13 +85,15 @@ def iter_explanations(
 
     Args:
         source: as for :func:`explain`, or what a classifier's file says of itself.
+        engine: what computes the answers, a name of :data:`~resnetkit.inference.engines.NAMES`; ``torch`` is there at
+            once, where for few images none is worth measuring.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; not for a classifier, which computes where its network is.
         tell: called with what had to be assumed, with settings that have no effect, and with what is measured.
         made: called after each map: a row of many takes minutes.
     """
     check_are_several(images)
     methods = find_methods(asked.methods)
-    opened, conditions = open_source(source, device=device, tell=tell)
+    opened, conditions = open_source(source, engine=engine, device=device, tell=tell)
     _check_classes(asked, opened.class_names)
     _check_layer(asked.layer, _spec_of(opened), methods, tell)
     return _explanations(opened, conditions, images, asked, tell, made)

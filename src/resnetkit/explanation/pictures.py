@@ -94,14 +94,33 @@ def draw_map(explanation: Explanation, heat: HeatMap, *, full: float | None = No
             compared are given one.
     """
     assert explanation.image is not None
-    laid = explanation.on_image(replace(heat, values=above_nothing(heat))).astype(np.float64)
-    is_seen = np.isfinite(laid)
-    full = strongest(heat) if full is None else full
-    shares = np.clip(np.where(is_seen, laid, 0) / full, -1, 1) if full > 0 else np.zeros(laid.shape)
+    shares, is_seen = _shares(explanation, heat, strongest(heat) if full is None else full)
     grey = GREY_FROM + (explanation.image @ LUMINANCE)[..., None] * ((GREY_TO - GREY_FROM) / 255)
-    opacity = STRONGEST * np.abs(shares)[..., None] ** 0.7
+    opacity = STRONGEST * _opacity(shares)
     mixed = grey * (1 - opacity) + _colours(shares, is_signed=METHODS[heat.method].is_signed) * opacity
     return _rounded(_shaded(mixed, is_seen))
+
+
+def draw_overlay(explanation: Explanation, heat: HeatMap) -> UInt8Images:
+    """A map alone, to be laid over the image, uint8 ``(H, W, 4)``: colours and their opacity, the stronger the denser;
+    nothing where the network never looked.
+    """
+    shares, _ = _shares(explanation, heat, strongest(heat))
+    colours = _colours(shares, is_signed=METHODS[heat.method].is_signed)
+    return _rounded(np.concatenate([colours, 255 * _opacity(shares)], axis=2))
+
+
+def _shares(explanation: Explanation, heat: HeatMap, full: float) -> tuple[Reals, npt.NDArray[np.bool_]]:
+    """The values of a map over the image as shares of the strongest, in [-1, 1], and what the network saw."""
+    laid = explanation.on_image(replace(heat, values=above_nothing(heat))).astype(np.float64)
+    is_seen = np.isfinite(laid)
+    return np.clip(np.where(is_seen, laid, 0) / full, -1, 1) if full > 0 else np.zeros(laid.shape), is_seen
+
+
+def _opacity(shares: Reals) -> Reals:
+    """Opacity of shares ``(…)``, ``(…, 1)``."""
+    opacity: Reals = np.abs(shares)[..., None] ** 0.7
+    return opacity
 
 
 class Panel(NamedTuple):
@@ -147,7 +166,7 @@ def strongest(heat: HeatMap) -> float:
 def draw_scale(*, is_signed: bool, length_px: int = 120) -> UInt8Images:
     """The colours of a map from the least to the strongest, uint8 ``(1, length_px, 3)``, on the grey of an image."""
     shares = np.linspace(-1 if is_signed else 0, 1, length_px)[None]
-    opacity = STRONGEST * np.abs(shares)[..., None] ** 0.7
+    opacity = STRONGEST * _opacity(shares)
     return _rounded((GREY_FROM + GREY_TO) / 2 * (1 - opacity) + _colours(shares, is_signed=is_signed) * opacity)
 
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
+import sys
 import threading
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
+from resnetkit.errors import Code, ResnetkitError, summarize
 from resnetkit.serving.frames import Frame, pack, read_frame
+from resnetkit.serving.messages import pack_failure
+
+Result = TypeVar("Result")
 
 MAX_REQUEST_BYTES = 2**34  # what a process of ours claims is bounded by its own settings; this is against damage
 
@@ -34,3 +41,31 @@ class Channel:
                 self._connection.sendall(content)
             except OSError:
                 return
+
+
+def work_for_parent(serve: Callable[[Channel, Frame], None]) -> None:
+    """Do what the process that started this one orders, and end with it: no worker outlives its socket.
+
+    Its number is the program's argument. Signals that are meant for all of a server's processes are left to that one,
+    which has requests to answer.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    channel = Channel(socket.socket(fileno=int(sys.argv[1])))
+    order = channel.read()
+    if order is not None:
+        serve(channel, order)
+    # Threads of other projects' libraries may not end, and nobody waits for anything any more.
+    os._exit(0)
+
+
+def opened_or_told(channel: Channel, opener: Callable[[], Result]) -> Result | None:
+    """Open something; None where it could not be, after telling the reason."""
+    try:
+        return opener()
+    except ResnetkitError as error:
+        channel.send({"kind": "not opened", **pack_failure(error)})
+    except Exception as error:  # whatever another project's code raises: the reason is worth more than a trace
+        failure = ResnetkitError(Code.BUG, "the classifier could not be opened", why=summarize(error))
+        channel.send({"kind": "not opened", **pack_failure(failure)})
+    return None

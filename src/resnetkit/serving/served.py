@@ -132,8 +132,9 @@ class Served(Protocol):
             asked: ``method``, ``class_name``, ``against`` and ``layer`` as of :func:`resnetkit.explain`, each optional.
 
         Returns:
-            JSON-ready: what an :class:`~resnetkit.explanation.explanation.Explanation` says, the ``version`` that it
-            is of, and ``overlay`` and ``image`` as PNG in base64.
+            JSON-ready, as :func:`~resnetkit.serving.explained.explained` says; besides, the ``version`` that it is of,
+            and ``overlay`` and ``image``, files in base64: the map alone over the whole upright image, a PNG with
+            opacity, and that image, a PNG or JPEG, both of 1024 px at most.
 
         Raises:
             NotAnswered: as :meth:`answer_files`.

@@ -18,6 +18,7 @@ from resnetkit.errors import ResnetkitError
 from resnetkit.files import sha256_of
 from resnetkit.images.types import UInt8Images
 from resnetkit.serving.admission import Admission
+from resnetkit.serving.explaining_process import ExplainingProcess
 from resnetkit.serving.frames import DamagedFrame
 from resnetkit.serving.messages import pack_pixels, unpack_answers
 from resnetkit.serving.opening import VERSION_LENGTH, ToServe
@@ -46,6 +47,7 @@ class ServedClassifier:
         self._state: State = "starting"
         self._problem = ""
         self._is_draining = False
+        self._explaining = ExplainingProcess(to_serve, settings)
         self._opening = asyncio.Lock()  # one worker at a time
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -103,6 +105,13 @@ class ServedClassifier:
         head, blobs = pack_pixels(pixels)
         return await self._answer({"kind": "pixels", **head}, blobs, len(pixels), pixels.nbytes, deadline_seconds)
 
+    async def explain(self, file: bytes, asked: dict[str, Any], *, deadline_seconds: float) -> dict[str, Any]:
+        """Explain the answer for one image file, in a process of its own, which a first request starts."""
+        deadline = time.monotonic() + deadline_seconds
+        self._ready()
+        with self._admission.taken(len(file)):
+            return await self._explaining.explain(file, asked, deadline=deadline)
+
     async def stop(self) -> None:
         """Take no more, answer what was accepted within ``drain_seconds``, and end."""
         self._is_draining = True
@@ -115,7 +124,8 @@ class ServedClassifier:
         if self._tasks:
             await asyncio.wait(self._tasks)
         await asyncio.gather(
-            *(version.worker.end(within_seconds=max(0.5, ends - time.monotonic())) for version in self._versions)
+            self._explaining.stop(),
+            *(version.worker.end(within_seconds=max(0.5, ends - time.monotonic())) for version in self._versions),
         )
 
     @property
@@ -159,6 +169,8 @@ class ServedClassifier:
         self._begin(self._guard(version))
         if before is not None:
             self._begin(self._retire(before))
+            if before.name != version.name:
+                self._explaining.renew()
 
     async def _retire(self, version: Version) -> None:
         """Let a version answer what it was asked, and end."""

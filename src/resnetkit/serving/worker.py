@@ -1,23 +1,16 @@
-"""A process that answers for one version of a classifier; started by :mod:`resnetkit.serving.worker_process`.
-
-It is asked and answers on a socket, whose number is its argument, and ends with it: no worker outlives the process that
-started it. Signals that are meant for all of a server's processes are left to that one, which has requests to answer.
-"""
+"""A process that answers for one version of a classifier, as it is asked by another."""
 
 from __future__ import annotations
 
 import os
-import signal
-import socket
 import sys
 from collections.abc import Callable
 from typing import Any
 
 from resnetkit.classifier.description import to_text
 from resnetkit.config import from_dict
-from resnetkit.errors import Code, ResnetkitError, summarize
 from resnetkit.serving.answerer import Answerer, Outcome, Request
-from resnetkit.serving.channel import Channel
+from resnetkit.serving.channel import Channel, opened_or_told, work_for_parent
 from resnetkit.serving.frames import Frame
 from resnetkit.serving.messages import pack_answers, pack_failure, unpack_pixels
 from resnetkit.serving.opening import ToServe, open_to_serve
@@ -29,27 +22,14 @@ START = "from resnetkit.serving.worker import main; main()"
 
 def main() -> None:
     """Open the classifier that the first frame names, tell that it is open, and answer until the socket ends."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    channel = Channel(socket.socket(fileno=int(sys.argv[1])))
-    order = channel.read()
-    if order is not None:
-        serve(channel, order)
-    # Threads of other projects' libraries may not end, and nobody waits for anything any more.
-    os._exit(0)
+    work_for_parent(serve)
 
 
 def serve(channel: Channel, order: Frame) -> None:
     """Open what is ordered and answer; an order that cannot be carried out is told."""
-    settings = from_dict(ServerSettings, order.head["settings"])
-    try:
-        opened = open_to_serve(from_dict(ToServe, order.head["to_serve"]), max_batch_images=settings.max_batch_images)
-    except ResnetkitError as error:
-        channel.send({"kind": "not opened", **pack_failure(error)})
-        return
-    except Exception as error:  # whatever another project's code raises: the reason is worth more than a trace
-        failure = ResnetkitError(Code.BUG, "the classifier could not be opened", why=summarize(error))
-        channel.send({"kind": "not opened", **pack_failure(failure)})
+    settings, to_serve = from_dict(ServerSettings, order.head["settings"]), from_dict(ToServe, order.head["to_serve"])
+    opened = opened_or_told(channel, lambda: open_to_serve(to_serve, max_batch_images=settings.max_batch_images))
+    if opened is None:
         return
     if opened.is_heavier_than_needed and order.head["may_begin_again"]:
         channel.send({"kind": "beginning again"})
