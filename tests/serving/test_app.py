@@ -49,7 +49,7 @@ def test_with_tokens_only_what_has_to_be_is_open(path: str, tokens: Path) -> Non
 
     client = client_of(token_file=TokenFile(tokens))
     none, wrong, right = ask(client, request(), request(**token("firs")), request(**token("first")))
-    assert OPEN == {"/", "/static/{name}", "/healthz", "/v2/health/live", "/v2/health/ready"}
+    assert {"/", "/static/{name}", "/healthz", "/v2/health/live", "/v2/health/ready"} == OPEN
     if path in OPEN:
         assert {none.status_code, wrong.status_code, right.status_code} <= {200, 404}
     else:
@@ -230,6 +230,24 @@ def test_one_that_drains_answers_what_it_has_and_refuses_the_rest() -> None:
             assert front.num_open == 0
 
     asyncio.run(drain())
+
+
+@pytest.mark.parametrize(
+    ("host", "is_ours"),
+    [
+        *((name, True) for name in ("localhost", "LOCALHOST:8000", "127.0.0.1:9", "127.1.2.3", "[::1]:8000", "[::1]")),
+        *(
+            (name, False)
+            for name in ("evil.example", "localhost.evil.example:8000", "127.0.0.1.evil.example", "", "::1")
+        ),
+    ],
+)
+def test_one_for_this_machine_alone_is_asked_by_its_names(host: str, is_ours: bool) -> None:
+    """A page whose own name points to 127.0.0.1 sends that name."""
+    client = client_of()
+    client.front.is_local = True  # type: ignore[attr-defined]
+    statuses = [answer.status_code for answer in ask(client, get("/models", Host=host), get("/", Host=host))]
+    assert statuses == [200, 200] if is_ours else [421, 421]
 
 
 def test_two_classifiers_of_one_name_are_refused() -> None:

@@ -55,6 +55,14 @@ def test_a_token_is_asked_for_where_it_is_needed(tmp_path: Path) -> None:
     assert "security" not in described()
 
 
+def test_one_for_this_machine_alone_says_so() -> None:
+    front = Front.of([FakeServed()], ServerSettings())
+    front.is_local = True
+    operations = [operation for path in describe_api(front)["paths"].values() for operation in path.values()]
+    assert all("421" in operation["responses"] for operation in operations)
+    assert "'421'" not in str(described())
+
+
 CALLS = {
     "/predict": [image(), image(b"x"), post(json={"images": [in_base64(picture())]}), post(json={})],
     "/explain": [image(path="/explain"), post("/explain")],

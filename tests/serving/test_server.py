@@ -53,6 +53,10 @@ def test_rows_are_those_of_predict_byte_for_byte(server: RunningServer, file: Pa
     assert [row["top"] for row in one_by_one] == [httpx.Response(200, text=row).json()["top"] for row in rows]
 
 
+def test_a_page_under_a_name_of_its_own_reads_nothing(server: RunningServer) -> None:
+    assert httpx.get(f"{server.url}/models", headers={"Host": "evil.example"}).status_code == 421
+
+
 def test_a_client_that_we_did_not_write_speaks_with_it(server: RunningServer, known: Known) -> None:
     triton = pytest.importorskip("tritonclient.http")
     files = np.array(READABLE[:5], object)

@@ -27,7 +27,6 @@ from resnetkit.cli.options import (
 from resnetkit.terminal import say, say_json, shown, warn
 
 LIBRARIES = ("starlette", "uvicorn", "httptools", "prometheus_client", "python_multipart")
-LOOPBACK = ("localhost", "::1")
 
 
 def serve(
@@ -94,7 +93,7 @@ def serve(
     from resnetkit.serving.opening import ToServe
     from resnetkit.serving.ray_deployment import Order
     from resnetkit.serving.ray_server import Cluster, run_on_ray
-    from resnetkit.serving.server import bind, run_server, url_of
+    from resnetkit.serving.server import bind, is_loopback, run_server, url_of
     from resnetkit.serving.settings import ServerSettings
 
     require(0 <= port < 1 << 16, f"--port must be from 0 to 65,535, got {port}")
@@ -114,9 +113,9 @@ def serve(
         max_batch_images=max_batch, max_wait_ms=max_wait_ms, max_requests=max_requests, deadline_seconds=deadline
     )
     tokens = None if token_file is None else TokenFile(token_file)
-    if tokens is None and not (host in LOOPBACK or host.startswith("127.")):
-        warn(f"whoever reaches {host} can ask this server and see its results; --token-file lets only some")
     bound = bind(host, port)
+    if tokens is None and not is_loopback(bound):
+        warn(f"whoever reaches {host} can ask this server and see its results; --token-file lets only some")
     url, port = url_of(bound), bound.getsockname()[1]
 
     def tell_ready(versions: Mapping[str, str]) -> None:

@@ -14,6 +14,7 @@ from starlette.routing import Route, Router
 from starlette.types import Message, Receive, Scope, Send
 
 from resnetkit.serving import about_models, explaining, inference_protocol, page_files, results, rows
+from resnetkit.serving.authorization import check_host
 from resnetkit.serving.front import Front
 from resnetkit.serving.metrics import CONTENT_TYPE
 from resnetkit.serving.openapi import describe_api
@@ -128,6 +129,8 @@ class Application:
     async def _answer(self, path: str, endpoint: Endpoint, request: Request) -> Response:
         front, entry = self._front, request.scope[KEY]
         entry.route = path
+        if front.is_local:
+            check_host(request.headers.get("host"))
         if front.token_file is not None and path not in OPEN:
             front.token_file.check(request.headers.get("authorization"))
         if path not in ALWAYS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import os
+import re
 from pathlib import Path
 
 from resnetkit.errors import Code, ResnetkitError, require
@@ -12,7 +13,27 @@ from resnetkit.serving.refusals import refuse
 from resnetkit.terminal import warn
 
 SCHEME = "bearer"
+LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 MAX_FILE_BYTES = 1 << 16
+
+
+def check_host(header: str | None) -> None:
+    """Refuse a request that is not addressed to this machine by one of its own names.
+
+    A web page of anybody can have its name point to 127.0.0.1 and then read what a server there answers ("DNS
+    rebinding"); the name that the browser sends gives it away.
+
+    Raises:
+        Refused: for any other name.
+    """
+    name = re.sub(r":\d+$", "", header or "").lower()
+    if name not in LOCAL_NAMES and not re.fullmatch(r"127(\.\d{1,3}){3}", name):
+        raise refuse(
+            421,
+            "the request is addressed to another name",
+            why="without tokens, a server for this machine alone is asked as localhost or 127.0.0.1",
+            fix="start it with --token-file, or have a proxy send Host: localhost",
+        )
 
 
 class TokenFile:

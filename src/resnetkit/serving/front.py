@@ -31,6 +31,7 @@ class Front:
     Attributes:
         served: the classifiers, in order; one that is asked for by no name is the first.
         token_file: None where anybody may ask.
+        is_local: it is there for programs of this machine alone, and asked by a name of this machine.
         is_draining: no request is taken any more, those that were are answered.
         num_open: requests that have come and are not answered.
         num_working: of these, those with a body, which something is computed for.
@@ -40,6 +41,7 @@ class Front:
     served: Mapping[str, Served]
     settings: ServerSettings
     token_file: TokenFile | None = None
+    is_local: bool = False
     is_draining: bool = False
     num_open: int = 0
     num_working: int = 0

@@ -19,6 +19,7 @@ ERRORS = {
     408: "The request did not come in time.",
     413: "The body is too large, or has too many images.",
     415: "The type of the body is not taken.",
+    421: "It is addressed to another name than one of the server's machine.",
     422: "An image cannot be read, or not explained so.",
     500: "The process that computed it has died, or the server failed.",
     503: "Too much is asked for at the moment, or the server starts or stops: Retry-After says when to come again.",
@@ -32,9 +33,7 @@ def describe_api(front: Front) -> dict[str, Any]:
     """The description of a server, with the names of its classifiers."""
     has_token = front.token_file is not None
     told = {**_for_all(), **_for_people(front), **_for_protocol(front)}
-    paths = {
-        path: {method: _operation(path, method, **about, has_token=has_token)} for path, (method, about) in told.items()
-    }
+    paths = {path: {method: _operation(front, path, method, **about)} for path, (method, about) in told.items()}
     described: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {
@@ -182,6 +181,7 @@ def _for_protocol(front: Front) -> Told:
 
 
 def _operation(
+    front: Front,
     path: str,
     method: str,
     *,
@@ -191,10 +191,10 @@ def _operation(
     body: Mapping[str, Schema] | None = None,
     errors: Sequence[int] = (),
     is_open: bool = False,
-    has_token: bool = False,
 ) -> dict[str, Any]:
     error = ref("ProtocolError" if path.startswith("/v2") else "Error")
-    errors = [*errors, *((401,) if has_token and not is_open else ())]
+    has_token = front.token_file is not None
+    errors = [*errors, *((401,) if has_token and not is_open else ()), *((421,) if front.is_local else ())]
     told = {status: (ERRORS.get(status, "The answer."), content) for status, content in answers.items()}
     told |= {status: (ERRORS[status], {JSON: error}) for status in sorted(errors)}
     operation: dict[str, Any] = {

@@ -13,6 +13,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from resnetkit.serving.refusals import refuse
+from resnetkit.serving.request_log import Entry
 from resnetkit.serving.settings import ServerSettings
 
 MAX_HEAD_BYTES = 1 << 16
@@ -165,6 +166,8 @@ class LimitedProtocol(HttpToolsProtocol):
         told = {"content-type": "application/json", "content-length": str(len(body)), **(headers or {})}
         lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", "connection: close"]
         lines += [f"{name}: {value}" for name, value in told.items()]
+        client = "" if self.client is None else str(self.client[0])
+        Entry("", "", client, status=status, reason=what).tell()
         self.transport.write("\r\n".join([*lines, "", ""]).encode() + body)
         self.transport.write_eof()
         self._is_deaf = True

@@ -9,6 +9,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Sequence
+from ipaddress import ip_address
 from types import FrameType
 from typing import cast
 
@@ -48,6 +49,7 @@ def run_server(
     async def work() -> int:
         async with open_served(to_serve, settings) as served:
             front = Front.of(cast("tuple[Served, ...]", tuple(served.values())), settings, token_file)
+            front.is_local = token_file is None and is_loopback(bound)
             server = Server(front, tell_ready=lambda: tell_ready(front))
             await server.serve([bound])
         return server.exit_code
@@ -79,6 +81,11 @@ def url_of(bound: socket.socket) -> str:
     host, port = bound.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def is_loopback(bound: socket.socket) -> bool:
+    """Tell whether a bound socket can be reached from its own machine only."""
+    return ip_address(bound.getsockname()[0].partition("%")[0]).is_loopback
 
 
 class Server(uvicorn.Server):
