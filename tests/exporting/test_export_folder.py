@@ -72,7 +72,7 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.Te
     ],
     ids=lambda settings: "-".join(map(str, settings.values())) or "usual",
 )
-@pytest.mark.parametrize("target", ["onnx"])
+@pytest.mark.parametrize("target", ["onnx", "openvino", pytest.param("torch", marks=pytest.mark.slow)])
 def test_an_export_answers_as_its_classifier(
     make: Make, target: str, settings: dict[str, object], folder_of_images: Path, tmp_path: Path
 ) -> None:
@@ -88,6 +88,14 @@ def test_an_export_answers_as_its_classifier(
     for name, file in said["files"].items():
         assert sha256_of(found.folder / name) == file["sha256"]
     assert {"README.md", "proof.json", "proof.html", "predict.py", "classifier.json"} <= set(os.listdir(found.folder))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("in_this_process")
+@pytest.mark.parametrize("target", ["openvino", "torch"])
+def test_bfloat16_answers_nearly_alike(make: Make, target: str, folder_of_images: Path, tmp_path: Path) -> None:
+    proof = export_to(make(SMALL, 20), target, folder_of_images, tmp_path / "out", "bf16").proof
+    assert 1e-5 < proof.max_difference < 0.1  # it does compute in another precision
 
 
 @pytest.mark.usefixtures("in_this_process")

@@ -15,8 +15,8 @@ from resnetkit.errors import ResnetkitError
 from resnetkit.exporting.image_graph import image_model, prepared_model
 from resnetkit.graphs.names import INPUT
 from resnetkit.graphs.onnx import write_graph
+from resnetkit.graphs.runtimes import import_onnxruntime
 from resnetkit.images.preprocessing import prepare_for_evaluation
-from resnetkit.inference.graph_engines import import_onnxruntime
 from resnetkit.inference.torch_engines import plain_predictor
 
 Make = Callable[..., Classifier]

@@ -34,7 +34,7 @@ def export(
             autocompletion=offer_weights,
         ),
     ],
-    to: Annotated[Literal["onnx", "web"], typer.Option("--to", help="What is to run it.")],
+    to: Annotated[Literal["onnx", "openvino", "torch", "web"], typer.Option("--to", help="What is to run it.")],
     images: Annotated[
         str | None,
         typer.Option(
@@ -81,6 +81,7 @@ def export(
     \b
     Examples:
       resnetkit export runs/0001-resnet18-photos --to onnx
+      resnetkit export runs/0001-resnet18-photos --to openvino --precision bf16
       resnetkit export runs/0001-resnet18-photos --to web
       resnetkit export resnet50-0676ba61.pth --to onnx --class-names imagenet_classes.txt --images photos
     """

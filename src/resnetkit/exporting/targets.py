@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -54,7 +54,7 @@ class Target:
     resizes: Callable[[Preprocessing], bool]
     why_outside: str
     usage: str
-    why_not: Mapping[ExportPrecision, str]
+    why_not: Mapping[ExportPrecision, str] = field(default_factory=dict)
     reader: str = "predict.py"
     command: str = "predict.py IMAGE…"
     answerer: str = "resnetkit.exporting.proving:answer_by_script"
@@ -90,6 +90,15 @@ _ONNX_USAGE = """\
 session = onnxruntime.InferenceSession("prepared.onnx")  # or image.onnx, given {"image": image}
 probabilities, logits = session.run(["probabilities", "logits"], {"pixels": pixels})
 """
+_OPENVINO_USAGE = """\
+model = openvino.Core().compile_model("prepared.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"})  # or bf16
+answers = model({"pixels": pixels})
+probabilities, logits = answers["probabilities"], answers["logits"]
+"""
+_TORCH_USAGE = """\
+program = torch.export.load("classifier.pt2").module()
+probabilities, logits = program(pixels)  # a uint8 tensor
+"""
 TARGETS: Mapping[str, Target] = {
     target.name: target
     for target in (
@@ -106,6 +115,33 @@ TARGETS: Mapping[str, Target] = {
             why_outside="Which pixel is the nearest depends on how Pillow rounds.",
             usage=_ONNX_USAGE,
             why_not={"bf16": "ONNX Runtime computes no bfloat16 on processors"},
+        ),
+        Target(
+            name="openvino",
+            title="OpenVINO",
+            precisions=("fp32", "bf16"),
+            packages=("onnx", "openvino"),
+            extra="openvino",
+            needs="openvino",
+            writer="resnetkit.exporting.openvino_files:write_openvino",
+            runtime="exporting/runtimes/openvino.py.jinja",
+            resizes=lambda preprocessing: False,
+            why_outside="OpenVINO's own way to resize gives one pixel in two hundred another grey level.",
+            usage=_OPENVINO_USAGE,
+        ),
+        Target(
+            name="torch",
+            title="PyTorch",
+            precisions=("fp32", "bf16"),
+            packages=(),
+            extra="",
+            needs="torch",
+            writer="resnetkit.exporting.torch_files:write_torch",
+            runtime="exporting/runtimes/torch.py.jinja",
+            resizes=lambda preprocessing: False,
+            why_outside="torch's own way to resize gives other pixels.",
+            usage=_TORCH_USAGE,
+            why_not={"int8": "the int8 model is one of ONNX"},
         ),
         Target(
             name="web",
