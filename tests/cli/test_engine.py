@@ -202,3 +202,19 @@ def test_the_classifiers_file_is_read_once(
         ["file.check_safetensors_head", "file.safe_open", "file._describe", "conditions.find_kinds"]
         + ["classifier.safe_open"] * num_loads
     )
+
+
+@needs_onnxruntime
+def test_in_int8_a_trained_classifier_scores_nearly_the_same(
+    cli: Callable[..., Any], trained: Path, tmp_path: Path, photo: str
+) -> None:
+    run = str(shutil.copytree(trained, tmp_path / "run", ignore=shutil.ignore_patterns("*.engines")))
+    plain = json.loads(cli("evaluate", run, "--engine", "torch", "--json").out)
+    scored = cli("evaluate", run, "--precision", "int8", "--json")
+    quantized = json.loads(scored.out)
+    assert f"calibrating on 300 training images of {run}" in scored.err
+    assert quantized["computed_in"] == "int8"
+    assert quantized["top1"]["value"] >= plain["top1"]["value"] - 0.01
+    assert quantized["log_loss"] != plain["log_loss"]
+    assert cli("evaluate", run, "--precision", "int8").out.splitlines()[0].endswith(", computed in int8")
+    assert cli("predict", run, photo, "--calibrate", str(tmp_path)).code == 2

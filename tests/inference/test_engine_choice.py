@@ -320,3 +320,87 @@ def test_a_mistyped_engine_is_told_before_anything_is_loaded(tmp_path: Path, fil
     with pytest.raises(ResnetkitError, match="unknown engine 'openvin'") as raised:
         open_predictor(file, engine="openvin")
     assert raised.value.fix == "did you mean 'openvino'?"
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    from PIL import Image
+
+    random = np.random.default_rng(0)
+    (tmp_path / "photos").mkdir()
+    for number in range(12):
+        coarse = random.integers(0, 256, (3, 3, 3), dtype=np.uint8)
+        Image.fromarray(coarse).resize((16, 16)).save(tmp_path / "photos" / f"{number}.png")
+    return tmp_path / "photos"
+
+
+def opened_in_int8(file: Path, engine: str, photos: Path | None, tell: Callable[[str], None]) -> Engine:
+    return open_predictor(file, engine=engine, precision="int8", calibrate=photos, device="cpu", tell=tell).engine
+
+
+@needs_onnxruntime
+def test_in_int8_it_is_calibrated_once_and_for_another_folder_anew(
+    classifier: Classifier, file: Path, photos: Path, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 3, 16, 16), dtype=np.uint8)
+    engine = opened_in_int8(file, "onnxruntime", photos, told.append)
+    assert told[-3] == f"calibrating on 12 images of {photos}; once, the longer the larger the network"
+    assert told[-2].startswith("checking the engine onnxruntime in int8 for this classifier")
+    assert told[-1].startswith("engine onnxruntime in int8: ")
+    assert "(onnxruntime in fp32 " in told[-1]
+    assert told[-1].endswith("of 12 images it was calibrated on")
+    expected = plain_predictor(classifier).engine.logits(pixels)
+    assert 1e-4 < np.abs(engine.logits(pixels) - expected).max() < 0.1 * np.abs(expected).max()
+    in_float32 = opened(file, "onnxruntime", tell=told.append)  # its graph lies beside the other
+    number = len(told)
+    with monkeypatch.context() as patched:
+        patched.setattr(engine_choice, "choose", None)  # would fail if it were called
+        again = opened_in_int8(file, "onnxruntime", photos, told.append)
+        assert np.array_equal(again.logits(pixels), engine.logits(pixels))
+        assert np.array_equal(opened(file, "onnxruntime", tell=told.append).logits(pixels), in_float32.logits(pixels))
+    assert [text for text in told[number:] if "gains little" not in text] == []
+    other = photos.with_name("others")
+    other.mkdir()
+    (photos / "0.png").rename(other / "0.png")
+    assert (opened_in_int8(file, "onnxruntime", other, told.append).logits(pixels) != again.logits(pixels)).any()
+    assert told[-3].startswith("calibrating on 1 images of ")
+
+
+@needs_onnxruntime
+def test_an_int8_engine_that_gives_other_classes_is_refused(
+    file: Path, photos: Path, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = graph_engines.open_onnxruntime
+
+    def wrong(graph: bytes, **settings: Any) -> Any:
+        engine = right(graph, **settings)
+        if settings["precision"] == "int8":
+            engine.logits = lambda pixels: -type(engine).logits(engine, pixels)  # type: ignore
+        return engine
+
+    monkeypatch.setattr(graph_engines, "open_onnxruntime", wrong)
+    with pytest.raises(ResnetkitError, match="onnxruntime in int8 cannot be used for this classifier") as raised:
+        opened_in_int8(file, "onnxruntime", photos, told.append)
+    assert "images another class (allowed: 5 %)" in raised.value.why
+    assert raised.value.fix == "--precision fp32"
+    assert not kept(file.parent)
+
+
+@needs_onnxruntime
+def test_int8_without_images_is_told_before_anything_is_loaded(
+    file: Path, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_choice, "_loaded", None)  # would fail if it were called
+    with pytest.raises(ResnetkitError, match="int8 needs images to calibrate on"):
+        opened_in_int8(file, "auto", None, told.append)
+
+
+@needs_onnxruntime
+def test_int8_on_a_processor_without_its_instructions_is_said(
+    file: Path, photos: Path, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for is_fast in (True, False):
+        monkeypatch.setattr(engine_choice, "multiplies_int8_fast", lambda is_fast=is_fast: is_fast)
+        told.clear()
+        opened_in_int8(file, "onnxruntime", photos, told.append)
+        assert any("int8 gains little here" in text for text in told) is not is_fast

@@ -18,6 +18,7 @@ from resnetkit.inference.trials import Trial
 RECORD = Record(
     "onnxruntime", (Trial("onnxruntime", Agreement(1e-6, 1e-7, 0, 8), 0.01), Trial("torch", problem="no")), b"graph"
 )
+GRAPH = f"graph-{hashlib.sha256(b'graph').hexdigest()[:16]}.onnx"
 DIGEST = hashlib.sha256(b"").hexdigest()  # of the file below
 
 
@@ -37,7 +38,7 @@ def conditions() -> Conditions:
 def test_a_choice_is_kept_beside_the_classifier(file: Path, conditions: Conditions, cache_folder: Path) -> None:
     Cache(DIGEST, file).write(conditions, RECORD)
     assert Cache(DIGEST, file).read(conditions) == RECORD
-    assert (file.parent / ".classifier.safetensors.engines" / DIGEST[:16] / "graph.onnx").read_bytes() == b"graph"
+    assert (file.parent / ".classifier.safetensors.engines" / DIGEST[:16] / GRAPH).read_bytes() == b"graph"
     assert not cache_folder.exists()
 
 
@@ -52,7 +53,7 @@ def test_a_folder_that_cannot_be_written_gives_way_to_the_users_cache(file: Path
     (file.parent / ".classifier.safetensors.engines").touch()
     Cache(DIGEST, file).write(conditions, RECORD)
     assert Cache(DIGEST, file).read(conditions) == RECORD
-    assert (user_folder() / DIGEST[:16] / "graph.onnx").is_file()
+    assert (user_folder() / DIGEST[:16] / GRAPH).is_file()
 
 
 def test_where_nothing_can_be_written_that_is_an_error(file: Path, conditions: Conditions, cache_folder: Path) -> None:
@@ -66,6 +67,7 @@ def test_where_nothing_can_be_written_that_is_an_error(file: Path, conditions: C
 OTHERS = {
     "engines": ("onnxruntime", "torch"),
     "precision": "bf16",
+    "calibrate": "/photos",
     "batch_size": 4,
     "num_threads": 1_000,
     "device": "cuda:0",
@@ -105,7 +107,7 @@ DAMAGES = {
     "a list": lambda content: b"[]",
     "too deep": lambda content: b"[" * 100_000,
     "not text": lambda content: b"\xff" * 10,
-    "an earlier format": lambda content: content.replace(b"choice 2", b"choice 1"),  # its graph gave probabilities
+    "an earlier format": lambda content: content.replace(b"choice 3", b"choice 2"),  # graphs had one name
     "an engine that was not asked": lambda content: content.replace(b'"onnxruntime",\n "graph', b'"x",\n "graph'),
     "trials of another kind": lambda content: content.replace(b"max_difference", b"min_difference"),
 }  # fmt: skip
@@ -127,7 +129,7 @@ def test_a_damaged_record_is_as_if_it_were_not_there(damage: str, file: Path, co
 def test_a_damaged_or_missing_graph_is_as_if_there_were_no_choice(file: Path, conditions: Conditions) -> None:
     cache = Cache(DIGEST, file)
     cache.write(conditions, RECORD)
-    (graph,) = file.parent.rglob("graph.onnx")
+    (graph,) = file.parent.rglob(GRAPH)
     graph.write_bytes(b"grapH")
     assert cache.read(conditions) is None
     graph.unlink()

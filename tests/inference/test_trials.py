@@ -12,7 +12,16 @@ from resnetkit.classifier.engine import Engine
 from resnetkit.graphs.agreement import Agreement
 from resnetkit.images.spec import Preprocessing
 from resnetkit.images.synthetic import check_images
-from resnetkit.inference.trials import TOLERANCES, Trial, choose, compare, find_disagreement, pick
+from resnetkit.inference.trials import (
+    TOLERANCES,
+    SameClasses,
+    Trial,
+    choose,
+    compare,
+    find_disagreement,
+    find_loss,
+    pick,
+)
 
 TOLERANCE = TOLERANCES["fp32"]
 IMAGES = np.zeros((4, 1, 2, 2), np.uint8)
@@ -51,7 +60,7 @@ class Pretended:
 def run(clock: Clock, *engines: Engine, tolerance: float = TOLERANCE, **openers: Callable[[], Engine]) -> Any:
     reference = Pretended("network", clock, (0.0,))
     opened = {**{e.name: lambda e=e: e for e in engines}, **openers}
-    return choose(opened, reference, IMAGES, 2, decision=Decision(), tolerance=tolerance, clock=clock)
+    return choose(opened, reference, IMAGES, 2, decision=Decision(), bar=tolerance, clock=clock)
 
 
 def test_the_fastest_is_taken() -> None:
@@ -196,3 +205,60 @@ def test_images_to_check_on_are_varied_and_always_the_same(size: int, channels: 
         assert len({image.tobytes() for image in images}) == 8
         assert images.min() < 5
         assert images.max() > 250
+
+
+def sure_of(classes: np.ndarray, share: float = 0.9) -> np.ndarray:
+    """Probabilities of three classes, of which the given ones have that share."""
+    return np.where(np.arange(3) == classes[:, None], share, (1 - share) / 2).astype(np.float32)
+
+
+CLASSES = np.arange(100) % 3
+
+
+@pytest.mark.parametrize(("num_turned", "fine"), [(0, True), (5, True), (6, False), (100, False)])
+def test_a_quantized_engine_may_turn_one_of_twenty_answers(num_turned: int, fine: bool) -> None:
+    given = np.where(np.arange(100) < num_turned, (CLASSES + 1) % 3, CLASSES)
+    problem = find_loss(sure_of(given), sure_of(CLASSES))
+    assert (problem == "") is fine
+    assert fine or problem == f"gives {num_turned} of 100 images another class (allowed: 5 %)"
+
+
+@pytest.mark.parametrize(("num_lost", "fine"), [(1, True), (2, False)])
+def test_a_quantized_engine_may_lose_one_right_answer_of_a_hundred(num_lost: int, fine: bool) -> None:
+    given = np.where(np.arange(100) < num_lost, (CLASSES + 1) % 3, CLASSES)
+    assert (find_loss(sure_of(given), sure_of(CLASSES), CLASSES) == "") is fine
+    assert find_loss(sure_of(given), sure_of(CLASSES), given) == ""  # right where the network was wrong
+
+
+def test_what_the_network_itself_cannot_tell_apart_may_turn() -> None:
+    near, far = (np.tile(np.array([[0.45, 0.45 - gap, 0.1 + gap]], np.float32), (10, 1)) for gap in (0.05, 0.15))
+    assert find_loss(near[:, [1, 0, 2]], near) == ""
+    assert find_loss(far[:, [1, 0, 2]], far).startswith("gives 10 of 10 images another class")
+    # Where it is sure of nothing, an engine that answers one class for all is none the less wrong.
+    unsure = np.where(np.arange(1000) == np.arange(10)[:, None] + 1, 0.003, 0.997 / 999).astype(np.float32)
+    assert find_loss(np.eye(1000, dtype=np.float32)[np.zeros(10, int)], unsure)
+    assert "not finite" in find_loss(np.full((2, 3), np.nan, np.float32), sure_of(CLASSES[:2]))
+
+
+def test_a_quantized_engine_is_held_to_classes_and_timed_beside_the_float32_one() -> None:
+    clock = Clock()
+    softer = Pretended("softer", clock, (0.2,), answer=0.7 * TRUTH + 0.1)
+    wrong = Pretended("wrong", clock, (0.1,), answer=TRUTH[:, ::-1])
+    slow = Pretended("plain", clock, (0.6,))
+    openers = {engine.name: lambda engine=engine: engine for engine in (softer, wrong)}
+    reference = Pretended("network", clock, (0.0,))
+    for labels, taken in ((None, "softer"), (TRUTH.argmax(1), "softer")):
+        choice = choose(
+            openers,
+            reference,
+            IMAGES,
+            2,
+            decision=Decision(),
+            bar=SameClasses(labels),
+            beside={"plain": slow},
+            clock=clock,
+        )
+        assert choice.engine.name == taken
+        assert "another class" in choice.trials[1].problem
+        assert choice.trials[0].seconds == pytest.approx(0.1)
+        assert choice.beside == {"plain": pytest.approx(0.3)}

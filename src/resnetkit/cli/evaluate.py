@@ -13,6 +13,7 @@ import typer
 from resnetkit.cli.completion import offer_data, offer_weights
 from resnetkit.cli.inputs import Reading, chosen_of, open_and_warn
 from resnetkit.cli.options import (
+    CalibrateOption,
     CheckpointOption,
     ClassNamesOption,
     DataDirOption,
@@ -23,10 +24,10 @@ from resnetkit.cli.options import (
     LayoutOption,
     MaxFileBytesOption,
     MaxPixelsOption,
-    PrecisionOption,
     PreprocessOption,
     RayOption,
     RowsOption,
+    UsePrecisionOption,
     WeightsModelOption,
 )
 from resnetkit.cli.processes import among_others, device_of_rank, examine_together, open_alike
@@ -85,7 +86,8 @@ def evaluate(
     data_dir: DataDirOption = None,
     device: DeviceOption = "auto",
     engine: EngineOption = "auto",
-    precision: PrecisionOption = "fp32",
+    precision: UsePrecisionOption = "fp32",
+    calibrate: CalibrateOption = None,
     json: JsonOption = False,
 ) -> None:
     """Score a classifier: top-1, top-5, log loss, calibration, per class, with 95 % intervals.
@@ -96,6 +98,7 @@ def evaluate(
       resnetkit evaluate runs/0001-resnet18-photos new_photos --answers answers.csv
       resnetkit evaluate classifier.safetensors cifar10 --json --min-top1 0.9
       resnetkit evaluate resnet20-12fca82f.th cifar10
+      resnetkit evaluate runs/0001-resnet18-photos --precision int8
       resnetkit evaluate weights.pth my_photos --model resnet50_v1 --class-names names.txt
       torchrun --nproc-per-node 2 -m resnetkit evaluate runs/0001-resnet18-photos
       resnetkit evaluate runs/0001-resnet18-photos millions --ray auto --out answers.parquet
@@ -125,7 +128,11 @@ def evaluate(
     reading = Reading(model, entry, class_names, tuple(preprocess or ()))
     with among_others() as shard:
         conditions = find_conditions(
-            engine, precision=precision, batch_size=BATCH_SIZE, device=device_of_rank(device, shard)
+            engine,
+            precision=precision,
+            calibrate=calibrate,
+            batch_size=BATCH_SIZE,
+            device=device_of_rank(device, shard),
         )
         located = locate_weights(classifier)
         chosen = chosen_of(located, checkpoint)
@@ -150,6 +157,7 @@ def evaluate(
                 precision,
                 BATCH_SIZE,
                 device,
+                conditions.calibrate or None,
             )
             work = Scoring(opening, os.path.realpath(source.root), spec.num_workers)
             with opened_rows(Path(out), work) as rows:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from resnetkit.cli.completion import offer_networks
-from resnetkit.machine.precision import Precision
+from resnetkit.machine.precision import Precision, UsePrecision
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, for programs.")]
 DeviceOption = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
@@ -22,6 +22,21 @@ PrecisionOption = Annotated[
     Precision,
     typer.Option(
         "--precision", help="fp32, or bf16: several times as fast where the device has units for it, less exact."
+    ),
+]
+UsePrecisionOption = Annotated[
+    UsePrecision,
+    typer.Option(
+        "--precision",
+        help="fp32; bf16 or int8: several times as fast where the device has units for it, less exact.",
+    ),
+]
+CalibrateOption = Annotated[
+    str | None,
+    typer.Option(
+        "--calibrate",
+        help="With --precision int8: a folder of images to find ranges on; left out: the run's training images.",
+        show_default=False,
     ),
 ]
 DataDirOption = Annotated[

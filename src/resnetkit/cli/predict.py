@@ -14,6 +14,7 @@ from resnetkit.cli.completion import offer_weights
 from resnetkit.cli.image_paths import find_files, whole_path
 from resnetkit.cli.inputs import Reading, chosen_of, open_and_warn
 from resnetkit.cli.options import (
+    CalibrateOption,
     CheckpointOption,
     ClassNamesOption,
     DeviceOption,
@@ -21,10 +22,10 @@ from resnetkit.cli.options import (
     EntryOption,
     MaxFileBytesOption,
     MaxPixelsOption,
-    PrecisionOption,
     PreprocessOption,
     RayOption,
     RowsOption,
+    UsePrecisionOption,
     WeightsModelOption,
 )
 from resnetkit.cli.settings import with_limits
@@ -65,7 +66,8 @@ def predict(
     max_file_bytes: MaxFileBytesOption = None,
     device: DeviceOption = "auto",
     engine: EngineOption = "auto",
-    precision: PrecisionOption = "fp32",
+    precision: UsePrecisionOption = "fp32",
+    calibrate: CalibrateOption = None,
 ) -> None:
     """Classify images: a row per file with its status; a file that cannot be read has no class.
 
@@ -78,6 +80,7 @@ def predict(
       resnetkit predict runs/0002-resnet18-photos photo.jpg --checkpoint best
       resnetkit predict resnet50-0676ba61.pth photo.jpg --class-names imagenet_classes.txt
       resnetkit predict runs/0002-resnet18-photos millions --out answers.parquet --ray auto
+      resnetkit predict runs/0002-resnet18-photos new_photos --precision int8
       find . -name '*.jpg' | resnetkit predict classifier.safetensors - --format jsonl --top 1
     """
     from resnetkit.classifier.prediction import BATCH_SIZE, Predictor
@@ -95,14 +98,24 @@ def predict(
     require(out is None or format == "table", f"--out writes Parquet, not {format}", fix="leave out --format or --out")
     files = list(find_files(paths))
     require(bool(files), f"no image files in {', '.join(paths)}", fix="give image files, or a folder that holds some")
-    conditions = find_conditions(engine, precision=precision, batch_size=min(BATCH_SIZE, len(files)), device=device)
+    conditions = find_conditions(
+        engine, precision=precision, calibrate=calibrate, batch_size=min(BATCH_SIZE, len(files)), device=device
+    )
     reading = Reading(model, entry, class_names, tuple(preprocess or ()))
     chosen = chosen_of(locate_weights(classifier), checkpoint)
     opened = open_and_warn(chosen, reading, conditions.device)
     limits, top = with_limits(opened.limits, max_pixels, max_file_bytes), min(top, len(opened.class_names))
     if out is not None:
         opening = Opening(
-            chosen.whole_name, digest_of(opened), limits, reading.arguments(), engine, precision, BATCH_SIZE, device
+            chosen.whole_name,
+            digest_of(opened),
+            limits,
+            reading.arguments(),
+            engine,
+            precision,
+            BATCH_SIZE,
+            device,
+            conditions.calibrate or None,
         )
         predictor = opening.predictor(opened, conditions)
         _predict_into(out, Predicting(opening, top), [whole_path(file) for file in files], ray or predictor)

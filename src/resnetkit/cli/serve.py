@@ -13,6 +13,7 @@ import typer
 from resnetkit.cli.completion import offer_weights
 from resnetkit.cli.inputs import Reading
 from resnetkit.cli.options import (
+    CalibrateOption,
     ClassNamesOption,
     DeviceOption,
     EngineOption,
@@ -20,8 +21,8 @@ from resnetkit.cli.options import (
     JsonOption,
     MaxFileBytesOption,
     MaxPixelsOption,
-    PrecisionOption,
     PreprocessOption,
+    UsePrecisionOption,
     WeightsModelOption,
 )
 from resnetkit.terminal import say, say_json, shown, warn
@@ -69,7 +70,8 @@ def serve(
     max_file_bytes: MaxFileBytesOption = None,
     device: DeviceOption = "auto",
     engine: EngineOption = "auto",
-    precision: PrecisionOption = "fp32",
+    precision: UsePrecisionOption = "fp32",
+    calibrate: CalibrateOption = None,
     json: JsonOption = False,
 ) -> None:
     """Answer over HTTP: a page, JSON, and the Open Inference Protocol; until Ctrl-C or SIGTERM.
@@ -106,7 +108,7 @@ def serve(
         fix="convert third-party weights first: resnetkit convert",
     )
     to_serve = [
-        ToServe(name, source, reading, engine, precision, device, max_pixels, max_file_bytes)
+        ToServe(name, source, reading, engine, precision, device, max_pixels, max_file_bytes, calibrate)
         for name, source in map(named, classifiers)
     ]
     settings = ServerSettings(

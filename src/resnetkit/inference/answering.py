@@ -23,7 +23,7 @@ from resnetkit.inference.conditions import Conditions, find_conditions
 from resnetkit.inference.engine_choice import open_engine
 from resnetkit.inference.on_demand import EngineOnDemand
 from resnetkit.inference.row_folder import as_text, make_table
-from resnetkit.machine.precision import Precision
+from resnetkit.machine.precision import UsePrecision
 from resnetkit.sources.described import digest_of, open_described
 from resnetkit.terminal import tell
 
@@ -42,6 +42,7 @@ class Opening:
         source: the text of a user, whole where it is a path; e.g. of a run folder.
         digest: of what that is, by :func:`digest_of`; anything else is refused.
         limits: within which images are read.
+        calibrate: for int8, a folder of images, from the root on; None: the run's own training images.
         reading: how third-party weights are read, as :func:`~resnetkit.sources.described.open_described` takes it.
     """
 
@@ -50,18 +51,24 @@ class Opening:
     limits: Limits
     reading: Mapping[str, Any] = field(default_factory=dict)
     engine: str = "auto"
-    precision: Precision = "fp32"
+    precision: UsePrecision = "fp32"
     batch_size: int = BATCH_SIZE
     device: str = "auto"
+    calibrate: str | None = None
 
     def about(self) -> dict[str, Any]:
         """All that its answers depend on, JSON-ready: that is, not where or how fast they are computed."""
-        return {"classifier": self.digest, "precision": self.precision, "limits": to_dict(self.limits)}
+        about = {"classifier": self.digest, "precision": self.precision, "limits": to_dict(self.limits)}
+        return about if self.calibrate is None else {**about, "calibrate": as_text(self.calibrate)}
 
     def open(self) -> Predictor:
         """Open it here, silently."""
         conditions = find_conditions(
-            self.engine, precision=self.precision, batch_size=self.batch_size, device=self.device
+            self.engine,
+            precision=self.precision,
+            calibrate=self.calibrate,
+            batch_size=self.batch_size,
+            device=self.device,
         )
         opened = open_described(self.source, device=conditions.device, **self.reading)
         return self.predictor(opened, conditions, tell=lambda _: None)

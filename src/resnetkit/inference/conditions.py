@@ -8,13 +8,14 @@ import os
 import platform
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from resnetkit.classifier.prediction import BATCH_SIZE
 from resnetkit.config import frozen, to_dict
 from resnetkit.errors import require
 from resnetkit.inference.engines import AUTO, check_names, find_kinds
-from resnetkit.machine.precision import Precision
+from resnetkit.machine.precision import UsePrecision
 from resnetkit.machine.processor import processor_name
 from resnetkit.machine.threads import find_num_threads, may_have_gpu, version_of
 
@@ -31,6 +32,7 @@ class Conditions:
     Attributes:
         engines: names of those that may be taken; several only where the fastest of them is wanted.
         precision: what convs and matrix products are computed in.
+        calibrate: in int8, the folder of images that ranges are measured on; empty for the run's own training images.
         batch_size: how many images are given at once; with :meth:`for_images`, how many are computed at once.
         num_threads: to compute with, but for torch, which has one number for the process.
         device: where to compute, as torch calls it.
@@ -40,7 +42,8 @@ class Conditions:
     """
 
     engines: tuple[str, ...]
-    precision: Precision
+    precision: UsePrecision
+    calibrate: str
     batch_size: int
     num_threads: int
     device: str
@@ -77,7 +80,12 @@ class Conditions:
 
 
 def find_conditions(
-    engine: str = AUTO, *, precision: Precision = "fp32", batch_size: int = BATCH_SIZE, device: str = "auto"
+    engine: str = AUTO,
+    *,
+    precision: UsePrecision = "fp32",
+    calibrate: str | Path | None = None,
+    batch_size: int = BATCH_SIZE,
+    device: str = "auto",
 ) -> Conditions:
     """Find the conditions here for an engine of that name.
 
@@ -85,7 +93,8 @@ def find_conditions(
 
     Args:
         engine: a name of :data:`~resnetkit.inference.engines.NAMES`; ``auto``: any of those that can run here.
-        precision: ``bf16`` gives other probabilities.
+        precision: ``bf16`` and ``int8`` give other probabilities.
+        calibrate: for ``int8``, a folder of images; None: training images of the classifier's own run.
         batch_size: how many images will be given at once; the fastest engine can depend on it.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
 
@@ -93,6 +102,13 @@ def find_conditions(
         ResnetkitError: for an unknown engine, precision or device, or an engine that cannot run here.
     """
     check_names(engine, precision)
+    require(
+        calibrate is None or precision == "int8",
+        "images to calibrate on are for int8",
+        fix="add --precision int8, or leave out --calibrate",
+    )
+    folder = "" if calibrate is None else os.path.realpath(os.path.expanduser(calibrate))
+    require(not folder or os.path.isdir(folder), f"no folder of images at {calibrate}", fix="give one to --calibrate")
     require(batch_size >= 1, f"batch_size must be at least 1, got {batch_size}")
     num_threads = find_num_threads()  # before torch is loaded and after it the same, or nothing would be found again
     found, name = _find_device(device)
@@ -101,6 +117,7 @@ def find_conditions(
     return Conditions(
         engines=tuple(kind.name for kind in kinds),
         precision=precision,
+        calibrate=folder,
         batch_size=batch_size,
         num_threads=num_threads,
         device=found,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,18 +15,20 @@ from resnetkit.classifier.engine import Engine
 from resnetkit.errors import Code, ResnetkitError, summarize
 from resnetkit.images.spec import Preprocessing
 from resnetkit.images.synthetic import check_images
+from resnetkit.images.types import UInt8Images
 from resnetkit.inference import engines
 from resnetkit.inference.conditions import Conditions
 from resnetkit.inference.deadline import rehearse, within
 from resnetkit.inference.engines import EngineKind, open_kind
 from resnetkit.inference.remembered import Cache, Record
-from resnetkit.inference.trials import TOLERANCES, Choice, Trial, choose
-from resnetkit.machine.precision import Precision
-from resnetkit.machine.processor import multiplies_bf16_fast
+from resnetkit.inference.trials import TOLERANCES, Bar, Choice, SameClasses, Trial, choose
+from resnetkit.machine.precision import UsePrecision
+from resnetkit.machine.processor import multiplies_bf16_fast, multiplies_int8_fast
 from resnetkit.terminal import tell
 
 if TYPE_CHECKING:
     from resnetkit.classifier.classifier import Classifier
+    from resnetkit.inference.calibration import CalibrationImages
 
 Tell = Callable[[str], None]
 Load = Callable[[], "Classifier"]
@@ -41,14 +44,15 @@ def open_engine(classifier: Classifier | Description, conditions: Conditions, *,
 
     The first time, engines are opened, checked against the network and timed, which takes some seconds; the choice is
     kept, beside the classifier's file or in the user's cache. With only torch at hand there is nothing to choose and
-    nothing is measured; what computes in bfloat16 is checked all the same.
+    nothing is measured; what computes in another precision is checked all the same. In int8 the graph is quantized
+    first, once, by the images that :mod:`~resnetkit.inference.calibration` finds.
 
     Args:
         classifier: what its file says of it is enough: the network, and torch, are loaded only where they are needed.
         conditions: as :func:`~resnetkit.inference.conditions.find_conditions` finds them.
 
     Raises:
-        ResnetkitError: for an engine that fails, or disagrees with the network.
+        ResnetkitError: for an engine that fails, or disagrees with the network; in int8, where there are no images.
     """
     conditions = conditions.for_images(classifier.preprocessing.image_size_px)
     _tell_if_vain(conditions, tell)
@@ -59,7 +63,15 @@ def open_engine(classifier: Classifier | Description, conditions: Conditions, *,
     cache = _cache_of(classifier)
     record = cache.read(conditions)
     opened = None if record is None else _reopen(record, load, settings, tell)
-    return _choose(load(), conditions, cache, tell) if opened is None else opened
+    if opened is not None:
+        return opened
+    found = None
+    if conditions.precision == "int8":
+        from resnetkit.inference.calibration import find_images_for
+
+        found = find_images_for(classifier, conditions.calibrate, tell=tell)
+        tell(f"calibrating on {found.words}; once, the longer the larger the network")
+    return _choose(_subject(load(), found, conditions.precision), conditions, cache, tell)
 
 
 def _loaded(classifier: Classifier | Description, conditions: Conditions) -> Classifier:
@@ -104,10 +116,38 @@ def _open(kind: EngineKind, subject: Any, settings: Mapping[str, Any]) -> Engine
     return within(action) if kind.reads == "graph" else action()
 
 
-def _choose(classifier: Classifier, conditions: Conditions, cache: Cache, tell: Tell) -> Engine:
+@dataclass(frozen=True)
+class _Subject:
+    """A classifier as it is tried.
+
+    Attributes:
+        images: to compare answers on, uint8 ``(N, C, S, S)``.
+        bar: what answers for them are held to.
+        quantize: makes of its graph the one that engines read.
+    """
+
+    classifier: Classifier
+    images: UInt8Images
+    bar: Bar
+    quantize: Callable[[bytes], bytes] = lambda graph: graph
+
+
+def _subject(classifier: Classifier, found: CalibrationImages | None, precision: UsePrecision) -> _Subject:
+    """The classifier with images made for all, or in int8 with those that were found."""
+    if precision != "int8":
+        return _Subject(classifier, check_images(classifier.preprocessing), TOLERANCES[precision])
+    from resnetkit.graphs.quantization import quantize
+
+    assert found is not None
+    bar = SameClasses(found.labels)
+    return _Subject(classifier, found.pixels, bar, lambda graph: quantize(graph, found.pixels))
+
+
+def _choose(subject: _Subject, conditions: Conditions, cache: Cache, tell: Tell) -> Engine:
     """Measure, say what came of it, and keep it."""
     from resnetkit.inference.torch_engines import open_plain
 
+    classifier = subject.classifier
     is_as_made = _is_as_made(classifier, tell)
     precision, settings = conditions.precision, _settings(conditions, classifier.preprocessing)
     kinds = [engines.ENGINES[name] for name in conditions.engines]
@@ -115,7 +155,7 @@ def _choose(classifier: Classifier, conditions: Conditions, cache: Cache, tell: 
     doing = "measuring the engines" if len(kinds) > 1 else "checking the engine"
     tell(f"{doing} {names} for this classifier, {conditions.batch_size} images at a time; once, a few seconds")
     reference = open_plain(classifier, batch_size=conditions.batch_size)
-    graph, problems = _rehearse(classifier, kinds, settings)
+    plain, graph, problems = _rehearse(subject, kinds, settings)
     choice = choose(
         {
             kind.name: partial(_open, kind, graph if kind.reads == "graph" else classifier, settings)
@@ -123,10 +163,11 @@ def _choose(classifier: Classifier, conditions: Conditions, cache: Cache, tell: 
             if kind.name not in problems
         },
         reference,
-        check_images(classifier.preprocessing),
+        subject.images,
         conditions.batch_size,
         decision=classifier.decision,
-        tolerance=TOLERANCES[precision],
+        bar=subject.bar,
+        beside=_beside(kinds[0], plain, settings) if graph != plain else {},
     )
     left_out = tuple(Trial(name, problem=problem) for name, problem in problems.items())
     choice = replace(choice, trials=choice.trials + left_out)
@@ -150,6 +191,13 @@ def _choose(classifier: Classifier, conditions: Conditions, cache: Cache, tell: 
     return choice.engine
 
 
+def _beside(kind: EngineKind, plain: bytes, settings: Mapping[str, Any]) -> dict[str, Engine]:
+    """The same engine in float32, where it opens, to say what is gained."""
+    with suppress(Exception):  # whatever another project's code raises: it is not the one that was asked for
+        return {f"{kind.name} in fp32": _open(kind, plain, {**settings, "precision": "fp32"})}
+    return {}
+
+
 def _is_as_made(classifier: Classifier, tell: Tell) -> bool:
     """Say it where the network itself does not answer as when it was made: engines that agree with it prove nothing."""
     from resnetkit.classifier.reference_check import check_reference
@@ -161,7 +209,7 @@ def _is_as_made(classifier: Classifier, tell: Tell) -> bool:
     return False
 
 
-def _none_usable(choice: Choice, names: str, precision: Precision) -> ResnetkitError:
+def _none_usable(choice: Choice, names: str, precision: UsePrecision) -> ResnetkitError:
     """The error where no engine can be used, with what is wrong with each."""
     one = len(choice.trials) == 1
     return ResnetkitError(
@@ -173,22 +221,27 @@ def _none_usable(choice: Choice, names: str, precision: Precision) -> ResnetkitE
 
 
 def _rehearse(
-    classifier: Classifier, kinds: Sequence[EngineKind], settings: Mapping[str, Any]
-) -> tuple[bytes, dict[str, str]]:
-    """The classifier's graph where an engine reads it, and by engine what is wrong with those that cannot be used."""
+    subject: _Subject, kinds: Sequence[EngineKind], settings: Mapping[str, Any]
+) -> tuple[bytes, bytes, dict[str, str]]:
+    """The classifier's graph, and what engines read of it; and by engine what is wrong with those that cannot be used.
+
+    Raises:
+        ResnetkitError: where it cannot be quantized.
+    """
     graph_kinds = [kind for kind in kinds if kind.reads == "graph"]
     if not graph_kinds:
-        return b"", {}
+        return b"", b"", {}
     from resnetkit.graphs.onnx import write_graph
 
     try:
-        graph = write_graph(classifier)
+        plain = write_graph(subject.classifier)
     except Exception as error:  # also whatever the package onnx raises
-        return b"", dict.fromkeys((kind.name for kind in graph_kinds), summarize(error))
-    return graph, rehearse(graph_kinds, graph, settings)
+        return b"", b"", dict.fromkeys((kind.name for kind in graph_kinds), summarize(error))
+    graph = subject.quantize(plain)
+    return plain, graph, rehearse(graph_kinds, graph, settings)
 
 
-def say_choice(choice: Choice, precision: Precision = "fp32") -> str:
+def say_choice(choice: Choice, precision: UsePrecision = "fp32") -> str:
     """The outcome in one line.
 
     >>> from types import SimpleNamespace
@@ -201,11 +254,8 @@ def say_choice(choice: Choice, precision: Precision = "fp32") -> str:
     """
     assert choice.engine is not None
     taken = next(trial for trial in choice.trials if trial.engine == choice.engine.name)
-    others = ", ".join(
-        f"{trial.engine} {1000 * trial.seconds:.2f} ms"
-        for trial in choice.trials
-        if trial.seconds is not None and trial is not taken
-    )
+    timed = {trial.engine: trial.seconds for trial in choice.trials if trial is not taken} | dict(choice.beside)
+    others = ", ".join(f"{name} {1000 * seconds:.2f} ms" for name, seconds in timed.items() if seconds is not None)
     speed = f"{1000 * taken.seconds:.2f} ms an image ({others}); " if taken.seconds is not None else ""
     line = f"engine {taken.engine}{_suffix(precision)}: {speed}its probabilities are"
     agreement = taken.agreement
@@ -213,13 +263,14 @@ def say_choice(choice: Choice, precision: Precision = "fp32") -> str:
     if precision == "fp32":
         return f"{line} the network's within {agreement.max_difference:.0e}"
     num_same = agreement.num_images - agreement.num_turned
+    images = "images it was calibrated on" if precision == "int8" else "check images"
     return (
         f"{line} the float32 network's within {agreement.max_difference:.0e}, "
-        f"top-1 the same on {num_same} of {agreement.num_images} check images"
+        f"top-1 the same on {num_same} of {agreement.num_images} {images}"
     )
 
 
-def _suffix(precision: Precision) -> str:
+def _suffix(precision: UsePrecision) -> str:
     """Words behind an engine's name; float32 goes without saying."""
     return "" if precision == "fp32" else f" in {precision}"
 
@@ -228,6 +279,10 @@ def _tell_if_vain(conditions: Conditions, tell: Tell) -> None:
     """Say it where a precision other than float32 gains nothing; it is obeyed all the same."""
     precision = conditions.precision
     if precision == "fp32":
+        return
+    if precision == "int8":
+        if not multiplies_int8_fast():
+            tell("int8 gains little here: this processor has no instruction for it (VNNI, AMX)")
         return
     if conditions.on_cpu:
         is_fast = multiplies_bf16_fast()

@@ -13,10 +13,11 @@ from typing import Any, get_args
 import numpy as np
 
 from resnetkit.classifier.engine import Engine
-from resnetkit.errors import Code, ResnetkitError, did_you_mean
-from resnetkit.machine.precision import Precision
+from resnetkit.errors import Code, ResnetkitError, did_you_mean, require
+from resnetkit.machine.precision import Precision, UsePrecision
 
 AUTO = "auto"
+INT8_EXTRA = "'resnetkit[int8]'"
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class EngineKind:
     extra: str
     reads: str
     opener: str
-    precisions: tuple[Precision, ...] = get_args(Precision)
+    precisions: tuple[UsePrecision, ...] = get_args(Precision)
     measured: bool = True
     lacking: Callable[[], str] = lambda: ""
 
@@ -70,9 +71,16 @@ ENGINES: Mapping[str, EngineKind] = {
             "onnxruntime",
             "graph",
             f"{_GRAPH}:open_onnxruntime",
-            precisions=("fp32",),
+            precisions=("fp32", "int8"),
         ),
-        EngineKind("openvino", ("openvino", "onnx"), "openvino", "graph", f"{_GRAPH}:open_openvino"),
+        EngineKind(
+            "openvino",
+            ("openvino", "onnx"),
+            "openvino",
+            "graph",
+            f"{_GRAPH}:open_openvino",
+            precisions=("fp32", "bf16", "int8"),
+        ),
         EngineKind("torch", (), "", "network", f"{_TORCH}:open_torch"),
         EngineKind(
             "torch_compile",
@@ -96,12 +104,12 @@ def check_names(name: str, precision: str) -> None:
     """
     if name not in NAMES:
         raise ResnetkitError(Code.USAGE, f"unknown engine '{name}'", fix=did_you_mean(name, NAMES))
-    if precision not in get_args(Precision):
-        fix = did_you_mean(precision, get_args(Precision))
+    if precision not in get_args(UsePrecision):
+        fix = did_you_mean(precision, get_args(UsePrecision))
         raise ResnetkitError(Code.USAGE, f"unknown precision '{precision}'", fix=fix)
 
 
-def find_kinds(name: str, precision: Precision = "fp32", *, on_cpu: bool = True) -> tuple[EngineKind, ...]:
+def find_kinds(name: str, precision: UsePrecision = "fp32", *, on_cpu: bool = True) -> tuple[EngineKind, ...]:
     """The engines that a name stands for on this machine; several only for ``auto``.
 
     Raises:
@@ -109,8 +117,14 @@ def find_kinds(name: str, precision: Precision = "fp32", *, on_cpu: bool = True)
     """
     check_names(name, precision)
     if name == AUTO:
-        able = (kind for kind in ENGINES.values() if kind.measured and precision in kind.precisions)
-        return tuple(kind for kind in able if not kind.missing) if on_cpu else (ENGINES["torch"],)
+        tried = [kind for kind in ENGINES.values() if kind.measured] if on_cpu else [ENGINES["torch"]]
+        able = [kind for kind in tried if precision in kind.precisions]
+        require(bool(able), f"{precision} is computed on the CPU here", fix="--device cpu, or another --precision")
+        found = tuple(kind for kind in able if not kind.missing)
+        require(
+            bool(found), f"no engine here computes in {precision}", why=able[0].missing, fix=f"pip install {INT8_EXTRA}"
+        )
+        return found
     kind = ENGINES[name]
     if precision not in kind.precisions:
         able_names = ", ".join(other.name for other in ENGINES.values() if precision in other.precisions)
@@ -134,7 +148,7 @@ def open_kind(
     image_shape: Sequence[int],
     batch_size: int,
     num_threads: int,
-    precision: Precision = "fp32",
+    precision: UsePrecision = "fp32",
 ) -> Engine:
     """Open an engine on what it reads: a ``Classifier``, or the bytes of its graph.
 

@@ -19,12 +19,13 @@ from resnetkit.classifier.engine import Engine
 from resnetkit.graphs.names import INPUT, OUTPUT
 from resnetkit.graphs.runtimes import import_onnxruntime, import_openvino
 from resnetkit.images.types import UInt8Images
-from resnetkit.machine.precision import Precision
+from resnetkit.machine.precision import UsePrecision
 
 Run = Callable[[UInt8Images], Logits]
 # Longer than a thread waits between two layers of an image, so that it need not be woken there.
 SPIN_MICROSECONDS = "100"
-OPENVINO_PRECISIONS: Mapping[Precision, str] = {"fp32": "f32", "bf16": "bf16"}
+# What is computed where the graph itself does not say int8.
+OPENVINO_PRECISIONS: Mapping[UsePrecision, str] = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
 
 
 @dataclass(frozen=True)
@@ -87,9 +88,9 @@ class GraphEngine:
             self._idle.put(run)
 
 
-def open_onnxruntime(graph: bytes, *, batch_size: int, num_threads: int, precision: Precision) -> Engine:
-    """ONNX Runtime's CPU provider, which has float32 only."""
-    assert precision == "fp32"
+def open_onnxruntime(graph: bytes, *, batch_size: int, num_threads: int, precision: UsePrecision) -> Engine:
+    """ONNX Runtime's CPU provider, which has float32, and int8 where the graph says so."""
+    assert precision != "bf16"
     onnxruntime = import_onnxruntime()
     streams = divide(batch_size, num_threads)
     options = onnxruntime.SessionOptions()
@@ -106,7 +107,7 @@ def open_onnxruntime(graph: bytes, *, batch_size: int, num_threads: int, precisi
     return GraphEngine("onnxruntime", [run] * streams.number, streams.piece_size, fills=False)
 
 
-def open_openvino(graph: bytes, *, batch_size: int, num_threads: int, precision: Precision) -> Engine:
+def open_openvino(graph: bytes, *, batch_size: int, num_threads: int, precision: UsePrecision) -> Engine:
     """OpenVINO's CPU device, with the number of images fixed: it plans better for shapes that it knows.
 
     Raises:

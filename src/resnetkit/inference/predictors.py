@@ -13,7 +13,7 @@ from resnetkit.images.image_inputs import ImageInput, check_are_several
 from resnetkit.inference.conditions import Conditions, find_conditions
 from resnetkit.inference.engine_choice import Tell, open_engine, tell_user
 from resnetkit.inference.engines import AUTO
-from resnetkit.machine.precision import Precision
+from resnetkit.machine.precision import UsePrecision
 from resnetkit.sources.described import open_described
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ def open_predictor(
     source: str | Path | Classifier,
     *,
     engine: str = AUTO,
-    precision: Precision = "fp32",
+    precision: UsePrecision = "fp32",
+    calibrate: str | Path | None = None,
     batch_size: int = BATCH_SIZE,
     device: str = "auto",
     tell: Tell = tell_user,
@@ -38,7 +39,9 @@ def open_predictor(
         source: a run folder, a classifier file, a third-party weight file, ``hf://OWNER/NAME``, or a classifier, e.g.
             from :func:`resnetkit.open_classifier`, which also says what a weight file does not.
         engine: a name of :data:`~resnetkit.inference.engines.NAMES`.
-        precision: what convs and matrix products are computed in; ``bf16`` gives other probabilities.
+        precision: what convs and matrix products are computed in; ``bf16`` and ``int8`` give other probabilities.
+        calibrate: for ``int8``, a folder of images like those it will be asked for; None: training images of the
+            classifier's own run.
         batch_size: how many images will be given at once; the fastest engine can depend on it.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; not for a classifier, which computes where its network is.
         tell: called with what had to be assumed, and with what is measured.
@@ -47,7 +50,13 @@ def open_predictor(
         ResnetkitError: for what is no classifier, an unknown engine, or one that cannot run here.
     """
     classifier, conditions = open_source(
-        source, engine=engine, precision=precision, batch_size=batch_size, device=device, tell=tell
+        source,
+        engine=engine,
+        precision=precision,
+        calibrate=calibrate,
+        batch_size=batch_size,
+        device=device,
+        tell=tell,
     )
     return Predictor.of(classifier, open_engine(classifier, conditions, tell=tell))
 
@@ -56,7 +65,8 @@ def open_source(
     source: str | Path | Classifier | Description,
     *,
     engine: str = AUTO,
-    precision: Precision = "fp32",
+    precision: UsePrecision = "fp32",
+    calibrate: str | Path | None = None,
     batch_size: int = BATCH_SIZE,
     device: str = "auto",
     tell: Tell = tell_user,
@@ -70,10 +80,9 @@ def open_source(
     """
     if not isinstance(source, str | Path | Description):
         require(device == "auto", "a classifier computes where its network is", fix="leave the device out")
-        where = str(source.device)
-        return source, find_conditions(engine, precision=precision, batch_size=batch_size, device=where)
-    conditions = find_conditions(engine, precision=precision, batch_size=batch_size, device=device)
-    if isinstance(source, Description):
+        device = str(source.device)
+    conditions = find_conditions(engine, precision=precision, calibrate=calibrate, batch_size=batch_size, device=device)
+    if not isinstance(source, str | Path):
         return source, conditions
     opened = open_described(source, device=conditions.device)
     for text in opened.provenance.get("warnings", ()):

@@ -22,8 +22,7 @@ from resnetkit.files import io_errors, sha256_of, write_durably
 from resnetkit.inference.conditions import Conditions
 from resnetkit.inference.trials import Trial
 
-FORMAT = "resnetkit engine choice 2"
-GRAPH_NAME = "graph.onnx"
+FORMAT = "resnetkit engine choice 3"
 NAME_LENGTH = 16  # of a SHA-256's 64 digits: names stay readable, the whole stands in the record
 NUM_KEPT = 8  # classifiers in the user's cache
 
@@ -103,7 +102,7 @@ def _read(folder: Path, digest: str, conditions: Conditions) -> Record | None:
             return None
         graph = None
         if content["graph_sha256"] is not None:
-            graph = (folder / GRAPH_NAME).read_bytes()
+            graph = _graph_in(folder, content["graph_sha256"]).read_bytes()
             if hashlib.sha256(graph).hexdigest() != content["graph_sha256"]:
                 return None
         trials = tuple(from_dict(Trial, trial, where=str(folder)) for trial in content["trials"])
@@ -118,7 +117,7 @@ def _write(folder: Path, digest: str, conditions: Conditions, record: Record) ->
     graph_sha256 = None
     if record.graph is not None:
         graph_sha256 = hashlib.sha256(record.graph).hexdigest()
-        write_durably(folder / GRAPH_NAME, record.graph)
+        write_durably(_graph_in(folder, graph_sha256), record.graph)
     content = {
         "format": FORMAT,
         "classifier": digest,
@@ -132,6 +131,11 @@ def _write(folder: Path, digest: str, conditions: Conditions, record: Record) ->
 
 def _file_in(folder: Path, conditions: Conditions) -> Path:
     return folder / f"{conditions.digest()[:NAME_LENGTH]}.json"
+
+
+def _graph_in(folder: Path, sha256: str) -> Path:
+    """The file of a graph; choices in float32 share one, each quantized one is another."""
+    return folder / f"graph-{sha256[:NAME_LENGTH]}.onnx"
 
 
 def _holds(file: Path, digest: str) -> bool:

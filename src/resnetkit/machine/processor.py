@@ -22,6 +22,15 @@ def multiplies_bf16_fast() -> bool:
     return "amx_bf16" in _cpu_info("flags").split()
 
 
+def multiplies_int8_fast() -> bool:
+    """Tell whether the processor multiplies and adds bytes in one instruction: VNNI or AMX, on Arm the dot product.
+
+    Without one it takes several, of which one saturates, so that answers can be others too.
+    """
+    units = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp"}
+    return bool(units.intersection((_cpu_info("flags") or _cpu_info("Features")).split()))
+
+
 def _cpu_info(key: str) -> str:
     """Words of the system about the first core under a key; empty where it says nothing."""
     try:

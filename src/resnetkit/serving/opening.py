@@ -16,7 +16,7 @@ from resnetkit.inference.conditions import Conditions, find_conditions
 from resnetkit.inference.engine_choice import Tell, open_engine, tell_user
 from resnetkit.inference.engines import AUTO, ENGINES
 from resnetkit.machine.allocator import give_back_freed_memory
-from resnetkit.machine.precision import Precision
+from resnetkit.machine.precision import UsePrecision
 from resnetkit.serving.engine_sizes import join_sizes
 from resnetkit.sources.described import digest_of, open_described
 
@@ -36,6 +36,7 @@ class ToServe:
         name: under which it is asked for.
         source: the text that names it.
         reading: how third-party weights are read, as :func:`~resnetkit.sources.described.open_described` takes it.
+        calibrate: for int8, a folder of images; None: training images of the classifier's own run.
         max_pixels, max_file_bytes: in place of the classifier's own limits; None: those.
     """
 
@@ -43,10 +44,11 @@ class ToServe:
     source: str
     reading: dict[str, Any] = field(default_factory=dict)
     engine: str = AUTO
-    precision: Precision = "fp32"
+    precision: UsePrecision = "fp32"
     device: str = "auto"
     max_pixels: int | None = None
     max_file_bytes: int | None = None
+    calibrate: str | None = None
 
     def limits(self, own: Limits) -> Limits:
         """The limits that images are read within, of a classifier with limits of its own."""
@@ -99,7 +101,13 @@ def open_to_serve(to_serve: ToServe, *, max_batch_images: int, tell: Tell = tell
 
 
 def _conditions(to_serve: ToServe, engine: str, batch_size: int) -> Conditions:
-    return find_conditions(engine, precision=to_serve.precision, batch_size=batch_size, device=to_serve.device)
+    return find_conditions(
+        engine,
+        precision=to_serve.precision,
+        calibrate=to_serve.calibrate,
+        batch_size=batch_size,
+        device=to_serve.device,
+    )
 
 
 def _open_engine(
