@@ -95,7 +95,7 @@ class FakeRay:
         state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
         if isinstance(state, Exception):
             raise state
-        return SimpleNamespace(applications={"resnetkit": state})
+        return SimpleNamespace(applications={"resnetkit": state} if state else {})
 
     def shutdown(self) -> None:
         self.happened.append("shut down")
@@ -209,6 +209,11 @@ def test_failures_are_told(name: str, run: Callable[..., Any]) -> None:
     assert "deployed" not in ray.happened or ray.happened[-1] == "shut down"
 
 
+def test_what_others_take_down_is_told(run: Callable[..., Any]) -> None:
+    with pytest.raises(ResnetkitError, match="somebody else has taken the replicas down"):
+        run(FakeRay([told("RUNNING"), None, told("RUNNING")]))
+
+
 @pytest.mark.parametrize(("module", "what"), [("ray", "needs Ray, which"), ("ray.serve", "needs Ray Serve, which")])
 def test_without_ray_the_extra_is_named(module: str, what: str, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if module == "ray.serve":
@@ -259,6 +264,25 @@ async def ask(url: str, rows: list[bytes], number: int, *, may_fail: bool = Fals
     return statuses
 
 
+async def ask_and_end(server: RunningServer, rows: list[bytes]) -> int:
+    """Ask for many images at once and end the server meanwhile; each request is answered whole, or refused."""
+    form = [("file", (f"{place:02}.png", content, "image/png")) for place, content in enumerate(FILES)]
+    async with httpx.AsyncClient(timeout=60) as client:
+        lines = {"Accept": "application/x-ndjson"}
+        asked = [
+            asyncio.create_task(client.post(f"{server.url}/predict", files=form, headers=lines)) for _ in range(12)
+        ]
+        await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+        ended = asyncio.create_task(asyncio.to_thread(server.end, signal.SIGTERM, seconds=60))
+        answers = await asyncio.gather(*asked)
+    for answer in answers:
+        assert answer.status_code in (200, 503), answer.text
+        if answer.status_code == 200:
+            assert answer.content == b"".join(rows)
+    assert any(answer.status_code == 200 for answer in answers)
+    return await ended
+
+
 def replicas_of(server: RunningServer) -> dict[int, list[int]]:
     """The replicas' processes of a cluster of this machine, with their workers."""
     found: dict[int, list[int]] = {}
@@ -297,7 +321,7 @@ def test_a_cluster_answers_as_predict_does_and_loses_nothing_but_what_a_killed_r
             time.sleep(0.2)
         assert asyncio.run(ask(server.url, rows, 100)) == {200: 100}
         assert not any(is_running(worker) for worker in replicas[killed])
-        assert server.end(signal.SIGTERM, seconds=60) == 0
+        assert asyncio.run(ask_and_end(server, rows)) == 0
         assert not any(is_running(pid) for pair in replicas_of(server).items() for pid in (pair[0], *pair[1]))
     with pytest.raises(httpx.TransportError):
         httpx.get(f"{server.url}/healthz")

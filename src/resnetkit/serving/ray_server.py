@@ -29,7 +29,6 @@ from resnetkit.sources.locate import locate_weights
 from resnetkit.terminal import warn
 
 APP = "resnetkit"
-TELLING_APART = 2  # times what a replica takes: the rest are refused by it
 MAX_STARTS = 3  # of replicas that do not come to answer, before that is an error
 WATCH_SECONDS = 1.0
 OUT_OF_REACH_SECONDS = 60.0
@@ -123,8 +122,9 @@ def _start(ray: Any, serve: Any, cluster: Cluster, order: Order, resources: dict
         name=APP,
         num_replicas=cluster.num_replicas or max(1, free),
         ray_actor_options=resources,
-        max_ongoing_requests=TELLING_APART * most,
-        max_queued_requests=most,
+        max_ongoing_requests=most + settings.max_connections,
+        max_queued_requests=settings.max_connections,
+        backpressure_config={"retry_after_s": 1},
         graceful_shutdown_wait_loop_s=0.1,
         graceful_shutdown_timeout_s=settings.drain_seconds,
         health_check_period_s=5,
@@ -153,12 +153,14 @@ def _watch(serve: Any, came: list[int]) -> None:
     while not came:
         time.sleep(WATCH_SECONDS / 5)
         try:
-            told = serve.status().applications[APP]
+            told = serve.status().applications.get(APP)
         except Exception as error:  # Ray starts its controller again where it is lost
             if time.monotonic() - reached > OUT_OF_REACH_SECONDS:
                 raise ResnetkitError(Code.IO, "the Ray cluster is out of reach", why=summarize(error)) from error
             continue
         reached = time.monotonic()
+        if told is None:
+            raise ResnetkitError(Code.IO, "somebody else has taken the replicas down", fix="start the command again")
         if told.status != said:
             said = told.status
             warn(f"replicas: {said.lower()}{f', {_cause(told)}' if said != 'RUNNING' else ''}")
