@@ -97,6 +97,9 @@ def test_a_cluster_is_told_all_that_it_is_to_serve(
     assert [(one.name, one.source) for one in order.to_serve] == [("x", "a")]
     assert order.settings.max_requests == 9
     assert order.token_file == str(empty_folder / "tokens")
+    assert not order.is_local
+    cli("serve", "x=a", "--port", "0", "--ray", "auto")
+    assert asked[1][1].is_local
 
 
 @pytest.mark.slow

@@ -88,6 +88,17 @@ def test_it_is_the_servers_own_application(opened: list[Any], tmp_path: Path) ->
     run(work)
 
 
+def test_one_for_this_machine_alone_is_asked_by_its_names(opened: list[Any]) -> None:
+    async def work() -> None:
+        async with living(Replica(to_dict(Order(ORDER.to_serve, SETTINGS, is_local=True)))) as client:
+            statuses = [
+                (await client.get("/models", headers={"Host": host})).status_code for host in ("localhost", "x.com")
+            ]
+            assert statuses == [200, 421]
+
+    run(work)
+
+
 def test_ray_is_to_replace_only_what_has_given_up(opened: list[Any]) -> None:
     async def work() -> None:
         replica = Replica(to_dict(ORDER))

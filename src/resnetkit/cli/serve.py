@@ -130,8 +130,9 @@ def serve(
     if ray is None:
         code = run_server(to_serve, settings, bound, tokens, lambda front: tell_ready(front.versions))
     else:
+        tokens_at = None if token_file is None else str(token_file.absolute())
+        order = Order(tuple(to_serve), settings, tokens_at, is_local=tokens is None and is_loopback(bound))
         bound.close()  # Ray opens the port itself, on each machine
-        order = Order(tuple(to_serve), settings, None if token_file is None else str(token_file.absolute()))
         code = run_on_ray(Cluster(ray, replicas, host, port), order, tell_ready)
     if code:
         raise typer.Exit(code)

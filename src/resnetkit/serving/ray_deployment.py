@@ -33,11 +33,13 @@ class Order:
 
     Attributes:
         token_file: the whole path of a file with tokens; None where anybody may ask.
+        is_local: as of :class:`~resnetkit.serving.front.Front`.
     """
 
     to_serve: tuple[ToServe, ...]
     settings: ServerSettings
     token_file: str | None = None
+    is_local: bool = False
 
 
 class Opener:
@@ -119,4 +121,6 @@ async def open_front(order: Order, stack: AsyncExitStack) -> Front:
     """
     served = await stack.enter_async_context(open_served(order.to_serve, order.settings))
     tokens = None if order.token_file is None else TokenFile(Path(order.token_file))
-    return Front.of(cast("tuple[Served, ...]", tuple(served.values())), order.settings, tokens)
+    front = Front.of(cast("tuple[Served, ...]", tuple(served.values())), order.settings, tokens)
+    front.is_local = order.is_local
+    return front
