@@ -131,7 +131,7 @@ def test_an_explanation_is_laid_over_the_image_and_asked_for_other_classes(site:
     site.page.get_by_role("button", name="Why?").click()
     site.page.wait_for_selector(".told .question")
     overlay = site.page.locator(".map")
-    assert overlay.evaluate("map => getComputedStyle(map).opacity") == "0.6"
+    assert overlay.evaluate("map => getComputedStyle(map).opacity") == "0.85"
     site.page.get_by_label("Map over the image").fill("25")
     assert overlay.evaluate("map => getComputedStyle(map).opacity") == "0.25"
     assert site.page.locator(".unseen-part").count() == 1  # 64×48: the network saw a square

@@ -100,7 +100,7 @@ def test_the_keyboard_alone_does_it_all(site: Site) -> None:
     keyboard.press("ArrowDown")
     reach(site, ".explanation input[type=range]", most=4)
     keyboard.press("ArrowRight")
-    site.until("document.querySelector('.map') && getComputedStyle(document.querySelector('.map')).opacity === '0.61'")
+    site.until("document.querySelector('.map') && getComputedStyle(document.querySelector('.map')).opacity === '0.86'")
     site.page.evaluate("document.activeElement.blur()")
     reach(site, "nav a[href='#/results']")
     keyboard.press("Enter")

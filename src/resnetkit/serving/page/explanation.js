@@ -3,7 +3,7 @@
 import { contentType } from "./asking.js";
 import { announce, make, newId, show } from "./dom.js";
 import { failureNote } from "./failure.js";
-import { layMap, takeMapAway } from "./picture.js";
+import { layMap, setOpacity, takeMapAway } from "./picture.js";
 import { askJson } from "./server.js";
 import { percent, t } from "./words.js";
 
@@ -17,7 +17,7 @@ const TITLES = {
   occlusion: "Occlusion",
   rise: "RISE",
 };
-const OPACITY = 0.6;
+const OPACITY = 0.85;
 
 export const explainQuery = (one, { method, class: name, against }) => ({ model: one.model, method, class: name, against });
 
@@ -39,7 +39,6 @@ export function explanationPanel(one, picture, details) {
   };
   const state = one.explanation;
   const told = make("div", { class: "told" });
-  let map = null;
   let abort = null;
 
   const slider = make("input", {
@@ -47,7 +46,7 @@ export function explanationPanel(one, picture, details) {
     on: {
       input: () => {
         state.opacity = Number(slider.value) / 100;
-        map?.style.setProperty("opacity", state.opacity);
+        setOpacity(picture, state.opacity);
       },
     },
   });
@@ -56,7 +55,7 @@ export function explanationPanel(one, picture, details) {
     if (state.failure) return show(told, failureNote(state.failure, explain));
     if (!state.given) return show(told, make("p", { class: "quiet busy" }, t("explain.busy")));
     const { class: name, probability, words } = state.given;
-    map = layMap(picture, state.given, state.opacity);
+    layMap(picture, state.given, state.opacity);
     const question = state.asked.against
       ? t("explain.question.against", { name, share: percent(probability), against: state.asked.against })
       : t("explain.question", { name, share: percent(probability) });

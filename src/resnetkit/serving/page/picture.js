@@ -36,7 +36,7 @@ export function layMap({ frame, photo }, { overlay, image, window: seen, image_s
     show(frame, photo);
   }
   frame.querySelectorAll(".map, .unseen-part").forEach((old) => old.remove());
-  const map = make("img", { class: "map", src: dataAddress(overlay), alt: "", set: { opacity } });
+  const map = make("img", { class: "map", src: dataAddress(overlay), alt: "" });
   const hole = `M${seen.left},${seen.top}v${seen.height}h${seen.width}v${-seen.height}z`;
   const shade = draw(
     "svg",
@@ -45,7 +45,13 @@ export function layMap({ frame, photo }, { overlay, image, window: seen, image_s
   );
   const isAllSeen = seen.left <= 0 && seen.top <= 0 && seen.left + seen.width >= width && seen.top + seen.height >= height;
   frame.append(map, isAllSeen ? "" : shade);
-  return map;
+  setOpacity({ frame }, opacity);
 }
 
-export const takeMapAway = ({ frame }) => frame.querySelectorAll(".map, .unseen-part").forEach((old) => old.remove());
+/** The stronger a map is shown, the greyer is the image beneath it, so that all colours are the map's. */
+export const setOpacity = ({ frame }, opacity) => frame.style.setProperty("--map", opacity);
+
+export function takeMapAway({ frame }) {
+  frame.querySelectorAll(".map, .unseen-part").forEach((old) => old.remove());
+  frame.style.removeProperty("--map");
+}
