@@ -128,3 +128,25 @@ def test_model_and_results_are_those_of_the_run(site: Site, pretrained: Path) ->
     assert site.text(".headline strong") == f"{100 * top1:.2f} %"
     site.page.locator(".pairs button").first.click()
     site.page.locator(".opened img").first.wait_for()
+
+
+def test_every_example_of_the_api_is_answered_by_the_server(site: Site, digits: list[str]) -> None:
+    site.pick(digits[0])
+    site.page.wait_for_selector(".verdict")
+    site.page.get_by_role("link", name="API").click()
+    site.page.wait_for_selector(".example")
+    examples = site.page.locator(".example")
+    for i in range(examples.count()):
+        examples.nth(i).locator(".head > button").first.click()
+        examples.nth(i).locator(".answered pre").wait_for()
+        assert "200 OK" in examples.nth(i).inner_text()
+
+
+def test_an_explanation_of_the_server_is_laid_over_the_image(site: Site, digits: list[str]) -> None:
+    site.pick(digits[0])
+    site.page.get_by_role("button", name="Why?").click()
+    site.page.wait_for_selector(".told .question")
+    site.until("document.querySelector('.map')?.naturalWidth > 0")
+    for method in site.page.get_by_label("Method").locator("option").all():
+        site.page.get_by_label("Method").select_option(method.get_attribute("value"))
+        site.page.wait_for_selector(".told .question")
