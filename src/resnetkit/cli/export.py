@@ -139,8 +139,9 @@ def _name_of(located: Located) -> str:
 
 def _print(exported: Exported, target: Target) -> None:
     proof = exported.proof
+    width = max(map(len, exported.num_bytes))
     for name, size in exported.num_bytes.items():
-        say(f"{name:<22} {size:>13,} bytes")
+        say(f"{name:<{width}} {size:>13,} bytes")
     say(f"proved on {proof.images}: {proof.num_changed:,} of {proof.num_images:,} answers changed, "
         f"probabilities within {proof.max_difference:.1g}, logits within {proof.max_logit_difference:.1g}")  # fmt: skip
     if proof.difference is not None:
