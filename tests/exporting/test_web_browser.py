@@ -208,8 +208,7 @@ def test_the_language_is_the_browsers_and_the_switch_changes_all_that_is_said(
     page = opened(locale="zh-CN")
     assert page.locator("html").get_attribute("lang") == "zh-CN"
     page.set_input_files("#files", files)
-    page.locator("#status", has_text="已完成").wait_for()
-    page.locator("#status", has_text="3 张图片").wait_for()
+    page.locator("#status", has_text="3 张图片，已完成").wait_for()
     assert "无法将此文件读作图片" in cards(page).nth(2).inner_text()
     chinese = re.compile(r"[\u4e00-\u9fff]")
     page.click("#language")
@@ -221,7 +220,7 @@ def test_the_language_is_the_browsers_and_the_switch_changes_all_that_is_said(
     assert page.locator("label[for=files]").inner_text() == "Choose images"  # the choice is kept
     page.click("#language")
     page.set_input_files("#files", files[:1])
-    page.locator("#status", has_text="已完成").wait_for()
+    page.locator("#status", has_text="1 张图片，已完成").wait_for()
     english = re.findall(r"[A-Za-z]{4,}", page.inner_text("body").replace(EVIL, ""))
     assert set(english) <= {"small", "page", "English", "ONNX", "Runtime", "daisy", "more", "another", "onerror",
                             "document", "title", "broken"}  # fmt: skip
