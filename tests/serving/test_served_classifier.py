@@ -144,6 +144,35 @@ def test_what_cannot_be_opened_at_first_is_an_error_and_leaves_no_process(file: 
     assert not [pid for pid in children if is_running(int(pid))]
 
 
+@pytest.mark.slow
+def test_the_worker_ends_with_a_server_that_is_killed(file: Path) -> None:
+    code = f"""
+import asyncio
+from resnetkit.serving.opening import ToServe
+from resnetkit.serving.served_set import open_served
+from resnetkit.serving.settings import ServerSettings
+async def work():
+    async with open_served([ToServe("small", {str(file)!r}, engine={ENGINE!r})], ServerSettings()) as opened:
+        print(opened["small"].worker_pid, flush=True)
+        await asyncio.sleep(100)
+asyncio.run(work())
+"""
+    paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
+    server = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": paths}
+    )
+    assert server.stdout is not None
+    pid = int(server.stdout.readline())
+    assert is_running(pid)
+    server.kill()
+    server.wait()
+    server.stdout.close()
+    ends = time.monotonic() + 20
+    while is_running(pid):
+        assert time.monotonic() < ends
+        time.sleep(0.02)
+
+
 def test_names_are_of_one_each(file: Path) -> None:
     async def work() -> None:
         async with open_served([to_serve(file), to_serve(file)], SETTINGS):
