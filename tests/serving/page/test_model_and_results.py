@@ -40,6 +40,7 @@ def test_a_classifier_without_a_run_has_no_results_and_says_so(open_site: Open) 
     site.page.evaluate("location.hash = '#/results'")
     site.until("document.querySelector('.results .lead')?.textContent.includes('No answers are kept')")
     site.page.get_by_role("link", name="Model").click()
+    site.page.wait_for_selector(".view.model h1")
     assert "No scores are recorded" in site.text(".view.model")
 
 
@@ -166,6 +167,7 @@ def test_examples_send_the_image_that_was_tried_last_and_show_refusals(open_site
     site.pick(site.file("mine.png", png(5)))
     site.page.wait_for_selector(".verdict")
     site.page.get_by_role("link", name="API").click()
+    site.page.wait_for_selector(".view.api h1")
     assert "mine.png" in site.text(".view.api")
     site.expected = {413}
     site.fake.failures["/predict"] = [Failing(413, "too large")]
