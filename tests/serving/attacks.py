@@ -245,7 +245,8 @@ def send_slowly(address: Address, good: Sequence[Case], number: int, *, within_s
     """Clients that stop in a head or a body, or trickle: each is sent away, and others are answered meanwhile."""
     findings = Findings()
     length = len(good[0].body)
-    head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: {length}\r\n\r\n".encode()
+    lines = ("POST /predict HTTP/1.1", "Host: localhost", "Content-Type: image/png", f"Content-Length: {length}")
+    head = "\r\n".join([*lines, "", ""]).encode()
     beginnings = [head[:20], head + good[0].body[:10], head]
     held = []
     for i in range(number):

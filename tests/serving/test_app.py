@@ -229,7 +229,7 @@ def test_one_that_drains_answers_what_it_has_and_refuses_the_rest() -> None:
             assert answer.headers["connection"] == "close"
             assert front.num_open == 0
 
-    asyncio.run(drain())
+    asyncio.run(asyncio.wait_for(drain(), 20))
 
 
 @pytest.mark.parametrize(

@@ -169,6 +169,8 @@ def test_the_timeout_is_in_microseconds() -> None:
     assert [round(seconds, 2) for seconds in served.deadlines] == [1.5]
 
 
+PACKED = struct.pack("<I", len(PICTURES[0])) + PICTURES[0]
+ONE = {"name": "image", "datatype": "BYTES", "shape": [1], "parameters": {"binary_data_size": len(PACKED)}}
 FEW = {"parameters": {"binary_data_size": 4}}
 WRONG = {
     "no JSON": (post(INFER, content=b"{"), 400),
@@ -191,7 +193,7 @@ WRONG = {
     "data that are no base64": (infer({"inputs": [{**FILES, "data": ["?"] * 3}]}), 400),
     "both forms": (infer({"inputs": [{**FILES, "parameters": {"binary_data_size": 4}}]}, b"abcd"), 400),
     "size beyond the body": (infer({"inputs": [without({**FILES, **FEW}, "data")]}, b"abc"), 400),
-    "bytes left over": (infer({"inputs": [without({**FILES, **FEW}, "data")]}, b"abcde"), 400),
+    "bytes left over": (infer({"inputs": [ONE]}, PACKED + b"x"), 400),
     "element cut short": (
         infer({"inputs": [{"name": "image", "datatype": "BYTES", "shape": [1], **FEW}]}, b"\x05\0\0\0"),
         400,

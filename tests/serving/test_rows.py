@@ -222,7 +222,7 @@ def test_too_many_requests_are_refused_before_their_bodies_are_read() -> None:
             assert [(await task).status_code for task in waiting] == [200, 200]
             assert (await image()(client)).status_code == 200
 
-    asyncio.run(crowd())
+    asyncio.run(asyncio.wait_for(crowd(), 20))
 
 
 def test_bytes_that_are_held_are_bounded_and_given_back() -> None:

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 from types import FrameType
-from typing import cast
 
 import uvicorn
 from uvicorn.loops.auto import auto_loop_factory
@@ -22,7 +21,6 @@ from resnetkit.serving.authorization import TokenFile
 from resnetkit.serving.front import Front
 from resnetkit.serving.opening import ToServe
 from resnetkit.serving.receive_timeouts import protocol_with
-from resnetkit.serving.served import Served
 from resnetkit.serving.served_set import open_served
 from resnetkit.serving.settings import ServerSettings
 
@@ -48,7 +46,7 @@ def run_server(
 
     async def work() -> int:
         async with open_served(to_serve, settings) as served:
-            front = Front.of(cast("tuple[Served, ...]", tuple(served.values())), settings, token_file)
+            front = Front.of(tuple(served.values()), settings, token_file)
             front.is_local = token_file is None and is_loopback(bound)
             server = Server(front, tell_ready=lambda: tell_ready(front))
             await server.serve([bound])
