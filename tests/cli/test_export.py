@@ -26,7 +26,8 @@ def file(make: Callable[..., Classifier], tmp_path: Path) -> Path:  # noqa: F811
     ("options", "told"),
     [
         (["--precision", "bf16"], "ONNX Runtime computes no bfloat16"),
-        (["--precision", "int8"], "there is no export to onnx in int8"),
+        (["--precision", "int8"], "int8 needs images to calibrate on"),
+        (["--calibrate", "photos"], "--calibrate is about int8"),
         (["--max-loss", "2"], "fp32 may lose nothing"),
         ([], "--images FOLDER"),
         (["--images", "nowhere"], "there is no folder nowhere"),

@@ -98,6 +98,22 @@ def test_bfloat16_answers_nearly_alike(make: Make, target: str, folder_of_images
     assert 1e-5 < proof.max_difference < 0.1  # it does compute in another precision
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("in_this_process")
+@pytest.mark.parametrize("target", ["onnx", "openvino"])
+def test_int8_is_smaller_and_answers_nearly_alike(
+    make: Make, noise: Callable[..., np.ndarray], target: str, folder_of_images: Path, tmp_path: Path
+) -> None:
+    classifier = make(replace(SMALL, widths=(64, 128)), 20)
+    subject = Subject(classifier, "small", "int8", noise(classifier, 40))
+    with open_proof_images(Located("small", "weights"), classifier, str(folder_of_images)) as images:
+        found = export(subject, find_target(target, "int8"), images, tmp_path / "int8", max_loss=100.0)
+    whole = export_to(classifier, target, folder_of_images, tmp_path / "fp32")
+    weights = {"onnx": "weights.bin", "openvino": "prepared.bin"}[target]
+    assert found.num_bytes[weights] < 0.4 * whole.num_bytes[weights]
+    assert 1e-5 < found.proof.max_difference < 0.15
+
+
 @pytest.mark.usefixtures("in_this_process")
 def test_grey_images_and_those_of_16_bits_are_read_alike(make: Make, tmp_path: Path) -> None:
     classifier = make(replace(SMALL, in_channels=1), 20, white_16bit=4095)

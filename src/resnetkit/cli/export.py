@@ -11,6 +11,7 @@ import typer
 from resnetkit.cli.completion import offer_weights
 from resnetkit.cli.inputs import Reading, chosen_of, open_and_warn
 from resnetkit.cli.options import (
+    CalibrateOption,
     CheckpointOption,
     ClassNamesOption,
     EntryOption,
@@ -18,7 +19,7 @@ from resnetkit.cli.options import (
     PreprocessOption,
     WeightsModelOption,
 )
-from resnetkit.terminal import progress_bar, say, say_json
+from resnetkit.terminal import progress_bar, say, say_json, tell
 
 if TYPE_CHECKING:
     from resnetkit.exporting.export_folder import Exported
@@ -51,6 +52,7 @@ def export(
         Path | None,
         typer.Option("--out", "-o", help="Folder to write; left out: one of its name in exports/.", show_default=False),
     ] = None,
+    calibrate: CalibrateOption = None,
     max_loss: Annotated[
         float | None,
         typer.Option(
@@ -82,6 +84,7 @@ def export(
     Examples:
       resnetkit export runs/0001-resnet18-photos --to onnx
       resnetkit export runs/0001-resnet18-photos --to openvino --precision bf16
+      resnetkit export runs/0001-resnet18-photos --to onnx --precision int8
       resnetkit export runs/0001-resnet18-photos --to web
       resnetkit export resnet50-0676ba61.pth --to onnx --class-names imagenet_classes.txt --images photos
     """
@@ -103,6 +106,10 @@ def export(
         "--max-loss is about bf16 and int8: fp32 may lose nothing", fix="leave it out",
     )  # fmt: skip
     require(
+        calibrate is None or precision == "int8",
+        "--calibrate is about int8", fix="leave it out, or use --precision int8",
+    )  # fmt: skip
+    require(
         runtime is None or to == "web", "--runtime is what a page runs in: others have their own",
         fix="leave it out, or use --to web",
     )  # fmt: skip
@@ -112,12 +119,19 @@ def export(
     check_new_folder(place)
     opened = open_and_warn(chosen_of(located, checkpoint), Reading(model, entry, class_names, tuple(preprocess or ())))
     whole = load_classifier(opened) if isinstance(opened, Description) else opened
+    pixels = None
+    if precision == "int8":
+        from resnetkit.inference.calibration import find_images_for
+
+        drawn = find_images_for(opened, calibrate or "", tell=tell)
+        tell(f"calibrated on {drawn.words}")
+        pixels = drawn.pixels
     with (
         open_proof_images(located, whole, images, max_images=max_images) as found,
         progress_bar("answering", len(found)) as move,
     ):
         exported = export_into(
-            Subject(whole, name, precision, runtime),
+            Subject(whole, name, precision, pixels, runtime),
             target,
             found,
             place,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 from resnetkit.classifier.classifier import Classifier
 from resnetkit.exporting.precision import ExportPrecision
+from resnetkit.images.types import UInt8Images
 
 
 @dataclass(frozen=True)
@@ -16,12 +17,14 @@ class Subject:
 
     Attributes:
         name: what people call it.
+        calibration: images that int8 is calibrated on, uint8 ``(N, C, S, S)``; None: it is not asked for.
         runtime_folder: of the runtime that goes along to the web; None: npm is asked for it.
     """
 
     classifier: Classifier
     name: str
     precision: ExportPrecision = "fp32"
+    calibration: UInt8Images | None = field(default=None, repr=False)
     runtime_folder: Path | None = None
 
     @cached_property
@@ -29,4 +32,9 @@ class Subject:
         """The classifier's graph in that precision, the bytes of an ONNX file."""
         from resnetkit.graphs.onnx import write_graph
 
-        return write_graph(self.classifier)
+        graph = write_graph(self.classifier)
+        if self.calibration is None:
+            return graph
+        from resnetkit.graphs.quantization import quantize
+
+        return quantize(graph, self.calibration)

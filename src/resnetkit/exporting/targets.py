@@ -105,7 +105,7 @@ TARGETS: Mapping[str, Target] = {
         Target(
             name="onnx",
             title="ONNX Runtime",
-            precisions=("fp32",),
+            precisions=("fp32", "int8"),
             packages=("onnx", "onnxruntime"),
             extra="onnxruntime",
             needs="onnxruntime",
@@ -119,7 +119,7 @@ TARGETS: Mapping[str, Target] = {
         Target(
             name="openvino",
             title="OpenVINO",
-            precisions=("fp32", "bf16"),
+            precisions=("fp32", "bf16", "int8"),
             packages=("onnx", "openvino"),
             extra="openvino",
             needs="openvino",
