@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from resnetkit.errors import Code, ResnetkitError, summarize
@@ -16,6 +18,7 @@ from resnetkit.serving.messages import pack_failure
 
 Result = TypeVar("Result")
 
+LOOK_SECONDS = 0.2
 MAX_REQUEST_BYTES = 2**34  # what a process of ours claims is bounded by its own settings; this is against damage
 
 
@@ -42,6 +45,25 @@ class Channel:
             except OSError:
                 return
 
+    @contextmanager
+    def end_with_parent(self) -> Iterator[None]:
+        """For the duration of the block, in which nobody reads, end this process once the other one has ended."""
+        is_over = threading.Event()
+        thread = threading.Thread(target=self._watch_parent, args=(is_over,), name="parent", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            is_over.set()
+            thread.join()
+
+    def _watch_parent(self, is_over: threading.Event) -> None:
+        watched = select.poll()
+        watched.register(self._connection, 0)  # of its end it tells unasked
+        while not is_over.wait(LOOK_SECONDS):
+            if watched.poll(0):
+                os._exit(0)
+
 
 def work_for_parent(serve: Callable[[Channel, Frame], None]) -> None:
     """Do what the process that started this one orders, and end with it: no worker outlives its socket.
@@ -62,7 +84,8 @@ def work_for_parent(serve: Callable[[Channel, Frame], None]) -> None:
 def opened_or_told(channel: Channel, opener: Callable[[], Result]) -> Result | None:
     """Open something; None where it could not be, after telling the reason."""
     try:
-        return opener()
+        with channel.end_with_parent():
+            return opener()
     except ResnetkitError as error:
         channel.send({"kind": "not opened", **pack_failure(error)})
     except Exception as error:  # whatever another project's code raises: the reason is worth more than a trace
