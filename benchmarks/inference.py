@@ -20,6 +20,7 @@ from resnetkit.machine.threads import find_num_threads
 
 SIZE = 224
 IMAGES_A_ROUND = 16
+NUM_CALIBRATED = 32
 
 
 def pixels(batch_size: int) -> np.ndarray:
@@ -67,6 +68,31 @@ def ours(model: str, batch_size: int, engine: str, precision: str = "fp32") -> R
         file = Path(folder) / "classifier.safetensors"
         classifier(model).save(file)
         predictor = open_predictor(file, engine=engine, precision=precision, batch_size=batch_size, device="cpu")
+    given = pixels(batch_size)
+    return rounds(lambda: predictor.probabilities(given), batch_size)
+
+
+def calibration_images(folder: str) -> None:
+    """A few images with shapes in them; which ones changes no speed."""
+    from PIL import Image
+
+    random = np.random.default_rng(0)
+    for number in range(NUM_CALIBRATED):
+        coarse = Image.fromarray(random.integers(0, 256, (7, 7, 3), dtype=np.uint8))
+        coarse.resize((SIZE, SIZE), Image.Resampling.BICUBIC).save(Path(folder) / f"{number}.png")
+
+
+def ours_int8(model: str, batch_size: int, engine: str) -> Round:
+    """As ``--precision int8 --calibrate``; what is said of its answers is printed."""
+    from resnetkit.inference.predictors import open_predictor
+
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as images:
+        calibration_images(images)
+        file = Path(folder) / "classifier.safetensors"
+        classifier(model).save(file)
+        predictor = open_predictor(
+            file, engine=engine, precision="int8", calibrate=images, batch_size=batch_size, device="cpu"
+        )
     given = pixels(batch_size)
     return rounds(lambda: predictor.probabilities(given), batch_size)
 
@@ -124,6 +150,24 @@ def openvino_model(model: str, batch_size: int, **settings: str) -> Round:
     openvino = import_openvino()
     converted = openvino.convert_model(classifier(model).network, example_input=torch.from_numpy(floats(1)))
     compiled, images = openvino.compile_model(converted, "CPU", settings), floats(batch_size)
+    return rounds(lambda: compiled(images), batch_size)
+
+
+def nncf_openvino(model: str, batch_size: int) -> Round:
+    """The network quantized by NNCF with its defaults, as OpenVINO's documentation has it, and the shape fixed."""
+    import torch
+
+    from resnetkit.graphs.runtimes import import_openvino
+
+    openvino = import_openvino()
+    import nncf
+
+    converted = openvino.convert_model(classifier(model).network, example_input=torch.from_numpy(floats(1)))
+    converted.reshape([batch_size, 3, SIZE, SIZE])
+    samples = floats(NUM_CALIBRATED)[:, None].repeat(batch_size, axis=1)
+    quantized = nncf.quantize(converted, nncf.Dataset(list(samples)), subset_size=NUM_CALIBRATED)
+    hint = "LATENCY" if batch_size == 1 else "THROUGHPUT"
+    compiled, images = openvino.compile_model(quantized, "CPU", {"PERFORMANCE_HINT": hint}), floats(batch_size)
     return rounds(lambda: compiled(images), batch_size)
 
 
@@ -201,10 +245,33 @@ def comparison(name: str, title: str, model: str, batch_size: int) -> Comparison
     )
 
 
+def int8_comparison(name: str, title: str, model: str, batch_size: int) -> Comparison:
+    at = (model, batch_size)
+    return Comparison(
+        name,
+        title,
+        f"`{model}` at {SIZE} px, {batch_size} at a time. `auto` is what `--precision int8` takes. "
+        "Below it our engines in int8 one by one, which read one quantized file; then the peers: OpenVINO with the "
+        "network quantized by NNCF; `torch.onnx.export` with a plain `InferenceSession`, in float32.",
+        (
+            Contestant("resnetkit, auto, int8", partial(ours_int8, *at, "auto"), isas=("native",)),
+            *(
+                Contestant(f"resnetkit, {e}, int8", partial(ours_int8, *at, e), isas=("native",))
+                for e in ("onnxruntime", "openvino")
+            ),
+            Contestant("OpenVINO, NNCF", partial(nncf_openvino, *at), ("nncf",), isas=("native",)),
+            Contestant("ONNX Runtime", partial(onnxruntime_session, *at), ("onnxscript",)),
+        ),
+    )
+
+
 COMPARISONS = (
     comparison("resnet18", "ResNet-18, one image", "resnet18", 1),
     comparison("resnet50", "ResNet-50, one image", "resnet50", 1),
     comparison("resnet18_batch", "ResNet-18, batches of 8", "resnet18", 8),
+    int8_comparison("resnet18_int8", "ResNet-18 in int8, one image", "resnet18", 1),
+    int8_comparison("resnet50_int8", "ResNet-50 in int8, one image", "resnet50", 1),
+    int8_comparison("resnet18_int8_batch", "ResNet-18 in int8, batches of 8", "resnet18", 8),
 )
 
 if __name__ == "__main__":

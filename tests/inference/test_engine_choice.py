@@ -404,3 +404,32 @@ def test_int8_on_a_processor_without_its_instructions_is_said(
         told.clear()
         opened_in_int8(file, "onnxruntime", photos, told.append)
         assert any("int8 gains little here" in text for text in told) is not is_fast
+
+
+PREDICT_IN_INT8 = """
+import sys
+from resnetkit.inference.predictors import open_predictor
+run, image, folder = sys.argv[1:]
+predictor = open_predictor(run, precision="int8", calibrate=folder, batch_size=1, tell=lambda text: print(text))
+print(predictor.engine.name, predictor.predict([image])[0].probability, "torch" in sys.modules)
+"""
+
+
+@pytest.mark.slow
+@needs_onnxruntime
+def test_a_remembered_int8_engine_needs_no_torch_and_no_images(file: Path, photos: Path) -> None:
+    image = photos.with_name("image.png")
+    image.write_bytes((photos / "3.png").read_bytes())
+
+    def ask() -> list[str]:
+        command = [sys.executable, "-c", PREDICT_IN_INT8, str(file), str(image), str(photos)]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+        return [line for line in said if "gains little" not in line]
+
+    first = ask()
+    assert first[0].startswith("calibrating on 12 images")
+    for left in photos.iterdir():
+        left.write_bytes(b"no image any more")
+    second = ask()
+    assert [line.split()[:2] for line in second] == [first[-1].split()[:2]]
+    assert (first[-1].split()[2], second[-1].split()[2]) == ("True", "False")
