@@ -2,7 +2,6 @@
 
 import io
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,7 +13,6 @@ from typing import Any, TextIO
 import pytest
 from PIL import Image
 
-from resnetkit import terminal
 from resnetkit.anatomy import memory, table
 from resnetkit.benchmarking import suite
 from resnetkit.cli import demo, predict
@@ -211,23 +209,3 @@ def test_a_file_never_gets_the_number_of_a_closed_stream(tmp_path: Path) -> None
         f"with safe_streams(), open({str(tmp_path / 'file')!r}, 'w') as file:\n    os._exit(file.fileno())"
     )
     assert subprocess.run(["sh", "-c", f'{sys.executable} -c "$0" >&- 2>&- <&-', code], check=False).returncode > 2
-
-
-WAYS_AROUND = re.compile(r"(?<![\w.])print\(|typer\.s?echo|sys\.(__)?std(out|err)|^\s*(from|import) rich", re.MULTILINE)
-ALLOWED = {
-    "terminal.py": "the gate",
-    "cli/streams.py": "makes the streams",
-    "cli/tables.py": "hands its drawing to the gate",
-    "cli/app.py": "empties stdout at the end",
-    "inference/deadline.py": "a child process answers its parent",
-    "publishing/card.py": "a card shows how to print an answer",
-}
-
-
-def test_no_module_prints_around_the_gate() -> None:
-    source = Path(terminal.__file__).parent
-    around = set()
-    for path in source.rglob("*.py"):
-        code = re.sub(r'"""(.|\n)*?"""', "", path.read_text())  # examples print
-        around |= {str(path.relative_to(source))} if WAYS_AROUND.search(code) else set()
-    assert around == set(ALLOWED)

@@ -152,14 +152,27 @@ def test_a_network_without_numbers_loads_no_compiler() -> None:
     assert finished.stdout.strip() == "False"
 
 
-def test_everything_is_said_through_the_terminals_gate() -> None:
+WAYS_AROUND = re.compile(r"(?<![\w.])print\(|typer\.s?echo|sys\.(__)?std(out|err)|^\s*(from|import) rich", re.MULTILINE)
+ALLOWED = {
+    "terminal.py": "the gate",
+    "cli/streams.py": "makes the streams",
+    "cli/tables.py": "hands its drawing to the gate",
+    "cli/app.py": "empties stdout at the end",
+    "exporting/page_server.py": "what is exported stands alone",
+    "exporting/runner.py": "a child process answers its parent",
+    "inference/deadline.py": "a child process answers its parent",
+    "publishing/card.py": "a card shows how to print an answer",
+    "serving/ray_server.py": "has what Ray prints go to stderr",
+}
+
+
+def test_no_module_prints_around_the_gate() -> None:
     """What is printed past it can command a terminal, or end in an error of its encoding."""
+    around = set()
     for path in SOURCE.rglob("*.py"):
-        calls = (node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
-        said = [ast.unparse(call) for call in calls if ast.unparse(call) in ("print", "typer.echo", "typer.secho")]
-        # A process of its own answers the one that started it; what is exported is by itself.
-        allowed = ("terminal.py", "inference/deadline.py", "exporting/page_server.py", "exporting/runner.py")
-        assert not said or path.relative_to(SOURCE).as_posix() in allowed, path
+        code = re.sub(r'"""(.|\n)*?"""', "", path.read_text())  # examples print
+        around |= {str(path.relative_to(SOURCE))} if WAYS_AROUND.search(code) else set()
+    assert around == set(ALLOWED)
 
 
 def test_torchvision_is_never_imported() -> None:
