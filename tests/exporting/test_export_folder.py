@@ -115,6 +115,17 @@ def test_int8_is_smaller_and_answers_nearly_alike(
 
 
 @pytest.mark.usefixtures("in_this_process")
+def test_a_refusal_without_known_classes_asks_for_them_and_for_no_larger_loss(
+    make: Make, folder_of_images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resnetkit.exporting.proof.LEAST_SAME", 1.1)  # more than all answers
+    with nothing_left(tmp_path), pytest.raises(ResnetkitError, match=r"100.0 % of the answers") as refused:
+        export_to(make(SMALL, 20), "openvino", folder_of_images / "others", tmp_path / "out", "bf16")
+    assert "classes are known" in refused.value.fix
+    assert "--max-loss" not in refused.value.fix
+
+
+@pytest.mark.usefixtures("in_this_process")
 def test_grey_images_and_those_of_16_bits_are_read_alike(make: Make, tmp_path: Path) -> None:
     classifier = make(replace(SMALL, in_channels=1), 20, white_16bit=4095)
     images = tmp_path / "images"

@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.exporting.small_page import browser_path, runtime
 from tests.small_classifiers import SMALL
@@ -12,6 +14,7 @@ from resnetkit.classifier.classifier import Classifier
 from resnetkit.errors import ResnetkitError
 from resnetkit.exporting import web_answers, web_files
 from resnetkit.exporting.export_folder import Exported, export
+from resnetkit.exporting.precision import ExportPrecision
 from resnetkit.exporting.proof_images import open_proof_images
 from resnetkit.exporting.subject import Subject
 from resnetkit.exporting.targets import find_target
@@ -32,10 +35,37 @@ def some_runtime(tmp_path: Path) -> Path:
     return folder
 
 
-def export_page(classifier: Classifier, images: Path, out: Path, runtime: Path) -> Exported:
-    subject = Subject(classifier, "small", runtime_folder=runtime)
+def export_page(
+    classifier: Classifier, images: Path, out: Path, runtime: Path, *, calibration: np.ndarray | None = None
+) -> Exported:
+    precision: ExportPrecision = "fp32" if calibration is None else "int8"
+    subject = Subject(classifier, "small", precision, calibration, runtime)
     with open_proof_images(Located("small", "weights"), classifier, str(images)) as found:
-        return export(subject, find_target("web"), found, out, max_loss=1.0)
+        return export(subject, find_target("web", precision), found, out, max_loss=1.0 if precision == "fp32" else 100)
+
+
+@pytest.mark.slow
+def test_a_page_in_int8_is_smaller_and_answers_nearly_alike(
+    make: Make,
+    noise: Callable[..., np.ndarray],
+    folder_of_images: Path,
+    tmp_path: Path,
+    runtime: dict[str, bytes],
+    browser_path: str,
+) -> None:
+    given = tmp_path / "given"
+    given.mkdir()
+    for name in DIGESTS:
+        (given / name).write_bytes(runtime[name])
+    classifier = make(replace(SMALL, widths=(64, 128)), 20)
+    pages = [
+        export_page(classifier, folder_of_images, tmp_path / str(number), given, calibration=calibration)
+        for number, calibration in enumerate((None, noise(classifier, 40)))
+    ]
+    whole, small = pages
+    assert small.num_bytes["model.onnx"] < 0.4 * whole.num_bytes["model.onnx"]
+    assert 1e-5 < small.proof.max_difference < 0.15
+    assert "opened in a browser" in small.proof.answered_by
 
 
 @pytest.mark.slow

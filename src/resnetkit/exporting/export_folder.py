@@ -135,11 +135,12 @@ def _refusal(proof: Proof) -> ResnetkitError:
         f"({one.probability:.3f})"
         for one in proof.changes[:3]
     )
-    fix = (
-        "this is a fault of the runtime here, or of ours: please report it"
-        if proof.precision == "fp32"
-        else "--precision fp32, a larger --max-loss, or more labelled images: --images FOLDER"
-    )
+    if proof.precision == "fp32":
+        fix = "this is a fault of the runtime here, or of ours: please report it"
+    elif proof.num_labelled:
+        fix = "--precision fp32, a larger --max-loss, or more labelled images: --images FOLDER"
+    else:
+        fix = "--precision fp32, or images whose classes are known, in folders called like them: --images FOLDER"
     return ResnetkitError(
         Code.CHECK_FAILED,
         f"the export to {proof.target} in {proof.precision} does not answer as the classifier does: nothing is written",

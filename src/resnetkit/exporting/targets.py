@@ -146,7 +146,7 @@ TARGETS: Mapping[str, Target] = {
         Target(
             name="web",
             title="browsers",
-            precisions=("fp32",),
+            precisions=("fp32", "int8"),
             packages=("onnx", "onnxruntime"),
             extra="onnxruntime",
             needs="a browser",

@@ -12,9 +12,8 @@ from resnetkit.classifier.decision import Logits
 from resnetkit.classifier.engine import Engine
 from resnetkit.images.types import UInt8Images
 
-WORTH = (
-    0.6  # of the time that a single image takes, what it may take at most where the memory of another engine is paid
-)
+# Of the time that a single image takes: less than so much of it must be left to be worth another engine's memory.
+WORTH = 0.6
 MAX_SECONDS = 1.0  # for timing, after which no further round begins
 ROUNDS = 3
 
