@@ -367,6 +367,20 @@ def test_in_int8_it_is_calibrated_once_and_for_another_folder_anew(
 
 
 @needs_onnxruntime
+def test_in_int8_it_is_calibrated_once_for_all_numbers_of_images(
+    file: Path, photos: Path, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 3, 16, 16), dtype=np.uint8)
+    arguments: dict[str, Any] = {"precision": "int8", "calibrate": photos, "device": "cpu", "tell": told.append}
+    alone = open_predictor(file, engine="onnxruntime", batch_size=1, **arguments).engine
+    monkeypatch.setattr(engine_choice, "choose", None)  # would fail if it were called
+    together = open_predictor(file, engine="onnxruntime", batch_size=4, **arguments).engine
+    assert np.array_equal(alone.logits(pixels), together.logits(pixels))
+    assert alone._piece_size == 1  # type: ignore[attr-defined]
+    assert together._piece_size > 1  # type: ignore[attr-defined]
+
+
+@needs_onnxruntime
 def test_an_int8_engine_that_gives_other_classes_is_refused(
     file: Path, photos: Path, told: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

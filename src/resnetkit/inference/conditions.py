@@ -69,6 +69,14 @@ class Conditions:
             return self
         return replace(self, batch_size=chunk_size(self.batch_size, image_size_px, self.num_threads))
 
+    def for_choice(self, image_size_px: int) -> Conditions:
+        """Return the conditions that an engine is chosen under for images of that size.
+
+        In int8 they are those for many images whatever the number: calibrating takes long, and is done once.
+        """
+        number = BATCH_SIZE if self.precision == "int8" else self.batch_size
+        return replace(self, batch_size=number).for_images(image_size_px)
+
     def as_dict(self) -> dict[str, Any]:
         """All of them as plain values."""
         values: dict[str, Any] = to_dict(self)

@@ -54,24 +54,35 @@ def open_engine(classifier: Classifier | Description, conditions: Conditions, *,
     Raises:
         ResnetkitError: for an engine that fails, or disagrees with the network; in int8, where there are no images.
     """
-    conditions = conditions.for_images(classifier.preprocessing.image_size_px)
+    size = classifier.preprocessing.image_size_px
+    conditions, chosen_under = conditions.for_images(size), conditions.for_choice(size)
     _tell_if_vain(conditions, tell)
     load = functools.cache(lambda: _loaded(classifier, conditions))
     settings = _settings(conditions, classifier.preprocessing)
     if not conditions.is_choice:
         return open_kind(engines.ENGINES[conditions.engines[0]], load(), **settings)
     cache = _cache_of(classifier)
-    record = cache.read(conditions)
-    opened = None if record is None else _reopen(record, load, settings, tell)
-    if opened is not None:
-        return opened
+    kept = _open_kept(cache, chosen_under, load, settings, tell)
+    if kept is not None:
+        return kept
     found = None
     if conditions.precision == "int8":
         from resnetkit.inference.calibration import find_images_for
 
         found = find_images_for(classifier, conditions.calibrate, tell=tell)
         tell(f"calibrating on {found.words}; once, the longer the larger the network")
-    return _choose(_subject(load(), found, conditions.precision), conditions, cache, tell)
+    chosen = _choose(_subject(load(), found, conditions.precision), chosen_under, cache, tell)
+    if chosen_under == conditions:
+        return chosen
+    return _open_kept(cache, chosen_under, load, settings, tell) or chosen
+
+
+def _open_kept(
+    cache: Cache, conditions: Conditions, load: Load, settings: Mapping[str, Any], tell: Tell
+) -> Engine | None:
+    """The engine that was chosen under these conditions, opened with settings; None where there is none that opens."""
+    record = cache.read(conditions)
+    return None if record is None else _reopen(record, load, settings, tell)
 
 
 def _loaded(classifier: Classifier | Description, conditions: Conditions) -> Classifier:

@@ -120,10 +120,12 @@ def _open_engine(
     if chosen.name in ANY_NUMBER:
         return chosen
     size_px, shape = opened.preprocessing.image_size_px, opened.preprocessing.image_shape
-    for_batches = _conditions(to_serve, chosen.name, max_images)
+    # The same one again; in int8, what was chosen is kept for all numbers of images under what was asked for.
+    engine = to_serve.engine if to_serve.precision == "int8" else chosen.name
+    for_batches = _conditions(to_serve, engine, max_images)
     is_same = for_batches.for_images(size_px).batch_size == conditions.for_images(size_px).batch_size
     together = chosen if is_same else open_engine(opened, for_batches, tell=tell)
     if max_images == 1:
         return together
-    alone = open_engine(opened, _conditions(to_serve, chosen.name, 1), tell=tell)
+    alone = open_engine(opened, _conditions(to_serve, engine, 1), tell=tell)
     return join_sizes(alone, together, image_shape=shape, max_images=max_images)
