@@ -228,7 +228,7 @@ def test_an_engine_without_bfloat16_is_left_out_or_refused(monkeypatch: pytest.M
     assert find_kinds("openvino", "bf16") == (ENGINES["openvino"],)
     with pytest.raises(ResnetkitError, match="the engine onnxruntime does not compute in bf16") as raised:
         find_kinds("onnxruntime", "bf16")
-    assert raised.value.why == "it has fp32 only; openvino, torch, torch_compile can"
+    assert raised.value.why == "it has fp32 and int8 only; openvino, torch, torch_compile can"
     assert raised.value.code is Code.USAGE
     with pytest.raises(ResnetkitError, match="unknown precision 'fp16'"):
         find_kinds("auto", "fp16")  # type: ignore[arg-type]

@@ -25,7 +25,7 @@ class PairedDifference:
         num_won: images that only the second answers rightly.
 
     >>> print(PairedDifference.of(np.ones(998, bool), np.arange(998) >= 10))
-    -1.00 points (95 % interval -1.75 to -0.45, n = 998)
+    -1.00 points (95 % interval -1.68 to -0.32, n = 998)
     """
 
     value: float
