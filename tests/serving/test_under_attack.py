@@ -60,6 +60,13 @@ def test_every_answer_is_right_and_none_is_lost_and_memory_does_not_grow(file: P
     assert grown < 32 * MIB, f"{grown / MIB:.0f} MiB more"
 
 
+def test_none_of_its_processes_has_torch_in_memory(file: Path) -> None:
+    with running([file], "--engine", "onnxruntime") as server:
+        maps = {pid: Path(f"/proc/{pid}/maps").read_text() for pid in server.processes()}
+    assert len(maps) == 2
+    assert [pid for pid, text in maps.items() if "/torch/lib/" in text] == []
+
+
 def test_overload_is_refused_at_once(file: Path, good: list[Case]) -> None:
     with running([file], "--engine", "onnxruntime", "--max-requests", "16") as server:
         attacks.ask_many(server.address, good, 200, concurrency=4)

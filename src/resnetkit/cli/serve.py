@@ -93,8 +93,6 @@ def serve(
         import_extra(library, extra="serve", what="serve needs the libraries of a web server")
     from resnetkit.serving.authorization import TokenFile
     from resnetkit.serving.opening import ToServe
-    from resnetkit.serving.ray_deployment import Order
-    from resnetkit.serving.ray_server import Cluster, run_on_ray
     from resnetkit.serving.server import bind, is_loopback, run_server, url_of
     from resnetkit.serving.settings import ServerSettings
 
@@ -130,6 +128,9 @@ def serve(
     if ray is None:
         code = run_server(to_serve, settings, bound, tokens, lambda front: tell_ready(front.versions))
     else:
+        from resnetkit.serving.ray_deployment import Order
+        from resnetkit.serving.ray_server import Cluster, run_on_ray  # which loads torch
+
         tokens_at = None if token_file is None else str(token_file.absolute())
         order = Order(tuple(to_serve), settings, tokens_at, is_local=tokens is None and is_loopback(bound))
         bound.close()  # Ray opens the port itself, on each machine
