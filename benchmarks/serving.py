@@ -24,7 +24,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -297,9 +297,11 @@ def compare(servers: dict[str, Server], files: Sequence[bytes], arguments: argpa
         ]
         rows.append(f"| {' | '.join(cells)} |")
     rows.append(f"| the computing alone | | | | | {spread_text(alone, '{:.1f}')} | 1 | |")
+    rows += ["", f"{arguments.rounds} rounds in turns of {arguments.requests} requests."]
     return "\n".join(rows)
 
 
+CLIENTS = (1, 2, 4, 8, 16, 32, 64)
 NAMES = {
     "resnetkit": "resnetkit serve, the file as the body",
     "resnetkit, forms": "resnetkit serve, forms",
@@ -309,23 +311,49 @@ NAMES = {
 }
 
 
-def grow(servers: dict[str, Server], files: Sequence[bytes], arguments: argparse.Namespace) -> str:
+def grow(servers: dict[str, Server], files: Sequence[bytes], arguments: argparse.Namespace, folder: Path) -> str:
     """From 1 to 64 clients."""
     names = ("resnetkit", "fastapi", "litserve8")
     columns = [f"{NAMES[name]}: requests/s, p99 ms, processor ms" for name in names]
     rows = [f"| clients | {' | '.join(columns)} |", "| ---: |" + " ---: |" * len(names)]
-    for concurrency in (1, 2, 4, 8, 16, 32, 64):
+    costs: dict[str, list[float]] = {name: [] for name in names}
+    for concurrency in CLIENTS:
         cells = []
         for name in names:
             turn = take_turn(servers[name], files, max(arguments.requests // 2, 2 * concurrency), concurrency)
+            costs[name].append(turn.cpu_ms)
             cells.append(f"{turn.speed:.1f}, {turn.p99_ms:.0f}, {turn.cpu_ms:.1f}")
             print(concurrency, name, turn, file=sys.stderr, flush=True)
         rows.append(f"| {concurrency} | {' | '.join(cells)} |")
-    return "\n".join(rows)
+    told = f"One turn each, of {arguments.requests // 2} requests or twice as many as clients."
+    return "\n".join([*rows, "", told, "", *draw(costs)])
+
+
+def draw(costs: dict[str, list[float]]) -> list[str]:
+    """Processor time a request against the number of clients, as a chart in Markdown."""
+    lines = [f"    line {[round(cost, 1) for cost in own]}" for own in costs.values()]
+    return [
+        f"Processor time a request, lines in the order of the columns ({', '.join(costs)}):",
+        "",
+        "```mermaid",
+        "xychart-beta",
+        f"    x-axis clients {list(CLIENTS)}",
+        f'    y-axis "ms a request" 0 --> {10 * (int(max(max(own) for own in costs.values())) // 10 + 1)}',
+        *lines,
+        "```",
+    ]
+
+
+# By name, a heading and what makes the table below it.
+TABLES: dict[str, tuple[str, Callable[..., str]]] = {
+    "compare": ("16 clients", compare),
+    "grow": ("From 1 to 64 clients", grow),
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"some of {', '.join(TABLES)}; left out: all")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--requests", type=int, default=400)
     parser.add_argument("--write", type=Path, help="Markdown file to put the tables into")
@@ -334,14 +362,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         write_files(Path(folder))
         with running(Path(folder)) as servers:
-            tables = {
-                "16 clients": compare(servers, files, arguments, Path(folder)),
-                "From 1 to 64 clients": grow(servers, files, arguments),
-            }
-    about = (
-        f"{machine()}; {arguments.rounds} rounds in turns of {arguments.requests} requests; load {load:.1f} before; "
-        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC."
-    )
+            wanted = {name: TABLES[name] for name in arguments.names or TABLES}
+            tables = {heading: make(servers, files, arguments, Path(folder)) for heading, make in wanted.values()}
+    about = f"{machine()}; load {load:.1f} before; {datetime.now(UTC):%Y-%m-%d %H:%M} UTC."
     for heading, table in tables.items():
         print(f"## {heading}\n\n{table}\n\n{about}", flush=True)
         if arguments.write:
