@@ -15,6 +15,9 @@ DAMAGED = PICTURES[0][:60]
 NAMES = ["a.png", 'é "q".png', "<img src=x onerror=alert(1)>.png", "../../etc/passwd"]
 
 
+PNG = {"Content-Type": "image/png"}
+
+
 def ask(client: httpx.AsyncClient, *requests: Any) -> list[httpx.Response]:
     async def all_of_them() -> list[httpx.Response]:
         async with client:
@@ -221,6 +224,32 @@ def test_too_many_requests_are_refused_before_their_bodies_are_read() -> None:
             served.gate.set()
             assert [(await task).status_code for task in waiting] == [200, 200]
             assert (await image()(client)).status_code == 200
+
+    asyncio.run(asyncio.wait_for(crowd(), 20))
+
+
+def test_bodies_that_come_slowly_take_nobodys_place() -> None:
+    served = FakeServed()
+
+    async def crowd() -> None:
+        let = asyncio.Event()
+
+        async def slow() -> Any:
+            yield PICTURES[0][:10]
+            await let.wait()
+            yield PICTURES[0][10:]
+
+        async with client_of(served, max_requests=2) as client:
+            slowly = [asyncio.create_task(post(content=slow(), headers=PNG)(client)) for _ in range(4)]
+            while client.front.num_open < 4:  # type: ignore[attr-defined]
+                await asyncio.sleep(0)
+            assert (await image()(client)).status_code == 200
+            served.gate = asyncio.Event()
+            let.set()
+            while served.num_waiting < 2 or sum(task.done() for task in slowly) < 2:
+                await asyncio.sleep(0)
+            served.gate.set()
+            assert sorted([(await task).status_code for task in slowly]) == [200, 200, 503, 503]
 
     asyncio.run(asyncio.wait_for(crowd(), 20))
 

@@ -34,7 +34,7 @@ class Front:
         is_local: it is there for programs of this machine alone, and asked by a name of this machine.
         is_draining: no request is taken any more, those that were are answered.
         num_open: requests that have come and are not answered.
-        num_working: of these, those with a body, which something is computed for.
+        num_working: of these, those whose body has come, which something is computed for.
         thumbnails: lets so many be made at once; each may decode a large photograph.
     """
 
@@ -122,14 +122,18 @@ class Front:
             Overloaded: at once, where too many are being received and answered.
             Refused: as :mod:`resnetkit.serving.bodies` has it.
         """
+        self._check_room()  # before a byte of it is taken
+        async with body_of(request, self.settings, self.held) as held:
+            self._check_room()
+            self.num_working += 1  # not before: who sends slowly takes nobody's place
+            try:
+                yield held
+            finally:
+                self.num_working -= 1
+
+    def _check_room(self) -> None:
         if self.num_working >= self.settings.max_requests * len(self.served):
             raise Overloaded(f"{self.num_working} requests are being answered")
-        self.num_working += 1
-        try:
-            async with body_of(request, self.settings, self.held) as held:
-                yield held
-        finally:
-            self.num_working -= 1
 
     def check_takes_requests(self) -> None:
         """Refuse a request while the server is draining.
