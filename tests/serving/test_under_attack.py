@@ -70,7 +70,8 @@ def test_none_of_its_processes_has_torch_in_memory(file: Path) -> None:
 def test_overload_is_refused_at_once(file: Path, good: list[Case]) -> None:
     with running([file], "--engine", "onnxruntime", "--max-requests", "16") as server:
         attacks.ask_many(server.address, good, 200, concurrency=4)
-        findings = attacks.overload(server.address, good, times(4000, 40_000), concurrency=64, slowest_ms=100)
+        slowest_ms = times(250, 100)  # other tests share the machine; a soak has it to itself
+        findings = attacks.overload(server.address, good, times(4000, 40_000), concurrency=64, slowest_ms=slowest_ms)
     assert str(findings) == ""
 
 
