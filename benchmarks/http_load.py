@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 
@@ -112,12 +112,3 @@ class Connection:
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             return _lost(request, began)
         return Reply(request.key, int(first.split()[1]), body, time.perf_counter() - began, began, headers)
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    """The value that ``share`` of all lie at or below; 0 for none.
-
-    >>> percentile([0.3, 0.1, 0.2], 0.5)
-    0.2
-    """
-    return sorted(values)[max(0, -(-int(share * 1000) * len(values) // 1000) - 1)] if values else 0.0

@@ -26,14 +26,17 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-from http_load import Reply, Request, percentile, send_all
+from http_load import Reply, Request, send_all
 from interleaved import machine, spread_text, write_section
 from PIL import Image
+from process_group import memory_bytes, pids_of
+
+from resnetkit.benchmarking.timing import percentile
 
 NUM_PHOTOS = 48
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -98,36 +101,14 @@ class Server:
     address: tuple[str, int]
     process: subprocess.Popen[bytes]
     is_form: bool = True
-    rounds: list["Turn"] = field(default_factory=list)
-
-    @property
-    def pids(self) -> list[int]:
-        """Processes of its group."""
-        found = []
-        for folder in Path("/proc").glob("[0-9]*"):
-            try:
-                fields = (folder / "stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            if int(fields[2]) == self.process.pid:
-                found.append(int(folder.name))
-        return found
 
     def cpu_seconds(self) -> float:
         """Processor time that its processes have taken."""
         total = 0
-        for pid in self.pids:
+        for pid in pids_of(self.process.pid):
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
             total += int(fields[11]) + int(fields[12])
         return total / TICKS
-
-    def memory_bytes(self) -> int:
-        """Memory of its processes, what they share counted once (PSS)."""
-        total = 0
-        for pid in self.pids:
-            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-            total += next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-        return 1024 * total
 
     def signal(self, number: int) -> None:
         os.killpg(self.process.pid, number)
@@ -236,7 +217,7 @@ def take_turn(server: Server, files: Sequence[bytes], number: int, concurrency: 
             1000 * used / number,
             1000 * percentile(times, 0.5),
             1000 * percentile(times, 0.99),
-            server.memory_bytes(),
+            memory_bytes(server.process.pid),
         )
     finally:
         server.signal(signal.SIGSTOP)

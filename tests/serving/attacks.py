@@ -18,8 +18,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from benchmarks.http_load import Reply, Request, percentile, send_all
+from benchmarks.http_load import Reply, Request, send_all
 from PIL import Image
+
+from resnetkit.benchmarking.timing import percentile
 
 Address = tuple[str, int]
 BAD_SHARE = 0.1
@@ -153,7 +155,7 @@ def overload(address: Address, good: Sequence[Case], number: int, *, concurrency
         findings.add("nothing was refused", f"{number} requests")
     if not num_answered:
         findings.add("nothing was answered", f"{number} requests")
-    slow = 1000 * percentile(refused, 0.99)
+    slow = 1000 * percentile(refused or [0.0], 0.99)
     if slow > slowest_ms:
         findings.add("refused late", f"p99 {slow:.0f} ms of {len(refused)}")
     return findings
@@ -227,9 +229,10 @@ def kill(
     for number in range(times):
         time.sleep(0.2)
         before = find_worker()
+        assert before > 0, "0 would be this process and all of its group"
         os.kill(before, signal.SIGKILL)
         deadline = time.monotonic() + patience
-        while time.monotonic() < deadline and not (is_ready() and find_worker() != before):
+        while time.monotonic() < deadline and not (is_ready() and find_worker() not in (0, before)):
             time.sleep(0.02)
         if time.monotonic() >= deadline:
             findings.add("not ready again", f"after kill {number + 1}")

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.process_group import memory_bytes, pids_of
+
 
 @dataclass
 class Running:
@@ -39,15 +41,7 @@ class Running:
 
     def processes(self) -> list[int]:
         """Of the server and all that it started."""
-        found = []
-        for folder in Path("/proc").glob("[0-9]*"):
-            try:
-                fields = (folder / "stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            if int(fields[2]) == self.process.pid and fields[0] != "Z":
-                found.append(int(folder.name))
-        return found
+        return pids_of(self.process.pid)
 
     def worker(self) -> int:
         """The process that computes; 0 where there is none."""
@@ -56,11 +50,7 @@ class Running:
 
     def memory_bytes(self) -> int:
         """Memory of all its processes, what they share counted once."""
-        total = 0
-        for pid in self.processes():
-            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-            total += next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-        return 1024 * total
+        return memory_bytes(self.process.pid)
 
 
 @contextmanager
