@@ -128,10 +128,10 @@ class WorkerProcess:
             raise WorkerLost(f"the worker process {await asyncio.shield(self.gone)}") from None
         finally:
             del self._waiting[number]
-            if not future.done() or future.cancelled():
+            if future.done() and not future.cancelled():
+                future.exception()  # asked for, or Python would tell that nobody has
+            else:
                 self._post({"kind": "give up", "number": number})
-            elif future.exception() is not None:  # asked for, or Python would tell that nobody has
-                pass
         failure = unpack_failure(frame.head)
         if failure is not None:
             raise failure
