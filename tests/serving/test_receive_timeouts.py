@@ -312,7 +312,7 @@ def test_a_client_that_goes_away_is_not_a_failure(capsys: pytest.CaptureFixture[
     async def clients(server: Server, connect: Any) -> None:
         _, writer = await connect()
         writer.write(HEAD + b"x")
-        while not server._front.num_working:
+        while not server._front.num_open:
             await asyncio.sleep(0.01)
         writer.transport.abort()
         while server._front.num_open:
