@@ -48,6 +48,7 @@ MOVED: dict[str, tuple[Any, Mapping[str, Any]]] = {
     "data.test_fraction": (0.4, {}),
     "data.split_seed": (3, {}),
     "data.max_train_images": (12, {}),
+    "data.group_by": (r"(\d)\.png", {}),
     "data.on_bad_image": ("skip", {"data.source": "{broken}"}),
     "data.limits.max_pixels": (10, {}),
     "data.limits.max_file_bytes": (10, {}),

@@ -51,6 +51,15 @@ LayoutOption = Annotated[
         show_default=False,
     ),
 ]
+GroupByOption = Annotated[
+    str | None,
+    typer.Option(
+        "--group-by",
+        help="What images of one object share, to keep them on one side when images are held back: a regular "
+        "expression for their paths, with the object in brackets.",
+        show_default=False,
+    ),
+]
 BadImageOption = Annotated[
     Literal["stop", "skip"],
     typer.Option("--on-bad-image", help="stop: list unreadable images and end. skip: leave them out, recorded."),

@@ -19,6 +19,7 @@ from resnetkit.cli.options import (
     DataDirOption,
     DeviceOption,
     EntryOption,
+    GroupByOption,
     JsonOption,
     LayoutOption,
     MaxFileBytesOption,
@@ -109,6 +110,7 @@ def train(
         ),
     ] = None,
     layout: LayoutOption = None,
+    group_by: GroupByOption = None,
     on_bad_image: BadImageOption = "stop",
     check: CheckOption = "first",
     max_pixels: MaxPixelsOption = None,
@@ -124,6 +126,7 @@ def train(
       resnetkit train digits
       resnetkit train path/to/photos --epochs 30
       resnetkit train path/to/photos --time 5m
+      resnetkit train path/to/photos --group-by '([^/_]+)_\\d+'
       resnetkit train path/to/scenes --layout train=part1,train=part2,test=part3
       resnetkit train fashion_mnist --model tutorial_preact --recipe tutorial_adam
       resnetkit train cifar10 --set optimizer.learning_rate=0.05 --set augmentation.mixup_alpha=0.2
@@ -176,6 +179,7 @@ def train(
     of_data = {
         "--data-dir": ("data.data_dir", data_dir),
         "--layout": ("data.layout", layout),
+        "--group-by": ("data.group_by", group_by),
         "--on-bad-image": ("data.on_bad_image", None if on_bad_image == "stop" else on_bad_image),
         "--check": ("data.check", None if check == "first" else check),
         "--max-pixels": ("data.limits.max_pixels", max_pixels),
@@ -201,7 +205,7 @@ def train(
             choice = WeightsChoice(weights or AUTO, download or _asking(json=json))
             budget = None if time is None else TimeBudget(read_minutes(time), started)
             spec = DataSpec(data, data_dir=data_dir, layout=layout or "auto", on_bad_image=on_bad_image, check=check)
-            spec = replace(spec, limits=with_limits(spec.limits, max_pixels, max_file_bytes))
+            spec = replace(spec, group_by=group_by, limits=with_limits(spec.limits, max_pixels, max_file_bytes))
             result = run.train(
                 spec,
                 model=model,

@@ -22,6 +22,7 @@ from resnetkit.data.fingerprint import (
     what_is_left_out,
 )
 from resnetkit.data.given import GivenData
+from resnetkit.data.groups import about_groups, about_held_back, groups_by, split_groups
 from resnetkit.data.prepared_images import Examination, FolderImages, Originals, PixelImages, Prepare, examine_all
 from resnetkit.data.spec import DataSpec
 from resnetkit.data.splitting import SPLITS, choose_some, split_indices
@@ -77,11 +78,16 @@ Examine = Callable[[Originals], tuple[Images, Examination]]
 
 @dataclass(frozen=True)
 class Listing:
-    """The images of one split before any of them is decoded; ``prepared`` says how they are to be read."""
+    """The images of one split before any of them is decoded; ``prepared`` says how they are to be read.
+
+    Attributes:
+        groups: the group of each image, which are to stay together in every division; None: none are asked for.
+    """
 
     identifiers: Sequence[str]
     labels: Indices
     prepared: Callable[[Prepare, Preprocessing], Originals]
+    groups: Sequence[str] | None = None
 
     def select(self, rows: Indices) -> Listing:
         """Only the images at these rows."""
@@ -89,6 +95,7 @@ class Listing:
             [self.identifiers[row] for row in rows],
             self.labels[rows],
             lambda prepare, preprocessing: self.prepared(prepare, preprocessing).select(rows),
+            _some(self.groups, rows),
         )
 
 
@@ -376,8 +383,8 @@ def _open_named(spec: DataSpec, data: NamedData) -> DataSource:
     listings = {}
     for split, (pixels, labels) in read_named(data, spec.data_dir).items():
         identifiers = [f"{data.name}/{split}/{number}" for number in range(len(labels))]
-        fraction = spec.validation_fraction if split == "train" else 0.0
-        for name, indices in _divided(split, identifiers, labels, spec, validation_fraction=fraction).items():
+        shares = {"val": spec.validation_fraction if split == "train" else 0.0}
+        for name, indices in _divided(split, identifiers, labels, spec, shares).items():
             own = empty_images(len(indices), pixels.shape[1:])
             own[...] = pixels[indices]
             listings[name] = Listing(
@@ -387,6 +394,7 @@ def _open_named(spec: DataSpec, data: NamedData) -> DataSource:
     of_folders = {
         "layout": spec.layout != AUTO,
         "label_column": spec.label_column is not None,
+        "group_by": spec.group_by is not None,
         "check": spec.check != "first",
     }
     idle = [
@@ -402,14 +410,19 @@ def _open_given(spec: DataSpec, given: GivenData) -> DataSource:
     if found.shapes is None:
         raise BadImagesError(found.bad_images, len(given.images))
     identifiers, usual = given.identifiers, DataSpec(spec.source)
-    parts = _divided(
-        UNSPLIT,
-        identifiers,
-        given.labels,
-        spec,
-        validation_fraction=spec.validation_fraction,
-        test_fraction=spec.test_fraction,
-    )
+    groups = None if spec.group_by is None else groups_by(spec.group_by, identifiers)
+    shares = {"val": spec.validation_fraction, "test": spec.test_fraction}
+    parts = _divided(UNSPLIT, identifiers, given.labels, spec, shares, groups)
+    listings = {
+        name: Listing(
+            [identifiers[row] for row in rows],
+            given.labels[rows],
+            partial(given.originals, rows, spec.limits),
+            _some(groups, rows),
+        )
+        for name, rows in parts.items()
+    }
+    told = (*_about_held_back(given.class_names, listings, shares), *_about_groups(listings))
     idle = (
         name
         for name in ("data_dir", "layout", "label_column", "cache", "check")
@@ -421,15 +434,8 @@ def _open_given(spec: DataSpec, given: GivenData) -> DataSource:
         given.class_names,
         found.channels,
         found.shapes,
-        _ordered(
-            {
-                name: Listing(
-                    [identifiers[row] for row in rows], given.labels[rows], partial(given.originals, rows, spec.limits)
-                )
-                for name, rows in parts.items()
-            }
-        ),
-        warnings=tuple(f"data.{name} has no effect: the images are no folder" for name in idle),
+        _ordered(listings),
+        warnings=(*(f"data.{name} has no effect: the images are no folder" for name in idle), *told),
         notes=found.notes,
         remarks=found.remarks,
         sixteen_bit=found.sixteen_bit,
@@ -440,24 +446,26 @@ def _open_given(spec: DataSpec, given: GivenData) -> DataSource:
 def _open_folder(spec: DataSpec, root: Path, known: Sequence[str]) -> DataSource:
     folder = _find_folder(spec, root, known)
     label_of = {name: label for label, name in enumerate(folder.class_names)}
-    listings = {}
+    listings: dict[str, Listing] = {}
+    warnings = list(folder.warnings)
     for split, found in folder.splits.items():
         labels = np.array([label_of[name] for name in found.classes], dtype=np.int64)
         is_train = split in (UNSPLIT, "train")
         may_hold_val = is_train and "val" not in folder.splits
         # Who gives test images without labels has kept none with labels apart.
         may_hold_test = split == UNSPLIT or (is_train and "test" in folder.unlabelled and "test" not in folder.splits)
-        parts = _divided(
-            split,
-            found.paths,
-            labels,
-            spec,
-            validation_fraction=spec.validation_fraction if may_hold_val else 0.0,
-            test_fraction=spec.test_fraction if may_hold_test else 0.0,
-        )
-        for name, indices in parts.items():
-            paths = [found.paths[index] for index in indices]
-            listings[name] = Listing(paths, labels[indices], partial(FolderImages, str(root), paths, spec.limits))
+        shares = {
+            "val": spec.validation_fraction if may_hold_val else 0.0,
+            "test": spec.test_fraction if may_hold_test else 0.0,
+        }
+        groups = None if spec.group_by is None else groups_by(spec.group_by, found.paths)
+        parts = {}
+        for name, indices in _divided(split, found.paths, labels, spec, shares, groups).items():
+            paths, own = [found.paths[index] for index in indices], _some(groups, indices)
+            parts[name] = Listing(paths, labels[indices], partial(FolderImages, str(root), paths, spec.limits), own)
+        warnings += _about_held_back(folder.class_names, parts, shares)
+        listings |= parts
+    listings = _ordered(listings)
     taken = [name for name in folder.unlabelled if name in listings and name not in folder.splits]
     paths = [path for found in folder.splits.values() for path in found.paths]
     known_by_headers = survey(root, paths, spec.limits, num_workers=spec.num_workers)
@@ -469,10 +477,10 @@ def _open_folder(spec: DataSpec, root: Path, known: Sequence[str]) -> DataSource
         folder.class_names,
         known_by_headers.channels,
         known_by_headers.shapes,
-        _ordered(listings),
+        listings,
         folder.ignored_files,
         (*folder.notes, *(f"images for {name} are held back from train" for name in taken), *known_by_headers.notes),
-        folder.warnings,
+        (*warnings, *_about_groups(listings)),
         known_by_headers.remarks,
         known_by_headers.sixteen_bit,
         known_by_headers.floats,
@@ -503,21 +511,38 @@ def _divided(
     identifiers: Sequence[str],
     labels: Indices,
     spec: DataSpec,
-    *,
-    validation_fraction: float = 0.0,
-    test_fraction: float = 0.0,
+    shares: Mapping[str, float],
+    groups: Sequence[str] | None = None,
 ) -> dict[str, Indices]:
-    """Positions by split of the images found under one name: all stay there, or parts are held back."""
-    if not validation_fraction and not test_fraction:
+    """Positions by split of the images found under one name: all stay there, or ``shares`` of them are held back."""
+    if not any(shares.values()):
         return {"train" if split == UNSPLIT else split: np.arange(len(labels))}
-    parts = split_indices(
-        identifiers,
-        labels,
-        seed=spec.split_seed,
-        validation_fraction=validation_fraction,
-        test_fraction=test_fraction,
-    )
+    fractions = {"validation_fraction": shares.get("val", 0.0), "test_fraction": shares.get("test", 0.0)}
+    if groups is None:
+        parts = split_indices(identifiers, labels, seed=spec.split_seed, **fractions)
+    else:
+        parts = split_groups(groups, labels, seed=spec.split_seed, **fractions)
     return {name: indices for name, indices in parts.items() if len(indices)}
+
+
+def _some(groups: Sequence[str] | None, rows: Indices) -> Sequence[str] | None:
+    """The groups of the images at some rows, where they have any."""
+    return None if groups is None else [groups[row] for row in rows]
+
+
+def _about_held_back(
+    class_names: Sequence[str], parts: Mapping[str, Listing], shares: Mapping[str, float]
+) -> tuple[str, ...]:
+    """Sentences about what was held back of images in groups."""
+    if any(part.groups is None for part in parts.values()):
+        return ()
+    return about_held_back(class_names, {name: part.labels for name, part in parts.items()}, shares)
+
+
+def _about_groups(listings: Mapping[str, Listing]) -> tuple[str, ...]:
+    """Sentences about the groups of all splits, where there are any."""
+    groups = {name: listing.groups for name, listing in listings.items() if listing.groups is not None}
+    return about_groups(groups) if groups else ()
 
 
 def _ordered(listings: dict[str, Listing]) -> dict[str, Listing]:

@@ -23,6 +23,9 @@ class DataSpec:
             ``train=fold1,train=fold2,test=fold3``; see :func:`resnetkit.folders.layout_option.parse_layout`.
         label_column: of a table of images, the column that names their classes; None: ``label``, or the only one there
             is, or the one with the classes of the classifier that is scored.
+        group_by: what tells images of one object: those of a group stay on one side when images are held back, and
+            splits that are given are checked for groups that they share. Of an image folder, a regular expression for
+            the paths in it, see :func:`resnetkit.data.groups.groups_by`; None: each image stands for itself.
         validation: ``held_back``: the data's own val split, or images carved out of train; ``test``: the test split, as
             many scripts have it: all of train is trained on, and no score is one of images kept apart.
         max_train_images: train on no more images than this, about the same share of every class, chosen by each image's
@@ -41,6 +44,7 @@ class DataSpec:
     data_dir: str | None = None
     layout: str = "auto"
     label_column: str | None = None
+    group_by: str | None = None
     validation: Literal["held_back", "test"] = "held_back"
     validation_fraction: float = 0.1
     test_fraction: float = 0.15
@@ -63,6 +67,7 @@ class DataSpec:
         )
         require(self.num_workers >= 0, f"data.num_workers must be 0 or more, got {self.num_workers}")
         parse_layout(self.layout)
+        require(self.group_by != "", "data.group_by must be a pattern or null, got nothing")
         require(self.cache != "", "data.cache must be auto, off or a folder, got nothing")
 
 

@@ -30,11 +30,11 @@ def split_indices(
     file moves at most one image per split, and the splits of one class do not depend on the other classes. At least
     one image of every class stays in train; a class with enough images has at least one in each split asked for.
     """
-    members = _members_in_order(_hashes(identifiers, seed), labels)
+    members = _members_in_order(hashes_of(identifiers, seed), labels)
     chosen: dict[str, list[Indices]] = {name: [] for name in SPLITS}
     for indices in members:
-        num_test = _num_held_back(len(indices), test_fraction, len(indices) - 1)
-        num_val = _num_held_back(len(indices), validation_fraction, len(indices) - 1 - num_test)
+        num_test = num_held_back(len(indices), test_fraction, len(indices) - 1)
+        num_val = num_held_back(len(indices), validation_fraction, len(indices) - 1 - num_test)
         first_val = len(indices) - num_val
         chosen["test"].append(indices[:num_test])
         chosen["train"].append(indices[num_test:first_val])
@@ -48,7 +48,7 @@ def choose_some(identifiers: Sequence[str], labels: Indices, *, seed: int, num_i
     Each class is ordered by a hash of ``seed/identifier``, and of all classes those come first that stand foremost in
     their own. So fewer images are among more of them, and a new file changes few of those chosen.
     """
-    hashes = _hashes(identifiers, seed)
+    hashes = hashes_of(identifiers, seed)
     members = _members_in_order(hashes, labels)
     rank, share = np.empty(len(labels), np.int64), np.empty(len(labels))
     for indices in members:
@@ -64,7 +64,7 @@ def _members_in_order(hashes: Hashes, labels: Indices) -> list[Indices]:
     return np.split(order, np.flatnonzero(np.diff(labels[order])) + 1) if len(order) else []
 
 
-def _hashes(identifiers: Sequence[str], seed: int) -> Hashes:
+def hashes_of(identifiers: Sequence[str], seed: int) -> Hashes:
     """A hash of ``seed/identifier`` for each, ``(N, 2)``: as numbers they take a tenth of the memory of objects."""
     hashes = bytearray()
     for identifier in identifiers:
@@ -74,5 +74,6 @@ def _hashes(identifiers: Sequence[str], seed: int) -> Hashes:
     return np.frombuffer(hashes, ">u8").reshape(-1, 2)
 
 
-def _num_held_back(num_images: int, fraction: float, available: int) -> int:
+def num_held_back(num_images: int, fraction: float, available: int) -> int:
+    """Number of images of a class to hold back: at least one of those available, where any are to be."""
     return min(max(1, int(num_images * fraction + 0.5)), available) if fraction > 0 else 0
