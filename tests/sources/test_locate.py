@@ -12,6 +12,7 @@ from resnetkit.classifier.classifier import Classifier
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.images.spec import Preprocessing
 from resnetkit.models.resnet import create_model
+from resnetkit.runs.repeats import Repeats, write_repeats
 from resnetkit.sources.locate import locate, locate_weights
 
 
@@ -105,3 +106,10 @@ def test_a_folder_that_may_not_be_looked_into_is_nothing(empty_folder: Path) -> 
     (empty_folder / "closed").mkdir(mode=0)
     with pytest.raises(ResnetkitError):
         locate(os.path.join("closed", "run"))
+
+
+def test_a_folder_of_repeats_says_which_of_its_runs_to_give(tmp_path: Path) -> None:
+    write_repeats(tmp_path, Repeats(by="seeds", runs=("0001-a", "0002-a")))
+    with pytest.raises(ResnetkitError, match="2 repeats") as raised:
+        locate(tmp_path)
+    assert raised.value.fix == f"give one of them: {tmp_path / '0001-a'}"

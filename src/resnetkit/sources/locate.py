@@ -139,6 +139,15 @@ def _of_folder(text: str, folder: Path) -> Located:
     for name in hub.USUAL_FILES:
         if (folder / name).is_file():
             return _of_file(text, folder / name)
+    from resnetkit.runs.repeats import has_repeats, read_repeats
+
+    if has_repeats(folder):
+        runs = read_repeats(folder).runs
+        raise ResnetkitError(
+            Code.WEIGHTS,
+            f"{folder} holds {len(runs)} repeats of a run, each with a classifier of its own",
+            fix=f"give one of them: {folder / runs[0] if runs else folder / 'RUN'}",
+        )
     raise ResnetkitError(
         Code.WEIGHTS,
         f"no classifier or weight file in {folder}",

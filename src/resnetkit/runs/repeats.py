@@ -1,0 +1,71 @@
+"""Repeats of one training, by other seeds or on other folds of the data: run folders in one parent folder.
+
+``repeats.json`` in the parent says what was repeated and names the run folders, in the order of seeds or folds; all
+else is in these, which are runs like any others.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from resnetkit.config import from_dict, read_object, to_dict
+from resnetkit.errors import Code, ResnetkitError, require
+from resnetkit.files import write_durably
+from resnetkit.runs.folder import RunFolder
+
+FILE_NAME = "repeats.json"
+FORMAT: Literal["resnetkit repeats 1"] = "resnetkit repeats 1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repeats:
+    """Runs that belong together. Fields of later versions are passed over.
+
+    Attributes:
+        by: what differs between the runs: their seed alone, or the fold of the data that each is scored on.
+        runs: names of their folders within the parent; one whose run has not begun need not be there yet.
+    """
+
+    format: Literal["resnetkit repeats 1"] = FORMAT
+    by: Literal["seeds", "folds"]
+    runs: tuple[str, ...]
+
+    def folders(self, parent: Path) -> tuple[RunFolder, ...]:
+        """The run folders in ``parent``."""
+        return tuple(RunFolder(parent / name) for name in self.runs)
+
+
+def has_repeats(parent: Path) -> bool:
+    """Tell whether a folder says that it holds repeats."""
+    return (parent / FILE_NAME).is_file()
+
+
+def read_repeats(parent: Path) -> Repeats:
+    """The repeats that a folder holds.
+
+    Raises:
+        ResnetkitError: where it says of none, or what it says is damaged or names what is no folder in it.
+    """
+    file = parent / FILE_NAME
+    require(
+        has_repeats(parent),
+        f"{parent} holds no repeats of a run: it has no {FILE_NAME}",
+        fix="give the folder that resnetkit train --seeds or --folds printed",
+        code=Code.WEIGHTS,
+    )
+    try:
+        repeats = from_dict(Repeats, read_object(file))
+        strange = [name for name in repeats.runs if name in ("", ".", "..") or Path(name).name != name]
+        if strange or len(set(repeats.runs)) < len(repeats.runs):
+            raise ValueError(f"its runs are no names of different folders: {strange or list(repeats.runs)}")
+    except (OSError, ValueError, ResnetkitError) as error:
+        raise ResnetkitError(Code.WEIGHTS, f"{file} is damaged", why=str(error)) from None
+    return repeats
+
+
+def write_repeats(parent: Path, repeats: Repeats) -> None:
+    """Write ``repeats.json`` durably; to be called anew for each run that begins, it replaces what was said before."""
+    write_durably(parent / FILE_NAME, (json.dumps(to_dict(repeats), indent=2, ensure_ascii=False) + "\n").encode())

@@ -1,0 +1,51 @@
+"""The file that says which runs belong together: read as it was written, or refused with a reason."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from resnetkit.errors import Code, ResnetkitError
+from resnetkit.runs.repeats import FILE_NAME, Repeats, has_repeats, read_repeats, write_repeats
+
+TWO = Repeats(by="seeds", runs=("0001-resnet20-digits", "0002-resnet20-digits"))
+
+
+def test_it_is_read_as_it_was_written_whatever_later_versions_add(tmp_path: Path) -> None:
+    write_repeats(tmp_path, TWO)
+    assert has_repeats(tmp_path)
+    assert read_repeats(tmp_path) == TWO
+    assert [run.path for run in TWO.folders(tmp_path)] == [tmp_path / name for name in TWO.runs]
+    content = json.loads((tmp_path / FILE_NAME).read_text())
+    assert content == {"format": "resnetkit repeats 1", "by": "seeds", "runs": list(TWO.runs)}
+    (tmp_path / FILE_NAME).write_text(json.dumps(content | {"new": 1}))
+    assert read_repeats(tmp_path) == TWO
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        "[" * 100_000,
+        '{"format": "resnetkit repeats 2", "by": "seeds", "runs": []}',
+        '{"by": "moons", "runs": []}',
+        '{"by": "seeds", "runs": ["../elsewhere"]}',
+        '{"by": "seeds", "runs": [".."]}',
+        '{"by": "seeds", "runs": ["/etc"]}',
+        '{"by": "seeds", "runs": ["a", "a"]}',
+        '{"by": "seeds"}',
+    ],
+)
+def test_a_damaged_one_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / FILE_NAME).write_text(content)
+    with pytest.raises(ResnetkitError, match="damaged") as caught:
+        read_repeats(tmp_path)
+    assert caught.value.code is Code.WEIGHTS
+
+
+def test_a_folder_without_one_says_what_to_give(tmp_path: Path) -> None:
+    assert not has_repeats(tmp_path)
+    with pytest.raises(ResnetkitError, match=r"no repeats\.json") as caught:
+        read_repeats(tmp_path)
+    assert "--seeds" in caught.value.fix
