@@ -14,6 +14,7 @@ from resnetkit.classifier.decision import Decision
 from resnetkit.classifier.description import Description, to_text
 from resnetkit.classifier.file import find_classifier, invalid, read_description, unreadable
 from resnetkit.classifier.reference import Reference
+from resnetkit.classifier.yardstick import Yardstick
 from resnetkit.data.seen import SeenImages
 from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.files import write_durably
@@ -33,8 +34,9 @@ class Classifier:
         provenance: where it comes from (data, epochs, validation score …), JSON-ready, for people to read.
         limits: images beyond these are refused; those of its training, unless it is given others.
         seen: the images that the weights have met, for honest scores; None where that is not known.
-        decision: how the network's logits become probabilities.
+        decision: how the network's logits become answers.
         reference: logits of the network as it was made, by which others can tell that theirs answers the same.
+        yardstick: by which thresholds of the decision are set; None where no images were kept for that.
     """
 
     network: ResNet
@@ -45,6 +47,7 @@ class Classifier:
     seen: SeenImages | None = field(default=None, repr=False)
     decision: Decision = field(default_factory=Decision)
     reference: Reference | None = field(default=None, repr=False)
+    yardstick: Yardstick | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         require(
@@ -80,6 +83,7 @@ class Classifier:
             self.decision,
             self.seen,
             self.reference,
+            self.yardstick,
         )
 
     def to_bytes(self) -> bytes:
@@ -124,6 +128,7 @@ def load_classifier(source: str | Path | Description, *, device: str | torch.dev
             description.seen,
             description.decision,
             description.reference,
+            description.yardstick,
         )
     except ResnetkitError as error:
         raise error if error.code is Code.WEIGHTS else invalid(file, error) from None

@@ -16,6 +16,7 @@ from typing import Any
 
 from resnetkit.classifier.decision import Decision
 from resnetkit.classifier.reference import Reference
+from resnetkit.classifier.yardstick import Yardstick
 from resnetkit.config import from_dict, frozen, to_dict
 from resnetkit.data.seen import SeenImages
 from resnetkit.errors import Code, ResnetkitError, require
@@ -41,6 +42,7 @@ class Description:
         decision: how logits become an answer.
         seen: the images that the weights have met; None where that is not known.
         reference: logits of the network as it was made; None where none were kept.
+        yardstick: by which thresholds of the decision are set; None where no images were kept for that.
     """
 
     model: ResNetSpec
@@ -51,11 +53,12 @@ class Description:
     decision: Decision = Decision()
     seen: SeenImages | None = None
     reference: Reference | None = None
+    yardstick: Yardstick | None = None
     file: Path = dataclasses.field(default=Path(), compare=False)
 
 
 SECTIONS = {field.name: field.default for field in dataclasses.fields(Description) if field.compare}
-OPTIONAL = ("decision", "seen", "reference")
+OPTIONAL = ("decision", "seen", "reference", "yardstick")
 ANSWERING = ("decision",)  # of these, what a version that does not know them could not answer without
 
 

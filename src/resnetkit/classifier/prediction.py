@@ -6,12 +6,12 @@ No torch here: what computes the logits is an :class:`~resnetkit.classifier.engi
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from resnetkit.classifier.decision import Decision, Probabilities
+from resnetkit.classifier.decision import Decided, Decision, Logits, Probabilities
 from resnetkit.classifier.engine import Engine
 from resnetkit.data.seen import SeenImages
 from resnetkit.errors import require
@@ -34,10 +34,13 @@ class Prediction:
 
     Attributes:
         source: the path, or the position in the input where it was no file.
-        status: ``ok``, or ``error`` for an image that could not be read; then ``reason`` says why and there is
-            no class.
-        top: the most probable classes with their probabilities, best first.
+        status: ``ok``; ``unsure`` or ``unknown`` where the classifier's decision has a threshold for that and the image
+            lies below it, then there is no class; or ``error`` for an image that could not be read, then ``reason``
+            says why.
+        top: the most probable classes with their probabilities, best first; of an image that is unknown or unsure too.
         note: what of the image the classifier could not look at; empty where nothing was lost.
+        classes: those that hold the true one with the probability that the decision's sets were made for, best first;
+            None where it makes none.
     """
 
     source: str
@@ -45,20 +48,21 @@ class Prediction:
     reason: str = ""
     top: tuple[tuple[str, float], ...] = ()
     note: str = ""
+    classes: tuple[str, ...] | None = None
 
     @property
     def class_name(self) -> str | None:
-        """The most probable class; None where the image could not be read."""
-        return self.top[0][0] if self.top else None
+        """The most probable class; None where the status is not ``ok``."""
+        return self.top[0][0] if self.status == "ok" else None
 
     @property
     def probability(self) -> float | None:
         """The probability of that class in [0, 1]; None as above."""
-        return self.top[0][1] if self.top else None
+        return self.top[0][1] if self.status == "ok" else None
 
     def as_row(self) -> dict[str, Any]:
         """The row of this image, JSON-ready, as programs are given it; without the note."""
-        return {
+        row = {
             "path": self.source,
             "status": self.status,
             "reason": self.reason,
@@ -66,6 +70,7 @@ class Prediction:
             "probability": self.probability,
             "top": [{"class": name, "probability": share} for name, share in self.top],
         }
+        return row if self.classes is None else {**row, "set": list(self.classes)}
 
     def _repr_html_(self) -> str:
         return show(self)
@@ -81,6 +86,19 @@ def rank_classes(probabilities: Probabilities, class_names: Sequence[str], top: 
     """
     order = np.argsort(-probabilities, kind="stable")[:top]
     return tuple((class_names[i], float(probabilities[i])) for i in order)
+
+
+def name_status(decided: Decided, row: int) -> str:
+    """The status of the image at ``row``, which is readable."""
+    return "unknown" if decided.is_unknown[row] else "unsure" if decided.is_unsure[row] else "ok"
+
+
+def name_set(decided: Decided, row: int, class_names: Sequence[str]) -> tuple[str, ...] | None:
+    """The set of the image at ``row``, best first; None where the decision makes none."""
+    if decided.in_set is None:
+        return None
+    size = int(decided.in_set[row].sum())  # no class of a set is less probable than one outside of it
+    return tuple(name for name, _ in rank_classes(decided.probabilities[row], class_names, size))
 
 
 class Predictions(list[Prediction]):
@@ -114,7 +132,11 @@ class Predictor:
 
     def probabilities(self, pixels: UInt8Images) -> Probabilities:
         """Class probabilities ``(N, K)`` of images prepared already, uint8 ``(N, C, S, S)``."""
-        return self.decision.probabilities(self.engine.logits(pixels)) if len(pixels) else self._no_rows()
+        return self.decide(pixels).probabilities
+
+    def decide(self, pixels: UInt8Images) -> Decided:
+        """Everything that is answered for images prepared already, uint8 ``(N, C, S, S)``."""
+        return self.decision.decide(self.engine.logits(pixels) if len(pixels) else self._no_logits())
 
     def predict_proba(self, images: Iterable[ImageInput], *, batch_size: int = BATCH_SIZE) -> Probabilities:
         """Class probabilities ``(N, K)`` of images: paths, bytes of image files, open binary files, PIL images, uint8
@@ -126,7 +148,7 @@ class Predictor:
         batches = iter_prepared(images, self.preprocessing, self.limits, batch_size=batch_size)
         fix = "leave it out, or use predict()"
         answers = [self.probabilities(stack_readable(batch, fix=fix)) for batch in batches]
-        return np.concatenate(answers) if answers else self._no_rows()
+        return np.concatenate(answers) if answers else self.decision.probabilities(self._no_logits())
 
     def predict(self, images: Iterable[ImageInput], *, top: int = 5, batch_size: int = BATCH_SIZE) -> Predictions:
         """One :class:`Prediction` per image, in order; an unreadable file is a row with status ``error``."""
@@ -143,16 +165,25 @@ class Predictor:
         require(top >= 1, f"top must be at least 1, got {top}")
         for batch in iter_prepared(images, self.preprocessing, self.limits, batch_size=batch_size):
             readable = [image.pixels for image in batch if image.pixels is not None]
-            answers = iter(self.probabilities(np.stack(readable)) if readable else ())
+            rows = iter(self._rows(np.stack(readable), top) if readable else ())
             for image in batch:
                 if image.pixels is None:
                     yield Prediction(image.source, "error", image.problem)
                 else:
-                    ranked = rank_classes(next(answers), self.class_names, top)
-                    yield Prediction(image.source, "ok", top=ranked, note=image.note)
+                    yield replace(next(rows), source=image.source, note=image.note)
 
-    def _no_rows(self) -> Probabilities:
-        return np.empty((0, len(self.class_names)), np.float32)
+    def _rows(self, pixels: UInt8Images, top: int) -> Iterator[Prediction]:
+        """The answers for prepared images, which are yet to be given their names."""
+        decided = self.decide(pixels)
+        for row, probabilities in enumerate(decided.probabilities):
+            ranked, classes = (
+                rank_classes(probabilities, self.class_names, top),
+                name_set(decided, row, self.class_names),
+            )
+            yield Prediction("", name_status(decided, row), top=ranked, classes=classes)
+
+    def _no_logits(self) -> Logits:
+        return np.empty((0, 1, len(self.class_names)), np.float32)
 
     def _repr_html_(self) -> str:
         return show(self)

@@ -1,0 +1,186 @@
+"""A classifier's answers on images that it was not trained on, by which the thresholds of its decision are set."""
+
+from __future__ import annotations
+
+import base64
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from resnetkit.classifier.decision import (
+    ROUNDING,
+    Decision,
+    Logits,
+    SetRule,
+    Sets,
+    Sure,
+    Unknown,
+    familiarity,
+    strangeness,
+)
+from resnetkit.config import frozen
+from resnetkit.errors import Code, ResnetkitError, require
+from resnetkit.images.types import Indices
+
+Numbers = npt.NDArray[np.float32]
+
+MAX_IMAGES = 10_000  # of which numbers are kept, 27 characters for each
+MORE_IMAGES = "ask for less, or set it by more images: resnetkit calibrate CLASSIFIER DATA --out FILE"
+RISK = 0.05  # that a threshold for a wanted precision does not keep it
+
+
+@frozen
+class Demands:
+    """Demands on answers, each of which sets a threshold; None: none is set.
+
+    Attributes:
+        unknown_at: share of images of known classes that may be called unknown.
+        coverage: share of images whose set of classes is to hold the true one.
+        set_rule: the rule that sets are made by.
+        precision_at: share of answers called sure that are to be right.
+    """
+
+    unknown_at: float | None = None
+    coverage: float | None = None
+    set_rule: SetRule = "lac"
+    precision_at: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("unknown_at", "coverage", "precision_at"):
+            value = getattr(self, name)
+            require(value is None or 0 < value < 1, f"{name} must be between 0 and 1, got {value}")
+
+    def __bool__(self) -> bool:
+        return any(value is not None for value in (self.unknown_at, self.coverage, self.precision_at))
+
+
+@frozen
+class Yardstick:
+    """Numbers of the N images that thresholds are set by, each list as :func:`pack_numbers` makes it, in one order.
+
+    Attributes:
+        images: what they are, for people to read: ``val of digits``.
+        num_images: N.
+        familiarity: of each image.
+        confidence: the probability of its most probable class.
+        is_right: 1 where that is the true one, else 0.
+        lac, aps: the strangeness of its true class by these rules.
+    """
+
+    images: str
+    num_images: int
+    familiarity: str
+    confidence: str
+    is_right: str
+    lac: str
+    aps: str
+
+    @classmethod
+    def of(cls, logits: Logits, labels: Indices, decision: Decision, images: str) -> Yardstick:
+        """Make one of the logits ``(N, V, K)`` of images with their true classes ``(N,)``, by a decision's temperature.
+
+        Of more than :data:`MAX_IMAGES` images, evenly spread ones are kept.
+        """
+        require(len(labels) > 0, "thresholds need images to be set by", code=Code.DATA)
+        rows = np.linspace(0, len(labels) - 1, min(len(labels), MAX_IMAGES)).round().astype(np.int64)
+        probabilities, labels = decision.probabilities(logits[rows]), labels[rows]
+        every = np.arange(len(rows))
+        return cls(
+            images,
+            len(rows),
+            pack_numbers(familiarity(logits[rows])),
+            pack_numbers(probabilities.max(1)),
+            pack_numbers(probabilities.argmax(1) == labels),
+            pack_numbers(strangeness("lac", probabilities)[every, labels]),
+            pack_numbers(strangeness("aps", probabilities)[every, labels]),
+        )
+
+    def decision(self, temperature: float, demands: Demands) -> Decision:
+        """The decision with the thresholds that are demanded.
+
+        Raises:
+            ResnetkitError: for a demand that these images are too few, or their answers too poor, to set one for.
+        """
+        return Decision(
+            temperature,
+            None if demands.unknown_at is None else self._unknown(demands.unknown_at),
+            None if demands.precision_at is None else self._sure(demands.precision_at),
+            None if demands.coverage is None else self._sets(demands.coverage, demands.set_rule),
+        )
+
+    def _numbers(self, name: str) -> Numbers:
+        return unpack_numbers(getattr(self, name), self.num_images)
+
+    def _unknown(self, rate: float) -> Unknown:
+        """At most the ``rate`` of known images lie below, on average over all images that could have been these."""
+        place = math.floor((self.num_images + 1) * rate)
+        least = math.ceil(1 / rate) - 1
+        self._require_images(place >= 1, least, f"calling {100 * rate:g} % of known images unknown")
+        return Unknown(float(np.sort(self._numbers("familiarity"))[place - 1]), rate)
+
+    def _sets(self, coverage: float, rule: SetRule) -> Sets:
+        """Split conformal prediction (Vovk et al. 2005; Angelopoulos and Bates 2021, arXiv:2107.07511, Sec. 1)."""
+        place = math.ceil((self.num_images + 1) * coverage - 1e-9)
+        least = math.ceil(coverage / (1 - coverage) - 1e-9)
+        self._require_images(place <= self.num_images, least, f"sets that cover {100 * coverage:g} %")
+        return Sets(rule, float(np.sort(self._numbers(rule))[place - 1]), coverage)
+
+    def _sure(self, precision: float) -> Sure:
+        """The lowest threshold above which so many were right that the precision is kept but in :data:`RISK` of cases.
+
+        By the exact binomial bound, spread over the thresholds tried, as in Geifman and El-Yaniv 2017
+        (arXiv:1705.08500), Algorithm 1.
+        """
+        from scipy.stats import beta
+
+        confidence, is_right = self._numbers("confidence"), self._numbers("is_right")
+        order = np.argsort(-confidence, kind="stable")
+        num_sure, num_right = np.arange(1, len(order) + 1), is_right[order].cumsum()
+        risk = RISK / math.ceil(math.log2(max(len(order), 2)))
+        promised = np.nan_to_num(beta.ppf(risk, num_right, num_sure - num_right + 1))  # NaN where none was right
+        # Only between two different numbers can a threshold lie.
+        is_last = np.append(np.diff(confidence[order]) < -ROUNDING, True)
+        kept = np.flatnonzero(is_last & (promised >= precision))
+        if not len(kept):
+            raise ResnetkitError(
+                Code.DATA,
+                f"{self.num_images:,} images ({self.images}) cannot promise {100 * precision:g} % of right answers",
+                why=f"the most that any threshold promises by them is {100 * promised.max():.1f} %",
+                fix=MORE_IMAGES,
+            )
+        return Sure(float(confidence[order][kept[-1]]), precision)
+
+    def _require_images(self, is_enough: bool, least: int, what: str) -> None:
+        require(
+            is_enough,
+            f"{what} takes at least {least:,} images to set it by, {self.images} has {self.num_images:,}",
+            fix=MORE_IMAGES,
+            code=Code.DATA,
+        )
+
+
+def pack_numbers(numbers: npt.NDArray[np.generic]) -> str:
+    """Numbers as text: base64 of little-endian float32.
+
+    >>> unpack_numbers(pack_numbers(np.array([0.5, 2])), 2)
+    array([0.5, 2. ], dtype=float32)
+    """
+    return base64.b64encode(numbers.astype("<f4").tobytes()).decode()
+
+
+def unpack_numbers(text: str, size: int) -> Numbers:
+    """The ``size`` numbers in a text.
+
+    Raises:
+        ResnetkitError: where it is damaged.
+    """
+    try:
+        numbers = np.frombuffer(base64.b64decode(text, validate=True), "<f4").astype(np.float32)
+        if len(numbers) == size and np.isfinite(numbers).all():
+            return numbers
+    except ValueError:
+        pass
+    raise ResnetkitError(
+        Code.WEIGHTS, "the numbers that thresholds are set by are damaged", fix="give the file that train wrote"
+    )

@@ -1,0 +1,119 @@
+"""Thresholds that are set by a classifier's answers on images, against images of the same kind that it has not met."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from resnetkit.classifier.decision import Decision, Sets, Sure, Unknown, familiarity, strangeness
+from resnetkit.classifier.yardstick import MAX_IMAGES, Demands, Yardstick, pack_numbers, unpack_numbers
+from resnetkit.errors import ResnetkitError
+
+NUM_CLASSES = 6
+
+
+def drawn(num_images: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Logits (N, 1, K) of images of which some are hard, and their labels, drawn from what the logits say."""
+    draws = np.random.default_rng(seed)
+    logits = (draws.normal(size=(num_images, 1, NUM_CLASSES)) * draws.uniform(0.5, 6, (num_images, 1, 1))).astype("f4")
+    chances = Decision().probabilities(logits).astype(float)
+    labels = (chances.cumsum(1) < draws.uniform(size=(num_images, 1))).sum(1).clip(max=NUM_CLASSES - 1)
+    return logits, labels
+
+
+def yardstick(num_images: int = 500, seed: int = 0) -> Yardstick:
+    return Yardstick.of(*drawn(num_images, seed), Decision(), "val of drawn")
+
+
+def decided(demands: Demands, seed: int, num_images: int = 500) -> tuple[np.ndarray, ...]:
+    logits, labels = drawn(2000, seed + 1000)
+    found = yardstick(num_images, seed).decision(1.0, demands).decide(logits)
+    assert found.in_set is not None or demands.coverage is None
+    is_right = found.probabilities.argmax(1) == labels
+    covered = None if found.in_set is None else found.in_set[np.arange(len(labels)), labels]
+    return found.is_unknown, found.is_unsure, is_right, covered, found.in_set
+
+
+@pytest.mark.parametrize("rule", ["lac", "aps"])
+@pytest.mark.parametrize("coverage", [0.7, 0.9, 0.95])
+def test_sets_hold_the_true_class_as_often_as_they_should(rule: str, coverage: float) -> None:
+    found = [decided(Demands(coverage=coverage, set_rule=rule), seed) for seed in range(40)]
+    reached = np.mean([covered.mean() for *_, covered, _ in found])
+    # Of 40 thresholds, each by 500 images: the mean is within three standard errors of what is promised.
+    assert coverage - 0.006 < reached
+    accuracy = np.mean([is_right.mean() for _, _, is_right, _, _ in found])
+    assert reached < max(coverage, accuracy) + 0.04  # the most probable class is never left out
+    assert all(in_set.any(axis=1).all() for *_, in_set in found)
+
+
+def test_sets_by_the_first_rule_are_smaller_and_by_the_second_fairer() -> None:
+    sizes = {rule: decided(Demands(coverage=0.9, set_rule=rule), 0)[-1].sum(1).mean() for rule in ("lac", "aps")}
+    assert sizes["lac"] < sizes["aps"] < 2 * sizes["lac"]
+
+
+def test_known_images_are_called_unknown_as_often_as_was_allowed() -> None:
+    shares = [decided(Demands(unknown_at=0.05), seed)[0].mean() for seed in range(40)]
+    assert 0.04 < np.mean(shares) <= 0.054
+
+
+def test_sure_answers_are_right_as_often_as_was_demanded() -> None:
+    found = [decided(Demands(precision_at=0.9), seed) for seed in range(40)]
+    precisions = [is_right[~is_unsure].mean() for _, is_unsure, is_right, _, _ in found]
+    assert np.mean(np.array(precisions) < 0.9) <= 0.1
+    assert 0.2 < np.mean([is_unsure.mean() for _, is_unsure, *_ in found]) < 0.9
+
+
+def test_nothing_is_decided_that_nobody_demanded() -> None:
+    decision = yardstick().decision(2.0, Demands())
+    assert decision == Decision(2.0)
+    found = decision.decide(drawn(5, 1)[0])
+    assert not found.is_unknown.any() and not found.is_unsure.any() and found.in_set is None
+    assert not Demands() and Demands(coverage=0.9)
+
+
+@pytest.mark.parametrize(
+    ("demands", "least"), [(Demands(unknown_at=0.05), 19), (Demands(coverage=0.95), 19), (Demands(coverage=0.99), 99)]
+)
+def test_too_few_images_are_refused_with_how_many_it_takes(demands: Demands, least: int) -> None:
+    with pytest.raises(ResnetkitError, match=f"at least {least:,} images"):
+        yardstick(least - 1).decision(1.0, demands)
+    yardstick(least).decision(1.0, demands)
+
+
+def test_a_precision_that_no_threshold_keeps_is_refused_with_what_can_be_promised() -> None:
+    with pytest.raises(ResnetkitError, match=r"50 images .* 99 %.*\n.*the most that any threshold promises"):
+        yardstick(50).decision(1.0, Demands(precision_at=0.99))
+
+
+def test_what_lies_on_a_threshold_is_within_it_whatever_engine_computed_it() -> None:
+    logits = np.float32([[[2, 1, 0]]])
+    shares, known = Decision().probabilities(logits), float(familiarity(logits)[0])
+    for nudge in (-4e-6, 0, 4e-6):
+        decision = Decision(
+            unknown=Unknown(known + nudge, 0.05),
+            sure=Sure(float(shares[0, 0]) + nudge, 0.9),
+            sets=Sets("lac", float(strangeness("lac", shares)[0, 1]) + nudge, 0.9),
+        )
+        found = decision.decide(logits)
+        assert found.in_set is not None
+        assert not found.is_unknown[0] and not found.is_unsure[0] and found.in_set[0].tolist() == [True, True, False]
+
+
+def test_of_many_images_evenly_spread_ones_are_kept() -> None:
+    made = yardstick(MAX_IMAGES + 1234)
+    assert made.num_images == MAX_IMAGES
+    assert len(unpack_numbers(made.lac, MAX_IMAGES)) == MAX_IMAGES
+
+
+def test_damaged_numbers_are_refused() -> None:
+    made = yardstick(100)
+    for text in ("?", made.lac[:40], pack_numbers(np.full(100, np.nan))):
+        with pytest.raises(ResnetkitError, match="damaged"):
+            dataclasses.replace(made, lac=text).decision(1.0, Demands(coverage=0.9))
+
+
+@pytest.mark.parametrize("name", ["unknown_at", "coverage", "precision_at"])
+@pytest.mark.parametrize("value", [0, 1, -0.1, 1.5, float("nan")])
+def test_a_demand_is_a_share(name: str, value: float) -> None:
+    with pytest.raises(ResnetkitError, match=name):
+        Demands(**{name: value})
