@@ -67,8 +67,11 @@ def test_nothing_is_decided_that_nobody_demanded() -> None:
     decision = yardstick().decision(2.0, Demands())
     assert decision == Decision(2.0)
     found = decision.decide(drawn(5, 1)[0])
-    assert not found.is_unknown.any() and not found.is_unsure.any() and found.in_set is None
-    assert not Demands() and Demands(coverage=0.9)
+    assert not found.is_unknown.any()
+    assert not found.is_unsure.any()
+    assert found.in_set is None
+    assert not Demands()
+    assert Demands(coverage=0.9)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +99,9 @@ def test_what_lies_on_a_threshold_is_within_it_whatever_engine_computed_it() -> 
         )
         found = decision.decide(logits)
         assert found.in_set is not None
-        assert not found.is_unknown[0] and not found.is_unsure[0] and found.in_set[0].tolist() == [True, True, False]
+        assert not found.is_unknown[0]
+        assert not found.is_unsure[0]
+        assert found.in_set[0].tolist() == [True, True, False]
 
 
 def test_of_many_images_evenly_spread_ones_are_kept() -> None:
