@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from resnetkit.errors import Code, ResnetkitError
+from resnetkit.errors import Code, ResnetkitError, require
 
 MAX_NAME_LENGTH = 100  # file systems take 255 bytes, and others may put something before or after ours
 
@@ -147,6 +147,12 @@ def create_numbered_folder(parent: Path, name: str) -> Path:
             claim.rename(folder)
             sync_file(parent)
             return folder
+
+
+def check_new_folder(folder: Path) -> None:
+    """Refuse a folder that holds something, or a file of that name."""
+    is_free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+    require(is_free, f"{folder} is there already", fix="give another folder with --out, or remove it first")
 
 
 @contextmanager

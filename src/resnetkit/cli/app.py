@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from resnetkit.cli import (
     analyze,
+    audit,
     benchmark,
     compare,
     convert,
@@ -100,6 +101,7 @@ def _root(
 # In the order of the help, with what it says in a line.
 COMMANDS: dict[Callable[..., None], str] = {
     demo.demo: "Train on digits, score and classify: the main job in a minute.",
+    audit.audit: "Look for what is wrong with images and labels before training.",
     train.train: "Train a classifier; network and recipe are chosen for the data.",
     evaluate.evaluate: "Score a classifier, with 95 % intervals.",
     predict.predict: "Classify images: a row per file with its status.",

@@ -92,12 +92,12 @@ def export(
     from resnetkit.classifier.description import Description
     from resnetkit.config import to_dict
     from resnetkit.errors import require
-    from resnetkit.exporting.export_folder import check_new_folder
     from resnetkit.exporting.export_folder import export as export_into
     from resnetkit.exporting.proof import MAX_LOSS
     from resnetkit.exporting.proof_images import open_proof_images
     from resnetkit.exporting.subject import Subject
     from resnetkit.exporting.targets import find_target
+    from resnetkit.files import check_new_folder
     from resnetkit.sources.locate import locate_weights
 
     target = find_target(to, precision)

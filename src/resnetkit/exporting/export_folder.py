@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from resnetkit.config import to_dict
-from resnetkit.errors import Code, ResnetkitError, require
+from resnetkit.errors import Code, ResnetkitError
 from resnetkit.exporting.page import render_proof
 from resnetkit.exporting.proof import Asked, Proof
 from resnetkit.exporting.proof_images import ProofImages
 from resnetkit.exporting.proving import prove
 from resnetkit.exporting.subject import Subject
 from resnetkit.exporting.targets import Target
-from resnetkit.files import durable_folder, sha256_of
+from resnetkit.files import check_new_folder, durable_folder, sha256_of
 from resnetkit.images.preprocessing import LONGEST_SIDE_RATIO
 from resnetkit.images.spec import Preprocessing
 from resnetkit.machine.runtime import environment
@@ -38,12 +38,6 @@ class Exported:
     folder: Path
     num_bytes: dict[str, int]
     proof: Proof
-
-
-def check_new_folder(out: Path) -> None:
-    """Refuse a folder that holds something, or a file of that name."""
-    is_free = not out.exists() or (out.is_dir() and not any(out.iterdir()))
-    require(is_free, f"{out} is there already", fix="give another folder with --out, or remove it first")
 
 
 def export(

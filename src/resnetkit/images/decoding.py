@@ -64,7 +64,7 @@ def read_header(source: Decodable, limits: Limits) -> Header:
     """
     with header_read(source, limits) as image:
         width, height = image.size
-        if _orientation(image) >= 5:
+        if orientation_of(image) >= 5:
             width, height = height, width
         bits = 32 if is_float(image) else 16 if has_sixteen_bits(image) else 8
         return Header(width, height, _is_grey(image), bits, has_several(image))
@@ -211,7 +211,7 @@ def _upright(content: bytes, limits: Limits, least_px: int) -> _Upright:
             if scale > 1:
                 image.draft(None, (least_px, least_px))
             return _Upright(_developed(image), scale == 1)
-        orientation = _orientation(image)
+        orientation = orientation_of(image)
         if orientation == 1:
             return _Upright(pixels, scale == 1)
         return _Upright(_turned_upright(Image.fromarray(pixels), orientation), scale == 1)
@@ -253,7 +253,7 @@ def _developed(image: Image.Image) -> Image.Image:
         load(image)
         if has_deep_colour:
             _check_deep_colour(image)
-        return _turned_upright(image, _orientation(image))
+        return _turned_upright(image, orientation_of(image))
 
 
 def convert(image: Image.Image, channels: int, grey: GreyRange = WHOLE_RANGE) -> Image.Image:
@@ -272,8 +272,8 @@ def convert(image: Image.Image, channels: int, grey: GreyRange = WHOLE_RANGE) ->
     return image if image.mode == mode else image.convert(mode)
 
 
-def _orientation(image: Image.Image) -> int:
-    """EXIF orientation 1 to 8; a missing, damaged or nonsensical one means upright, as every viewer takes it."""
+def orientation_of(image: Image.Image) -> int:
+    """The EXIF orientation, 1 to 8; a missing, damaged or nonsensical one means upright, as every viewer takes it."""
     if image.format == "TIFF":  # which Pillow turns by itself, its size too
         return 1
     try:

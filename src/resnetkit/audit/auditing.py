@@ -1,0 +1,87 @@
+"""Audit of data: every check of the table, run on images that are looked at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from resnetkit.audit.checks import CHECKS
+from resnetkit.audit.findings import Finding, Mark, Severity, worst_first
+from resnetkit.audit.subject import Subject, open_subject
+from resnetkit.data.given import GivenData
+from resnetkit.data.spec import DataSpec
+from resnetkit.sources.weights import Embedder
+
+
+@dataclass(frozen=True)
+class Audit:
+    """All that an audit found.
+
+    Attributes:
+        findings: those that matter most first.
+        counts: by name of a finding, 0 too.
+        left_out: titles of the checks that need a classifier, where none was given.
+    """
+
+    subject: Subject
+    findings: tuple[Finding, ...]
+    counts: dict[str, int]
+    left_out: tuple[str, ...] = ()
+
+    def of_severity(self, severity: Severity) -> tuple[Finding, ...]:
+        """The findings of one severity."""
+        return tuple(finding for finding in self.findings if finding.severity == severity)
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it as JSON-ready values."""
+        subject = self.subject
+        return {
+            "data": subject.source.spec.source,
+            "class_names": list(subject.class_names),
+            "num_images": {name: len(subject.rows_of(name)) for name in subject.split_names},
+            **{f"num_{name}": count for name, count in self.counts.items()},
+            "left_out": list(self.left_out),
+            "findings": [self._as_dict(finding) for finding in self.findings],
+        }
+
+    def _as_dict(self, finding: Finding) -> dict[str, Any]:
+        return {
+            "name": finding.name,
+            "severity": finding.severity,
+            "count": finding.count,
+            "sentence": finding.sentence,
+            "advice": finding.advice,
+            "images": [_marked(self.subject, mark) for mark in finding.marks],
+            "unread": [{"path": bad.path, "reason": bad.reason} for bad in finding.unread],
+        }
+
+
+def audit_data(data: str | DataSpec | GivenData, *, embedder: Embedder | None = None, progress: bool = False) -> Audit:
+    """Look at all images of some data, and tell what is the matter with them. Nothing of them is changed.
+
+    Args:
+        data: name of a data set, path of an image folder, how to find and split either, or images at hand.
+        embedder: the network for the checks that go by what images show; None: they are left out.
+
+    Raises:
+        ResnetkitError: where there is no such data, or none of it can be read.
+    """
+    given = data if isinstance(data, GivenData) else None
+    spec = data.spec if isinstance(data, GivenData) else DataSpec(data) if isinstance(data, str) else data
+    subject = open_subject(spec, embedder, given=given, progress=progress)
+    run = {name: check for name, check in CHECKS.items() if embedder is not None or not check.needs_classifier}
+    found = [finding for check in run.values() for finding in check.look(subject)]
+    counts = {name: 0 for check in run.values() for name in check.finds}
+    counts |= {finding.name: finding.count for finding in found}
+    left_out = tuple(check.title for name, check in CHECKS.items() if name not in run)
+    return Audit(subject, worst_first(found), counts, left_out)
+
+
+def _marked(subject: Subject, mark: Mark) -> dict[str, Any]:
+    """An image, or a pair of them, as JSON-ready values."""
+    known = {**_image(subject, mark.row), "note": mark.note, "score": mark.score}
+    return known if mark.other is None else {**known, "other": _image(subject, mark.other)}
+
+
+def _image(subject: Subject, row: int) -> dict[str, str]:
+    return {"path": subject.identifiers[row], "split": subject.split_of(row), "class": subject.class_of(row)}

@@ -1,0 +1,41 @@
+"""Checks of an audit, as a table: each is a function from the subject to what it finds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from resnetkit.audit.classes import find_uneven_classes
+from resnetkit.audit.copies import find_copies
+from resnetkit.audit.findings import Finding
+from resnetkit.audit.oddities import ODDITIES, find_odd_images
+from resnetkit.audit.subject import Subject
+
+
+@dataclass(frozen=True)
+class Check:
+    """Something that an audit looks for.
+
+    Attributes:
+        title: names it in a sentence.
+        look: gives what it finds; findings of nothing need not be given.
+        finds: the names of all its findings, of which programs get the count, 0 too.
+        needs_classifier: it asks for :attr:`~resnetkit.audit.subject.Subject.features`, and is left out, said so, where
+            no classifier was given.
+    """
+
+    title: str
+    look: Callable[[Subject], Iterable[Finding]]
+    finds: tuple[str, ...]
+    needs_classifier: bool = False
+
+
+CHECKS: dict[str, Check] = {
+    "copies": Check("copies of images", find_copies, ("leaks", "conflicts", "duplicates", "near_duplicates")),
+    "classes": Check(
+        "sizes of classes",
+        find_uneven_classes,
+        ("rare_classes", "small_classes", "absent_from_val", "absent_from_test"),
+    ),
+    "odd_images": Check("odd images", find_odd_images, ("unreadable", *(oddity.name for oddity in ODDITIES))),
+}

@@ -1,0 +1,209 @@
+"""Subject of an audit: the images of all splits, looked at once, each decoded once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from resnetkit.audit.features import Features, compute_features
+from resnetkit.data.given import GivenData
+from resnetkit.data.loading import DataSource, open_data
+from resnetkit.data.prepared_images import Examination, Examined, FolderImages, Originals, examine_all
+from resnetkit.data.spec import DataSpec
+from resnetkit.data.survey import measure_floats, measure_sixteen_bit
+from resnetkit.images.digests import Digests
+from resnetkit.images.file_traits import FileTraits, read_traits
+from resnetkit.images.prepared_pixels import prepare_seen
+from resnetkit.images.spec import Preprocessing
+from resnetkit.images.types import BadImage, Indices, UInt8Images, empty_images
+from resnetkit.sources.weights import Embedder
+from resnetkit.terminal import progress_bar
+
+THUMBNAIL_PX = 32
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Readable images of all splits in one table; a row is an image.
+
+    Attributes:
+        split_names: those that there are of train, val and test, divided as ``train`` divides them.
+        splits: int64 ``(N,)``, positions in ``split_names``; ascending.
+        positions: int64 ``(N,)``, of each image among all files of its split, readable or not.
+        labels: int64 ``(N,)``, positions in the class names.
+        identifiers: as :class:`~resnetkit.data.types.Split` has them.
+        digests: uint64 ``(N,)``, of the original pixels.
+        aspect_ratios: float32 ``(N,)``, width / height.
+        thumbnails: uint8 ``(N, 3, 32, 32)``, the whole image squeezed into a square.
+        traits: of each image's file; None in data that are no files.
+        bad_images: files that cannot be read.
+        embedder: the network whose features are asked for; None: there is none.
+    """
+
+    source: DataSource
+    preprocessing: Preprocessing
+    split_names: tuple[str, ...]
+    splits: Indices
+    positions: Indices
+    labels: Indices
+    identifiers: tuple[str, ...]
+    digests: Digests
+    aspect_ratios: npt.NDArray[np.float32]
+    thumbnails: UInt8Images
+    traits: tuple[FileTraits, ...] | None
+    bad_images: tuple[BadImage, ...] = ()
+    embedder: Embedder | None = None
+    progress: bool = False
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes of the data."""
+        return self.source.class_names
+
+    def split_of(self, row: int) -> str:
+        """Name of the split that an image is in."""
+        return self.split_names[int(self.splits[row])]
+
+    def class_of(self, row: int) -> str:
+        """Name of the class that an image is labelled with."""
+        return self.class_names[int(self.labels[row])]
+
+    def rows_of(self, split: str) -> Indices:
+        """The rows of one split; none where there is no such split."""
+        where = self.split_names.index(split) if split in self.split_names else -1
+        return np.flatnonzero(self.splits == where)
+
+    @cached_property
+    def grey(self) -> UInt8Images:
+        """The thumbnails in grey, uint8 ``(N, 32, 32)``, as Pillow weighs the colours."""
+        red, green, blue = (self.thumbnails[:, channel].astype(np.uint32) for channel in range(3))
+        grey: UInt8Images = ((red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16).astype(np.uint8)
+        return grey
+
+    @cached_property
+    def features(self) -> Features:
+        """Features of all images by the embedder's network, float32 ``(N, F)``; computed when they are first asked for.
+
+        Only a check that says it needs a classifier may ask.
+        """
+        assert self.embedder is not None
+        parts = []
+        for number, name in enumerate(self.split_names):
+            originals = self.source.listings[name].prepared(prepare_seen, self.embedder.preprocessing)
+            parts.append(originals.select(self.positions[self.splits == number]))
+        return compute_features(self.embedder, parts, progress=self.progress)
+
+    def picture(self, row: int, longest_px: int) -> UInt8Images:
+        """One image to look at, decoded again, uint8 ``(H, W, 3)``, no larger than that."""
+        square = replace(self.preprocessing, image_size_px=longest_px, resize_px=longest_px)
+        originals = self.source.listings[self.split_of(row)].prepared(_shrink, square)
+        pixels: UInt8Images = originals.read(self.positions[row : row + 1])[0].transpose(1, 2, 0)
+        return pixels
+
+
+def open_subject(
+    spec: DataSpec,
+    embedder: Embedder | None = None,
+    *,
+    given: GivenData | None = None,
+    progress: bool = False,
+) -> Subject:
+    """Open data and look at every image; unreadable ones are findings, and no errors.
+
+    Raises:
+        ResnetkitError: where there is no such data, or none of it can be read.
+    """
+    source = open_data(spec, given=given)
+    preprocessing = _to_look_at(source)
+    looks = {}
+    with progress_bar("looking at images", sum(source.split_sizes.values()), wanted=progress) as on_done:
+        for name, listing in source.listings.items():
+            looks[name] = _look_at(listing.prepared(_squeeze, preprocessing), spec.num_workers, on_done)
+    examined = [look.examined for look in looks.values()]
+    counts = [len(one.readable) for one in examined]
+    names = tuple(source.listings)
+    listings = [source.listings[name] for name in names]
+    traits = [look.traits[row] for look in looks.values() for row in look.examined.readable]
+    known = tuple(one for one in traits if one is not None)
+    return Subject(
+        source=source,
+        preprocessing=preprocessing,
+        split_names=names,
+        splits=np.repeat(np.arange(len(names)), counts),
+        positions=np.concatenate([one.readable for one in examined]),
+        labels=np.concatenate([listing.labels[one.readable] for listing, one in zip(listings, examined, strict=True)]),
+        identifiers=tuple(
+            listing.identifiers[row]
+            for listing, one in zip(listings, examined, strict=True)
+            for row in one.readable.tolist()
+        ),
+        digests=np.concatenate([one.digests for one in examined]),
+        aspect_ratios=np.concatenate([one.aspect_ratios for one in examined]),
+        thumbnails=np.concatenate([look.thumbnails for look in looks.values()]),
+        traits=known if len(known) == len(traits) else None,
+        bad_images=tuple(
+            BadImage(str(source.root / listing.identifiers[row]), reason)
+            for listing, one in zip(listings, examined, strict=True)
+            for row, reason in one.reasons.items()
+        ),
+        embedder=embedder,
+        progress=progress,
+    )
+
+
+@dataclass(frozen=True)
+class _Look:
+    examined: Examination
+    thumbnails: UInt8Images
+    traits: list[FileTraits | None]
+
+
+def _look_at(originals: Originals, num_workers: int, on_done: Callable[[int], None]) -> _Look:
+    """Decode every image of a split once, for all that is asked of it."""
+    thumbnails = empty_images(len(originals), (3, THUMBNAIL_PX, THUMBNAIL_PX))
+    traits: list[FileTraits | None] = [None] * len(originals)
+
+    def examine(index: int) -> Examined:
+        if not isinstance(originals, FolderImages):
+            return originals.examine(index)
+        content = originals.content(index)
+        traits[index] = read_traits(content, originals.limits)
+        return originals.examine_content(content)
+
+    examined = examine_all(len(originals), examine, thumbnails, num_workers=num_workers, on_done=on_done)
+    return _Look(examined, thumbnails[examined.readable], traits)
+
+
+def _to_look_at(source: DataSource) -> Preprocessing:
+    """The way of images to thumbnails: whole and in colour, grey ones of more than 8 bits by the range they use."""
+    limits, num_workers = source.spec.limits, source.spec.num_workers
+    plain = Preprocessing(THUMBNAIL_PX, THUMBNAIL_PX, fit="squeeze")
+    deep = measure_sixteen_bit(source.sixteen_bit, limits, num_workers=num_workers)
+    floats = measure_floats(source.floats, limits, num_workers=num_workers)
+    if deep is not None:
+        plain = replace(plain, white_16bit=deep.white)
+    if floats is not None and floats.low < floats.high:
+        plain = replace(plain, float_range=(floats.low, floats.high))
+    return plain
+
+
+def _squeeze(pixels: UInt8Images, wanted: Preprocessing) -> UInt8Images:
+    """The whole image in a square, uint8 ``(3, S, S)``."""
+    side = wanted.image_size_px
+    small = Image.fromarray(pixels).resize((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    return np.asarray(small).transpose(2, 0, 1)
+
+
+def _shrink(pixels: UInt8Images, wanted: Preprocessing) -> UInt8Images:
+    """The whole image in its own shape, its longer side no longer than that of the square, uint8 ``(3, h, w)``."""
+    image = Image.fromarray(pixels)
+    image.thumbnail((wanted.image_size_px, wanted.image_size_px))
+    return np.asarray(image).transpose(2, 0, 1)

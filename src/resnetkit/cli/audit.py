@@ -1,0 +1,115 @@
+"""``resnetkit audit``."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from resnetkit.cli.completion import offer_data, offer_weights
+from resnetkit.cli.options import (
+    DataDirOption,
+    EntryOption,
+    JsonOption,
+    LayoutOption,
+    MaxFileBytesOption,
+    MaxPixelsOption,
+    PreprocessOption,
+    WeightsModelOption,
+)
+from resnetkit.cli.program import program
+from resnetkit.cli.settings import with_limits
+from resnetkit.terminal import say, say_json, tell, warn
+
+if TYPE_CHECKING:
+    from resnetkit.audit.auditing import Audit
+    from resnetkit.sources.weights import Embedder
+
+
+def audit(
+    data: Annotated[
+        str, typer.Argument(help="A data set or folder; nothing of it is changed.", autocompletion=offer_data)
+    ],
+    classifier: Annotated[
+        str | None,
+        typer.Option(
+            "--classifier",
+            "-c",
+            help="A run, a classifier or a weight file, for what only a network sees.",
+            autocompletion=offer_weights,
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="New folder to write to; left out: one in audits/.", show_default=False),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 1 where scores or labels cannot be trusted: leaks, conflicts.")
+    ] = False,
+    layout: LayoutOption = None,
+    model: WeightsModelOption = None,
+    entry: EntryOption = None,
+    preprocess: PreprocessOption = None,
+    max_pixels: MaxPixelsOption = None,
+    max_file_bytes: MaxFileBytesOption = None,
+    data_dir: DataDirOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Look for what is wrong with images and labels before anything is trained on them.
+
+    Leaks between splits, one picture under two classes, pictures that are there twice, images that show nothing,
+    classes of few images. A page shows them, with tables for programs beside it.
+
+    \b
+    Examples:
+      resnetkit audit photos
+      resnetkit audit photos --classifier runs/0001-resnet18-photos
+      resnetkit audit photos --json --strict
+      resnetkit audit photos --out audit-of-photos
+    """
+    from resnetkit.audit.auditing import audit_data
+    from resnetkit.audit.writing import write_audit
+    from resnetkit.data.spec import DataSpec
+    from resnetkit.files import check_new_folder
+
+    if out is not None:
+        check_new_folder(out)
+    embedder = None if classifier is None else _open(classifier, model, entry, preprocess)
+    spec = DataSpec(data, data_dir=data_dir, layout=layout or "auto")
+    spec = replace(spec, limits=with_limits(spec.limits, max_pixels, max_file_bytes))
+    found = audit_data(spec, embedder=embedder, progress=True)
+    folder = write_audit(found, out, shlex.join([program(), *sys.argv[1:]]))
+    if json:
+        say_json({**found.as_dict(), "folder": str(folder)})
+    else:
+        _print(found, folder)
+    if strict and found.of_severity("error"):
+        raise typer.Exit(1)
+
+
+def _open(classifier: str, model: str | None, entry: str | None, preprocess: list[str] | None) -> Embedder:
+    from resnetkit.config import parse_settings
+    from resnetkit.sources.weights import open_embedder
+
+    preprocessing = parse_settings(preprocess or [], option="--preprocess")
+    embedder = open_embedder(classifier, model=model, entry=entry, preprocessing=preprocessing)
+    for text in embedder.warnings:
+        warn(text)
+    return embedder
+
+
+def _print(found: Audit, folder: Path) -> None:
+    for text in found.subject.source.told():
+        tell(text)
+    for title in found.left_out:
+        tell(f"not looked for: {title}, which needs --classifier")
+    for finding in found.findings:
+        say(f"{finding.severity:<7}  {finding.sentence}")
+    if not found.findings:
+        say("nothing was found")
+    say(f"wrote {folder / 'report.html'}")
