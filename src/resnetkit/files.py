@@ -123,20 +123,25 @@ def md5_of(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
+def next_numbered_folder(parent: Path, name: str) -> Path:
+    """The folder that :func:`create_numbered_folder` would make now."""
+    slug = re.sub(r"[^A-Za-z0-9_.]+", "-", name)[:MAX_NAME_LENGTH].strip("-")
+    there = parent.iterdir() if parent.is_dir() else ()
+    numbers = [int(m[1]) for p in there if (m := re.match(r"(\d{4,})-", p.name))]
+    return parent / f"{max(numbers, default=0) + 1:04d}-{slug}"
+
+
 def create_numbered_folder(parent: Path, name: str) -> Path:
     """Create and return ``parent/NNNN-name`` with the next free number; never an existing folder.
 
     Signs that shells or other systems read in their own way become ``-``, and a long name is cut.
     """
-    slug = re.sub(r"[^A-Za-z0-9_.]+", "-", name)[:MAX_NAME_LENGTH].strip("-")
     with io_errors(f"create a folder in {parent}"):
         make_folder(parent)
         while True:
-            numbers = [int(m[1]) for p in parent.iterdir() if (m := re.match(r"(\d{4,})-", p.name))]
-            number = max(numbers, default=0) + 1
-            folder = parent / f"{number:04d}-{slug}"
+            folder = next_numbered_folder(parent, name)
             # Who holds the bare number is alone with it, so that two runs started together get two numbers.
-            claim = parent / f"{number:04d}-"
+            claim = parent / re.sub("-.*", "-", folder.name)
             try:
                 claim.mkdir()
             except FileExistsError:

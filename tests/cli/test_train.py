@@ -134,3 +134,25 @@ def test_a_run_is_tracked_where_that_is_asked_for_and_its_end_says_where(
     code, _, err = cli("train", "digits", "--track", "cvs", "--out", str(tmp_path / "runs"))
     assert (code, (tmp_path / "runs").exists()) == (2, False)
     assert "unknown tracker 'cvs'" in err
+
+
+def test_a_dry_run_tells_all_of_a_run_and_writes_none(cli: Cli, empty_folder: Path) -> None:
+    settings = ("--set", "model.depths=[1,1,1]", *QUICK)
+    code, out, err = cli("train", "digits", "--dry-run", *settings)
+    assert code == 0, err
+    for words in ("network resnet20, ", "1 epochs of ", "MB, measured", "runs/0001-resnet20-digits", "--set epochs=1"):
+        assert words in out
+    code, out, err = cli("train", "digits", "--dry-run", "--json", *settings)
+    assert code == 0, err
+    found = json.loads(out)
+    assert found["recipe"]["epochs"] == 1
+    assert found["seconds"]["total"] > 0
+    assert found["num_images"] == {"train": 1293, "val": 145, "test": 359}
+    assert not list(empty_folder.iterdir())
+
+
+def test_a_dry_run_is_one_of_a_new_run_and_fetches_nothing(cli: Cli, empty_folder: Path, trained: Path) -> None:
+    code, _, err = cli("train", "--resume", str(trained), "--dry-run")
+    assert (code, "takes no other options" in err) == (2, True)
+    code, _, err = cli("train", "digits", "--dry-run", "--download")
+    assert (code, "--dry-run fetches nothing" in err) == (2, True)

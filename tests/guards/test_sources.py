@@ -16,7 +16,7 @@ from resnetkit.errors import ResnetkitError
 from resnetkit.machine import peaks
 from resnetkit.models.resnet import create_model
 from resnetkit.sources.weights import open_network
-from resnetkit.training.run import plan
+from resnetkit.training.planning import plan
 
 __all__ = ["cli"]  # a fixture
 

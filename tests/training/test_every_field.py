@@ -28,7 +28,7 @@ from resnetkit.models.resnet import ResNet
 from resnetkit.recipes.recipe import Optimizer, Recipe, Sgd
 from resnetkit.runs.events import Listener
 from resnetkit.runs.folder import RunFolder
-from resnetkit.training import loop, run
+from resnetkit.training import loop, preparing
 from resnetkit.training.computing import start_computing
 from resnetkit.training.met_images import MetImages
 from resnetkit.training.state import new_network, new_state
@@ -218,7 +218,7 @@ def digest_of_run(
         recipe = override(base(places["plain"]), {"runtime.precision": "fp32", "runtime.compile": "off", **given})
         loaded = open_data(recipe.data).load(("train", "val"), recipe.preprocessing)
         computing = start_computing(recipe, 24)
-        network = run._fine_tuned_network(recipe, run.RunStart(folder, None)) or new_network(recipe)
+        network = preparing._fine_tuned_network(recipe, preparing.RunStart(folder, None)) or new_network(recipe)
         state = new_state(recipe, network, computing.device)
         run_folder = RunFolder(folder)
         run_folder.path.mkdir()

@@ -216,7 +216,7 @@ def test_its_cost_is_none_of_the_run(photos: Callable[[int], str], weights: str,
     folder, given = photos(12), settings(weights)
     with_look = train(folder, model=MODEL, settings=given, out=tmp_path / "with")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("resnetkit.training.run.take_first_look", lambda *_: None)
+        patch.setattr("resnetkit.training.preparing.take_first_look", lambda *_: None)
         without = train(folder, model=MODEL, settings=given, out=tmp_path / "without")
     assert (with_look.first_look is None, without.first_look is None) == (False, True)
     assert "First look" not in without.folder.report_file.read_text()

@@ -19,7 +19,7 @@ from resnetkit.recipes.named import RECIPES, Traits
 from resnetkit.recipes.recipe import Chosen, Recipe
 from resnetkit.runs.events import Listener
 from resnetkit.runs.folder import RunFolder
-from resnetkit.training import pace, run
+from resnetkit.training import pace, planning
 from resnetkit.training.planning import plan
 from resnetkit.training.run import train
 from resnetkit.training.state import new_network, new_state
@@ -267,12 +267,12 @@ def test_a_time_that_would_choose_nothing_is_refused_before_images_are_read(tmp_
 def test_the_choice_of_weights_goes_by_the_time_too(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[float | None] = []
 
-    def planned(*args: object, weights: run.WeightsChoice, **others: object) -> None:
+    def planned(*args: object, weights: planning.WeightsChoice, **others: object) -> None:
         asked.append(weights.minutes)
         raise ResnetkitError(Code.USAGE, "enough")
 
-    monkeypatch.setattr(run, "plan", planned)
-    for minutes, choice in ((5, "auto"), (5, run.WeightsChoice(minutes=7.0)), (None, "auto")):
+    monkeypatch.setattr(planning, "plan", planned)
+    for minutes, choice in ((5, "auto"), (5, planning.WeightsChoice(minutes=7.0)), (None, "auto")):
         with pytest.raises(ResnetkitError, match="enough"):
             train("photos", minutes=minutes, weights=choice)
     assert asked == [5, 7, None]

@@ -24,7 +24,7 @@ def demo(
     """
     from resnetkit.cli.predict import predict
     from resnetkit.cli.progress import ConsoleListener
-    from resnetkit.cli.train import print_result
+    from resnetkit.cli.run_results import print_result
     from resnetkit.training import run
 
     say("Training on 8×8 scans of handwritten digits that ship inside scikit-learn.", "")

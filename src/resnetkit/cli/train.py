@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from time import monotonic
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,12 +25,11 @@ from resnetkit.cli.options import (
     MaxFileBytesOption,
     MaxPixelsOption,
 )
-from resnetkit.cli.program import program
+from resnetkit.cli.run_results import print_dry_run, print_result
 from resnetkit.cli.settings import read_settings, with_limits
-from resnetkit.terminal import is_live, say, say_json, tell
+from resnetkit.terminal import is_live, tell
 
 if TYPE_CHECKING:
-    from resnetkit.runs.result import Result
     from resnetkit.sources.published import Published
 
 
@@ -109,6 +108,10 @@ def train(
             "those it has, unless others or none are named.",
         ),
     ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Say what would be done, and measure its memory and time; write no run."),
+    ] = False,
     layout: LayoutOption = None,
     group_by: GroupByOption = None,
     on_bad_image: BadImageOption = "stop",
@@ -127,6 +130,7 @@ def train(
       resnetkit train path/to/photos --epochs 30
       resnetkit train path/to/photos --time 5m
       resnetkit train path/to/photos --group-by '([^/_]+)_\\d+'
+      resnetkit train path/to/photos --dry-run
       resnetkit train path/to/scenes --layout train=part1,train=part2,test=part3
       resnetkit train fashion_mnist --model tutorial_preact --recipe tutorial_adam
       resnetkit train cifar10 --set optimizer.learning_rate=0.05 --set augmentation.mixup_alpha=0.2
@@ -155,6 +159,7 @@ def train(
     from resnetkit.errors import require
     from resnetkit.training import run
     from resnetkit.training.automatic_weights import AUTO, WeightsChoice
+    from resnetkit.training.dry_run import rehearse
     from resnetkit.training.interruption import Interrupted
     from resnetkit.training.time_budget import TimeBudget, read_minutes
 
@@ -186,12 +191,13 @@ def train(
         "--max-file-bytes": ("data.limits.max_file_bytes", max_file_bytes),
     }
     others = {"DATA": ("data.source", data), "--model": ("model", model)}
+    require(not (dry_run and download), "--dry-run fetches nothing", fix="leave out --download")
     try:
         if resume is not None:
             by_field = [value for name, (_, value) in (options | of_data).items() if name != "--weights"]
-            given = [model, recipe, time, set_ or None, None if out == "runs" else out, download or None, *by_field]
+            switches = [None if out == "runs" else out, download or None, dry_run or None]
             require(
-                all(value is None for value in given),
+                all(value is None for value in (model, recipe, time, set_ or None, *switches, *by_field)),
                 "--resume goes on with the run as it was started and takes no other options but --json, --track, and "
                 "--data and --weights for files that have moved",
                 fix="start a new run to change something",
@@ -201,22 +207,23 @@ def train(
             assert data is not None
             assigned = read_settings(set_, options | of_data | others)
             stated = {path: value for name, (path, value) in options.items() if name != "--weights"}
-            settings = {path: value for path, value in stated.items() if value is not None} | assigned
-            choice = WeightsChoice(weights or AUTO, download or _asking(json=json))
-            budget = None if time is None else TimeBudget(read_minutes(time), started)
             spec = DataSpec(data, data_dir=data_dir, layout=layout or "auto", on_bad_image=on_bad_image, check=check)
             spec = replace(spec, group_by=group_by, limits=with_limits(spec.limits, max_pixels, max_file_bytes))
-            result = run.train(
-                spec,
-                model=model,
-                recipe=recipe,
-                settings=settings,
-                weights=choice,
-                minutes=budget,
-                out=out,
-                listener=listener,
-                track=trackers or (),
-            )
+            arguments: dict[str, Any] = {
+                "data": spec,
+                "model": model,
+                "recipe": recipe,
+                "settings": {path: value for path, value in stated.items() if value is not None} | assigned,
+                "weights": WeightsChoice(weights or AUTO, download or (not dry_run and _asking(json=json))),
+                "minutes": None if time is None else TimeBudget(read_minutes(time), started),
+                "out": out,
+                "listener": listener,
+                "track": trackers or (),
+            }
+            if dry_run:
+                print_dry_run(rehearse(**arguments), as_json=json)
+                return
+            result = run.train(**arguments)
     except Interrupted as interruption:
         tell(f"{interruption}, after writing a checkpoint")
         raise typer.Exit(128 + interruption.signal_number) from None
@@ -234,62 +241,3 @@ def _asking(*, json: bool) -> bool | Callable[[Published], bool]:
         return typer.confirm(f"{words}, licence {file.licence or 'not stated'})?", default=True, err=True)
 
     return False if alone else ask
-
-
-def print_result(result: Result, *, as_json: bool) -> None:
-    """The end of a run: scores with intervals, where everything is, what to type next."""
-    if as_json:
-        from resnetkit.config import to_dict
-
-        scores = {name: to_dict(value) for name, value in result.scores.items()}
-        left_out = [{"path": bad.path, "reason": bad.reason} for bad in result.left_out]
-        content = {"run": str(result.run), "seconds": result.seconds, "scores": scores, "left_out": left_out}
-        content["first_look"] = None if result.first_look is None else to_dict(result.first_look)
-        say_json({**content, "num_trained_on": result.num_trained_on})
-        return
-    from resnetkit.pages.formatting import duration
-    from resnetkit.tracking.trackers import TRACKERS, trackers_of
-
-    for name, score in result.scores.items():
-        say(f"{name:<5} top-1 {score.top1}  {_remark(name, result)}")
-    if (look := result.first_look) is not None and look.says_more:
-        say(f"cv    top-1 {look.top1}  a linear head in {look.num_folds} folds of training images, which are few")
-    for text in _warnings(result):
-        say(f"warning: {text}")
-    for name, number in result.num_trained_on.items():
-        if number and name in result.scores:
-            say(f"note  {name}: {number:,} more images are not scored, because the weights were trained on them")
-        elif number:
-            say(f"{name:<5} no score: the weights were trained on all {number:,} images")
-    if not result.scores and not any(result.num_trained_on.values()):
-        say("no scores: no images were held back for validation or test")
-    say(f"time  {duration(result.seconds)} of training and validation")
-    if result.left_out:
-        names = ", ".join(os.path.basename(bad.path) for bad in result.left_out[:3])
-        more = ", …" if len(result.left_out) > 3 else ""
-        files = "1 file" if len(result.left_out) == 1 else f"{len(result.left_out):,} files"
-        say(f"note  without {files} that cannot be read: {names}{more}")
-    say(f"run   {result.run}  (report: {result.run / 'report.html'})")
-    for name in trackers_of(result.folder):
-        if viewer := TRACKERS[name].tell_viewer(result.folder):
-            say(f"track {viewer}")
-    say(f"next  {program()} predict {shlex.quote(str(result.run))} IMAGE…")
-
-
-def _remark(split: str, result: Result) -> str:
-    if split == "test":
-        return "read once, after training"
-    if result.folder.read_record().recipe.data.validation == "test":
-        return "the test split, watched during training: not kept apart"
-    return "chose the epoch, so a little optimistic" if result.val_chose else "watched during training"
-
-
-def _warnings(result: Result) -> list[str]:
-    """Tell what the scores hide, of the split that says most."""
-    from resnetkit.runs.result import warnings_about_recall
-
-    judged = result.judged_split
-    if judged is None:
-        return []
-    recipe = result.folder.read_record().recipe
-    return warnings_about_recall(recipe, judged, result.scores[judged])

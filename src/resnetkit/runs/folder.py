@@ -27,6 +27,11 @@ from resnetkit.runs.record import Record
 from resnetkit.terminal import shown
 
 
+def name_of_run(recipe: Recipe) -> str:
+    """The name that the folder of a run has behind its number."""
+    return f"{recipe.model_name}-{Path(recipe.data.source).name or 'data'}"
+
+
 @dataclass(frozen=True)
 class RunFolder:
     """Paths and records of one run."""
@@ -36,8 +41,7 @@ class RunFolder:
     @classmethod
     def create(cls, parent: Path, recipe: Recipe) -> RunFolder:
         """A new folder ``parent/NNNN-model-data``; nothing is ever overwritten."""
-        data = Path(recipe.data.source).name or "data"
-        return cls(create_numbered_folder(parent, f"{recipe.model_name}-{data}"))
+        return cls(create_numbered_folder(parent, name_of_run(recipe)))
 
     @property
     def recipe_file(self) -> Path:

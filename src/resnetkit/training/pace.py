@@ -29,6 +29,7 @@ from resnetkit.training.state import TrainingState, new_state
 from resnetkit.training.steps import Steps
 from resnetkit.training.time_budget import (
     Choice,
+    Forecast,
     Pace,
     TimeBudget,
     Work,
@@ -57,48 +58,57 @@ def keep_within(
     Raises:
         ResnetkitError: where the settings leave nothing to choose.
     """
-    recipe, splits = chosen.recipe, data.splits
-    rungs = ladder(recipe, len(splits["train"]), chosen.settings)
+    recipe, num_train = chosen.recipe, len(data.splits["train"])
+    rungs = ladder(recipe, num_train, chosen.settings)
     least = override(recipe, dict(rungs[0]))
     trial = Steps(least, _copied(least, state, computing), data, computing, shard)
-    counts = {num_frozen_parts(recipe.fine_tuning, recipe.parts, epoch) for epoch in range(recipe.epochs)}
-    pace = measure_pace(trial, counts, min(MOST_SECONDS, MEASURED_SHARE * budget.seconds))
-    num_train, num_val, num_test = (len(splits.get(name, ())) for name in ("train", "val", "test"))
-    work = Work(num_train, num_val, num_test, shard.num_ranks)
-    known: dict[tuple[int, int], tuple[int, ...]] = {}
-
-    def kept(one: Recipe, num_frozen: int) -> tuple[int, ...]:
-        key = (one.augmentation.num_views, num_frozen)
-        if key not in known:
-            known[key] = cuts_to_keep(one, num_frozen, data, trial.run_frozen, computing.device)
-        return known[key]
-
-    choice: Choice = choose_rung(recipe, rungs, budget, lambda one: forecast(one, work, pace, kept))
-    choice = from_first_rank(choice, shard)
+    pace = measure_pace(trial, numbers_frozen(recipe), min(MOST_SECONDS, MEASURED_SHARE * budget.seconds))
+    choice: Choice = from_first_rank(choose_rung(recipe, rungs, budget, forecasts_by(pace, trial)), shard)
     found = override(recipe, dict(choice.rung))
     settings = {**chosen.settings, **choice.rung}
-    if recipe.runtime.compile == "auto" and computing.compile and not _would_compile(found, computing, work.num_train):
+    if recipe.runtime.compile == "auto" and computing.compile and not _would_compile(found, computing, num_train):
         # It was measured so, and shall be so when the run is repeated, shorter as it is now.
         found, settings = override(found, {COMPILE: "on"}), {**settings, COMPILE: "on"}
     warnings = (*chosen.warnings, choice.warning) if choice.warning else chosen.warnings
     return replace(chosen, recipe=found, reasons=(*chosen.reasons, choice.reason), warnings=warnings, settings=settings)
 
 
-def measure_pace(trial: Steps, counts: set[int], limit: float) -> Pace:
+def numbers_frozen(recipe: Recipe) -> set[int]:
+    """The numbers of frozen parts that the epochs of a run come to."""
+    return {num_frozen_parts(recipe.fine_tuning, recipe.parts, epoch) for epoch in range(recipe.epochs)}
+
+
+def forecasts_by(pace: Pace, trial: Steps) -> Callable[[Recipe], Forecast]:
+    """Function that gives the time which a run of a recipe will take on the data of a trial, by what was measured."""
+    splits, known = trial.data.splits, dict[tuple[int, int], tuple[int, ...]]()
+    num_train, num_val, num_test = (len(splits.get(name, ())) for name in ("train", "val", "test"))
+    work = Work(num_train, num_val, num_test, trial.shard.num_ranks)
+
+    def kept(recipe: Recipe, num_frozen: int) -> tuple[int, ...]:
+        key = (recipe.augmentation.num_views, num_frozen)
+        if key not in known:
+            known[key] = cuts_to_keep(recipe, num_frozen, trial.data, trial.run_frozen, trial.runtime.device)
+        return known[key]
+
+    return lambda recipe: forecast(recipe, work, pace, kept)
+
+
+def measure_pace(trial: Steps, counts: set[int], limit: float, most: int = MOST_BATCHES) -> Pace:
     """Seconds that the parts of a run take here; warmed up, and with as many processes as train.
 
     Args:
         trial: steps of a copy of the run, whose weights are changed.
         counts: numbers of frozen parts that the run comes to.
         limit: seconds for each part; batches that have begun are ended.
+        most: batches to measure each part on.
     """
     begin, inputs, updates = 0.0, dict[int, float](), dict[int, float]()
     for count in sorted(counts, reverse=True):
         trial.hold(count)
-        inputs[count] = _time_inputs(trial, limit)
-        first, updates[count] = _time_updates(trial, limit)
+        inputs[count] = _time_inputs(trial, limit, most)
+        first, updates[count] = _time_updates(trial, limit, most)
         begin += max(0.0, first - updates[count])
-    answer = _time_answers(trial, limit) if trial.shard.rank == 0 else 0.0
+    answer = _time_answers(trial, limit, most) if trial.shard.rank == 0 else 0.0
     return Pace(begin, inputs, updates, from_first_rank(answer, trial.shard))
 
 
@@ -110,15 +120,15 @@ def _would_compile(recipe: Recipe, computing: Runtime, num_train: int) -> bool:
     return repays_compiling(computing.device, training_flops(recipe, num_train))
 
 
-def _time_inputs(trial: Steps, limit: float) -> float:
+def _time_inputs(trial: Steps, limit: float, most: int) -> float:
     """Seconds for one image until it is what an update reads."""
     recipe, below = trial.recipe, trial.upper.num_below
     size = group_size(trial.runtime.device) if below else max(1, recipe.batch_size // trial.shard.num_ranks)
     size = min(size, len(trial.data.splits["train"]))
-    groups = list(islice(_any_batches(trial, size), MOST_BATCHES))
+    groups = list(islice(_any_batches(trial, size), most))
     read = trial.views(groups, 0)
     with torch.no_grad():
-        return _time_each(lambda: _finish(trial.run_frozen(next(read), 0, below)), limit, MOST_BATCHES, size)
+        return _time_each(lambda: _finish(trial.run_frozen(next(read), 0, below)), limit, most, size)
 
 
 def _any_batches(trial: Steps, size: int) -> Iterator[Indices]:
@@ -128,7 +138,7 @@ def _any_batches(trial: Steps, size: int) -> Iterator[Indices]:
         epoch += 1
 
 
-def _time_updates(trial: Steps, limit: float) -> tuple[float, float]:
+def _time_updates(trial: Steps, limit: float, most: int) -> tuple[float, float]:
     """Seconds of the first update and of one after it, from what frozen parts have made of a batch."""
     recipe, split, shard = trial.recipe, trial.data.splits["train"], trial.shard
     asked = shard.of(training_order(recipe.seed, 0, len(split), recipe.batch_size)[0])
@@ -145,14 +155,14 @@ def _time_updates(trial: Steps, limit: float) -> tuple[float, float]:
     before = time.monotonic()
     update()
     first, took = time.monotonic() - before, list[float]()
-    while from_first_rank(not took or (sum(took) < limit and len(took) < MOST_BATCHES), shard):  # all do as many
+    while from_first_rank(not took or (sum(took) < limit and len(took) < most), shard):  # all do as many
         before = time.monotonic()
         update()
         took.append(time.monotonic() - before)
     return first, sum(took) / len(took)
 
 
-def _time_answers(trial: Steps, limit: float) -> float:
+def _time_answers(trial: Steps, limit: float, most: int) -> float:
     """Seconds for an answer for one image of validation or test; 0 where there are none."""
     splits, network = trial.data.splits, trial.state.average.network
     split = next((splits[name] for name in ("val", "test") if name in splits), None)
@@ -160,7 +170,7 @@ def _time_answers(trial: Steps, limit: float) -> float:
         return 0.0
     network.eval()
     device = next(network.parameters()).device
-    groups = evaluation_order(len(split), ANSWERED_TOGETHER)[:MOST_BATCHES]
+    groups = evaluation_order(len(split), ANSWERED_TOGETHER)[:most]
     read = read_batches(split, groups)
     with torch.inference_mode():
         return _time_each(

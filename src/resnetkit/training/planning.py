@@ -28,6 +28,7 @@ from resnetkit.training.automatic_weights import (
     why_not_sought,
 )
 from resnetkit.training.starting_weights import check_start, find_weights, starting_point
+from resnetkit.training.time_budget import TimeBudget, ladder
 
 
 def summarize_data(source: DataSource, spec: DataSpec) -> DataSummary:
@@ -95,6 +96,30 @@ def plan(
     reasons = () if found is None else found.reasons
     warnings += chosen.warnings
     return source, replace(chosen, reasons=(*reasons, *chosen.reasons), warnings=tuple(warnings), settings=settings)
+
+
+def plan_within(
+    minutes: float | TimeBudget | None,
+    data: str | DataSpec | GivenData,
+    weights: str | Path | WeightsChoice,
+    **choices: Any,
+) -> tuple[DataSource, Chosen, TimeBudget | None]:
+    """The data, the recipe and the budget of a run that may take so many minutes; None: as the recipe has it.
+
+    Args:
+        choices: of :func:`plan`.
+
+    Raises:
+        ResnetkitError: as :func:`plan`, and where nothing is left that a time could choose.
+    """
+    choice = weights if isinstance(weights, WeightsChoice) else WeightsChoice(str(weights))
+    budget = TimeBudget(minutes) if isinstance(minutes, int | float) else minutes
+    if budget is not None and choice.minutes is None:
+        choice = replace(choice, minutes=budget.minutes)
+    source, chosen = plan(data, weights=choice, **choices)
+    if budget is not None:
+        ladder(chosen.recipe, source.split_sizes["train"], chosen.settings)  # an error now costs no time
+    return source, chosen, budget
 
 
 def command_line(

@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from resnetkit.config import to_dict
 from resnetkit.data.batches import Shard
 from resnetkit.data.datasets import DATASETS
 from resnetkit.data.given import GIVEN, GivenData
 from resnetkit.data.loading import DataSource, open_data
-from resnetkit.data.seen import SeenImages, unpack_digests
+from resnetkit.data.seen import SeenImages
 from resnetkit.data.spec import DataSpec
-from resnetkit.data.splitting import SPLITS
 from resnetkit.data.types import LoadedData
 from resnetkit.errors import Code, require
 from resnetkit.files import write_durably
-from resnetkit.machine.runtime import Runtime
-from resnetkit.models.resnet import ResNet
 from resnetkit.models.spec import ResNetSpec
-from resnetkit.pages.formatting import duration
 from resnetkit.recipes.recipe import Chosen, Recipe
-from resnetkit.recipes.warnings import settings_without_validation, warnings_about_classes
 from resnetkit.runs.events import Listener, Listeners, Logger, telling_of_a_stop
-from resnetkit.runs.first_look import FirstLook
 from resnetkit.runs.folder import RunFolder
 from resnetkit.runs.notebook_progress import usual_listener
 from resnetkit.runs.record import Record
@@ -37,30 +28,23 @@ from resnetkit.runs.result import Result, finished_result
 from resnetkit.tracking.trackers import open_trackers, trackers_of
 from resnetkit.training.automatic_weights import AUTO, WeightsChoice
 from resnetkit.training.best_classifier import ClassifierOrigin, best_classifier
-from resnetkit.training.checkpoint import Checkpoint, remove_leftovers
+from resnetkit.training.checkpoint import remove_leftovers
 from resnetkit.training.computing import start_computing
-from resnetkit.training.distributed import check_same_on_all_ranks, from_first_rank, process_group
+from resnetkit.training.distributed import from_first_rank, process_group
 from resnetkit.training.final_scores import finish
-from resnetkit.training.first_look import take_first_look
 from resnetkit.training.loop import Loop
 from resnetkit.training.met_images import MetImages
 from resnetkit.training.new_run import create_folder, make_record
-from resnetkit.training.pace import keep_within
-from resnetkit.training.planning import command_line, plan
-from resnetkit.training.preconditions import check_batches, check_classes, check_same_data
-from resnetkit.training.resuming import find_checkpoint, resume_conditions, tell_resumed
+from resnetkit.training.planning import command_line, plan_within
+from resnetkit.training.preconditions import check_same_data
+from resnetkit.training.preparing import RunStart, prepare
+from resnetkit.training.resuming import resume_conditions, tell_resumed
 from resnetkit.training.starting_weights import (
-    check_same_weights,
-    seen_before,
     told_of_seen,
     whole_path,
 )
-from resnetkit.training.state import TrainingState, new_network, new_state
 from resnetkit.training.steps import Steps
-from resnetkit.training.time_budget import TimeBudget, ladder
-from resnetkit.weights import load_weights, read_weights, to_native
-
-LONG_CHECK_SECONDS = 120.0
+from resnetkit.training.time_budget import TimeBudget
 
 
 def train(
@@ -95,13 +79,7 @@ def train(
         Interrupted: on SIGINT or SIGTERM, after writing a checkpoint.
     """
     listener = Listeners(listener or usual_listener(), *open_trackers(track))
-    choice = weights if isinstance(weights, WeightsChoice) else WeightsChoice(str(weights))
-    budget = TimeBudget(minutes) if isinstance(minutes, int | float) else minutes
-    if budget is not None and choice.minutes is None:
-        choice = replace(choice, minutes=budget.minutes)
-    source, chosen = plan(data, model=model, recipe=recipe, settings=settings, weights=choice)
-    if budget is not None:
-        ladder(chosen.recipe, source.split_sizes["train"], chosen.settings)  # an error now costs no time
+    source, chosen, budget = plan_within(minutes, data, weights, model=model, recipe=recipe, settings=settings)
     repeat = None if isinstance(data, GivenData) else partial(command_line, source.spec, model, recipe)
     return _run(source, chosen, RunStart(Path(out), None, repeat, budget), listener)
 
@@ -158,53 +136,21 @@ def resume(
     return _run(source, Chosen(recipe, (), ()), start, listener)
 
 
-@dataclass(frozen=True)
-class RunStart:
-    """The place where a run lives: a new folder in ``out``, or the folder to go on in.
-
-    Attributes:
-        repeat: the command that repeats it, with these settings; None where a program gave the images.
-        budget: time that a new run may take.
-        moved_weights: where the weights that the recipe names are now.
-    """
-
-    out: Path
-    folder: RunFolder | None
-    repeat: Callable[[Mapping[str, Any]], str] | None = None
-    budget: TimeBudget | None = None
-    moved_weights: str | None = None
-
-
 def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener) -> Result:
     """Everything from the data to the finished folder; with several processes, the first one speaks and writes."""
-    recipe = chosen.recipe
-    computing = start_computing(recipe, source.split_sizes["train"])
+    computing = start_computing(chosen.recipe, source.split_sizes["train"])
     # A run to go on with is ours before anything of it is read; a new one, once it has a folder.
     with process_group(computing.device) as shard, _lock(start.folder, shard):
         if shard.rank > 0:
             listener = Listener()
-        for text in (*source.told(), *chosen.reasons):
-            listener.message(text)
-        listener.message(f"computing on {computing}")
-        for text in (*chosen.warnings, *computing.notes):
-            listener.warning(text)
-        state, checkpoint, restarts = _first_state(recipe, start, computing, listener)
-        loaded = _load(source, recipe, checkpoint, shard, listener)
-        look = _first_look(recipe, state, loaded, computing) if start.folder is None and shard.rank == 0 else None
-        if look is not None:
-            listener.message(str(look))
-        if start.budget is not None:
-            before, chosen = chosen, keep_within(start.budget, chosen, state, loaded, computing, shard)
-            recipe = chosen.recipe
-            for text in chosen.reasons[len(before.reasons) :]:
-                listener.message(text)
-            for text in chosen.warnings[len(before.warnings) :]:
-                listener.warning(text)
+        prepared = prepare(source, chosen, start, computing, shard, listener)
+        chosen, state, loaded, checkpoint = prepared.chosen, prepared.state, prepared.loaded, prepared.checkpoint
+        recipe, restarts = chosen.recipe, prepared.restarts
         folder = start.folder
         if folder is None and shard.rank == 0:
             command = "" if start.repeat is None else start.repeat(chosen.settings)
             record = make_record(chosen, source, loaded, computing, command)
-            folder = create_folder(start.out, chosen, record, loaded, look)
+            folder = create_folder(start.out, chosen, record, loaded, prepared.look)
         folder = from_first_rank(folder, shard)
         assert folder is not None
         record = folder.read_record()
@@ -222,7 +168,7 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
             if checkpoint is not None:
                 tell_resumed(checkpoint, recipe, conditions, listener)
                 state.restore(checkpoint)
-            del checkpoint  # the state has its own copies, and a run is long
+            del checkpoint, prepared  # the state has its own copies, and a run is long
             if shard.rank == 0:
                 remove_leftovers(folder.checkpoints)
                 folder.remember_place(recipe, source.spec.source)
@@ -237,62 +183,6 @@ def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener
             if start.budget is not None:
                 listener.message(start.budget.told())
             return result
-
-
-def _first_state(
-    recipe: Recipe, start: RunStart, computing: Runtime, listener: Listener
-) -> tuple[TrainingState, Checkpoint | None, bool]:
-    """State that a run starts from, the checkpoint yet to be restored, and whether all there were are damaged."""
-    state, checkpoint, any_damaged = new_state(recipe, new_network(recipe), computing.device), None, False
-    if start.folder is not None:
-        checkpoint, any_damaged = find_checkpoint(start.folder, recipe, state, listener)
-    if checkpoint is None and (network := _fine_tuned_network(recipe, start)) is not None:
-        # Before the images, so that weights which do not fit are refused at once.
-        state = new_state(recipe, network, computing.device)
-    return state, checkpoint, any_damaged and checkpoint is None
-
-
-def _load(
-    source: DataSource, recipe: Recipe, checkpoint: Checkpoint | None, shard: Shard, listener: Listener
-) -> LoadedData:
-    """The images, checked; their warnings are also what is to be said of the recipe, now that they are known."""
-    lazily, is_first = recipe.data.check == "lazy", shard.rank == 0
-    if not lazily and is_first:
-        _tell_of_a_long_check(source, recipe, listener)
-    loaded = source.load(SPLITS, recipe.preprocessing, whole=_kept_whole(recipe), lazily=lazily, progress=is_first)
-    position = (checkpoint.step, checkpoint.epoch) if checkpoint else None
-    own = {"their recipe": _without_places(recipe), "their images": loaded.fingerprint}
-    check_same_on_all_ranks({**own, "the checkpoint they go on from": position}, shard)
-    check_batches(recipe, len(loaded.splits["train"]), shard)
-    check_classes(recipe, loaded)
-    counts = np.bincount(loaded.splits["train"].labels, minlength=len(loaded.class_names)).tolist()
-    told = (
-        *warnings_about_classes(recipe, loaded.class_names, counts),
-        *settings_without_validation(recipe, has_validation="val" in loaded.splits),
-    )
-    return replace(loaded, warnings=(*loaded.warnings, *told))
-
-
-def _first_look(recipe: Recipe, state: TrainingState, loaded: LoadedData, computing: Runtime) -> FirstLook | None:
-    """A look at what the weights know, where it is worth one; it is part of the time that a run is given."""
-    seen = seen_before(recipe).then(loaded.splits, val_chose=recipe.validation_chooses)
-    return take_first_look(recipe, state.network, loaded, unpack_digests(seen.earlier_train), computing)
-
-
-def _kept_whole(recipe: Recipe) -> tuple[str, ...]:
-    """Training images that are not cropped at random are prepared as all others are, so that both are as sharp."""
-    return () if recipe.augmentation.crop_area is None else ("train",)
-
-
-def _tell_of_a_long_check(source: DataSource, recipe: Recipe, listener: Listener) -> None:
-    """Say how long it takes to decode all images first, where that is long, and what to do about it."""
-    seconds = source.time_to_check(recipe.preprocessing, _kept_whole(recipe))
-    if seconds is not None and seconds >= LONG_CHECK_SECONDS:
-        count = sum(source.split_sizes.values())
-        listener.message(
-            f"checking {count:,} images first takes about {duration(seconds)}; --check lazy starts at once, and checks "
-            "each when it is first needed"
-        )
 
 
 def _train(
@@ -315,33 +205,6 @@ def _train(
         result = finish(folder, record, best_classifier(state, origin), origin.met, state.progress, listener)
         listener.run_ended(result)
     return from_first_rank(result, steps.shard)  # type: ignore[no-any-return]
-
-
-def _fine_tuned_network(recipe: Recipe, start: RunStart) -> ResNet | None:
-    """The network that a run without checkpoint starts with from others' weights; None for fresh ones.
-
-    Raises:
-        ResnetkitError: where the weights do not fit, or are no longer those that the run began with.
-    """
-    weights, tuning = start.moved_weights or recipe.fine_tuning.weights, recipe.fine_tuning
-    if start.folder is not None:
-        check_same_weights(weights, start.folder.read_record().weights)
-    if weights is None:
-        return None
-    network = new_network(recipe)
-    load_weights(
-        network,
-        to_native(read_weights(weights, entry=tuning.entry)).tensors,
-        source=weights,
-        reset_head=tuning.reset_head,
-        adapt_channels=tuning.adapt_channels,
-    )
-    return network
-
-
-def _without_places(recipe: Recipe) -> dict[str, Any]:
-    """A recipe's values but for where data and devices are, in which machines may differ."""
-    return to_dict(replace(recipe, data=DataSpec(""), runtime=replace(recipe.runtime, device="auto")))  # type: ignore[no-any-return]
 
 
 def _seen_images(folder: RunFolder, recipe: Recipe, loaded: LoadedData) -> SeenImages:
