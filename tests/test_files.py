@@ -280,3 +280,25 @@ def test_a_long_name_is_cut(tmp_path: Path) -> None:
     assert first.name.startswith("0001-resnet20-n")
     assert second.name.startswith("0002-resnet20-n")
     assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("block_bytes", [1, 2, 3, 7, 1 << 16])
+@pytest.mark.parametrize("content", [b"", b"\n", b"one", b"one\n", b"one\n\ntwo\nthree", b"\n\n", b"long line\nx\n"])
+def test_last_lines_are_all_lines_turned_round(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, block_bytes: int
+) -> None:
+    monkeypatch.setattr(files, "BLOCK_BYTES", block_bytes)
+    (tmp_path / "f").write_bytes(content)
+    assert list(files.last_lines(tmp_path / "f")) == content.split(b"\n")[::-1]
+
+
+def test_a_lock_is_seen_while_it_is_held_and_asking_takes_nothing(tmp_path: Path) -> None:
+    taken = ResnetkitError(Code.USAGE, "taken")
+    assert not files.is_locked(tmp_path)
+    with files.locked(tmp_path, if_taken=taken):
+        assert files.is_locked(tmp_path)
+        assert files.is_locked(tmp_path)
+    assert not files.is_locked(tmp_path)
+    assert not files.is_locked(tmp_path / "nowhere")
+    with files.locked(tmp_path, if_taken=taken):
+        pass

@@ -179,3 +179,44 @@ def locked(folder: Path, *, if_taken: ResnetkitError | None = None) -> Iterator[
         yield
     finally:
         os.close(descriptor)
+
+
+def is_locked(folder: Path) -> bool:
+    """Tell whether another process has the lock of a folder, which is asked for and given back in the same moment."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(
+            descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB
+        )  # shared, so that two who ask are not in each other's way
+    except BlockingIOError:
+        return True
+    except OSError:  # a file system without locks
+        return False
+    else:
+        return False
+    finally:
+        os.close(descriptor)
+
+
+BLOCK_BYTES = 1 << 16
+
+
+def last_lines(path: Path) -> Iterator[bytes]:
+    """Lines of a file, the last first, without their ends; no more of it is read than they are asked for."""
+    with open(path, "rb") as file:
+        position, pieces = file.seek(0, os.SEEK_END), [b""]
+        while position > 0:
+            start = max(0, position - BLOCK_BYTES)
+            file.seek(start)
+            block, position = file.read(position - start), start
+            if b"\n" not in block:
+                pieces.append(block)
+                continue
+            *earlier, last = block.split(b"\n")
+            yield last + b"".join(reversed(pieces))
+            yield from reversed(earlier[1:])
+            pieces = [earlier[0]]
+        yield b"".join(reversed(pieces))

@@ -27,6 +27,7 @@ from resnetkit.cli import (
     predict,
     push,
     recipes,
+    runs,
     serve,
     study,
     train,
@@ -122,6 +123,7 @@ for command, summary in COMMANDS.items():
 # Commands of commands.
 GROUPS: dict[str, tuple[typer.Typer, str]] = {
     "weights": (weights.weights, "List, get or import published weights to start from."),
+    "runs": (runs.runs, "List runs with scores and state, or show in what two differ."),
     "study": (study.study, "Rerun the experiments of the papers, with an honest verdict."),
 }
 for name, (group, summary) in GROUPS.items():

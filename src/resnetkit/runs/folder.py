@@ -20,7 +20,7 @@ from resnetkit.config import from_dict, read_object, to_dict
 from resnetkit.data.seen import SeenImages
 from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.evaluation.answers import Answers
-from resnetkit.files import create_numbered_folder, io_errors, locked, sync_file, write_durably
+from resnetkit.files import create_numbered_folder, io_errors, is_locked, last_lines, locked, sync_file, write_durably
 from resnetkit.recipes.recipe import Recipe
 from resnetkit.runs.answer_files import read_answers, write_answers, write_predictions
 from resnetkit.runs.record import Record
@@ -185,6 +185,23 @@ class RunFolder:
         return [event for event in events if event is not None and kind in (None, event["event"])]
 
     @property
+    def started(self) -> datetime | None:
+        """The time at which the run began, in UTC, as its first event says; None where none does."""
+        try:
+            with open(self.metrics_file, "rb") as file:
+                first = _parsed(file.readline())
+            return None if first is None else datetime.fromisoformat(first["time"]).astimezone(UTC)
+        except (OSError, KeyError, TypeError, ValueError):
+            return None
+
+    def newest_event(self, *kinds: str) -> dict[str, Any] | None:
+        """The last line of metrics.jsonl that is of one of some kinds, read from its end; None without any."""
+        if not self.metrics_file.is_file():
+            return None
+        events = (event for line in last_lines(self.metrics_file) if (event := _parsed(line)) is not None)
+        return next((event for event in events if event["event"] in kinds), None)
+
+    @property
     def last_step(self) -> int:
         """The last update that was recorded, from 1; 0 before any."""
         return max((event.get("step", 0) for event in self.events()), default=0)
@@ -193,6 +210,11 @@ class RunFolder:
         """Drop events of updates, and of ends of epochs, that are about to come again."""
         kept = [e for e in self.events() if e.get("step", 0) <= step and e.get("epoch", 0) <= epoch]
         write_durably(self.metrics_file, "".join(map(_line, kept)).encode())
+
+    @property
+    def is_running(self) -> bool:
+        """Tell whether a process on this machine trains in this folder now."""
+        return is_locked(self.path)
 
     def locked(self) -> AbstractContextManager[None]:
         """Keep a second process from training in this folder."""
