@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from resnetkit.anatomy.table import describe
     from resnetkit.classifier.classifier import Classifier
     from resnetkit.classifier.prediction import Prediction, Predictor
+    from resnetkit.classifier.yardstick import Demands
     from resnetkit.comparing.anything import compare
     from resnetkit.data.spec import DataSpec
     from resnetkit.errors import ResnetkitError
@@ -39,6 +40,7 @@ _HOMES = {
     "Analysis": "resnetkit.analysis.analyses",
     "Classifier": "resnetkit.classifier.classifier",
     "DataSpec": "resnetkit.data.spec",
+    "Demands": "resnetkit.classifier.yardstick",
     "Explanation": "resnetkit.explanation.explanation",
     "Prediction": "resnetkit.classifier.prediction",
     "Predictor": "resnetkit.classifier.prediction",
@@ -68,6 +70,7 @@ __all__ = [
     "Analysis",
     "Classifier",
     "DataSpec",
+    "Demands",
     "Explanation",
     "Prediction",
     "Predictor",

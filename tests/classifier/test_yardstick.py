@@ -118,7 +118,7 @@ def test_damaged_numbers_are_refused() -> None:
 
 
 @pytest.mark.parametrize("name", ["unknown_at", "coverage", "precision_at"])
-@pytest.mark.parametrize("value", [0, 1, -0.1, 1.5, float("nan")])
+@pytest.mark.parametrize("value", [1, -0.1, 1.5, float("nan")])
 def test_a_demand_is_a_share(name: str, value: float) -> None:
     with pytest.raises(ResnetkitError, match=name):
         Demands(**{name: value})

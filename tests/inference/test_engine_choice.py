@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.small_decisions import MIXED, with_yardstick
 
 from resnetkit.classifier.classifier import Classifier, load_classifier
 from resnetkit.classifier.decision import Decision
 from resnetkit.classifier.engine import Engine
 from resnetkit.classifier.file import read_description
 from resnetkit.classifier.prediction import BATCH_SIZE, Predictor
+from resnetkit.classifier.yardstick import Demands
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.inference import engine_choice, engines, graph_engines, remembered, trials
 from resnetkit.inference.conditions import find_conditions
@@ -133,6 +135,18 @@ def test_weights_without_a_file_are_remembered_in_the_users_cache(classifier: Cl
 
 
 @needs_onnxruntime
+def test_other_thresholds_need_no_new_choice(classifier: Classifier, file: Path, told: list[str]) -> None:
+    judged = with_yardstick(classifier)
+    judged.save(file)
+    for source in (file, judged):
+        told.clear()
+        for demands in (Demands(), MIXED, Demands(coverage=0.8)):
+            opening = {"engine": "onnxruntime", "device": "cpu"} if source == file else {"engine": "onnxruntime"}
+            predictor = open_predictor(source, **opening, demands=demands, tell=told.append)  # type: ignore[arg-type]
+            assert (predictor.decision.sets is None) == (demands.coverage is None)
+        assert len([text for text in told if "checking the engine" in text]) == 1
+
+
 def test_a_damaged_cache_is_rebuilt(classifier: Classifier, file: Path, told: list[str]) -> None:
     opened(file, "onnxruntime", tell=told.append)
     for path in kept(file.parent):

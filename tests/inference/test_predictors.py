@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.small_decisions import MIXED, images_in, with_yardstick
 
 import resnetkit
 from resnetkit.classifier.classifier import Classifier
+from resnetkit.classifier.demanding import demanding
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.inference import predictors
 from resnetkit.inference.predictors import open_predictor, predict
@@ -62,3 +64,16 @@ def test_predict_opens_what_it_is_given_for_as_many_images(
     with pytest.raises(ResnetkitError, match="one image was given"):
         predict("run", "photo.jpg")
     assert asked == [("run", 3), ("run", 64), ("run", 1)]
+
+
+def test_demands_take_the_place_of_a_classifiers_thresholds(make: Callable[..., Classifier], tmp_path: Path) -> None:
+    classifier = with_yardstick(make())
+    classifier.save(tmp_path / "classifier.safetensors")
+    images = images_in(tmp_path / "images", classifier)
+    expected = plain_predictor(demanding(classifier, MIXED)).predict(images)
+    assert {row.status for row in expected} == {"ok", "unsure", "unknown"}
+    for source in (tmp_path / "classifier.safetensors", classifier):
+        found = open_predictor(source, engine="torch", demands=MIXED).predict(images)
+        assert [(row.status, row.classes) for row in found] == [(row.status, row.classes) for row in expected]
+    with pytest.raises(ResnetkitError, match="resnetkit calibrate"):
+        open_predictor(make(), demands=MIXED)

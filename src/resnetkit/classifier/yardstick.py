@@ -32,7 +32,7 @@ RISK = 0.05  # that a threshold for a wanted precision does not keep it
 
 @frozen
 class Demands:
-    """Demands on answers, each of which sets a threshold; None: none is set.
+    """Demands on answers, each of which sets a threshold; 0 demands nothing, None leaves it as it is.
 
     Attributes:
         unknown_at: share of images of known classes that may be called unknown.
@@ -49,10 +49,17 @@ class Demands:
     def __post_init__(self) -> None:
         for name in ("unknown_at", "coverage", "precision_at"):
             value = getattr(self, name)
-            require(value is None or 0 < value < 1, f"{name} must be between 0 and 1, got {value}")
+            require(
+                value is None or 0 <= value < 1,
+                f"{name} must be from 0 to below 1, got {value}",
+                fix=f"{name} 0.05 is 5 %; 0 sets no such threshold",
+            )
 
     def __bool__(self) -> bool:
         return any(value is not None for value in (self.unknown_at, self.coverage, self.precision_at))
+
+
+NO_DEMANDS = Demands()
 
 
 @frozen
@@ -104,9 +111,9 @@ class Yardstick:
         """
         return Decision(
             temperature,
-            None if demands.unknown_at is None else self._unknown(demands.unknown_at),
-            None if demands.precision_at is None else self._sure(demands.precision_at),
-            None if demands.coverage is None else self._sets(demands.coverage, demands.set_rule),
+            self._unknown(demands.unknown_at) if demands.unknown_at else None,
+            self._sure(demands.precision_at) if demands.precision_at else None,
+            self._sets(demands.coverage, demands.set_rule) if demands.coverage else None,
         )
 
     def _numbers(self, name: str) -> Numbers:

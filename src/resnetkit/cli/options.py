@@ -114,6 +114,40 @@ RowsOption = Annotated[
         show_default=False,
     ),
 ]
+UnknownAtOption = Annotated[
+    float | None,
+    typer.Option(
+        "--unknown-at",
+        help="Share of images of known classes that may be called unknown, e.g. 0.05; 0: none is. "
+        "Left out: as the classifier says.",
+        show_default=False,
+    ),
+]
+CoverageOption = Annotated[
+    float | None,
+    typer.Option(
+        "--coverage",
+        help="Give each image a set of classes that holds the true one with this probability, e.g. 0.95; 0: no sets. "
+        "Left out: as the classifier says.",
+        show_default=False,
+    ),
+]
+SetRuleOption = Annotated[
+    Literal["lac", "aps"] | None,
+    typer.Option(
+        "--set-rule", help="With --coverage: lac (smallest sets) or aps (larger ones for hard images).",
+        show_default="lac",
+    ),
+]  # fmt: skip
+PrecisionAtOption = Annotated[
+    float | None,
+    typer.Option(
+        "--precision-at",
+        help="Call answers unsure so that of the others this share is right, e.g. 0.99; 0: none is. "
+        "Left out: as the classifier says.",
+        show_default=False,
+    ),
+]
 PreprocessOption = Annotated[
     list[str] | None,
     typer.Option(

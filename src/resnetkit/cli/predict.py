@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -17,26 +17,31 @@ from resnetkit.cli.options import (
     CalibrateOption,
     CheckpointOption,
     ClassNamesOption,
+    CoverageOption,
     DeviceOption,
     EngineOption,
     EntryOption,
     MaxFileBytesOption,
     MaxPixelsOption,
+    PrecisionAtOption,
     PreprocessOption,
     RayOption,
     RowsOption,
+    SetRuleOption,
+    UnknownAtOption,
     UsePrecisionOption,
     WeightsModelOption,
 )
-from resnetkit.cli.settings import with_limits
-from resnetkit.terminal import csv_line, for_programs, say, say_json, tell
+from resnetkit.cli.prediction_rows import Counts, write_csv, write_jsonl, write_table
+from resnetkit.cli.settings import read_demands, with_limits
+from resnetkit.terminal import say
 
 if TYPE_CHECKING:
+    from resnetkit.classifier.decision import Decision
     from resnetkit.classifier.prediction import Prediction, Predictor
     from resnetkit.inference.answering import Predicting
 
 Format = Literal["table", "csv", "jsonl"]
-FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def predict(
@@ -57,6 +62,10 @@ def predict(
     ] = False,
     out: RowsOption = None,
     ray: RayOption = None,
+    unknown_at: UnknownAtOption = None,
+    coverage: CoverageOption = None,
+    set_rule: SetRuleOption = None,
+    precision_at: PrecisionAtOption = None,
     checkpoint: CheckpointOption = None,
     model: WeightsModelOption = None,
     entry: EntryOption = None,
@@ -71,7 +80,8 @@ def predict(
 ) -> None:
     """Classify images: a row per file with its status; a file that cannot be read has no class.
 
-    Exits with 1 if any file could not be read.
+    With thresholds, of the classifier or given, an image can be unknown or unsure: it has no class either. Exits with 1
+    if any file could not be read.
 
     \b
     Examples:
@@ -81,8 +91,10 @@ def predict(
       resnetkit predict resnet50-0676ba61.pth photo.jpg --class-names imagenet_classes.txt
       resnetkit predict runs/0002-resnet18-photos millions --out answers.parquet --ray auto
       resnetkit predict runs/0002-resnet18-photos new_photos --precision int8
+      resnetkit predict runs/0002-resnet18-photos new_photos --unknown-at 0.05 --coverage 0.95
       find . -name '*.jpg' | resnetkit predict classifier.safetensors - --format jsonl --top 1
     """
+    from resnetkit.classifier.demanding import demanding
     from resnetkit.classifier.prediction import BATCH_SIZE, Predictor
     from resnetkit.errors import require
     from resnetkit.inference.answering import Opening, Predicting
@@ -96,6 +108,7 @@ def predict(
     require(not csv_safe or format == "csv", "--csv-safe is about --format csv", fix="add --format csv")
     require(ray is None or out is not None, "--ray needs a folder for its rows", fix="add --out FOLDER")
     require(out is None or format == "table", f"--out writes Parquet, not {format}", fix="leave out --format or --out")
+    demands = read_demands(unknown_at, coverage, set_rule, precision_at)
     files = list(find_files(paths))
     require(bool(files), f"no image files in {', '.join(paths)}", fix="give image files, or a folder that holds some")
     conditions = find_conditions(
@@ -103,7 +116,7 @@ def predict(
     )
     reading = Reading(model, entry, class_names, tuple(preprocess or ()))
     chosen = chosen_of(locate_weights(classifier), checkpoint)
-    opened = open_and_warn(chosen, reading, conditions.device)
+    opened = demanding(open_and_warn(chosen, reading, conditions.device), demands)
     limits, top = with_limits(opened.limits, max_pixels, max_file_bytes), min(top, len(opened.class_names))
     if out is not None:
         opening = Opening(
@@ -116,9 +129,10 @@ def predict(
             BATCH_SIZE,
             device,
             conditions.calibrate or None,
+            demands,
         )
-        predictor = opening.predictor(opened, conditions)
-        _predict_into(out, Predicting(opening, top), [whole_path(file) for file in files], ray or predictor)
+        predictor, paths = opening.predictor(opened, conditions), [whole_path(file) for file in files]
+        _predict_into(out, Predicting(opening, top), paths, ray or predictor, opened.decision)
         return
     # Where no file can be read nothing is computed, and nobody waits for engines to be measured.
     expects_images = any(os.path.isfile(file) and os.access(file, os.R_OK) for file in files)
@@ -126,9 +140,9 @@ def predict(
     predictor = Predictor.of(opened, opener() if expects_images else EngineOnDemand(opener))
     predictor, counts = replace(predictor, limits=limits), Counts()
     writers: dict[str, Callable[[Iterable[Prediction], int], None]] = {
-        "table": _write_table,
-        "csv": partial(_write_csv, safe=csv_safe),
-        "jsonl": _write_jsonl,
+        "table": write_table,
+        "csv": partial(write_csv, has_sets=opened.decision.sets is not None, safe=csv_safe),
+        "jsonl": write_jsonl,
     }
 
     def counted() -> Iterator[Prediction]:
@@ -137,41 +151,10 @@ def predict(
             yield prediction
 
     writers[format](counted(), top)
-    counts.tell()
+    counts.tell(opened.decision)
 
 
-@dataclass
-class Counts:
-    """Numbers of files of which something is to be told."""
-
-    files: int = 0
-    errors: int = 0
-    losing_colour: int = 0
-    first_read: int = 0
-
-    def add(self, status: str, note: str) -> None:
-        """Count a file, by its row."""
-        from resnetkit.images.decoding import COLOUR_LOST, FIRST_READ
-
-        self.files += 1
-        self.errors += status != "ok"
-        self.losing_colour += COLOUR_LOST in note
-        self.first_read += FIRST_READ in note
-
-    def tell(self) -> None:
-        """Tell what was lost; exits with 1 if any file could not be read."""
-        if self.losing_colour:
-            counted = f"{self.losing_colour:,} of {self.files:,} images in colour"
-            tell(f"warning: {counted}, which the classifier, made for grey ones, does not see")
-        if self.first_read:
-            counted = f"in {self.first_read:,} of {self.files:,} files"
-            tell(f"note: several pages or frames, of which the first is read, {counted}")
-        if self.errors:
-            tell(f"{self.errors:,} of {self.files:,} files could not be read")
-            raise typer.Exit(1)
-
-
-def _predict_into(out: str, work: Predicting, files: Sequence[str], by: Predictor | str) -> None:
+def _predict_into(out: str, work: Predicting, files: Sequence[str], by: Predictor | str, decision: Decision) -> None:
     """Keep a row for each file in a folder; exits with 1 if any could not be read."""
     from pathlib import Path
 
@@ -187,41 +170,4 @@ def _predict_into(out: str, work: Predicting, files: Sequence[str], by: Predicto
                 if row["path"] in asked:
                     counts.add(row["status"], row["note"])
     say(f"{num_rows:,} rows in {out}")
-    counts.tell()
-
-
-def _write_table(predictions: Iterable[Prediction], top: int) -> None:
-    from resnetkit.cli.tables import print_table
-
-    columns = ("file", "status", "class", "probability", "then")[: 4 + (top > 1)]
-    rows = []
-    for prediction in predictions:
-        if prediction.status == "ok":
-            then = ", ".join(f"{name} {100 * share:.1f} %" for name, share in prediction.top[1:])
-            cells = ["ok", str(prediction.class_name), f"{100 * (prediction.probability or 0):.1f} %", then]
-        else:
-            cells = ["error", prediction.reason, "", ""]
-        rows.append([prediction.source, *cells][: len(columns)])
-    print_table(columns, rows, numbers=(3,))
-
-
-def _write_csv(predictions: Iterable[Prediction], top: int, *, safe: bool = False) -> None:
-    """A row per image, in UTF-8.
-
-    Args:
-        safe: a cell that a spreadsheet would take for a formula gets an apostrophe in front.
-    """
-    out = for_programs()
-    ranks = range(1, top + 1)
-    answer_columns = (f"{what}_{rank}" for rank in ranks for what in ("class", "probability"))
-    out.write(csv_line(("path", "status", "reason", *answer_columns)))
-    for prediction in predictions:
-        answers = [cell for name, share in prediction.top for cell in (name, f"{share:.6f}")] or [""] * (2 * top)
-        cells = [prediction.source, prediction.status, prediction.reason, *answers]
-        cells = [f"'{cell}" if safe and cell.startswith(FORMULA_SIGNS) else cell for cell in cells]
-        out.write(csv_line(cells))
-
-
-def _write_jsonl(predictions: Iterable[Prediction], top: int) -> None:
-    for prediction in predictions:
-        say_json(prediction.as_row())
+    counts.tell(decision)

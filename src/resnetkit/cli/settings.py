@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from resnetkit.cli.foreign import ours
 
 if TYPE_CHECKING:
+    from resnetkit.classifier.decision import SetRule
+    from resnetkit.classifier.yardstick import Demands
     from resnetkit.images.spec import Limits
 
 
@@ -16,6 +18,21 @@ def with_limits(limits: Limits, max_pixels: int | None, max_file_bytes: int | No
     """Limits for images, with those that options set."""
     given = {"max_pixels": max_pixels, "max_file_bytes": max_file_bytes}
     return replace(limits, **{name: value for name, value in given.items() if value is not None})
+
+
+def read_demands(
+    unknown_at: float | None, coverage: float | None, set_rule: SetRule | None, precision_at: float | None
+) -> Demands:
+    """Demands on answers, as options give them.
+
+    Raises:
+        ResnetkitError: for a share that is none, and for a rule of sets without the coverage that they are to have.
+    """
+    from resnetkit.classifier.yardstick import Demands
+    from resnetkit.errors import require
+
+    require(set_rule is None or bool(coverage), "--set-rule is about sets of classes", fix="add --coverage 0.95")
+    return Demands(unknown_at, coverage, set_rule or "lac", precision_at)
 
 
 def read_settings(

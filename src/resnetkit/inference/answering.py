@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from resnetkit.classifier.demanding import demanding
 from resnetkit.classifier.description import Description
 from resnetkit.classifier.engine import Engine
 from resnetkit.classifier.prediction import BATCH_SIZE, Prediction, Predictor
+from resnetkit.classifier.yardstick import NO_DEMANDS, Demands
 from resnetkit.config import to_dict
 from resnetkit.data.prepared_images import FolderImages
 from resnetkit.errors import Code, require
@@ -44,6 +46,7 @@ class Opening:
         limits: within which images are read.
         calibrate: for int8, a folder of images, from the root on; None: the run's own training images.
         reading: how third-party weights are read, as :func:`~resnetkit.sources.described.open_described` takes it.
+        demands: on its answers, in place of the thresholds in its file.
     """
 
     source: str
@@ -55,11 +58,14 @@ class Opening:
     batch_size: int = BATCH_SIZE
     device: str = "auto"
     calibrate: str | None = None
+    demands: Demands = NO_DEMANDS
 
     def about(self) -> dict[str, Any]:
         """All that its answers depend on, JSON-ready: that is, not where or how fast they are computed."""
         about = {"classifier": self.digest, "precision": self.precision, "limits": to_dict(self.limits)}
-        return about if self.calibrate is None else {**about, "calibrate": as_text(self.calibrate)}
+        if self.calibrate is not None:
+            about["calibrate"] = as_text(self.calibrate)
+        return {**about, "demands": to_dict(self.demands)} if self.demands else about
 
     def open(self) -> Predictor:
         """Open it here, silently."""
@@ -70,7 +76,7 @@ class Opening:
             batch_size=self.batch_size,
             device=self.device,
         )
-        opened = open_described(self.source, device=conditions.device, **self.reading)
+        opened = demanding(open_described(self.source, device=conditions.device, **self.reading), self.demands)
         return self.predictor(opened, conditions, tell=lambda _: None)
 
     def predictor(
@@ -110,7 +116,8 @@ class Predicting:
 
         def answer(paths: Sequence[str]) -> Any:
             known = _paths_and_states(paths, self.root)
-            return _prediction_table(known, predictor.predict(list(paths), top=self.top))
+            table = _prediction_table(known, predictor.predict(list(paths), top=self.top))
+            return table if predictor.decision.sets is not None else table.drop_columns(["set"])
 
         return answer
 
@@ -154,6 +161,7 @@ def _paths_and_states(paths: Sequence[str], root: str) -> dict[str, Any]:
 
 
 def _prediction_table(known: dict[str, Any], predictions: Sequence[Prediction]) -> Any:
+    # Types are named where there may be no value in all rows of a part.
     return make_table(
         {
             **known,
@@ -164,7 +172,9 @@ def _prediction_table(known: dict[str, Any], predictions: Sequence[Prediction]) 
             "probability": [row.probability for row in predictions],
             "top_classes": [[name for name, _ in row.top] for row in predictions],
             "top_probabilities": [[share for _, share in row.top] for row in predictions],
-        }
+            "set": [None if row.classes is None else list(row.classes) for row in predictions],
+        },
+        {"class": "", "probability": 0.0, "top_classes": [""], "top_probabilities": [0.0], "set": [""]},
     )
 
 

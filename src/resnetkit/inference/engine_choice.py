@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from resnetkit.classifier.decision import Decision
 from resnetkit.classifier.description import Description
 from resnetkit.classifier.engine import Engine
 from resnetkit.errors import Code, ResnetkitError, summarize
@@ -95,10 +96,14 @@ def _loaded(classifier: Classifier | Description, conditions: Conditions) -> Cla
 
 
 def _cache_of(classifier: Classifier | Description) -> Cache:
-    """The cache of choices for it; one without a file, as of third-party weights, is known by what its would hold."""
+    """The cache of choices for it; one without a file, as of third-party weights, is known by what its would hold.
+
+    Thresholds are no part of that: engines know nothing of them.
+    """
     if isinstance(classifier, Description):
         return Cache.beside(classifier.file)
-    return Cache(hashlib.sha256(classifier.to_bytes()).hexdigest())
+    bare = replace(classifier, decision=Decision(classifier.decision.temperature), yardstick=None)
+    return Cache(hashlib.sha256(bare.to_bytes()).hexdigest())
 
 
 def _settings(conditions: Conditions, preprocessing: Preprocessing) -> dict[str, Any]:

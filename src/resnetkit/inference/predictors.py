@@ -6,8 +6,10 @@ from collections.abc import Iterable, Sized
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from resnetkit.classifier.demanding import demanding
 from resnetkit.classifier.description import Description
 from resnetkit.classifier.prediction import BATCH_SIZE, Predictions, Predictor
+from resnetkit.classifier.yardstick import NO_DEMANDS, Demands
 from resnetkit.errors import require
 from resnetkit.images.image_inputs import ImageInput, check_are_several
 from resnetkit.inference.conditions import Conditions, find_conditions
@@ -28,6 +30,7 @@ def open_predictor(
     calibrate: str | Path | None = None,
     batch_size: int = BATCH_SIZE,
     device: str = "auto",
+    demands: Demands = NO_DEMANDS,
     tell: Tell = tell_user,
 ) -> Predictor:
     """Open what answers for images.
@@ -44,6 +47,8 @@ def open_predictor(
             classifier's own run.
         batch_size: how many images will be given at once; the fastest engine can depend on it.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``; not for a classifier, which computes where its network is.
+        demands: on its answers, e.g. ``resnetkit.Demands(unknown_at=0.05)``; what nothing is demanded of is decided as
+            the classifier says.
         tell: called with what had to be assumed, and with what is measured.
 
     Raises:
@@ -58,6 +63,7 @@ def open_predictor(
         device=device,
         tell=tell,
     )
+    classifier = demanding(classifier, demands)  # before engines are measured: nobody waits to be told
     return Predictor.of(classifier, open_engine(classifier, conditions, tell=tell))
 
 

@@ -13,11 +13,12 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from resnetkit.errors import Code, ResnetkitError, require
@@ -145,9 +146,15 @@ def as_text(path: str) -> str:
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-def make_table(columns: dict[str, Any]) -> Any:
-    """A table of pyarrow, of lists or arrays by name."""
-    return import_module("pyarrow").table(columns)
+def make_table(columns: dict[str, Any], like: Mapping[str, Any] = MappingProxyType({})) -> Any:
+    """A table of pyarrow, of lists or arrays by name.
+
+    Args:
+        like: for columns that may be without a value, one of the type that they have all the same.
+    """
+    pyarrow = import_module("pyarrow")
+    typed = {name: pyarrow.array(columns[name], pyarrow.array([value]).type) for name, value in like.items()}
+    return pyarrow.table({**columns, **typed})
 
 
 def _parquet() -> Any:
