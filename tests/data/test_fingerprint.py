@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from resnetkit.data.fingerprint import fingerprint, warnings_about, what_is_left_out
+from resnetkit.data.fingerprint import audit_splits, fingerprint, warnings_about, what_is_left_out
 from resnetkit.data.types import Split
 from resnetkit.images.types import ArrayImages
 
@@ -69,3 +69,26 @@ def test_what_is_left_out_is_counted_named_and_weighed() -> None:
     (many,) = what_is_left_out(NAMES, files, {"train": dict.fromkeys(range(11, 20), "is empty")})
     assert "dog/5 is empty; 4 more; among them 9 of 30 of 'dog'" in many
     assert what_is_left_out(NAMES, files, {"train": {}}) == ()
+
+
+def test_counts_of_leaks_conflicts_and_copies() -> None:
+    splits = {
+        "train": split("train", [0, 0, 1, 1, 0], [1, 1, 2, 1, 3]),
+        "val": split("val", [1, 0], [2, 9]),
+        "test": split("test", [0, 1, 1], [9, 3, 3]),
+    }
+    audit = audit_splits(NAMES, splits)
+    assert audit.num_leaks == 4, "2 of val, 9 and twice 3 of test"
+    assert audit.num_conflicts == 2, "pictures 1 and 3"
+    assert audit.num_duplicates == 2, "1 of train, 3 of test"
+    assert audit.class_sizes == {"train": (3, 2), "val": (1, 1), "test": (1, 2)}
+    assert not audit.is_trustworthy
+    assert audit_splits(NAMES, {"train": split("train", [0, 0, 1], [1, 1, 2])}).is_trustworthy
+
+
+def test_what_is_found_in_three_splits_takes_two_lines() -> None:
+    splits = {name: split(name, [0] * 10 + [1] * 10, [*range(19), 3]) for name in ("train", "val", "test")}
+    shared, doubtful = warnings_about(NAMES, splits)
+    for pair in ("20 images of val are also in train", "20 images of test are also in val"):
+        assert pair in shared
+    assert doubtful.count("under two classes") == 3

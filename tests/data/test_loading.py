@@ -310,7 +310,8 @@ def test_the_same_image_in_two_splits_is_a_warning(folder: Path) -> None:
     dog = next(path for path in train if path.startswith("dog"))
     for copy in test[:2]:
         (folder / copy).write_bytes((folder / dog).read_bytes())
-    (warning,) = source.load(ALL, PREPROCESSING).warnings
+    warning, advice = source.load(ALL, PREPROCESSING).warnings
+    assert advice.startswith(f"resnetkit audit {source.spec.source} shows them")
     assert warning.startswith(f"2 images of test are also in train: {test[0]} = {dog}, {test[1]} = {dog}")
 
 

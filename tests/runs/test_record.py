@@ -17,7 +17,7 @@ def test_a_record_of_an_earlier_version_is_read(tmp_path: Path) -> None:
     shutil.copy(EARLIER, tmp_path / "recipe.json")
     record = RunFolder(tmp_path).read_record()
     assert (record.recipe.name, record.recipe.epochs, record.recipe.data.source) == ("tiny_images", 1, "digits")
-    assert (record.data.name, record.weights) == (None, None)
+    assert (record.data.name, record.data.audit, record.weights) == (None, None, None)
     assert record.data.num_image_files == 1293 + 145 + 359
     assert record.environment == {"torch": "2.13.0+cpu", "threads": 1}
     assert record.reasons[0].startswith("recipe tiny_images: ")
@@ -27,6 +27,12 @@ def test_a_record_is_written_as_it_was_read(tmp_path: Path) -> None:
     content = json.loads(EARLIER.read_text())
     content["weights"] = {"path": "w.pt", "sha256": "0" * 64}
     content["data"] |= {"name": "digits", "bad_images": [{"path": "a.png", "reason": "is empty"}]}
+    content["data"]["audit"] = {
+        "num_leaks": 1,
+        "num_conflicts": 0,
+        "num_duplicates": 2,
+        "class_sizes": {"train": [3, 4]},
+    }
     (tmp_path / "recipe.json").write_text(json.dumps(content))
     folder = RunFolder(tmp_path)
     folder.write_record(folder.read_record())

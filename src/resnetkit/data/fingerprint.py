@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from resnetkit.data.types import Split
+from resnetkit.data.types import DataAudit, Split
 from resnetkit.images.spec import Preprocessing
 from resnetkit.images.types import Indices, mean_middle_share
 from resnetkit.terminal import first_few, quoted, shown
@@ -38,16 +39,50 @@ def fingerprint(class_names: Sequence[str], splits: Mapping[str, Split], sha256:
 def warnings_about(
     class_names: Sequence[str], splits: Mapping[str, Split], trained: Sequence[str] = ("train",)
 ) -> tuple[str, ...]:
-    """Sentences about images that are in two splits or classes, and about classes with few images.
+    """A sentence about images that are in two splits, one about such in two classes, and on classes with few images.
 
     Args:
         trained: the splits that are trained on; how many images a class has for scoring is told by the interval.
     """
-    found = [text for split in splits.values() for text in _images_of_two_classes(split)]
-    for position, name in enumerate(splits):
-        for other in list(splits)[:position]:
-            found += _shared_images(splits[other], splits[name])
+    names = list(splits)
+    pairs = [(splits[other], splits[name]) for place, name in enumerate(names) for other in names[:place]]
+    shared = [text for earlier, later in pairs for text in _shared_images(earlier, later)]
+    doubtful = [text for split in splits.values() for text in _images_of_two_classes(split)]
+    found = ["; ".join(texts) for texts in (shared, doubtful) if texts]
     return (*found, *about_small_classes(class_names, splits, trained))
+
+
+def audit_splits(class_names: Sequence[str], splits: Mapping[str, Split]) -> DataAudit:
+    """Count what the digests and labels of some splits, in their order, tell."""
+    parts = list(splits.values())
+    if not parts:
+        return DataAudit(0, 0, 0, {})
+    numbers = np.repeat(np.arange(len(parts)), [len(split) for split in parts])
+    labels = np.concatenate([split.labels for split in parts])
+    pictures = np.unique(np.concatenate([split.digests for split in parts]), return_inverse=True)[1]
+    num_pictures = int(pictures.max(initial=-1)) + 1
+    earliest = np.full(num_pictures, len(parts))
+    np.minimum.at(earliest, pictures, numbers)
+    by_class = np.unique(np.stack([pictures, labels], 1), axis=0)
+    by_place = np.unique(np.stack([pictures, labels, numbers], 1), axis=0)
+    return DataAudit(
+        num_leaks=int((numbers > earliest[pictures]).sum()),
+        num_conflicts=int((np.bincount(by_class[:, 0], minlength=num_pictures) > 1).sum()),
+        num_duplicates=len(labels) - len(by_place),
+        class_sizes={
+            name: tuple(np.bincount(split.labels, minlength=len(class_names)).tolist())
+            for name, split in splits.items()
+        },
+    )
+
+
+def audit_advice(source: str) -> str:
+    """A sentence on what shows images that are in two splits or classes.
+
+    >>> audit_advice("my photos")
+    "resnetkit audit 'my photos' shows them, and those that only look the same"
+    """
+    return f"resnetkit audit {shlex.quote(source)} shows them, and those that only look the same"
 
 
 def about_small_classes(

@@ -16,6 +16,8 @@ from resnetkit.data.dataset_files import read_named
 from resnetkit.data.datasets import DATASETS, NamedData
 from resnetkit.data.fingerprint import (
     about_small_classes,
+    audit_advice,
+    audit_splits,
     fingerprint,
     warnings_about,
     what_is_cut_off,
@@ -196,6 +198,7 @@ class DataSource:
         listed = {name: (listing.identifiers, listing.labels) for name, listing in chosen.items()}
         reasons = {name: examined[name].reasons for name in chosen}
         sha256 = {name: examined[name].sha256 for name in chosen}
+        audit = audit_splits(self.class_names, splits)
         return LoadedData(
             class_names=self.class_names,
             splits=splits,
@@ -206,8 +209,10 @@ class DataSource:
                 + notes
                 + what_is_left_out(self.class_names, listed, reasons)
                 + warnings_about(self.class_names, splits, trained=trained)
+                + (() if audit.is_trustworthy else (audit_advice(self.spec.source),))
                 + what_is_cut_off(preprocessing, splits)
             ),
+            audit=audit,
         )
 
     def time_to_check(self, preprocessing: Preprocessing, whole: Sequence[str] = ("train",)) -> float | None:

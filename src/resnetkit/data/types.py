@@ -84,6 +84,30 @@ class Split:
 
 
 @dataclass(frozen=True)
+class DataAudit:
+    """Counts of what is wrong with images, as far as their pixels and labels tell it.
+
+    What only looks the same is no part of it: ``resnetkit audit`` looks for that too.
+
+    Attributes:
+        num_leaks: images whose pixels are in an earlier split too; train comes first, then val, then test.
+        num_conflicts: pictures that are under several classes, in whichever split.
+        num_duplicates: images that repeat another one of their split and class.
+        class_sizes: by split, the number of images of each class, in the order of the class names.
+    """
+
+    num_leaks: int
+    num_conflicts: int
+    num_duplicates: int
+    class_sizes: dict[str, tuple[int, ...]]
+
+    @property
+    def is_trustworthy(self) -> bool:
+        """Tell whether scores and labels can be trusted, as far as this goes."""
+        return not self.num_leaks and not self.num_conflicts
+
+
+@dataclass(frozen=True)
 class LoadedData:
     """Splits ready for use.
 
@@ -94,6 +118,7 @@ class LoadedData:
         bad_images: files that were left out because they cannot be read.
         is_checked: whether every image has been decoded; else that happens when it is first read.
         warnings: sentences the user should read, e.g. about the same image in two splits.
+        audit: counts of what digests and labels tell; None where not ``is_checked``.
     """
 
     class_names: tuple[str, ...]
@@ -102,6 +127,7 @@ class LoadedData:
     bad_images: tuple[BadImage, ...] = ()
     warnings: tuple[str, ...] = field(default=())
     is_checked: bool = True
+    audit: DataAudit | None = None
 
     def bad_images_so_far(self) -> tuple[BadImage, ...]:
         """``bad_images`` and those that have turned out to be bad since."""

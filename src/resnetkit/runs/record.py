@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from resnetkit.data.types import DataAudit
 from resnetkit.images.types import BadImage
 from resnetkit.recipes.recipe import Recipe
 
@@ -27,6 +28,8 @@ class DataRecord:
         num_images: by split.
         ignored_files: how many files of the folder are no images.
         bad_images: files that were left out because they cannot be read.
+        audit: counts of leaks, conflicts and copies, and the sizes of classes; None where images were not checked
+            first, and in records of versions that did not keep it.
     """
 
     name: str | None = None
@@ -35,6 +38,7 @@ class DataRecord:
     num_images: dict[str, int]
     ignored_files: int
     bad_images: tuple[BadImage, ...]
+    audit: DataAudit | None = None
 
     @property
     def num_image_files(self) -> int:

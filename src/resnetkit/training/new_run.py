@@ -25,6 +25,7 @@ def make_record(
         num_images={name: len(split) for name, split in loaded.splits.items()},
         ignored_files=source.ignored_files,
         bad_images=loaded.bad_images,
+        audit=loaded.audit,
     )
     return Record(
         recipe=chosen.recipe,
