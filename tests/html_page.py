@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 HOSTILE = "</script><script>alert('x')</script><img src=\"https://evil.example/x\" onerror='y'>&{{ 7 * 7 }}"
-VOID = {"meta", "link", "img", "br", "hr"}
+VOID = {"meta", "link", "img", "br", "hr", "input"}
 SVG_LEAVES = {"path", "circle", "rect", "image"}
 
 

@@ -10,23 +10,14 @@ from tests.small_classifiers import SMALL
 from resnetkit.classifier.classifier import Classifier
 from resnetkit.evaluation.mistakes import Mistake
 from resnetkit.explanation import prepared
+from resnetkit.explanation.exhibits import explain_mistakes
 from resnetkit.explanation.methods import METHODS
 from resnetkit.explanation.prepared import iter_pictures
 from resnetkit.inference.torch_engines import open_plain
-from resnetkit.runs.events import Listener
 from resnetkit.runs.report import THUMBNAIL_PX
-from resnetkit.training.final_scores import explain_mistakes
 
 Make = Callable[..., Classifier]
 NAMES = ("class 0", "class 2")
-
-
-class Heard(Listener):
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-
-    def warning(self, text: str) -> None:
-        self.texts.append(text)
 
 
 def mistake(classifier: Classifier) -> Mistake:
@@ -56,17 +47,19 @@ def test_the_pictures_of_an_image_have_one_scale(make: Make, monkeypatch: pytest
 
 
 def test_mistakes_are_explained_for_the_true_and_the_predicted_class(make: Make) -> None:
-    classifier, heard = make(), Heard()
-    (why,) = explain_mistakes(classifier, open_plain(classifier, batch_size=1), [mistake(classifier)], heard)
+    classifier = make()
+    heard: list[str] = []
+    (why,) = explain_mistakes(classifier, [mistake(classifier)], heard.append)
     asked = [(mistake(classifier).pixels, NAMES)]
     (pictures,) = iter_pictures(classifier, open_plain(classifier, batch_size=1), asked, side_px=THUMBNAIL_PX)
     assert (why.true == pictures[0]).all()
     assert (why.predicted == pictures[1]).all()
-    assert heard.texts == []
+    assert heard == []
 
 
 def test_a_failure_is_told_and_is_no_end(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    classifier, heard = make(), Heard()
+    classifier = make()
+    heard: list[str] = []
     monkeypatch.setattr(prepared, "strongest", lambda _: 1 / 0)
-    assert explain_mistakes(classifier, open_plain(classifier, batch_size=1), [mistake(classifier)], heard) == []
-    assert heard.texts == ["the report shows no heat maps of mistakes: ZeroDivisionError: division by zero"]
+    assert explain_mistakes(classifier, [mistake(classifier)], heard.append) == []
+    assert heard == ["the report shows no heat maps of mistakes: ZeroDivisionError: division by zero"]

@@ -14,6 +14,7 @@ from tests.html_page import HOSTILE, Page
 from resnetkit.evaluation.metrics import Scores, score
 from resnetkit.evaluation.mistakes import Mistake
 from resnetkit.runs.report import Report, Why, render_report, write_report
+from resnetkit.runs.report_curves import learning_curves
 
 SECTIONS = ["result", "curves", "confusion", "classes", "mistakes", "network", "recipe", "environment", "repeat"]
 
@@ -150,7 +151,7 @@ def test_a_single_epoch_without_validation_is_drawn() -> None:
     history = [epoch(1, val_loss=None, val_top1=float("nan"), images_per_second=None)]
     page = Page(render_report(full_report(history=history)))
     labels = [svg["aria-label"] for svg in page.all("svg") if svg["class"] == "lines"]
-    assert labels == [
+    assert list(dict.fromkeys(labels)) == [
         "Loss by epoch: train from 1 to 1",
         "Top-1 by epoch: train from 50\N{NO-BREAK SPACE}% to 50\N{NO-BREAK SPACE}%",
         "Learning rate by epoch: rate from 0.1 to 0.1",
@@ -163,15 +164,32 @@ def test_epochs_without_a_validation_leave_no_gap_in_its_line() -> None:
     history = [epoch(number) for number in range(1, 7)]
     for row in history[::2]:
         del row["val_loss"], row["val_top1"]
-    page = Page(render_report(full_report(history=history)))
-    lines = [path["d"] for path in page.all("path") if path.get("class") == "series-0" and "L" in path["d"]]
+    charts = [Page(chart) for chart in learning_curves(history)]
+    lines = [path["d"] for chart in charts for path in chart.all("path") if path.get("class") == "series-0"]
     # Validation in the first two charts, the learning rate in the third: each one line through all its points.
-    assert [line.count("L") + 1 for line in lines] == [3, 3, 6]
+    assert [line.count("L") + 1 for line in lines if "L" in line] == [3, 3, 6]
 
 
 def test_history_keys_may_be_missing() -> None:
-    page = Page(render_report(full_report(history=[{"epoch": 1, "train_loss": 2.0}, {"epoch": 2, "train_loss": 1.0}])))
-    assert len([svg for svg in page.all("svg") if svg["class"] == "lines"]) == 1
+    history = [{"epoch": 1, "train_loss": 2.0}, {"epoch": 2, "train_loss": 1.0}]
+    page = Page(render_report(full_report(history=history)))
+    assert [svg["aria-label"] for svg in page.all("svg") if svg["class"] == "lines"] == [
+        "Loss by epoch: train from 2 to 1",  # and on a log scale
+        "Loss by epoch: train from 2 to 1",
+    ]
+
+
+@pytest.mark.parametrize(("loss", "num_charts"), [(0.1, 2), (0.0, 1)])
+def test_a_log_scale_only_of_what_has_logarithms(loss: float, num_charts: int) -> None:
+    page = Page(render_report(full_report(history=[{"epoch": 1, "train_loss": 1.0}, {"epoch": 2, "train_loss": loss}])))
+    assert len([svg for svg in page.all("svg") if svg["class"] == "lines"]) == num_charts
+
+
+def test_a_run_that_has_not_finished_says_so_and_shows_its_curves() -> None:
+    page = Page(render_report(full_report(is_finished=False, scores={}, judged=None, mistakes=[])))
+    assert "Not finished" in page.text
+    assert "its curves are those of 3 epochs" in page.text
+    assert page.sections == ["result", "curves", "network", "recipe", "environment", "repeat"]
 
 
 @pytest.mark.parametrize(("num_classes", "is_drawn"), [(2, True), (30, True), (31, False), (100, False)])

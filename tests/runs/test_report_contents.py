@@ -30,7 +30,7 @@ def a_result(**splits: list[int]) -> Result:
 
 
 def test_the_top_of_the_page_and_the_network_are_those_of_the_record(record: Record) -> None:
-    report = report_on(record, a_result(test=[0, 0, 1, 1]), ({"epoch": 1},), ())
+    report = report_on(record, a_result(test=[0, 0, 1, 1]), ({"epoch": 1},))
     assert report.title == "resnet20_b on digits"
     assert dict(report.summary) == {
         "Start": "fresh weights",
@@ -46,15 +46,15 @@ def test_the_top_of_the_page_and_the_network_are_those_of_the_record(record: Rec
 
 def test_the_page_is_about_test_where_it_has_a_score_and_else_about_val(record: Record) -> None:
     right = [0, 0, 1, 1]
-    assert report_on(record, a_result(val=right, test=right), (), ()).judged == "test"
-    assert report_on(record, a_result(val=right), (), ()).judged == "val"
-    assert report_on(record, a_result(), (), ()).judged is None
+    assert report_on(record, a_result(val=right, test=right), ()).judged == "test"
+    assert report_on(record, a_result(val=right), ()).judged == "val"
+    assert report_on(record, a_result(), ()).judged is None
 
 
 @pytest.mark.parametrize(("per_class", "num_notes"), [(49.0, 1), (50.0, 0)])
 def test_a_first_look_is_told_and_where_images_are_few_noted(record: Record, per_class: float, num_notes: int) -> None:
     result = replace(a_result(val=[0, 0, 1, 1]), first_look=FirstLook(80, 90, 5, per_class))
-    report = report_on(record, result, (), ())
+    report = report_on(record, result, ())
     assert dict(report.summary)["First look"] == "88.89 % (95 % interval 80.74 to 93.85, n = 90)"
     found = [note for note in report.notes if "cross-validated score of 90 training images" in note]
     assert len(found) == num_notes
@@ -62,10 +62,10 @@ def test_a_first_look_is_told_and_where_images_are_few_noted(record: Record, per
 
 
 def test_notes_are_warnings_missed_classes_and_files_that_were_ignored(record: Record) -> None:
-    plain = report_on(record, a_result(test=[0, 0, 1, 1]), (), ()).notes
+    plain = report_on(record, a_result(test=[0, 0, 1, 1]), ()).notes
     assert plain == ["Training scores are means over each epoch on augmented images, so they can lie below validation."]
     odd = replace(record, warnings=("be wary",), data=replace(record.data, ignored_files=3))
-    first, missed, ignored, last = report_on(odd, a_result(test=[0, 0, 0, 0]), (), ()).notes
+    first, missed, ignored, last = report_on(odd, a_result(test=[0, 0, 0, 0]), ()).notes
     assert (first, last) == ("be wary", *plain)
     assert "finds 0 % of the 2 test images of 'b'" in missed
     assert "3 files" in ignored

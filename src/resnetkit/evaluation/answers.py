@@ -42,6 +42,18 @@ class Answers:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def select(self, rows: Indices) -> Answers:
+        """Only the answers at these rows, in their order."""
+        names = [self.identifiers[row] for row in rows.tolist()]
+        return replace(
+            self,
+            identifiers=names,
+            digests=self.digests[rows],
+            labels=self.labels[rows],
+            trained_on=self.trained_on[rows],
+            probabilities=self.probabilities[rows],
+        )
+
     @cached_property
     def predicted(self) -> Indices:
         """The most probable classes ``(N,)``; of equally probable ones the first, as in the scores."""

@@ -77,7 +77,7 @@ def show_evaluation(evaluation: Evaluation) -> str:
 
 def show_result(result: Result) -> str:
     """Scores of a run with their intervals, its curves, and where it is; less where its folder is no longer there."""
-    from resnetkit.runs.report import learning_curves
+    from resnetkit.runs.report_curves import learning_curves
     from resnetkit.runs.result import warnings_about_recall
 
     told, warnings = [("training", duration(result.seconds)), ("run", str(result.run))], []

@@ -119,7 +119,7 @@ def line_chart(
     def place(x: float) -> str:
         return x_names[int(x) - 1] if x_names and 1 <= x <= len(x_names) else f"{x_label} {x:g}"
 
-    horizontal = x_axis([x for x, _ in points], LEFT + 4, right - 4)
+    horizontal = horizontal_axis(series, width)
     vertical = y_axis([*(y for _, y in points), *edges], BOTTOM, TOP, is_log=is_log)
     named = [(colour, one) for colour, one in drawn if one.name] if len(series) > 1 else []
     legend, below_px = _legend(named, y_label, width)
@@ -135,6 +135,11 @@ def line_chart(
         if one.name
     )
     return svg(width, HEIGHT + below_px, f"{y_label} by {x_label}: {', '.join(ends)}", parts, kind=_kind(width))
+
+
+def horizontal_axis(series: Sequence[Series], width: int = WIDTH) -> Axis:
+    """The axis below a chart of these lines, at least one of which has a point: where on it a number is."""
+    return x_axis([x for one in series for x, _ in one.points()], LEFT + 4, width - RIGHT_MARGIN - 4)
 
 
 def bar_chart(

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 from markupsafe import Markup
-from PIL import Image
+from PIL import Image, features
 
 from resnetkit.errors import require
 
@@ -27,6 +27,11 @@ ANCHORS: dict[ColourScale, tuple[str, ...]] = {
 }  # fmt: skip
 # Images of fewer pixels are shown as the squares they are made of.
 PIXELATED_BELOW_PX = 80
+# For a picture of 32 pixels, half the bytes of a JPEG, most of which are its tables.
+SMALL_FORMAT = "webp" if features.check("webp") else "jpeg"
+SMALL_PREFIX = f"data:image/{SMALL_FORMAT};base64,"
+# Below, pixels are looked at one by one, and exact ones take few bytes.
+EXACT_BELOW_PX = 32
 
 
 def colour(values: npt.NDArray[np.floating], scale: ColourScale = "sequential") -> UInt8Pixels:
@@ -77,3 +82,14 @@ def photo_url(pixels: UInt8Pixels) -> str:
     jpeg = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(pixels)).save(jpeg, format="JPEG", quality=88, subsampling=0)
     return f"data:image/jpeg;base64,{base64.b64encode(jpeg.getvalue()).decode()}"
+
+
+def small_picture(pixels: UInt8Pixels, longest_px: int) -> str:
+    """Return uint8 pixels ``(H, W)`` or ``(H, W, 3)`` as what follows :data:`SMALL_PREFIX` in a ``data:`` URL.
+
+    It takes about a kilobyte; the longer side has at most ``longest_px``.
+    """
+    image, file = Image.fromarray(np.ascontiguousarray(pixels)), io.BytesIO()
+    image.thumbnail((longest_px, longest_px))
+    image.save(file, format=SMALL_FORMAT, quality=70, lossless=max(image.size) < EXACT_BELOW_PX)
+    return base64.b64encode(file.getvalue()).decode()

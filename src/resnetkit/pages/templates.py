@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from resnetkit.pages.charts import interval_bar
 from resnetkit.pages.formatting import cell, duration, flatten, percent
@@ -37,6 +40,26 @@ def stream_template(name: str, filters: Mapping[str, Callable[..., Any]] | None 
     """
     environment = _new_environment(filters) if filters else _usual_environment()
     return map(shown_lines, environment.get_template(name).generate(**values))
+
+
+def for_script(values: Any) -> Markup:
+    """Plain values as the content of ``<script type="application/json">``, in ASCII; what is not finite is null.
+
+    What would end the element, or would be taken for an address with a password, is written as escapes of JSON.
+
+    >>> print(for_script(["</script>", "café", float("nan")]))
+    ["\\u003c/script\\u003e","caf\\u00e9",null]
+    """
+    text = json.dumps(_finite(values), separators=(",", ":"))
+    return Markup(text.translate({ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&@"}))
+
+
+def _finite(values: Any) -> Any:
+    if isinstance(values, Mapping):
+        return {key: _finite(value) for key, value in values.items()}
+    if isinstance(values, list | tuple):
+        return [_finite(value) for value in values]
+    return None if isinstance(values, float) and not math.isfinite(values) else values
 
 
 def _new_environment(filters: Mapping[str, Callable[..., Any]]) -> Environment:

@@ -3,67 +3,105 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from resnetkit.anatomy.table import Description, as_rows, describe
 from resnetkit.config import to_dict
+from resnetkit.evaluation.answers import Answers
 from resnetkit.evaluation.mistakes import Mistake
 from resnetkit.images.image_files import tell_ignored
 from resnetkit.recipes.recipe import FineTuning
+from resnetkit.runs.previous import Previous
 from resnetkit.runs.record import Record
 from resnetkit.runs.report import Report, Why, render_report
+from resnetkit.runs.report_images import ScoredImages
+from resnetkit.runs.report_thresholds import Thresholds
 from resnetkit.runs.result import Result, warnings_about_recall
+
+
+@dataclass(frozen=True)
+class Exhibits:
+    """Images of the split that a report is about, as far as it shows and names them.
+
+    Attributes:
+        answers: for all of them.
+        pictures: small ones by row of the answers, as many as there is room for.
+        mistakes: the worst; none where their images are gone.
+        why: pictures for each of them.
+        root: the folder that the images' names start from; None where they are no files.
+    """
+
+    answers: Answers
+    pictures: Mapping[int, str] = field(default_factory=dict)
+    mistakes: Sequence[Mistake] = ()
+    why: Sequence[Why] = ()
+    root: str | None = None
 
 
 def report_on(
     record: Record,
-    result: Result,
+    result: Result | None,
     history: Sequence[Mapping[str, Any]],
-    mistakes: Sequence[Mistake],
-    why: Sequence[Why] = (),
+    exhibits: Exhibits | None = None,
+    *,
+    previous: Previous | None = None,
+    notes: Sequence[str] = (),
 ) -> Report:
     """The report of a run.
 
     Args:
+        result: None of a run that has not ended.
         history: its epochs, as metrics.jsonl has them.
-        mistakes: on the split that the report is about, :attr:`Result.judged_split`.
-        why: pictures for each of them.
+        exhibits: images of the split that the report is about, :attr:`Result.judged_split`.
+        notes: what else the reader should know.
     """
     recipe = record.recipe
     description = describe(recipe.model, recipe.preprocessing.image_size_px)
+    judged = None if result is None else result.judged_split
+    shown = exhibits if judged is not None else None
     return Report(
         title=f"{recipe.model_name} on {Path(recipe.data.source).name or recipe.data.source}",
         command=record.command,
+        is_finished=result is not None,
         summary=_summary(record, description, result),
         history=history,
-        scores=result.scores,
-        judged=result.judged_split,
-        val_chose=result.val_chose,
-        mistakes=mistakes,
-        why=why,
+        scores={} if result is None else result.scores,
+        judged=judged,
+        val_chose=recipe.validation_chooses if result is None else result.val_chose,
+        mistakes=() if shown is None else shown.mistakes,
+        why=() if shown is None else shown.why,
+        images=None if shown is None else ScoredImages.of(shown.answers, shown.pictures, shown.root),
+        thresholds=None if shown is None else _thresholds(shown.answers),
+        previous=previous,
         parts=as_rows(description),
         recipe=to_dict(recipe),
         environment=record.environment,
-        notes=_notes(record, result),
+        notes=[*_notes(record, result), *notes],
     )
 
 
 def report_without_images(result: Result) -> str:
-    """The page of a finished run for other machines: without the images of its mistakes, and their names."""
+    """The page of a finished run for other machines: without the images that it was scored on, and their names."""
     folder = result.folder
-    return render_report(report_on(folder.read_record(), result, folder.events("epoch"), ()))
+    return render_report(report_on(folder.read_record(), result, folder.events("epoch")))
 
 
-def _summary(record: Record, description: Description, result: Result) -> list[tuple[str, str]]:
+def _thresholds(answers: Answers) -> Thresholds | None:
+    rows = ~answers.trained_on
+    return Thresholds.of(answers.confidences[rows], answers.is_right[rows]) if rows.any() else None
+
+
+def _summary(record: Record, description: Description, result: Result | None) -> list[tuple[str, str]]:
     recipe, sizes = record.recipe, ", ".join(f"{count:,} {name}" for name, count in record.data.num_images.items())
     return [
         ("Start", _start(recipe.fine_tuning)),
         ("Network", f"{recipe.model_name}, {description.parameters:,} parameters"),
         ("Cost", f"{description.multiply_adds / 1e6:,.1f} M multiply-adds an image"),
         ("Images", sizes),
-        ("Training", f"{result.seconds:,.0f} s"),
-        *(() if result.first_look is None else (("First look", str(result.first_look.top1)),)),
+        *(() if result is None else (("Training", f"{result.seconds:,.0f} s"),)),
+        *(() if result is None or result.first_look is None else (("First look", str(result.first_look.top1)),)),
     ]
 
 
@@ -74,12 +112,13 @@ def _start(fine_tuning: FineTuning) -> str:
     return weights + head + frozen
 
 
-def _notes(record: Record, result: Result) -> list[str]:
+def _notes(record: Record, result: Result | None) -> list[str]:
     notes = list(record.warnings)
-    if result.first_look is not None and result.first_look.says_more:
-        notes.append(result.first_look.beside_validation(record.data.num_images.get("val", 0)))
-    for split, score in result.scores.items():
-        notes += warnings_about_recall(record.recipe, split, score)
+    if result is not None:
+        if result.first_look is not None and result.first_look.says_more:
+            notes.append(result.first_look.beside_validation(record.data.num_images.get("val", 0)))
+        for split, score in result.scores.items():
+            notes += warnings_about_recall(record.recipe, split, score)
     if record.data.ignored_files:
         notes.append(tell_ignored(record.data.ignored_files))
     augmentation = record.recipe.augmentation

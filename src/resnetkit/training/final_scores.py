@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from resnetkit.classifier.classifier import Classifier
-from resnetkit.classifier.engine import Engine
 from resnetkit.config import to_dict
 from resnetkit.data.types import LoadedData, Split
-from resnetkit.errors import summarize
 from resnetkit.evaluation.answers import score_answers
-from resnetkit.evaluation.mistakes import Mistake, worst_mistakes
 from resnetkit.evaluation.scoring import answer
 from resnetkit.evaluation.sharing import BATCH_SIZE
-from resnetkit.explanation.prepared import iter_pictures
+from resnetkit.explanation.exhibits import exhibit
 from resnetkit.inference.torch_engines import plain_predictor
 from resnetkit.runs.events import Listener
 from resnetkit.runs.first_look import recorded_look
 from resnetkit.runs.folder import RunFolder
+from resnetkit.runs.previous import find_previous
 from resnetkit.runs.record import Record
-from resnetkit.runs.report import THUMBNAIL_PX, Why, write_report
+from resnetkit.runs.report import write_report
 from resnetkit.runs.report_contents import report_on
+from resnetkit.runs.report_images import root_of
 from resnetkit.runs.result import Result
 from resnetkit.training.met_images import MetImages
 from resnetkit.training.state import Progress
@@ -54,9 +54,13 @@ def finish(
     val_chose, look = record.recipe.validation_chooses, recorded_look(folder)
     result = Result(folder.path, scores, progress.seconds, record.data.bad_images, num_trained_on, val_chose, look)
     judged = result.judged_split
-    mistakes = worst_mistakes(answers[judged], splits[judged]) if judged else ()
-    why = explain_mistakes(classifier, predictor.engine, mistakes, listener)
-    write_report(folder.report_file, report_on(record, result, folder.events("epoch"), mistakes, why))
+    shown = None
+    if judged is not None:
+        one, root = answers[judged], root_of(folder.place_of_data(record.recipe))
+        shown = exhibit(one, splits[judged], np.arange(len(one)), root, classifier, listener.warning)
+    previous = find_previous(folder, record, None if shown is None else shown.answers)
+    report = report_on(record, result, folder.events("epoch"), shown, previous=previous)
+    write_report(folder.report_file, report)
     folder.record(
         "end",
         step=progress.step,
@@ -72,15 +76,3 @@ def _with_what_was_met(record: Record, loaded: LoadedData) -> Record:
     """The record with the files that could not be read, which are in none of its numbers of images."""
     sizes = {name: len(split) - len(split.bad) for name, split in loaded.splits.items()}
     return replace(record, data=replace(record.data, num_images=sizes, bad_images=loaded.bad_images_so_far()))
-
-
-def explain_mistakes(
-    classifier: Classifier, engine: Engine, mistakes: Sequence[Mistake], listener: Listener
-) -> list[Why]:
-    """Draw why each mistake was made; nothing, and a warning, where that fails: no run ends for want of a picture."""
-    asked = [(mistake.pixels, (mistake.true_name, mistake.predicted_name)) for mistake in mistakes]
-    try:
-        return [Why(*pictures) for pictures in iter_pictures(classifier, engine, asked, side_px=THUMBNAIL_PX)]
-    except Exception as error:
-        listener.warning(f"the report shows no heat maps of mistakes: {summarize(error)}")
-        return []

@@ -1,0 +1,79 @@
+"""The run before on the same data, and what changed since: values of the recipe, and the score on the same images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+import numpy as np
+
+from resnetkit.config import to_dict
+from resnetkit.errors import ResnetkitError
+from resnetkit.evaluation.answers import Answers
+from resnetkit.evaluation.metrics import Accuracy
+from resnetkit.evaluation.paired import PairedDifference
+from resnetkit.pages.differences import ValueDifference, differing_values
+from resnetkit.runs.folder import RunFolder
+from resnetkit.runs.record import Record
+from resnetkit.runs.result import finished_result
+
+
+@dataclass(frozen=True)
+class Previous:
+    """A run and the one before it.
+
+    Attributes:
+        name: of the earlier run's folder.
+        changed: values of the recipe, those of the earlier run first.
+        scores: by split, of the earlier run; where it has one.
+        difference: accuracy of the later run minus that of the earlier one on the images that both were judged by;
+            None where there are none.
+    """
+
+    name: str
+    changed: tuple[ValueDifference, ...]
+    scores: Mapping[str, Accuracy]
+    difference: PairedDifference | None
+
+
+def find_previous(folder: RunFolder, record: Record, judged: Answers | None) -> Previous | None:
+    """The run before this one on the same data, and what changed since; None where there is none.
+
+    It is the last of the runs in the same parent folder that has an earlier number, has ended, and was of the data with
+    this fingerprint. One that is damaged is passed over.
+
+    Args:
+        judged: the answers that the later run is judged by.
+    """
+    earlier = sorted(
+        other for other in folder.path.resolve().parent.glob("*") if other.name < folder.path.resolve().name
+    )
+    for path in reversed(earlier):
+        other = RunFolder(path)
+        with suppress(ResnetkitError):
+            found = _compare(other, record, judged) if other.recipe_file.is_file() else None
+            if found is not None:
+                return found
+    return None
+
+
+def _compare(other: RunFolder, record: Record, judged: Answers | None) -> Previous | None:
+    before = other.read_record()
+    result = finished_result(other) if before.data.fingerprint == record.data.fingerprint else None
+    if result is None:
+        return None
+    changed = differing_values(to_dict(before.recipe), to_dict(record.recipe))
+    scores = {name: one.top1 for name, one in result.scores.items()}
+    earlier = other.read_answers().get(judged.split) if judged is not None and other.answers_file.is_file() else None
+    difference = None if earlier is None or judged is None else _difference(earlier, judged)
+    return Previous(other.path.name, changed, scores, difference)
+
+
+def _difference(earlier: Answers, later: Answers) -> PairedDifference | None:
+    """The difference on the images that count for both scores, known by their digests."""
+    rows = [np.flatnonzero(~one.trained_on) for one in (earlier, later)]
+    _, first, second = np.intersect1d(earlier.digests[rows[0]], later.digests[rows[1]], return_indices=True)
+    if not len(first):
+        return None
+    return PairedDifference.of(earlier.is_right[rows[0][first]], later.is_right[rows[1][second]])
