@@ -13,7 +13,7 @@ from tests.small_classifiers import SMALL
 
 from resnetkit.classifier.description import Description
 from resnetkit.classifier.engine import Engine
-from resnetkit.classifier.prediction import Predictor
+from resnetkit.classifier.prediction import Predictor, name_status
 from resnetkit.images.prepared_inputs import iter_prepared
 from resnetkit.images.spec import Limits, Preprocessing
 from resnetkit.serving.app import Application
@@ -94,8 +94,11 @@ class FakeServed:
 
     def _answers(self, predictor: Predictor, pixels: Any, note: str = "") -> list[ImageAnswer]:
         logits = predictor.engine.logits(pixels)
-        shares = predictor.decision.probabilities(logits)
-        return [ImageAnswer("ok", "", note, *both) for both in zip(shares, logits, strict=True)]
+        decided = predictor.decision.decide(logits)
+        return [
+            ImageAnswer(name_status(decided, row), "", note, shares, logits[row], decided.set_of(row))
+            for row, shares in enumerate(decided.probabilities)
+        ]
 
     async def _come(self, deadline_seconds: float) -> None:
         self.deadlines.append(deadline_seconds)

@@ -13,6 +13,7 @@ from tests.serving.test_rows import ask, post
 
 PICTURES = [picture(i) for i in range(3)]
 HEADER = "Inference-Header-Content-Length"
+BINARY = {"FP32": "<f4", "BOOL": "?"}
 INFER = "/v2/models/shapes/infer"
 FILES = {"name": "image", "datatype": "BYTES", "shape": [3], "data": [in_base64(content) for content in PICTURES]}
 PIXELS = np.random.default_rng(0).integers(0, 256, (2, 3, 16, 16), dtype=np.uint8)
@@ -43,15 +44,16 @@ def outputs_of(answer: httpx.Response) -> dict[str, Any]:
     assert answer.status_code == 200, answer.text
     length = answer.headers.get(HEADER)
     tree = json.loads(answer.content if length is None else answer.content[: int(length)])
+    types = {**BINARY, "BYTES": object}
     rest, found = b"" if length is None else answer.content[int(length) :], {}
     for output in tree["outputs"]:
         if "data" in output:
-            values = np.array(output["data"], {"FP32": np.float32, "BYTES": object}[output["datatype"]])
+            values = np.array(output["data"], types[output["datatype"]])
         else:
             size = output["parameters"]["binary_data_size"]
             own, rest = rest[:size], rest[size:]
-            if output["datatype"] == "FP32":
-                values = np.frombuffer(own, "<f4")
+            if output["datatype"] in BINARY:
+                values = np.frombuffer(own, BINARY[output["datatype"]])
             else:
                 values = []
                 while own:

@@ -89,6 +89,10 @@ class Decided:
     is_unsure: Mask
     in_set: Mask | None
 
+    def set_of(self, row: int) -> Mask | None:
+        """The classes ``(K,)`` in the set of one image; None as above."""
+        return None if self.in_set is None else self.in_set[row]
+
 
 @frozen
 class Decision:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from resnetkit.classifier.decision import Decided, Decision, Logits, Probabilities
+from resnetkit.classifier.decision import Decided, Decision, Logits, Mask, Probabilities
 from resnetkit.classifier.engine import Engine
 from resnetkit.data.seen import SeenImages
 from resnetkit.errors import require
@@ -88,17 +88,17 @@ def rank_classes(probabilities: Probabilities, class_names: Sequence[str], top: 
     return tuple((class_names[i], float(probabilities[i])) for i in order)
 
 
-def name_status(decided: Decided, row: int) -> str:
+def name_status(decided: Decided, row: int) -> Literal["ok", "unsure", "unknown"]:
     """The status of the image at ``row``, which is readable."""
     return "unknown" if decided.is_unknown[row] else "unsure" if decided.is_unsure[row] else "ok"
 
 
-def name_set(decided: Decided, row: int, class_names: Sequence[str]) -> tuple[str, ...] | None:
-    """The set of the image at ``row``, best first; None where the decision makes none."""
-    if decided.in_set is None:
+def name_set(probabilities: Probabilities, in_set: Mask | None, class_names: Sequence[str]) -> tuple[str, ...] | None:
+    """The classes ``(K,)`` that are in the set of one image, best first; None where the decision makes none."""
+    if in_set is None:
         return None
-    size = int(decided.in_set[row].sum())  # no class of a set is less probable than one outside of it
-    return tuple(name for name, _ in rank_classes(decided.probabilities[row], class_names, size))
+    size = int(in_set.sum())  # no class of a set is less probable than one outside of it
+    return tuple(name for name, _ in rank_classes(probabilities, class_names, size))
 
 
 class Predictions(list[Prediction]):
@@ -176,10 +176,8 @@ class Predictor:
         """The answers for prepared images, which are yet to be given their names."""
         decided = self.decide(pixels)
         for row, probabilities in enumerate(decided.probabilities):
-            ranked, classes = (
-                rank_classes(probabilities, self.class_names, top),
-                name_set(decided, row, self.class_names),
-            )
+            ranked = rank_classes(probabilities, self.class_names, top)
+            classes = name_set(probabilities, decided.set_of(row), self.class_names)
             yield Prediction("", name_status(decided, row), top=ranked, classes=classes)
 
     def _no_logits(self) -> Logits:

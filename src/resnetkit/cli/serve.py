@@ -15,16 +15,21 @@ from resnetkit.cli.inputs import Reading
 from resnetkit.cli.options import (
     CalibrateOption,
     ClassNamesOption,
+    CoverageOption,
     DeviceOption,
     EngineOption,
     EntryOption,
     JsonOption,
     MaxFileBytesOption,
     MaxPixelsOption,
+    PrecisionAtOption,
     PreprocessOption,
+    SetRuleOption,
+    UnknownAtOption,
     UsePrecisionOption,
     WeightsModelOption,
 )
+from resnetkit.cli.settings import read_demands
 from resnetkit.terminal import say, say_json, shown, warn
 
 LIBRARIES = ("starlette", "uvicorn", "httptools", "prometheus_client", "python_multipart")
@@ -62,6 +67,10 @@ def serve(
             "--replicas", help="With --ray: how many answer; else one on each free GPU or core.", show_default=False
         ),
     ] = None,
+    unknown_at: UnknownAtOption = None,
+    coverage: CoverageOption = None,
+    set_rule: SetRuleOption = None,
+    precision_at: PrecisionAtOption = None,
     model: WeightsModelOption = None,
     entry: EntryOption = None,
     class_names: ClassNamesOption = None,
@@ -99,6 +108,7 @@ def serve(
     require(0 <= port < 1 << 16, f"--port must be from 0 to 65,535, got {port}")
     require(replicas is None or ray is not None, "--replicas are those of a cluster", fix="add --ray")
     require(replicas is None or replicas >= 1, f"--replicas must be at least 1, got {replicas}")
+    demands = read_demands(unknown_at, coverage, set_rule, precision_at)
     reading = Reading(model, entry, class_names, tuple(preprocess or ())).arguments()
     require(
         not reading or len(classifiers) == 1,
@@ -106,7 +116,7 @@ def serve(
         fix="convert third-party weights first: resnetkit convert",
     )
     to_serve = [
-        ToServe(name, source, reading, engine, precision, device, max_pixels, max_file_bytes, calibrate)
+        ToServe(name, source, reading, engine, precision, device, max_pixels, max_file_bytes, calibrate, demands)
         for name, source in map(named, classifiers)
     ]
     settings = ServerSettings(

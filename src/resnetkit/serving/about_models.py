@@ -26,7 +26,7 @@ from resnetkit.serving.served import NotReady, Served
 from resnetkit.serving.settings import ServerSettings
 from resnetkit.terminal import json_text, without_credentials
 
-DIGESTS = ("seen", "reference")  # sections that nobody reads
+DIGESTS = ("seen", "reference", "yardstick")  # sections that nobody reads
 LIMITS = (
     *("max_request_images", "max_request_bytes", "max_requests", "max_queued_pixels", "max_batch_images"),
     *("deadline_seconds", "receive_seconds"),
@@ -61,7 +61,7 @@ def _in_short(served: Served) -> dict[str, Any]:
 
 def _about(served: Served, settings: ServerSettings) -> dict[str, Any]:
     said, run = served.description, run_of(served.source)
-    tree = to_dict(replace(said, seen=None, reference=None))
+    tree = to_dict(replace(said, seen=None, reference=None, yardstick=None))
     return {
         **_in_short(served),
         "source": without_credentials(served.source),

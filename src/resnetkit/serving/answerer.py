@@ -15,7 +15,8 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from resnetkit.classifier.prediction import Predictor
+from resnetkit.classifier.decision import Decided, Logits
+from resnetkit.classifier.prediction import Predictor, name_status
 from resnetkit.errors import summarize
 from resnetkit.images.decoding import read_header
 from resnetkit.images.prepared_inputs import MAX_DECODERS, prepare_image
@@ -160,13 +161,13 @@ class Answerer:
             try:
                 with self._at_work():
                     logits = self._predictor.engine.logits(np.stack([image.pixels for image in batch]))
-                    probabilities = self._predictor.decision.probabilities(logits)
+                    decided = self._predictor.decision.decide(logits)
             except Exception as error:  # whatever another project's engine raises
                 for image in batch:
                     image.request.end(_failed(error))
                 continue
-            for image, own_logits, own_probabilities in zip(batch, logits, probabilities, strict=True):
-                image.request.answer(image.place, ImageAnswer("ok", "", image.note, own_probabilities, own_logits))
+            for row, image in enumerate(batch):
+                image.request.answer(image.place, _answer(image.note, decided, logits, row))
 
     @contextmanager
     def _at_work(self) -> Iterator[None]:
@@ -178,6 +179,12 @@ class Answerer:
         finally:
             with self._lock:
                 del self._begun[work]
+
+
+def _answer(note: str, decided: Decided, logits: Logits, row: int) -> ImageAnswer:
+    """The answer for the image at ``row`` of a batch."""
+    status, probabilities = name_status(decided, row), decided.probabilities[row]
+    return ImageAnswer(status, "", note, probabilities, logits[row], decided.set_of(row))
 
 
 def _failed(error: Exception) -> NotAnswered:

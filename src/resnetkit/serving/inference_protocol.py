@@ -97,7 +97,7 @@ def _asker(served: Served, tensor: InputTensor) -> Callable[..., Awaitable[Answe
 def _check_readable(answers: Answers) -> None:
     """Refuse all where one cannot be read: the protocol has no place for the reason of one."""
     for number, answer in enumerate(answers):
-        if answer.status != "ok":
+        if answer.status == "error":
             raise refuse(422, f"image {number} cannot be read", why=f"it {answer.reason}", fix="leave it out")
 
 

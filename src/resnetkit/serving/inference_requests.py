@@ -8,7 +8,7 @@ from typing import Any
 
 from resnetkit.classifier.description import Description
 from resnetkit.errors import did_you_mean
-from resnetkit.serving.inference_tensors import INPUTS, OUTPUTS
+from resnetkit.serving.inference_tensors import INPUTS, Output, outputs_of
 from resnetkit.serving.json_bodies import read_object
 from resnetkit.serving.refusals import refuse
 from resnetkit.serving.tensors import InputTensor, read_input, read_parameters
@@ -58,19 +58,22 @@ def read_request(body: bytes, header: str | None, description: Description) -> I
         raise refuse(400, f"{len(left):,} bytes behind the JSON belong to no input")
     _check_input(tensor, description)
     parameters = read_parameters(tree, "the request")
-    return InferenceRequest(id_, tensor, _read_outputs(tree, parameters), _read_timeout(parameters))
+    outputs = _read_outputs(tree, parameters, outputs_of(description))
+    return InferenceRequest(id_, tensor, outputs, _read_timeout(parameters))
 
 
-def _read_outputs(tree: Mapping[str, Any], parameters: Mapping[str, Any]) -> tuple[tuple[str, bool], ...]:
+def _read_outputs(
+    tree: Mapping[str, Any], parameters: Mapping[str, Any], outputs: Mapping[str, Output]
+) -> tuple[tuple[str, bool], ...]:
     usual = _flag(parameters, "binary_data_output", False)
-    asked = tree.get("outputs") or [{"name": name} for name in OUTPUTS]
+    asked = tree.get("outputs") or [{"name": name} for name in outputs]
     if not isinstance(asked, list) or not all(isinstance(one, dict) for one in asked):
         raise refuse(400, "'outputs' must be a list of objects")
     found: dict[str, bool] = {}
     for one in asked:
         name = one.get("name")
-        if not isinstance(name, str) or name not in OUTPUTS:
-            raise refuse(400, f"there is no output {str(name)[:80]!r}", fix=did_you_mean(str(name)[:80], OUTPUTS))
+        if not isinstance(name, str) or name not in outputs:
+            raise refuse(400, f"there is no output {str(name)[:80]!r}", fix=did_you_mean(str(name)[:80], outputs))
         own = read_parameters(one, f"output '{name}'")
         if own.get("classification"):
             raise refuse(400, "the extension for classification is not spoken here", fix="ask for output 'class'")

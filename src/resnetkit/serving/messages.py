@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from resnetkit.classifier.decision import Mask
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.images.types import UInt8Images
 from resnetkit.serving.frames import DamagedFrame, Frame
@@ -16,14 +18,17 @@ FAILURES = {kind.__name__: kind for kind in (NotAnswered, Overloaded, NotReady, 
 
 
 def pack_answers(answers: list[ImageAnswer]) -> Packed:
-    """The head and blobs of a request's answers; the numbers are together, float32."""
+    """The head and blobs of a request's answers; the numbers are together, float32, and sets behind them, if any."""
     rows = [{"status": each.status, "reason": each.reason, "note": each.note} for each in answers]
     probabilities = [each.probabilities for each in answers if each.probabilities is not None]
     logits = [each.logits for each in answers if each.logits is not None]
+    in_sets = [each.in_set for each in answers if each.in_set is not None]
     if not logits:
         return {"rows": rows, "shape": None}, []
     joined = np.stack(probabilities), np.stack(logits)
     blobs: list[bytes | memoryview] = [np.ascontiguousarray(each, np.float32).tobytes() for each in joined]
+    if in_sets:
+        blobs.append(np.stack(in_sets).tobytes())
     return {"rows": rows, "shape": list(joined[1].shape)}, blobs
 
 
@@ -35,7 +40,7 @@ def unpack_answers(frame: Frame) -> list[ImageAnswer]:
     """
     try:
         rows = frame.head["rows"]
-        num_read = sum(row["status"] == "ok" for row in rows)
+        num_read = sum(row["status"] != "error" for row in rows)
         if not num_read:
             return [ImageAnswer("error", row["reason"]) for row in rows]
         number, views, classes = frame.head["shape"]
@@ -43,15 +48,20 @@ def unpack_answers(frame: Frame) -> list[ImageAnswer]:
             raise DamagedFrame(f"numbers for {number} of {num_read} images")
         probabilities = np.frombuffer(frame.blobs[0], np.float32).reshape(number, classes)
         logits = np.frombuffer(frame.blobs[1], np.float32).reshape(number, views, classes)
+        in_sets = [None] * number if len(frame.blobs) == 2 else _masks(frame.blobs[2], number, classes)
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise DamagedFrame(f"answers that do not fit together: {error!r}") from None
-    numbers = zip(probabilities, logits, strict=True)
+    numbers = zip(probabilities, logits, in_sets, strict=True)
     return [
-        ImageAnswer("ok", "", row["note"], *next(numbers))
-        if row["status"] == "ok"
-        else ImageAnswer("error", row["reason"])
+        ImageAnswer("error", row["reason"])
+        if row["status"] == "error"
+        else ImageAnswer(row["status"], "", row["note"], *next(numbers))
         for row in rows
     ]
+
+
+def _masks(blob: bytes, number: int, classes: int) -> Sequence[Mask | None]:
+    return list(np.frombuffer(blob, np.bool_).reshape(number, classes))
 
 
 def pack_pixels(pixels: UInt8Images) -> Packed:

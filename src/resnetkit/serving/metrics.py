@@ -49,7 +49,7 @@ class Metrics:
         )
         self._images = Counter(
             f"{PREFIX}_images",
-            "Images that were answered, or could not be read.",
+            "Images that were answered, were unsure or unknown, or could not be read.",
             ("model", "status"),
             registry=self._registry,
         )

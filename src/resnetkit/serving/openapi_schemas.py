@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
+from resnetkit.serving.inference_tensors import OUTPUTS
 from resnetkit.serving.served import State
 
 Schema = dict[str, Any]
@@ -58,12 +59,17 @@ SCHEMAS: dict[str, Schema] = {
     "Row": object_of(
         {
             "path": {"type": "string", "description": "The file's name, or the image's position."},
-            "status": {"enum": ["ok", "error"]},
+            "status": {
+                "enum": ["ok", "unsure", "unknown", "error"],
+                "description": "Unsure and unknown: below a threshold of the classifier's, so that there is no class.",
+            },
             "reason": {"type": "string", "description": "Why an image could not be read; empty where it was."},
             "class": or_null(TEXT),
             "probability": or_null(SHARE),
             "top": list_of(object_of({"class": TEXT, "probability": SHARE}, closed=True)),
+            "set": {**list_of(TEXT), "description": "Classes that hold the true one; of classifiers that make sets."},
         },
+        optional=("set",),
         closed=True,
     ),
     "Rows": object_of({"model": TEXT, "version": TEXT, "rows": list_of(ref("Row"))}, closed=True),
@@ -128,7 +134,7 @@ SCHEMAS: dict[str, Schema] = {
             ),
             "outputs": list_of(
                 object_of(
-                    {"name": {"enum": ["probabilities", "logits", "class"]}, "parameters": PARAMETERS},
+                    {"name": {"enum": list(OUTPUTS)}, "parameters": PARAMETERS},
                     optional=("parameters",),
                 )
             ),

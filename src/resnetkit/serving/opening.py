@@ -6,9 +6,11 @@ import sys
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from resnetkit.classifier.demanding import demanding
 from resnetkit.classifier.description import Description
 from resnetkit.classifier.engine import Engine
 from resnetkit.classifier.prediction import BATCH_SIZE, Predictor
+from resnetkit.classifier.yardstick import NO_DEMANDS, Demands
 from resnetkit.config import frozen
 from resnetkit.errors import Code, require
 from resnetkit.images.spec import Limits
@@ -38,6 +40,7 @@ class ToServe:
         reading: how third-party weights are read, as :func:`~resnetkit.sources.described.open_described` takes it.
         calibrate: for int8, a folder of images; None: training images of the classifier's own run.
         max_pixels, max_file_bytes: in place of the classifier's own limits; None: those.
+        demands: on its answers, in place of the thresholds in its file.
     """
 
     name: str
@@ -49,6 +52,7 @@ class ToServe:
     max_pixels: int | None = None
     max_file_bytes: int | None = None
     calibrate: str | None = None
+    demands: Demands = NO_DEMANDS
 
     def limits(self, own: Limits) -> Limits:
         """The limits that images are read within, of a classifier with limits of its own."""
@@ -83,7 +87,7 @@ def open_to_serve(to_serve: ToServe, *, max_batch_images: int, tell: Tell = tell
         ResnetkitError: as ``predict`` does, and where the file changes meanwhile.
     """
     conditions = _conditions(to_serve, to_serve.engine, BATCH_SIZE)
-    opened = open_described(to_serve.source, device=conditions.device, **to_serve.reading)
+    opened = demanding(open_described(to_serve.source, device=conditions.device, **to_serve.reading), to_serve.demands)
     for text in opened.provenance.get("warnings", ()):
         tell(f"warning: {text}")
     digest = digest_of(opened)

@@ -7,7 +7,7 @@ from functools import partial
 from starlette.requests import Request
 from starlette.responses import Response
 
-from resnetkit.classifier.prediction import Prediction, rank_classes
+from resnetkit.classifier.prediction import Prediction, name_set, rank_classes
 from resnetkit.serving.front import Front, in_thread
 from resnetkit.serving.multipart import NamedFile
 from resnetkit.serving.predict_requests import QUERY, Asked, read_query, read_request, reader_of
@@ -45,7 +45,7 @@ def as_response(name: str, asked: Asked, answers: Answers, *, in_lines: bool) ->
         Refused: for an image that was asked for by itself and cannot be read.
     """
     first = answers[0]
-    if asked.is_one and first.status != "ok":
+    if asked.is_one and first.status == "error":
         raise refuse(422, "the image cannot be read", why=f"it {first.reason}", fix="send the content of an image file")
     rows = rows_of(asked.files, answers, asked.top)
     if in_lines:
@@ -62,6 +62,9 @@ def rows_of(files: tuple[NamedFile, ...], answers: Answers, top: int) -> list[st
     """The rows of images as JSON, in order."""
     class_names, rows = answers.description.class_names, []
     for file, answer in zip(files, answers, strict=True):
-        ranked = () if answer.probabilities is None else rank_classes(answer.probabilities, class_names, top)
-        rows.append(json_text(Prediction(file.name, answer.status, answer.reason, ranked, answer.note).as_row()))
+        shares = answer.probabilities
+        ranked = () if shares is None else rank_classes(shares, class_names, top)
+        classes = None if shares is None else name_set(shares, answer.in_set, class_names)
+        row = Prediction(file.name, answer.status, answer.reason, ranked, answer.note, classes)
+        rows.append(json_text(row.as_row()))
     return rows

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from resnetkit.classifier.decision import Logits, Probabilities
+from resnetkit.classifier.decision import Logits, Mask, Probabilities
 from resnetkit.classifier.description import Description
 from resnetkit.images.types import UInt8Images
 
@@ -46,18 +46,20 @@ class ImageAnswer:
     """Answer for one image.
 
     Attributes:
-        status: ``ok``, or ``error`` for an image that could not be read; then ``reason`` says why, and there are no
-            numbers.
+        status: as of a :class:`~resnetkit.classifier.prediction.Prediction`; ``error`` for an image that could not be
+            read, then ``reason`` says why, and there are no numbers.
         note: what of the image the classifier could not look at; empty where nothing was lost.
         probabilities: float32 ``(K,)``.
         logits: float32 ``(V, K)`` of V views.
+        in_set: bool ``(K,)``, the classes in its set; None where the classifier's decision makes none.
     """
 
-    status: Literal["ok", "error"]
+    status: Literal["ok", "unsure", "unknown", "error"]
     reason: str = ""
     note: str = ""
     probabilities: Probabilities | None = None
     logits: Logits | None = None
+    in_set: Mask | None = None
 
 
 class Answers(list[ImageAnswer]):

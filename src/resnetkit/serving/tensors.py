@@ -20,7 +20,7 @@ from resnetkit.serving.refusals import refuse
 
 LENGTH_BYTES = 4  # before each element of BYTES
 MAX_AXES = 8
-FP32 = np.dtype("<f4")
+BINARY = {"FP32": np.dtype("<f4"), "BOOL": np.dtype(np.bool_)}
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class OutputTensor:
     name: str
     datatype: str
     shape: tuple[int, ...]
-    values: npt.NDArray[np.float32] | Sequence[bytes]
+    values: npt.NDArray[np.float32] | npt.NDArray[np.bool_] | Sequence[bytes]
 
     def as_json(self) -> list[Any]:
         """The elements in a row, as JSON has them.
@@ -67,7 +67,7 @@ class OutputTensor:
     def as_bytes(self) -> bytes:
         """The elements in a row, as binary data."""
         if isinstance(self.values, np.ndarray):
-            return self.values.astype(FP32).tobytes()
+            return self.values.astype(BINARY[self.datatype]).tobytes()
         return b"".join(struct.pack("<I", len(value)) + value for value in self.values)
 
 
