@@ -20,10 +20,13 @@ from resnetkit.classifier.decision import (
     strangeness,
 )
 from resnetkit.config import frozen
+from resnetkit.data.seen import contains, pack_digests, unpack_digests
 from resnetkit.errors import Code, ResnetkitError, require
+from resnetkit.images.digests import Digests
 from resnetkit.images.types import Indices
 
 Numbers = npt.NDArray[np.float32]
+NO_DIGESTS = np.empty(0, np.uint64)
 
 MAX_IMAGES = 10_000  # of which numbers are kept, 27 characters for each
 MORE_IMAGES = "ask for less, or set it by more images: resnetkit calibrate CLASSIFIER DATA --out FILE"
@@ -73,6 +76,8 @@ class Yardstick:
         confidence: the probability of its most probable class.
         is_right: 1 where that is the true one, else 0.
         lac, aps: the strangeness of its true class by these rules.
+        digests: of the images, as :func:`~resnetkit.data.seen.pack_digests` makes it: they cannot judge how well the
+            thresholds hold.
     """
 
     images: str
@@ -82,15 +87,18 @@ class Yardstick:
     is_right: str
     lac: str
     aps: str
+    digests: str = ""
 
     @classmethod
-    def of(cls, logits: Logits, labels: Indices, decision: Decision, images: str) -> Yardstick:
+    def of(
+        cls, logits: Logits, labels: Indices, decision: Decision, images: str, digests: Digests = NO_DIGESTS
+    ) -> Yardstick:
         """Make one of the logits ``(N, V, K)`` of images with their true classes ``(N,)``, by a decision's temperature.
 
-        Of more than :data:`MAX_IMAGES` images, evenly spread ones are kept.
+        Of more than :data:`MAX_IMAGES` images, evenly spread ones are kept: :func:`kept_rows`.
         """
         require(len(labels) > 0, "thresholds need images to be set by", code=Code.DATA)
-        rows = np.linspace(0, len(labels) - 1, min(len(labels), MAX_IMAGES)).round().astype(np.int64)
+        rows = kept_rows(len(labels))
         probabilities, labels = decision.probabilities(logits[rows]), labels[rows]
         every = np.arange(len(rows))
         return cls(
@@ -101,7 +109,12 @@ class Yardstick:
             pack_numbers(probabilities.argmax(1) == labels),
             pack_numbers(strangeness("lac", probabilities)[every, labels]),
             pack_numbers(strangeness("aps", probabilities)[every, labels]),
+            pack_digests(digests[rows] if len(digests) else digests),
         )
+
+    def made_by(self, digests: Digests) -> npt.NDArray[np.bool_]:
+        """Mask of the images that it was made by."""
+        return contains(unpack_digests(self.digests), digests)
 
     def decision(self, temperature: float, demands: Demands) -> Decision:
         """The decision with the thresholds that are demanded.
@@ -165,6 +178,11 @@ class Yardstick:
             fix=MORE_IMAGES,
             code=Code.DATA,
         )
+
+
+def kept_rows(num_images: int) -> Indices:
+    """Positions, evenly spread, of the at most :data:`MAX_IMAGES` of so many images that a decision is fitted to."""
+    return np.linspace(0, num_images - 1, min(num_images, MAX_IMAGES)).round().astype(np.int64)
 
 
 def pack_numbers(numbers: npt.NDArray[np.generic]) -> str:

@@ -10,6 +10,7 @@ from resnetkit.cli.program import program
 from resnetkit.terminal import say, say_json
 
 if TYPE_CHECKING:
+    from resnetkit.evaluation.calibration import Calibrated
     from resnetkit.runs.result import Result
     from resnetkit.training.dry_run import DryRun
 
@@ -22,6 +23,7 @@ def print_result(result: Result, *, as_json: bool) -> None:
         scores = {name: to_dict(value) for name, value in result.scores.items()}
         left_out = [{"path": bad.path, "reason": bad.reason} for bad in result.left_out]
         content = {"run": str(result.run), "seconds": result.seconds, "scores": scores, "left_out": left_out}
+        content["calibration"] = {name: to_dict(value) for name, value in result.calibration.items()}
         content["first_look"] = None if result.first_look is None else to_dict(result.first_look)
         say_json({**content, "num_trained_on": result.num_trained_on})
         return
@@ -32,6 +34,8 @@ def print_result(result: Result, *, as_json: bool) -> None:
         say(f"{name:<5} top-1 {score.top1}  {_remark(name, result)}")
     if (look := result.first_look) is not None and look.says_more:
         say(f"cv    top-1 {look.top1}  a linear head in {look.num_folds} folds of training images, which are few")
+    if judged := result.calibration.get(result.judged_split or ""):
+        say(f"cal   {_calibration(judged)}")
     for text in _warnings(result):
         say(f"warning: {text}")
     for name, number in result.num_trained_on.items():
@@ -60,6 +64,15 @@ def _remark(split: str, result: Result) -> str:
     if result.folder.read_record().recipe.data.validation == "test":
         return "the test split, watched during training: not kept apart"
     return "chose the epoch, so a little optimistic" if result.val_chose else "watched during training"
+
+
+def _calibration(measured: Calibrated) -> str:
+    """The calibration error in a line, and how much of it no classifier could avoid on so few images."""
+    before, after, floor = (
+        f"{100 * value:.1f} %" for value in (measured.before.ece, measured.after.ece, measured.after.floor)
+    )
+    change = "" if measured.before == measured.after else f", {before} before its temperature was fitted"
+    return f"calibration error {after}{change}; {floor} would be chance alone"
 
 
 def _warnings(result: Result) -> list[str]:

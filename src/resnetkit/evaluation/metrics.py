@@ -201,9 +201,14 @@ def expected_calibration_error(probabilities: Probabilities, labels: Labels, num
     """
     stated = probabilities.max(axis=1).astype(np.float64)
     correct = probabilities.argmax(axis=1) == labels
-    bins = np.clip(np.ceil(stated * num_bins).astype(np.int64) - 1, 0, num_bins - 1)
-    gaps = np.bincount(bins, weights=stated - correct, minlength=num_bins)
+    gaps = np.bincount(bin_numbers(stated, num_bins), weights=stated - correct, minlength=num_bins)
     return float(np.abs(gaps).sum() / len(labels))
+
+
+def bin_numbers(stated: npt.NDArray[np.float64], num_bins: int) -> npt.NDArray[np.int64]:
+    """The numbers ``(N,)``, from 0, of the bins ``(i / num_bins, (i + 1) / num_bins]`` that probabilities fall into."""
+    numbers: npt.NDArray[np.int64] = np.clip(np.ceil(stated * num_bins).astype(np.int64) - 1, 0, num_bins - 1)
+    return numbers
 
 
 def confused_pairs(scores: Scores) -> list[ConfusedPair]:

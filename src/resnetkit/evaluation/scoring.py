@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from resnetkit.classifier.decision import Logits, Probabilities
+from resnetkit.classifier.engine import Engine
 from resnetkit.classifier.prediction import Predictor
 from resnetkit.data.loading import DataSource, Examine, open_data
 from resnetkit.data.reading import evaluation_order, read_in_turn
@@ -21,7 +23,7 @@ from resnetkit.evaluation.metrics import Scores
 from resnetkit.evaluation.recorded import as_recorded, holds_all, load_recorded
 from resnetkit.evaluation.sharing import BATCH_SIZE, given_answers
 from resnetkit.folders.names import alike, apart, one_form
-from resnetkit.images.types import BadImage, Indices
+from resnetkit.images.types import BadImage, Indices, UInt8Images
 from resnetkit.pages.showing import show
 from resnetkit.terminal import listed
 
@@ -168,13 +170,26 @@ def answer(predictor: Predictor, split: Split, class_names: Sequence[str]) -> An
     Raises:
         ResnetkitError: where the classifier lacks a class, or what it answers is no number.
     """
-    own_labels = match_classes(class_names, predictor.class_names)
+    match_classes(class_names, predictor.class_names)  # before any image is read
     probabilities = given_answers(split.images)
     if probabilities is None:
-        batches = read_in_turn(split.images, evaluation_order(len(split), BATCH_SIZE))
-        probabilities = np.concatenate([predictor.probabilities(pixels) for pixels in batches])
-    split = split.without_bad()  # now that all of it has been read
-    labels = own_labels[split.labels]
+        probabilities = np.concatenate([predictor.probabilities(pixels) for pixels in _batches(split)])
+    return as_answers(predictor, split, class_names, probabilities)
+
+
+def read_logits(engine: Engine, split: Split) -> Logits:
+    """An engine's logits ``(N, V, K)`` for the images of a split, those left out that turn out to be unreadable."""
+    return np.concatenate([engine.logits(pixels) for pixels in _batches(split)])
+
+
+def as_answers(predictor: Predictor, split: Split, class_names: Sequence[str], probabilities: Probabilities) -> Answers:
+    """The answers of :func:`answer`, from probabilities of all readable images of a split that has been read.
+
+    Raises:
+        ResnetkitError: as :func:`answer`.
+    """
+    split = split.without_bad()
+    labels = match_classes(class_names, predictor.class_names)[split.labels]
     num_bad = np.count_nonzero(~np.isfinite(probabilities).all(1))
     require(
         num_bad == 0,
@@ -185,6 +200,10 @@ def answer(predictor: Predictor, split: Split, class_names: Sequence[str]) -> An
     )
     is_old = np.zeros(len(split), np.bool_) if predictor.seen is None else predictor.seen.trained_on(split.digests)
     return Answers(split.name, predictor.class_names, split.identifiers, split.digests, labels, is_old, probabilities)
+
+
+def _batches(split: Split) -> Iterator[UInt8Images]:
+    return read_in_turn(split.images, evaluation_order(len(split), BATCH_SIZE))
 
 
 def _judged(predictor: Predictor, name: str, splits: tuple[Split, ...], class_names: Sequence[str]) -> Evaluation:

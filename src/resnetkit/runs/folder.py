@@ -223,7 +223,7 @@ class RunFolder:
 
 
 TEXTS = {"event", "time", "quantity", "data", "split", "image", "reason"}
-AT_THE_END = {"scores", "num_trained_on"}
+AT_THE_END = {"scores", "num_trained_on", "calibration"}
 
 
 def _parsed(line: bytes) -> dict[str, Any] | None:

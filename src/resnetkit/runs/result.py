@@ -7,6 +7,7 @@ from pathlib import Path
 
 from resnetkit.config import from_dict
 from resnetkit.errors import ResnetkitError
+from resnetkit.evaluation.calibration import Calibrated
 from resnetkit.evaluation.metrics import Scores
 from resnetkit.images.types import BadImage
 from resnetkit.pages.showing import show
@@ -28,6 +29,8 @@ class Result:
         val_chose: the images of ``val`` chose the epoch that the classifier is of, as
             :attr:`~resnetkit.recipes.recipe.Recipe.validation_chooses` has it; else they only watched.
         first_look: cross-validated score of training images, by what the weights that it started from made of them.
+        calibration: of the same images as the scores, by split, before and after the temperature was fitted to those of
+            ``val``; none of an earlier version's run.
     """
 
     run: Path
@@ -37,6 +40,7 @@ class Result:
     num_trained_on: dict[str, int] = field(default_factory=dict)
     val_chose: bool = True
     first_look: FirstLook | None = None
+    calibration: dict[str, Calibrated] = field(default_factory=dict)
 
     @property
     def folder(self) -> RunFolder:
@@ -61,6 +65,7 @@ def finished_result(folder: RunFolder) -> Result | None:
         scores = from_dict(dict[str, Scores], ends[-1]["scores"])
         seconds = float(ends[-1]["seconds"])
         num_trained_on = from_dict(dict[str, int], ends[-1].get("num_trained_on", {}))
+        calibration = from_dict(dict[str, Calibrated], ends[-1].get("calibration", {}))
     except (ResnetkitError, KeyError, TypeError, RecursionError):
         return None
     record = folder.read_record()
@@ -72,6 +77,7 @@ def finished_result(folder: RunFolder) -> Result | None:
         num_trained_on,
         record.recipe.validation_chooses,
         recorded_look(folder),
+        calibration,
     )
 
 
