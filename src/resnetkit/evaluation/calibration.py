@@ -1,4 +1,4 @@
-"""How far stated probabilities can be believed: calibration errors, beside what a perfect classifier would show."""
+"""Calibration of stated probabilities: errors, beside those that a perfect classifier would show."""
 
 from __future__ import annotations
 
