@@ -31,7 +31,7 @@ def file(make: Callable[..., Classifier], tmp_path: Path) -> Path:  # noqa: F811
         (["--calibrate", "photos"], "--calibrate is about int8"),
         (["--max-loss", "2"], "fp32 may lose nothing"),
         ([], "--images FOLDER"),
-        (["--images", "nowhere"], "there is no folder nowhere"),
+        (["--images", "nowhere"], "there is no folder or list nowhere"),
         (["--images", ".", "--max-images", "0"], "--max-images must be at least 1"),
         (["--runtime", "folder"], "leave it out, or use --to web"),
         (["--out", "taken"], "taken is there already"),

@@ -130,7 +130,7 @@ def test_what_groups_cannot_do_is_told() -> None:
     with pytest.raises(ResnetkitError, match="no images can be held back for val"):
         about_held_back(two, of_one, {"test": 0.1, "val": 0.1})
     assert about_groups({"train": ["a", "b"], "val": ["c"]}) == (
-        "data.group_by has no effect: each image is in a group of its own",
+        "grouping has no effect: each image is in a group of its own",
     )
     assert "all 3 images are in one group" in about_groups({"train": ["a", "a"], "val": ["a"]})[0]
 

@@ -333,3 +333,15 @@ def test_folders_without_end_are_refused(tmp_path: Path) -> None:
 def test_the_folders_of_classes_in_groups_are_classes_where_that_is_said(tmp_path: Path) -> None:
     make(tmp_path, "pets/{cat,dog}/1.jpg vehicles/{bus,car}/1.jpg")
     assert reading(scan(tmp_path, "all=pets,all=vehicles")) == "all bus 1 car 1 cat 1 dog 1"
+
+
+def test_a_list_beside_unsorted_images_is_pointed_to(tmp_path: Path) -> None:
+    (tmp_path / "train").mkdir()
+    for number in range(3):
+        (tmp_path / "train" / f"{number}.jpg").touch()
+    (tmp_path / "labels.csv").touch()
+    with pytest.raises(ResnetkitError, match="3 images lie in one folder") as raised:
+        scan(tmp_path)
+    assert raised.value.fix.startswith(
+        f"if it lists them, give the table: {tmp_path / 'labels.csv'}; or put each image"
+    )

@@ -58,9 +58,22 @@ def test_another_column_is_read_where_it_is_asked_for(tmp_path: Path) -> None:
     folder = scan_listed(tmp_path, column="kind")
     assert folder is not None
     assert folder.class_names == ("x", "y")
-    with pytest.raises(ResnetkitError, match="cannot read") as raised:
+    with pytest.raises(ResnetkitError, match="has no column other") as raised:
         scan_listed(tmp_path, column="other")
-    assert raised.value.why == "it has no column other"
+    assert raised.value.why == "its columns are 'file_name', 'label', 'kind'"
+
+
+def test_a_column_of_groups_is_read_where_it_is_asked_for(tmp_path: Path) -> None:
+    put(tmp_path, "train/a/1.png", "train/b/2.png", "test/a/1.png")
+    for split, rows in (("train", "a/1.png,a,x\nb/2.png,b,y\n"), ("test", "a/1.png,a,z\n")):
+        (tmp_path / split / "metadata.csv").write_text(f"file_name,label,animal\n{rows}")
+    assert scan_listed(tmp_path, group_by="(a)") is None  # a pattern, for those who read the folders
+    folder = scan_listed(tmp_path, group_by="animal")
+    assert folder is not None
+    assert {name: one.groups for name, one in folder.splits.items()} == {"train": ["x", "y"], "test": ["z"]}
+    (tmp_path / "test" / "metadata.csv").write_text("file_name,label\na/1.png,a\n")
+    with pytest.raises(ResnetkitError, match=r"some tables in .* have no column animal"):
+        scan_listed(tmp_path, group_by="animal")
 
 
 @pytest.mark.parametrize(
@@ -68,9 +81,9 @@ def test_another_column_is_read_where_it_is_asked_for(tmp_path: Path) -> None:
     [
         ("file_name,label\n../1.png,a\n", "lists a file outside its folder: ../1.png"),
         ("file_name,label\n/etc/1.png,a\n", "lists a file outside its folder"),
-        ("file_name,label\n1.png,\n", "row 1 has no label"),
-        ("file_name,label\n,a\n", "row 1 has no file_name"),
-        ("file_name,label\n1.png,a\n2.png,a\n", "only one class, 'a'"),
+        ("file_name,label\n1.png,\n", "has 1 rows without label, the first in line 2"),
+        ("file_name,label\n,a\n", "has 1 rows without file_name, the first in line 2"),
+        ("file_name,label\n1.png,a\n2.png,a\n", "lists only one class, 'a'"),
     ],
 )
 def test_a_table_that_cannot_be_meant_is_refused(text: str, what: str, tmp_path: Path) -> None:

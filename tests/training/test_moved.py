@@ -115,6 +115,47 @@ def test_other_data_are_refused_and_the_difference_is_counted(photos: Path, tmp_
     assert not RunFolder(run).events("moved")
 
 
+@pytest.fixture
+def a_list(photos: Path) -> Path:
+    file = photos.parent / "photos.v2.csv"
+    file.write_text(
+        "path,label\n" + "".join(f"photos/{p.parent.name}/{p.name},{p.parent.name}\n" for p in images(photos))
+    )
+    return file
+
+
+def images(photos: Path) -> list[Path]:
+    return sorted(photos.rglob("*.png"))
+
+
+def test_a_run_on_a_list_is_the_run_on_its_folder_and_goes_on_where_the_list_has_moved(
+    photos: Path, a_list: Path, tmp_path: Path
+) -> None:
+    whole, run = train(a_list, tmp_path / "whole"), killed(a_list, tmp_path / "killed", 3)
+    assert run.name == "0001-resnet20_b-photos.v2"
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    photos.rename(elsewhere / "photos")
+    a_list.rename(elsewhere / "list.csv")
+    with pytest.raises(ResnetkitError, match="are not in"):
+        resume(run)
+    assert resume(run, data=elsewhere / "list.csv").run == run
+    assert content(run) == content(whole)
+
+
+def test_a_list_that_was_edited_is_refused_as_changed_data_are(a_list: Path, tmp_path: Path) -> None:
+    run, text = killed(a_list, tmp_path / "killed", 2), a_list.read_text()
+    a_list.write_text(text.replace("photos/a/00.png,a", "photos/a/00.png,b"))
+    with pytest.raises(ResnetkitError, match="have changed since") as raised:
+        resume(run)
+    assert raised.value.fix == "put the images, or their list, back as they were; or start a new run"
+    a_list.write_text(text.replace("photos/a/00.png,a\n", ""))
+    with pytest.raises(ResnetkitError, match="missing or changed: 1"):
+        resume(run)
+    a_list.write_text(text.replace("\n", "\r\n"))  # the same rows
+    assert resume(run).run == run
+
+
 def test_moved_weights_are_found_where_they_are_said_to_be(photos: Path, tmp_path: Path) -> None:
     weights = tmp_path / "start.safetensors"
     shutil.copy(train(photos, tmp_path / "first") / "classifier.safetensors", weights)

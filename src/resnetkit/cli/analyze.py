@@ -51,7 +51,9 @@ def analyze(
     data: Annotated[
         str | None,
         typer.Argument(
-            help="A data set or folder; left out: the run's own.", show_default=False, autocompletion=offer_data
+            help="A data set, folder or list (CSV, TSV or JSON lines); left out: the run's own.",
+            show_default=False,
+            autocompletion=offer_data,
         ),
     ] = None,
     against: Annotated[

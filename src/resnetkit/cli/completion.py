@@ -7,7 +7,7 @@ typer keeps those that do. Where there are none, the shell goes on with the name
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -36,12 +36,13 @@ def offer_recipes(typed: str) -> Offers:
 
 
 def offer_data(typed: str) -> Offers:
-    """Named data sets, and folders here."""
+    """Named data sets, and folders and lists here."""
     from resnetkit.data.datasets import DATASETS
+    from resnetkit.folders.table_file import is_folder_or_list
 
     for name, data in DATASETS.items():
         yield name, f"{len(data.class_names)} classes"
-    yield from _offer_paths(typed, only_folders=True)
+    yield from _offer_paths(typed, only=is_folder_or_list)
 
 
 def offer_studies(typed: str) -> Offers:
@@ -83,13 +84,13 @@ def offer_sources(typed: str) -> Offers:
     yield from _offer_paths(typed)
 
 
-def _offer_paths(typed: str, *, only_folders: bool = False) -> Offers:
+def _offer_paths(typed: str, *, only: Callable[[Path], bool] = Path.exists) -> Offers:
     """Files and folders here that go on from what was typed: names of ours would hide them from the shell."""
     if not typed or "/" in typed:
         return
     with suppress(OSError):
         for path in sorted(Path().glob(f"{_literal(typed)}*")):
-            if PLAIN_WORD.fullmatch(path.name) and (path.is_dir() or not only_folders):
+            if PLAIN_WORD.fullmatch(path.name) and only(path):
                 yield path.name, "a folder" if path.is_dir() else "a file"
 
 

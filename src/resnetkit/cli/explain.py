@@ -46,7 +46,10 @@ def explain(
             autocompletion=offer_weights,
         ),
     ],
-    paths: Annotated[list[str], typer.Argument(help="Files, folders, patterns, or - for paths on stdin.")],
+    paths: Annotated[
+        list[str],
+        typer.Argument(help="Files, folders, lists (CSV, TSV or JSON lines), patterns, or - for paths on stdin."),
+    ],
     method: Annotated[
         list[str] | None,
         typer.Option("--method", help="How to explain; repeatable, or all: side by side.", show_default="grad_cam"),
@@ -118,7 +121,9 @@ def explain(
     from resnetkit.sources.locate import locate_weights
 
     files = list(find_files(paths))
-    require(bool(files), f"no image files in {', '.join(paths)}", fix="give image files, or a folder that holds some")
+    require(
+        bool(files), f"no image files in {', '.join(paths)}", fix="give image files, or a folder or list that has some"
+    )
     names = plan_files(files, format)
     if out is not None:
         check_files(out / name for name in dict.fromkeys(names))

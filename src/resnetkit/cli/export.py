@@ -40,7 +40,8 @@ def export(
         str | None,
         typer.Option(
             "--images",
-            help="Folder of images to prove it on; in folders named like classes they count for accuracy. "
+            help="Folder or list of images to prove it on; labelled, or in folders named like classes, they count for "
+            "accuracy. "
             "Left out: the run's validation images.",
             show_default=False,
         ),

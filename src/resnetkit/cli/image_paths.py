@@ -1,4 +1,4 @@
-"""Image files that the command line names: by their paths, by folders and patterns, or on stdin."""
+"""Image files that the command line names: by their paths, by folders, lists and patterns, or on stdin."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from resnetkit.terminal import tell, warn
 
 
 def find_files(paths: Iterable[str]) -> Iterator[str]:
-    """The files that paths, folders, patterns and ``-`` stand for; what is not there is passed on, to get its row."""
+    """The files that paths, folders, lists, patterns and ``-`` stand for; what is not there passes, to get its row."""
     from resnetkit.folders.image_folder import find_images
+    from resnetkit.folders.image_list import list_images
+    from resnetkit.folders.table_file import is_table
     from resnetkit.images.image_files import count_unread, tell_ignored
 
     for path in paths:
@@ -27,6 +29,8 @@ def find_files(paths: Iterable[str]) -> Iterator[str]:
             if left_out.unread:
                 warn(f"{path}: not read: {count_unread(left_out.unread)}")
             yield from images
+        elif is_table(path):
+            yield from list_images(Path(path))
         elif any(sign in path for sign in "*?[") and not os.path.exists(path):
             import glob
 

@@ -35,7 +35,8 @@ CalibrateOption = Annotated[
     str | None,
     typer.Option(
         "--calibrate",
-        help="With --precision int8: a folder of images to find ranges on; left out: the run's training images.",
+        help="With --precision int8: a folder or list of images to find ranges on; left out: the run's training "
+        "images.",
         show_default=False,
     ),
 ]
@@ -55,8 +56,8 @@ GroupByOption = Annotated[
     str | None,
     typer.Option(
         "--group-by",
-        help="What images of one object share, to keep them on one side when images are held back: a regular "
-        "expression for their paths, with the object in brackets.",
+        help="What images of one object share, to keep them on one side when images are held back: a column of a "
+        "list, or a regular expression for paths, with the object in brackets.",
         show_default=False,
     ),
 ]

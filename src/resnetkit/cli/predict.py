@@ -52,7 +52,10 @@ def predict(
             autocompletion=offer_weights,
         ),
     ],
-    paths: Annotated[list[str], typer.Argument(help="Files, folders, patterns, or - for paths on stdin.")],
+    paths: Annotated[
+        list[str],
+        typer.Argument(help="Files, folders, lists (CSV, TSV or JSON lines), patterns, or - for paths on stdin."),
+    ],
     top: Annotated[int, typer.Option("--top", help="How many classes to give per image.")] = 5,
     format: Annotated[
         Format, typer.Option("--format", "-f", help="How to print the rows; csv and jsonl are UTF-8, and lose nothing.")
@@ -110,7 +113,9 @@ def predict(
     require(out is None or format == "table", f"--out writes Parquet, not {format}", fix="leave out --format or --out")
     demands = read_demands(unknown_at, coverage, set_rule, precision_at)
     files = list(find_files(paths))
-    require(bool(files), f"no image files in {', '.join(paths)}", fix="give image files, or a folder that holds some")
+    require(
+        bool(files), f"no image files in {', '.join(paths)}", fix="give image files, or a folder or list that has some"
+    )
     conditions = find_conditions(
         engine, precision=precision, calibrate=calibrate, batch_size=min(BATCH_SIZE, len(files)), device=device
     )

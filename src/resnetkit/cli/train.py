@@ -37,7 +37,7 @@ def train(
     data: Annotated[
         str | None,
         typer.Argument(
-            help="A named data set (digits, fashion_mnist, …) or a folder.",
+            help="A named data set (digits, fashion_mnist, …), a folder, or a list (CSV, TSV or JSON lines).",
             show_default=False,
             autocompletion=offer_data,
         ),
@@ -72,7 +72,8 @@ def train(
         str | None, typer.Option("--resume", help="Go on with the run in this folder.", autocompletion=offer_runs)
     ] = None,
     moved: Annotated[
-        str | None, typer.Option("--data", help="With --resume: where its image folder is now.", show_default=False)
+        str | None,
+        typer.Option("--data", help="With --resume: where its image folder or list is now.", show_default=False),
     ] = None,
     weights: Annotated[
         str | None,
@@ -129,6 +130,8 @@ def train(
       resnetkit train digits
       resnetkit train path/to/photos --epochs 30
       resnetkit train path/to/photos --time 5m
+      resnetkit train path/to/list.csv
+      resnetkit train path/to/list.csv --group-by patient
       resnetkit train path/to/photos --group-by '([^/_]+)_\\d+'
       resnetkit train path/to/photos --dry-run
       resnetkit train path/to/scenes --layout train=part1,train=part2,test=part3

@@ -32,6 +32,7 @@ from resnetkit.data.prepared_images import (
     load_images,
 )
 from resnetkit.data.spec import DataSpec
+from resnetkit.folders.table_file import is_table
 from resnetkit.images.image_rows import state_of
 from resnetkit.images.types import ArrayImages, Images, UnreadableImage, empty_images
 
@@ -56,6 +57,8 @@ def cache_file(spec: DataSpec, split: str, originals: Originals, shape: Shape) -
     decisive += [wanted.interpolation, wanted.jpeg_scaling, wanted.fit]
     decisive += [to_dict(each) for each in (wanted.grey_range, originals.limits)]
     decisive += [wanted.fill] if wanted.fit == "pad" else []
+    # Lists in one folder name images of their own, and each has its cache.
+    decisive += [os.path.basename(spec.source)] if is_table(spec.source) else []
     decisive += [version(name) for name in ("resnetkit", "pillow", "torch")]
     key = hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:24]
     file, num_bytes = folder / f"{split}-{key}.packed", len(originals) * math.prod(shape)

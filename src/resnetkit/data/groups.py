@@ -146,7 +146,7 @@ def about_held_back(
             name in counts,
             f"no images can be held back for {name}",
             why="groups stay whole, one of each class is to train on, and no class has another left",
-            fix="give data.group_by a pattern or column that tells more groups apart, or leave it out",
+            fix="give data.group_by another pattern or column, that tells more groups apart",
             code=Code.DATA,
         )
         held = counts[name]
@@ -168,9 +168,9 @@ def about_groups(groups: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     """
     num_groups, num_images = len(set().union(*groups.values())), sum(map(len, groups.values()))
     if num_groups == num_images:
-        return ("data.group_by has no effect: each image is in a group of its own",)
+        return ("grouping has no effect: each image is in a group of its own",)
     if num_groups == 1:
-        return (f"data.group_by has no effect: all {num_images:,} images are in one group",)
+        return (f"grouping has no effect: all {num_images:,} images are in one group",)
     return tuple(
         _tell_shared(earlier, later, groups)
         for earlier, later in combinations(groups, 2)

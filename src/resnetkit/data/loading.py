@@ -1,4 +1,4 @@
-"""The one entrance to data: a name, a folder or images at hand, their splits, and the images ready for use."""
+"""The one entrance to data: a name, a folder, a list or images at hand, their splits, and the images ready for use."""
 
 from __future__ import annotations
 
@@ -34,8 +34,11 @@ from resnetkit.data.types import LoadedData, Split
 from resnetkit.data.unchecked_images import UncheckedImages
 from resnetkit.errors import Code, ResnetkitError, did_you_mean, require
 from resnetkit.folders.image_folder import ImageFolder, scan
+from resnetkit.folders.image_list import scan_list
 from resnetkit.folders.layout_option import AUTO, UNSPLIT
 from resnetkit.folders.listed import scan_listed
+from resnetkit.folders.table_file import SUFFIXES as TABLES
+from resnetkit.folders.table_file import is_table
 from resnetkit.images.image_files import tell_ignored
 from resnetkit.images.image_inputs import Decodable
 from resnetkit.images.opening import LACKS_READER, OVER_LIMIT
@@ -106,7 +109,7 @@ class DataSource:
     """Data that were found and divided into splits, but not yet decoded.
 
     Attributes:
-        name: of the data set, or of the folder.
+        name: of the data set, the folder or the list.
         channels: 1 for grey images, else 3.
         shapes: how large the images are; in an image folder, by a sample.
         listings: by split, those that there are of train, val and test.
@@ -314,14 +317,14 @@ class DataSource:
 def open_data(spec: DataSpec, known: Sequence[str] = (), *, given: GivenData | None = None) -> DataSource:
     """Find the data that ``spec.source`` names and divide them into splits, without decoding images.
 
-    The name of a data set comes first; write ``./mnist`` for a folder of that name.
+    The name of a data set comes first; write ``./mnist`` for a folder of that name. A file is a list of images.
 
     Args:
         given: images at hand, which are then the data; ``spec.source`` is what they are called.
         known: the classes of a classifier that is to be scored: any of them are enough, and none need be for training.
 
     Raises:
-        ResnetkitError: if there is no such data set or folder, or if the data cannot be used as they are.
+        ResnetkitError: if there is no such data set, folder or list, or if the data cannot be used as they are.
     """
     if spec.validation == "test":
         held_back = replace(spec, validation="held_back", validation_fraction=0.0)
@@ -335,13 +338,13 @@ def _open_all(spec: DataSpec, known: Sequence[str], given: GivenData | None) -> 
     if spec.source in DATASETS:
         return _open_named(spec, DATASETS[spec.source])
     root = Path(spec.source).expanduser()
-    if root.is_dir():
-        return _open_folder(spec, root, known)
+    if root.is_dir() or is_table(root):
+        return _open_images(spec, root, known)
     raise ResnetkitError(
         Code.DATA,
-        f"'{spec.source}' is neither a data set nor a folder",
-        why="it is a file" if root.exists() else "there is no such folder",
-        fix=f"check the path of the image folder, or {did_you_mean(spec.source, DATASETS)}",
+        f"'{spec.source}' is neither a data set nor a folder, nor a list of images",
+        why=f"it is a file, but no {', '.join(TABLES)}" if root.exists() else "there is no such file or folder",
+        fix=f"check the path of the images, or {did_you_mean(spec.source, DATASETS)}",
     )
 
 
@@ -448,8 +451,10 @@ def _open_given(spec: DataSpec, given: GivenData) -> DataSource:
     )
 
 
-def _open_folder(spec: DataSpec, root: Path, known: Sequence[str]) -> DataSource:
-    folder = _find_folder(spec, root, known)
+def _open_images(spec: DataSpec, place: Path, known: Sequence[str]) -> DataSource:
+    """Open the image files of a folder, or of a list."""
+    folder = _find_images(spec, place, known)
+    root = folder.root
     label_of = {name: label for label, name in enumerate(folder.class_names)}
     listings: dict[str, Listing] = {}
     warnings = list(folder.warnings)
@@ -463,7 +468,7 @@ def _open_folder(spec: DataSpec, root: Path, known: Sequence[str]) -> DataSource
             "val": spec.validation_fraction if may_hold_val else 0.0,
             "test": spec.test_fraction if may_hold_test else 0.0,
         }
-        groups = None if spec.group_by is None else groups_by(spec.group_by, found.paths)
+        groups = found.groups or (None if spec.group_by is None else groups_by(spec.group_by, found.paths))
         parts = {}
         for name, indices in _divided(split, found.paths, labels, spec, shares, groups).items():
             paths, own = [found.paths[index] for index in indices], _some(groups, indices)
@@ -478,7 +483,7 @@ def _open_folder(spec: DataSpec, root: Path, known: Sequence[str]) -> DataSource
         raise BadImagesError(known_by_headers.bad_images, len(paths))
     return DataSource(
         spec,
-        root.resolve().name,
+        place.stem if is_table(place) else place.resolve().name,
         folder.class_names,
         known_by_headers.channels,
         known_by_headers.shapes,
@@ -493,17 +498,25 @@ def _open_folder(spec: DataSpec, root: Path, known: Sequence[str]) -> DataSource
     )
 
 
-def _find_folder(spec: DataSpec, root: Path, known: Sequence[str]) -> ImageFolder:
-    """The images of a folder, and how they are labelled: by tables, where those say it, or by folders."""
-    column = spec.label_column
-    tables = (scan_tables(root, known, column) or scan_listed(root, known, column)) if spec.layout == AUTO else None
-    if tables is not None:
-        return tables
-    folder = scan(root, spec.layout, known)
-    if column is None:
-        return folder
-    idle = f"data.label_column has no effect: the folders of {root} are the classes, and no table"
-    return replace(folder, warnings=(*folder.warnings, idle))
+def _find_images(spec: DataSpec, place: Path, known: Sequence[str]) -> ImageFolder:
+    """Image files and how they are labelled: by a list, by tables in a folder where those say it, or by folders."""
+    column, group_by = spec.label_column, spec.group_by
+    if is_table(place):
+        return _without_effect(
+            scan_list(place, known, column=column, group_by=group_by),
+            [f"data.layout has no effect: {quoted(place.name)} is a list"] if spec.layout != AUTO else [],
+        )
+    if spec.layout == AUTO:
+        tables = scan_tables(place, known, column) or scan_listed(place, known, column, group_by)
+        if tables is not None:
+            return tables
+    idle = f"data.label_column has no effect: the folders of {place} are the classes, and no table"
+    return _without_effect(scan(place, spec.layout, known), [idle] if column is not None else [])
+
+
+def _without_effect(found: ImageFolder, idle: Sequence[str]) -> ImageFolder:
+    """The same images, with warnings about what was set."""
+    return replace(found, warnings=(*found.warnings, *idle))
 
 
 def _readable(name: str) -> str:

@@ -6,6 +6,7 @@ Kept in memory or read anew each time, an image has the same pixels, because bot
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -102,7 +103,7 @@ class FolderImages:
 
     def full_path(self, index: int) -> str:
         """Path of one file, from the root on."""
-        return f"{self.root}/{self.paths[index]}"
+        return os.path.join(self.root, self.paths[index])
 
     def _read_again(self, index: int) -> UInt8Images:
         wanted = self.preprocessing

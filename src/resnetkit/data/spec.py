@@ -14,18 +14,19 @@ from resnetkit.images.spec import Limits
 class DataSpec:
     """Images by their source, the way they are split, and where they are kept while training.
 
-    ``source`` is the name of a data set or the path of an image folder. A missing validation split is carved
-    out of the training images, stratified by class and decided by each image's name and ``split_seed``.
+    ``source`` is the name of a data set, or the path of an image folder or of a list of images. A missing validation
+    split is carved out of the training images, stratified by class and decided by each image's name and ``split_seed``.
 
     Attributes:
         layout: what the folders of an image folder are: ``auto`` (read where it is plain, refused where it is not),
             ``classes``, ``splits`` (those whose names stand for train, val and test), or the folders by name, such as
             ``train=fold1,train=fold2,test=fold3``; see :func:`resnetkit.folders.layout_option.parse_layout`.
-        label_column: of a table of images, the column that names their classes; None: ``label``, or the only one there
-            is, or the one with the classes of the classifier that is scored.
+        label_column: of a list or table of images, the column that names their classes; None: ``label``, or the only
+            one there is, or the one with the classes of the classifier that is scored.
         group_by: what tells images of one object: those of a group stay on one side when images are held back, and
-            splits that are given are checked for groups that they share. Of an image folder, a regular expression for
-            the paths in it, see :func:`resnetkit.data.groups.groups_by`; None: each image stands for itself.
+            splits that are given are checked for groups that they share. A column of a list, else a regular expression
+            for paths, see :func:`resnetkit.data.groups.groups_by`; None: the column ``group`` of a list, if there is
+            one, else each image stands for itself.
         validation: ``held_back``: the data's own val split, or images carved out of train; ``test``: the test split, as
             many scripts have it: all of train is trained on, and no score is one of images kept apart.
         max_train_images: train on no more images than this, about the same share of every class, chosen by each image's

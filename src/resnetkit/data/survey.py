@@ -80,7 +80,7 @@ def survey(
 
     def place(index: int) -> Decodable:
         image = images[index]
-        return f"{root}/{image}" if root is not None and isinstance(image, str) else image
+        return os.path.join(root, image) if root is not None and isinstance(image, str) else image
 
     found, bad = np.zeros(len(images), HEADER), {}
 

@@ -18,7 +18,7 @@ from resnetkit.data.splitting import choose_some
 from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.evaluation.scoring import match_classes
 from resnetkit.files import write_durably
-from resnetkit.folders.image_folder import find_images
+from resnetkit.folders.image_list import find_labelled
 from resnetkit.folders.names import one_form
 from resnetkit.images.opening import read_content
 from resnetkit.images.prepared_pixels import prepare_seen
@@ -60,8 +60,8 @@ def open_proof_images(
 
     Args:
         located: what the classifier was opened from.
-        folder: the user's images, of which those are labelled that lie in folders with names of classes; None: the
-            run's own.
+        folder: the user's images, of which those are labelled that lie in folders with names of classes, or by their
+            list; None: the run's own.
         max_images: of more, so many are chosen, the same share of every class.
 
     Raises:
@@ -76,15 +76,20 @@ def open_proof_images(
 
 
 def _of_folder(folder: str, classifier: Classifier, max_images: int) -> ProofImages:
-    require(os.path.isdir(folder), f"there is no folder {folder}", fix="give a folder of images", code=Code.DATA)
-    paths, _ = find_images(Path(folder))
-    require(bool(paths), f"no image files in {folder}", fix="give a folder that holds some", code=Code.DATA)
-    names = [os.path.relpath(path, folder) for path in paths]
+    labelled = find_labelled(folder, classifier.class_names)
+    paths = list(labelled)
+    require(bool(paths), f"no image files in {folder}", fix="give a folder or list that has some", code=Code.DATA)
+    start = folder if os.path.isdir(folder) else os.path.dirname(folder) or "."
+    names = [os.path.relpath(path, start) for path in paths]
     position = {one_form(name): index for index, name in enumerate(classifier.class_names)}
-    labels = np.array([_label(name, position) for name in names], np.int64)
+    told = [
+        position.get(label, UNKNOWN) if label else _label(name, position)
+        for name, label in zip(names, labelled.values(), strict=True)
+    ]
+    labels = np.array(told, np.int64)
     rows = choose_some(names, labels, seed=0, num_images=max_images)
-    told = f"{_counted(len(rows), len(paths))} in {folder}"
-    return ProofImages(tuple(paths[row] for row in rows), tuple(names[row] for row in rows), labels[rows], told)
+    words = f"{_counted(len(rows), len(paths))} in {folder}"
+    return ProofImages(tuple(paths[row] for row in rows), tuple(names[row] for row in rows), labels[rows], words)
 
 
 def _label(name: str, position: dict[str, int]) -> int:

@@ -25,11 +25,19 @@ class Listing:
 
     Attributes:
         empty_folders: those beside the class folders that hold no image.
+        groups: of each file; empty where nothing says them.
     """
 
     paths: list[str] = field(default_factory=list)
     classes: list[str] = field(default_factory=list)
     empty_folders: list[str] = field(default_factory=list)
+    groups: list[str] = field(default_factory=list)
+
+    def add(self, path: str, name: str, group: str | None) -> None:
+        """Add a file with its class, and its group if a table has a column of them."""
+        self.paths.append(path)
+        self.classes.append(name)
+        self.groups += [] if group is None else [group]
 
 
 @dataclass(frozen=True)

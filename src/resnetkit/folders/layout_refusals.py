@@ -13,6 +13,7 @@ from resnetkit.errors import Code, ResnetkitError
 from resnetkit.folders.folder_tree import Folder
 from resnetkit.folders.layout_option import CLASSES, UNSPLIT, type_layout
 from resnetkit.folders.split_words import says_nothing, split_names
+from resnetkit.folders.table_file import SUFFIXES as LISTS
 from resnetkit.images.image_files import count_unread
 from resnetkit.terminal import listed, quoted
 
@@ -50,8 +51,10 @@ class Refusals:
             why = f"their names begin with {listed(classes)}: these look like the classes"
             return _error(what, why, f"sort them into folders: {sorting_command(place, classes)}")
         if tables:
-            why = f"their classes may be in {listed(tables, 3)}, but a class is told by the folder alone"
-            return _error(what, why, f"put each image into {place}/CLASS/, as the table says")
+            why = f"their classes may be in {listed(tables, 3)}"
+            lists = [shlex.quote(str(self.root / name)) for name in tables if name.lower().endswith(LISTS)]
+            sort = f"put each image into {place}/CLASS/, as the table says"
+            return _error(what, why, f"if it lists them, give the table: {lists[0]}; or {sort}" if lists else sort)
         return _error(what, "a class is told by the folder that an image is in", WANTED)
 
     def only_one(self, inner: Folder) -> ResnetkitError:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.folders.folder_tree import natural_key, read_tree
-from resnetkit.folders.image_folder import ImageFolder, Listing, check_number, count_of, tell_absent
+from resnetkit.folders.image_folder import ImageFolder, Listing, count_of, tell_absent
 from resnetkit.folders.layout_option import UNSPLIT
 from resnetkit.folders.names import one_form
 from resnetkit.folders.split_words import read_name
+from resnetkit.folders.table_file import read_table
 from resnetkit.images.image_files import is_image
-from resnetkit.terminal import listed, shown
+from resnetkit.terminal import listed
 
 TABLES = ("metadata.csv", "metadata.jsonl")  # the hub's names for them
 PATH, LABEL = "file_name", "label"
@@ -41,13 +40,16 @@ def split_folders(root: Path) -> dict[str, str]:
     return {"": UNSPLIT, **{name: split or UNSPLIT for name, split in named.items() if split or name == "data"}}
 
 
-def scan_listed(root: Path, known: Sequence[str] = (), column: str | None = None) -> ImageFolder | None:
+def scan_listed(
+    root: Path, known: Sequence[str] = (), column: str | None = None, group_by: str | None = None
+) -> ImageFolder | None:
     """The images that ``metadata.csv`` or ``metadata.jsonl`` list by ``file_name`` with a ``label``, as the hub has it.
 
     None where there is no such table, or where the folders say the same.
 
     Args:
         column: in place of ``label``.
+        group_by: the column of groups; what is no column is left to others.
 
     Raises:
         ResnetkitError: for a table that cannot be read, or lists a file outside the folder or no classes.
@@ -55,15 +57,17 @@ def scan_listed(root: Path, known: Sequence[str] = (), column: str | None = None
     folders = split_folders(root)
     splits: dict[str, Listing] = {}
     tables = [f"{place}/{name}" if place else name for place in folders for name in TABLES]
-    used = {table: rows for table in tables if (root / table).is_file() and (rows := _rows(root / table, column))}
+    there = {table: root / table for table in tables if (root / table).is_file()}
+    used = {table: rows for table, file in there.items() if (rows := _rows(file, column, group_by))}
     for table, rows in used.items():
-        for path, label in rows:
+        for path, label, group in rows:
             whole = _inside(root / table, table.rpartition("/")[0], path)
             listing = splits.setdefault(folders.get(whole.partition("/")[0], UNSPLIT), Listing())
-            listing.paths.append(whole)
-            listing.classes.append(one_form(label))
+            listing.add(whole, one_form(label), group)
+    _check_groups(root, splits, group_by)
     pairs = [pair for one in splits.values() for pair in zip(one.paths, one.classes, strict=True)]
-    if all(path.split("/")[-2:-1] == [name] for path, name in pairs):
+    says_groups = any(one.groups for one in splits.values())
+    if not says_groups and all(path.split("/")[-2:-1] == [name] for path, name in pairs):
         return None
     tree = read_tree(root)
     others = set(tree.all_images()).difference(path for path, _ in pairs)
@@ -102,7 +106,15 @@ def as_folder(
     deciding = splits.values() if known else list(splits.values())[:1]
     there = {name for listing in deciding for name in listing.classes}
     class_names = tuple(name for name in order if name in there) if order else tuple(sorted(there, key=natural_key))
-    check_number(root, class_names, least=1 if known else 2)
+    require(
+        len(class_names) >= (1 if known else 2),
+        f"{root} lists only one class, {listed(class_names)}"
+        if class_names
+        else f"no image that {root} lists has a label",
+        why="a classifier needs at least two classes to tell apart",
+        fix="add images of other classes, or name another column: --set data.label_column=NAME",
+        code=Code.DATA,
+    )
     for name, listing in splits.items():
         extra = sorted(set(listing.classes) - there, key=natural_key)
         require(
@@ -116,30 +128,40 @@ def as_folder(
     return ImageFolder(root, class_names, dict(splits), tuple(unlabelled), 0, tuple(notes), tuple(warnings))
 
 
-def _rows(table: Path, column: str | None) -> list[tuple[str, str]]:
-    """Paths with their labels; none from a table that has other columns."""
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            rows = map(json.loads, file) if table.suffix == ".jsonl" else csv.DictReader(file)
-            return list(_labelled(rows, column))
-    except (OSError, ValueError, csv.Error, RecursionError) as error:
-        raise ResnetkitError(
-            Code.DATA, f"cannot read {table}", why=shown(str(error)), fix="repair or remove it"
-        ) from None
+def _rows(file: Path, wanted: str | None, group_by: str | None) -> list[tuple[str, str, str | None]]:
+    """Paths of images with their labels and groups; none from a table that has other columns."""
+    table, column = read_table(file), wanted or LABEL
+    if PATH not in table.columns or (column not in table.columns and not wanted):
+        return []
+    require(
+        column in table.columns,
+        f"{file} has no column {column} (data.label_column)",
+        why=f"its columns are {listed(table.columns)}",
+        fix="name one of them",
+        code=Code.DATA,
+    )
+    cells = [table.column(PATH), table.column(column)]
+    for name, held in zip((PATH, column), cells, strict=True):
+        without = [line for line, cell in zip(table.lines, held, strict=True) if not cell]
+        require(
+            not without,
+            f"{file} has {len(without):,} rows without {name}, the first in line {without[0] if without else 0:,}",
+            fix="fill them, or remove them",
+            code=Code.DATA,
+        )
+    groups = table.column(group_by) if group_by in table.columns else [None] * len(table.rows)
+    return [row for row in zip(*cells, groups, strict=True) if is_image(row[0])]
 
 
-def _labelled(rows: Iterator[Mapping[str, object]], wanted: str | None) -> Iterator[tuple[str, str]]:
-    column = wanted or LABEL
-    for number, row in enumerate(rows, 1):
-        if PATH not in row or column not in row:
-            if wanted and PATH in row:
-                raise ValueError(f"it has no column {wanted}")
-            return
-        path, label = row[PATH], row[column]
-        if not path or label in (None, ""):
-            raise ValueError(f"row {number:,} has no {column if path else PATH}")
-        if is_image(str(path)):
-            yield str(path), str(label)
+def _check_groups(root: Path, splits: Mapping[str, Listing], column: str | None) -> None:
+    """Refuse a column of groups that some of the tables have, and others lack."""
+    with_groups = sum(len(one.groups) for one in splits.values())
+    require(
+        with_groups in (0, sum(len(one.paths) for one in splits.values())),
+        f"some tables in {root} have no column {column} (data.group_by)",
+        fix="add it to all of them",
+        code=Code.DATA,
+    )
 
 
 def _inside(table: Path, place: str, path: str) -> str:

@@ -14,7 +14,7 @@ from resnetkit.data.loading import open_data
 from resnetkit.data.reading import read_in_turn
 from resnetkit.data.splitting import choose_some
 from resnetkit.errors import Code, ResnetkitError, require
-from resnetkit.folders.image_folder import find_images
+from resnetkit.folders.image_list import find_labelled
 from resnetkit.images.prepared_inputs import iter_prepared
 from resnetkit.images.types import Indices, UInt8Images
 from resnetkit.sources.locate import locate
@@ -58,7 +58,7 @@ def find_images_for(
 
 
 def _of_folder(classifier: Classifier | Description, folder: str, tell: Callable[[str], None]) -> CalibrationImages:
-    files, _ = find_images(Path(folder))
+    files = list(find_labelled(folder))
     require(bool(files), f"no images in {folder}", fix=FIX, code=Code.DATA)
     drawn = choose_some(files, np.zeros(len(files), np.int64), seed=SEED, num_images=NUM_IMAGES)
     chosen = [files[row] for row in _mixed(drawn)]

@@ -21,6 +21,7 @@ from resnetkit.data.seen import SeenImages
 from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.evaluation.answers import Answers
 from resnetkit.files import create_numbered_folder, io_errors, is_locked, last_lines, locked, sync_file, write_durably
+from resnetkit.folders.table_file import is_table
 from resnetkit.recipes.recipe import Recipe
 from resnetkit.runs.answer_files import read_answers, write_answers, write_predictions
 from resnetkit.runs.record import Record
@@ -29,7 +30,8 @@ from resnetkit.terminal import shown
 
 def name_of_run(recipe: Recipe) -> str:
     """The name that the folder of a run has behind its number."""
-    return f"{recipe.model_name}-{Path(recipe.data.source).name or 'data'}"
+    place = Path(recipe.data.source)
+    return f"{recipe.model_name}-{(place.stem if is_table(place) else place.name) or 'data'}"
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from resnetkit.data.dataset_files import read_at_hand
 from resnetkit.data.datasets import DATASETS
 from resnetkit.errors import ResnetkitError
 from resnetkit.evaluation.answers import Answers
+from resnetkit.folders.table_file import is_table
 from resnetkit.images.decoding import decode
 from resnetkit.images.spec import Limits
 from resnetkit.images.types import UnreadableImage
@@ -117,7 +118,8 @@ def _find_image(run: RunFolder, identifier: str, size_px: int, limits: Limits) -
         return _named_image(place, recipe.data.data_dir, parts)
     if not parts or PurePosixPath(identifier).is_absolute() or ".." in parts:
         return None
-    file = Path(place).expanduser().joinpath(*parts)
+    root = Path(place).expanduser()
+    file = (root.parent if is_table(root) else root).joinpath(*parts)
     return decode(file, limits, RGB, size_px) if file.is_file() else None
 
 

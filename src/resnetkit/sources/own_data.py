@@ -8,6 +8,7 @@ from dataclasses import replace
 from resnetkit.data.datasets import DATASETS
 from resnetkit.data.spec import DataSpec
 from resnetkit.errors import Code, require
+from resnetkit.folders.table_file import is_folder_or_list
 from resnetkit.images.spec import Limits
 from resnetkit.sources.locate import Located
 
@@ -31,7 +32,7 @@ def find_data(source: Located, data: str | None, limits: Limits) -> tuple[DataSp
         return DataSpec(data, validation_fraction=0.0, test_fraction=0.0, limits=limits), None
     own = replace(record.recipe.data, source=place)
     require(
-        own.source in DATASETS or os.path.isdir(own.source),
+        own.source in DATASETS or is_folder_or_list(own.source),
         f"the images of {source.text} are no longer in {own.source}",
         fix=f"say where they are now: resnetkit evaluate {source.text} NEW/PATH",
         code=Code.DATA,
@@ -41,5 +42,5 @@ def find_data(source: Located, data: str | None, limits: Limits) -> tuple[DataSp
 
 
 def _is_same(data: str, recorded: str) -> bool:
-    """Tell whether two names mean the same data set, or the same folder."""
+    """Tell whether two names mean the same data set, folder or list."""
     return data == recorded or os.path.realpath(os.path.expanduser(data)) == os.path.realpath(recorded)

@@ -16,6 +16,7 @@ from resnetkit.data.loading import DataSource, open_data
 from resnetkit.data.spec import DataSpec
 from resnetkit.data.survey import measure_floats, measure_sixteen_bit
 from resnetkit.errors import Code, require
+from resnetkit.folders.table_file import is_folder_or_list
 from resnetkit.models.spec import ResNetSpec
 from resnetkit.recipes.advice import DataSummary, choose
 from resnetkit.recipes.named import DATA_OF
@@ -69,7 +70,7 @@ def plan(
     of_data = dict(DATA_OF.get(recipe or "", {}))
     of_data |= {path.removeprefix("data."): v for path, v in settings.items() if path.startswith("data.")}
     spec = override(spec, of_data) if of_data else spec
-    if given is None and spec.source not in DATASETS and Path(spec.source).expanduser().is_dir():
+    if given is None and spec.source not in DATASETS and is_folder_or_list(Path(spec.source).expanduser()):
         # The whole path, so that the run can be resumed and evaluated from any folder.
         spec = replace(spec, source=str(Path(spec.source).expanduser().absolute()))
     if spec.data_dir is not None:
@@ -79,7 +80,7 @@ def plan(
     require(
         "train" in source.split_sizes,
         f"{source.name} has no training images",
-        fix="put them into a folder train/CLASS/",
+        fix="put them into a folder train/CLASS/; in a list, write train into their column split",
         code=Code.DATA,
     )
     summary, found, warnings = summarize_data(source, spec), None, list[str]()

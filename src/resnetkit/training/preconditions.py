@@ -69,7 +69,7 @@ def check_same_data(folder: RunFolder, record: Record, loaded: LoadedData) -> No
         record.data.fingerprint == loaded.fingerprint,
         f"the data have changed since {folder.path} was started",
         why=_what_changed(folder.read_seen(), loaded),
-        fix="put the images back as they were, or start a new run",
+        fix="put the images, or their list, back as they were; or start a new run",
         code=Code.DATA,
     )
 

@@ -18,6 +18,7 @@ from resnetkit.data.spec import DataSpec
 from resnetkit.data.types import LoadedData
 from resnetkit.errors import Code, require
 from resnetkit.files import write_durably
+from resnetkit.folders.table_file import is_folder_or_list
 from resnetkit.models.spec import ResNetSpec
 from resnetkit.recipes.recipe import Chosen, Recipe
 from resnetkit.runs.events import Listener, Listeners, Logger, telling_of_a_stop
@@ -126,7 +127,7 @@ def resume(
         fix="leave --weights out; or start a new run from them: resnetkit train DATA --weights FILE",
     )
     require(
-        place in DATASETS or Path(place).is_dir(),
+        place in DATASETS or is_folder_or_list(place),
         f"the images of {folder.path} are not in {place}",
         fix=f"say where they are now: resnetkit train --resume {folder.path} --data NEW/PATH",
         code=Code.DATA,
