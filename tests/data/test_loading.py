@@ -353,7 +353,7 @@ def test_named_data_can_be_resized_and_coloured() -> None:
 def test_an_unknown_name_gets_a_suggestion(tmp_path: Path) -> None:
     with pytest.raises(ResnetkitError) as caught:
         open_data(DataSpec(source="fashion-mnist"))
-    assert "no such folder" in caught.value.why
+    assert "no such file or folder" in caught.value.why
     assert "did you mean 'fashion_mnist'?" in caught.value.fix
     (tmp_path / "file.zip").touch()
     with pytest.raises(ResnetkitError, match="it is a file"):

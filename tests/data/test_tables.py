@@ -231,6 +231,17 @@ def test_of_several_columns_of_labels_one_is_asked_for_or_found_by_known_classes
         open_data(spec(tmp_path, label_column="other"))
 
 
+def test_a_column_of_groups_keeps_rows_together(tmp_path: Path) -> None:
+    write(tmp_path / "train.parquet", table([*rows(29), (None, -1)], animal=[i // 3 for i in range(30)]))
+    listings = open_data(spec(tmp_path, group_by="animal")).listings
+    for listing in listings.values():
+        assert listing.groups == [str(int(name.rpartition("/")[2]) // 3) for name in listing.identifiers]
+    assert sum(len(set(listing.groups or ())) for listing in listings.values()) == 10
+    write(tmp_path / "train.parquet", table(rows(30), animal=[None, *range(29)]))
+    with pytest.raises(ResnetkitError, match=r"1 rows of tables in .* have no group in the column animal"):
+        open_data(spec(tmp_path, group_by="animal"))
+
+
 def test_a_column_of_labels_without_a_table_is_warned_about(tmp_path: Path) -> None:
     for i, name in enumerate(("ant", "bee")):
         (tmp_path / name).mkdir()

@@ -132,6 +132,17 @@ def test_results_are_read_again_when_they_have_changed(run: RunFolder) -> None:
     assert [before.json()["num_images"], after.json()["num_images"]] == [8, 2]
 
 
+def test_thumbnails_of_a_list_start_from_its_folder_and_stay_in_it(run: RunFolder, tmp_path: Path) -> None:
+    (tmp_path / "photos" / "list.csv").write_text("path,label\nant/0.png,ant\n")
+    tree = json.loads(run.recipe_file.read_text())
+    tree["recipe"]["data"]["source"] = str(tmp_path / "photos" / "list.csv")
+    run.recipe_file.write_text(json.dumps(tree))
+    codes = [
+        ask(client_for(run), get(f"/models/shapes/results/images/{row}?size=64"))[0].status_code for row in (0, 5, 6, 7)
+    ]
+    assert codes == [200, 404, 404, 404]
+
+
 def test_thumbnails_are_small_and_of_the_images_of_the_rows_alone(run: RunFolder) -> None:
     images = "/models/shapes/results/images/"
     numbers = [*range(len(IDENTIFIERS)), len(IDENTIFIERS), "-1", "x", "0%2F..", "9" * 5000, "٠"]

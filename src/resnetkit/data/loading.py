@@ -507,7 +507,7 @@ def _find_images(spec: DataSpec, place: Path, known: Sequence[str]) -> ImageFold
             [f"data.layout has no effect: {quoted(place.name)} is a list"] if spec.layout != AUTO else [],
         )
     if spec.layout == AUTO:
-        tables = scan_tables(place, known, column) or scan_listed(place, known, column, group_by)
+        tables = scan_tables(place, known, column, group_by) or scan_listed(place, known, column, group_by)
         if tables is not None:
             return tables
     idle = f"data.label_column has no effect: the folders of {place} are the classes, and no table"

@@ -12,7 +12,7 @@ from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.folders.folder_tree import natural_key, read_tree
 from resnetkit.folders.image_folder import ImageFolder, Listing
 from resnetkit.folders.layout_option import UNSPLIT
-from resnetkit.folders.listed import as_folder, split_folders, split_of
+from resnetkit.folders.listed import as_folder, check_groups, split_folders, split_of
 from resnetkit.folders.names import one_form
 from resnetkit.foreign_json import parse_json
 from resnetkit.images.image_rows import SUFFIXES, USUAL_NAMES, Table, image_columns, open_table
@@ -23,7 +23,9 @@ OWN_FILES = ("cache-", "indices-", "indices_", ".")  # of datasets, beside its t
 DAMAGED = (OSError, ValueError, RecursionError)
 
 
-def scan_tables(root: Path, known: Sequence[str] = (), column: str | None = None) -> ImageFolder | None:
+def scan_tables(
+    root: Path, known: Sequence[str] = (), column: str | None = None, group_by: str | None = None
+) -> ImageFolder | None:
     """The images in the tables of a folder, by split and class, without reading any of them; None without a table.
 
     A split is named by a table's name (``data/train-00000-of-00001.parquet``) or its folder (``train/…``), classes by
@@ -32,6 +34,7 @@ def scan_tables(root: Path, known: Sequence[str] = (), column: str | None = None
     Args:
         known: the classes of the classifier that is to be scored: of several columns, the one that has them is meant.
         column: the one of labels.
+        group_by: the column of groups; what is no column is left to others.
 
     Raises:
         ResnetkitError: for tables that are damaged, or have not one column of images and one of labels.
@@ -39,7 +42,7 @@ def scan_tables(root: Path, known: Sequence[str] = (), column: str | None = None
     tables = _find(root)
     if not tables or read_tree(root).num_images:
         return None
-    read = {table: _read(root, table, known, column) for table in tables}
+    read = {table: _read(root, table, known, column, group_by) for table in tables}
     names = next(iter(read.values())).names
     for table, rows in read.items():
         require(
@@ -54,6 +57,8 @@ def scan_tables(root: Path, known: Sequence[str] = (), column: str | None = None
             listing = splits.setdefault(split, Listing())
             listing.paths += [f"{table}/{row}" for row in read[table].rows]
             listing.classes += read[table].classes
+            listing.groups += read[table].groups
+    check_groups(root, splits, group_by)
     require(bool(splits), f"no image in the tables of {root} has a label", code=Code.DATA, fix="check the column label")
     notes = [f"{_count(tables)} of the Hugging Face hub"]
     notes += [
@@ -83,14 +88,16 @@ class _Rows:
     names: tuple[str, ...] | None
     rows: list[int] = field(default_factory=list)
     classes: list[str] = field(default_factory=list)
+    groups: list[str] = field(default_factory=list)
     num_unlabelled: int = 0
 
 
-def _read(root: Path, name: str, known: Sequence[str], wanted: str | None) -> _Rows:
+def _read(root: Path, name: str, known: Sequence[str], wanted: str | None, group_by: str | None) -> _Rows:
     try:
         table = open_table(str(root / name))
         column, names = _label_column(root / name, table, known, wanted)
         found = _Rows(names)
+        groups = table.column(group_by) if group_by is not None and group_by in table.schema.names else []
         for row, label in enumerate(table.column(column)):
             text = _class_of(label, names)
             if text is None:
@@ -98,6 +105,7 @@ def _read(root: Path, name: str, known: Sequence[str], wanted: str | None) -> _R
             else:
                 found.rows.append(row)
                 found.classes.append(text)
+                found.groups += ["" if groups[row] is None else str(groups[row])] if groups else []
     except DAMAGED as error:
         raise ResnetkitError(
             Code.DATA, f"cannot read the table {root / name}", why=str(error), fix="fetch it again, or move it away"

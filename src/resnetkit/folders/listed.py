@@ -64,7 +64,7 @@ def scan_listed(
             whole = _inside(root / table, table.rpartition("/")[0], path)
             listing = splits.setdefault(folders.get(whole.partition("/")[0], UNSPLIT), Listing())
             listing.add(whole, one_form(label), group)
-    _check_groups(root, splits, group_by)
+    check_groups(root, splits, group_by)
     pairs = [pair for one in splits.values() for pair in zip(one.paths, one.classes, strict=True)]
     says_groups = any(one.groups for one in splits.values())
     if not says_groups and all(path.split("/")[-2:-1] == [name] for path, name in pairs):
@@ -153,9 +153,17 @@ def _rows(file: Path, wanted: str | None, group_by: str | None) -> list[tuple[st
     return [row for row in zip(*cells, groups, strict=True) if is_image(row[0])]
 
 
-def _check_groups(root: Path, splits: Mapping[str, Listing], column: str | None) -> None:
-    """Refuse a column of groups that some of the tables have, and others lack."""
+def check_groups(root: Path, splits: Mapping[str, Listing], column: str | None) -> None:
+    """Refuse a column of groups that some of the tables have, and others lack, and rows without one."""
     with_groups = sum(len(one.groups) for one in splits.values())
+    without = [path for one in splits.values() for path, group in zip(one.paths, one.groups, strict=False) if not group]
+    require(
+        not without,
+        f"{len(without):,} rows of tables in {root} have no group in the column {column}",
+        why=listed(without, 5),
+        fix="write one into each of them: images that stand for themselves each have a group of their own",
+        code=Code.DATA,
+    )
     require(
         with_groups in (0, sum(len(one.paths) for one in splits.values())),
         f"some tables in {root} have no column {column} (data.group_by)",
