@@ -1,11 +1,14 @@
 """Small folders of pictures that look like photographs, with known copies among them."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 
 CLASSES = ("cat", "dog")
+
+Change = Callable[[Image.Image], Image.Image]
 
 
 def picture(number: int, size: tuple[int, int] = (96, 80)) -> Image.Image:
@@ -31,13 +34,29 @@ def save(image: Image.Image, path: Path, **options: object) -> Path:
     return path
 
 
-ALTERATIONS = {
-    "smaller": lambda image: image.resize((image.width * 7 // 10, image.height * 7 // 10)),
-    "brighter": lambda image: ImageEnhance.Brightness(image).enhance(1.3),
-    "grey": lambda image: ImageOps.grayscale(image),
-    "mirrored": ImageOps.mirror,
-    "turned by 90°": lambda image: image.transpose(Image.Transpose.ROTATE_270),
-    "turned by 270°": lambda image: image.transpose(Image.Transpose.ROTATE_90),
-    "turned by 180°": lambda image: image.transpose(Image.Transpose.ROTATE_180),
-    "upside down": ImageOps.flip,
+def cropped(left: float, top: float, right: float, bottom: float) -> Change:
+    """Cuts off these shares of the sides."""
+    return lambda image: image.crop(
+        (
+            round(left * image.width),
+            round(top * image.height),
+            round((1 - right) * image.width),
+            round((1 - bottom) * image.height),
+        )
+    )
+
+
+# What was done to an image, and what is told of it.
+ALTERED: dict[str, tuple[Change, str]] = {
+    "smaller": (lambda image: image.resize((image.width * 7 // 10, image.height * 7 // 10)), ""),
+    "brighter": (lambda image: ImageEnhance.Brightness(image).enhance(1.3), ""),
+    "grey": (ImageOps.grayscale, ""),
+    "mirrored": (ImageOps.mirror, "mirrored"),
+    "upside down": (ImageOps.flip, "mirrored and turned upside down"),
+    "turned to the right": (lambda image: image.transpose(Image.Transpose.ROTATE_270), "turned by a quarter"),
+    "turned to the left": (lambda image: image.transpose(Image.Transpose.ROTATE_90), "turned by a quarter"),
+    "turned around": (lambda image: image.transpose(Image.Transpose.ROTATE_180), "turned upside down"),
+    "cropped on all sides": (cropped(0.06, 0.06, 0.06, 0.06), "cropped"),
+    "cropped on one side": (cropped(0, 0.05, 0, 0), "cropped"),
+    "cropped at a corner": (cropped(0, 0.05, 0.05, 0), "cropped"),
 }

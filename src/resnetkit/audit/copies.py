@@ -14,7 +14,7 @@ from resnetkit.audit.likeness import Alike, find_alike
 from resnetkit.audit.subject import Subject
 from resnetkit.images.digests import Digests
 from resnetkit.images.types import Indices
-from resnetkit.terminal import quoted
+from resnetkit.terminal import progress_bar, quoted
 
 SAME_PIXELS = "same pixels"
 
@@ -39,7 +39,8 @@ def find_copies(subject: Subject) -> Iterator[Finding]:
     exact = find_exact_copies(subject.digests)
     # One of each picture is enough to look for others that are like it.
     rows = np.setdiff1d(np.arange(len(subject)), [copy.second for copy in exact])
-    alike = find_alike(subject.grey[rows], num_workers=subject.source.spec.num_workers)
+    with progress_bar("comparing images", len(rows), wanted=subject.progress) as on_done:
+        alike = find_alike(subject.grey[rows], num_workers=subject.source.spec.num_workers, on_done=on_done)
     near = [
         Copy(int(rows[pair.first]), int(rows[pair.second]), _tell_likeness(pair), pair.correlation) for pair in alike
     ]
@@ -175,7 +176,7 @@ def _partners(copies: Sequence[Copy], across: Indices) -> dict[int, Copy]:
 
 
 def _tell_likeness(pair: Alike) -> str:
-    return f"looks the same{f', {pair.orientation}' if pair.orientation else ''} (correlation {pair.correlation:.3f})"
+    return f"looks the same{f', {pair.alteration}' if pair.alteration else ''} (correlation {pair.correlation:.3f})"
 
 
 def _sorted(marks: Iterable[Mark]) -> tuple[Mark, ...]:
