@@ -68,3 +68,30 @@ def test_nothing_is_overwritten(cli: Cli, leaky: str) -> None:
 def test_what_cannot_be_opened_writes_nothing(cli: Cli) -> None:
     assert cli("audit", "no_such_folder")[0] == 3
     assert not Path("audits").exists()
+
+
+def test_train_tells_what_digests_show_and_strict_stops_before_anything_is_written(cli: Cli, leaky: str) -> None:
+    save(picture(3), Path(leaky, "train/cat/conflict.png"))
+    fast = ("--set", "epochs=1", "--weights", "none", "--model", "resnet20", "--set", "preprocessing.image_size_px=8")
+    code, _, err = cli("train", leaky, "--strict", *fast)
+    assert code == 3
+    assert "error: 1 image is in an earlier split too, and 1 picture is under two classes" in err
+    assert "photos shows them" in err
+    assert not Path("runs").exists()
+    code, _, err = cli("train", leaky, *fast)
+    assert code == 0
+    told = [line for line in err.splitlines() if line.startswith("warning: ")]
+    for text in ("1 image of val is also in train", "2 images of train have the same pixels", "photos shows them"):
+        assert sum(text in line for line in told) == 1
+    record = json.loads(Path("runs/0001-resnet20-photos/recipe.json").read_text())
+    audit = record["data"]["audit"]
+    assert (audit["num_leaks"], audit["num_conflicts"], audit["num_duplicates"]) == (1, 1, 0)
+    assert audit["class_sizes"] == {"train": [13, 12], "val": [7, 6]}
+
+
+def test_strict_trains_on_what_can_be_trusted_and_needs_to_check_first(cli: Cli, leaky: str) -> None:
+    code, _, err = cli("train", leaky, "--strict", "--check", "lazy")
+    assert (code, "needs all images to be checked first" in err) == (2, True)
+    Path(leaky, "val/cat/leak,1.png").unlink()
+    fast = ("--set", "epochs=1", "--weights", "none", "--model", "resnet20", "--set", "preprocessing.image_size_px=8")
+    assert cli("train", leaky, "--strict", *fast)[0] == 0

@@ -121,6 +121,7 @@ WITHOUT_EFFECT = {
     "model_name": "a name",
     "data.data_dir": "where files of named data sets are looked for, not what is in them",
     "data.check": "when images are decoded, and what is known before: tests/data/test_unchecked_images.py",
+    "data.on_doubt": "if a run starts at all: tests/cli/test_audit.py",
     "data.label_column": "which column of a table names the classes: tests/data/test_tables.py",
     "data.layout": "how the folders of a data set are understood: tests of the image folder",
     "data.max_memory_bytes": "where pixels are kept",

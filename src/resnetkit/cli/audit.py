@@ -14,6 +14,7 @@ from resnetkit.cli.completion import offer_data, offer_weights
 from resnetkit.cli.options import (
     DataDirOption,
     EntryOption,
+    GroupByOption,
     JsonOption,
     LayoutOption,
     MaxFileBytesOption,
@@ -52,6 +53,7 @@ def audit(
         bool, typer.Option("--strict", help="Exit with 1 where scores or labels cannot be trusted: leaks, conflicts.")
     ] = False,
     layout: LayoutOption = None,
+    group_by: GroupByOption = None,
     model: WeightsModelOption = None,
     entry: EntryOption = None,
     preprocess: PreprocessOption = None,
@@ -80,7 +82,7 @@ def audit(
     if out is not None:
         check_new_folder(out)
     embedder = None if classifier is None else _open(classifier, model, entry, preprocess)
-    spec = DataSpec(data, data_dir=data_dir, layout=layout or "auto")
+    spec = DataSpec(data, data_dir=data_dir, layout=layout or "auto", group_by=group_by)
     spec = replace(spec, limits=with_limits(spec.limits, max_pixels, max_file_bytes))
     found = audit_data(spec, embedder=embedder, progress=True)
     folder = write_audit(found, out, shlex.join([program(), *sys.argv[1:]]))

@@ -113,6 +113,9 @@ def train(
         bool,
         typer.Option("--dry-run", help="Say what would be done, and measure its memory and time; write no run."),
     ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Train only if no image is in two splits or under two classes.")
+    ] = False,
     layout: LayoutOption = None,
     group_by: GroupByOption = None,
     on_bad_image: BadImageOption = "stop",
@@ -134,6 +137,7 @@ def train(
       resnetkit train path/to/list.csv --group-by patient
       resnetkit train path/to/photos --group-by '([^/_]+)_\\d+'
       resnetkit train path/to/photos --dry-run
+      resnetkit train path/to/photos --strict
       resnetkit train path/to/scenes --layout train=part1,train=part2,test=part3
       resnetkit train fashion_mnist --model tutorial_preact --recipe tutorial_adam
       resnetkit train cifar10 --set optimizer.learning_rate=0.05 --set augmentation.mixup_alpha=0.2
@@ -189,6 +193,7 @@ def train(
         "--layout": ("data.layout", layout),
         "--group-by": ("data.group_by", group_by),
         "--on-bad-image": ("data.on_bad_image", None if on_bad_image == "stop" else on_bad_image),
+        "--strict": ("data.on_doubt", "stop" if strict else None),
         "--check": ("data.check", None if check == "first" else check),
         "--max-pixels": ("data.limits.max_pixels", max_pixels),
         "--max-file-bytes": ("data.limits.max_file_bytes", max_file_bytes),
@@ -211,7 +216,8 @@ def train(
             assigned = read_settings(set_, options | of_data | others)
             stated = {path: value for name, (path, value) in options.items() if name != "--weights"}
             spec = DataSpec(data, data_dir=data_dir, layout=layout or "auto", on_bad_image=on_bad_image, check=check)
-            spec = replace(spec, group_by=group_by, limits=with_limits(spec.limits, max_pixels, max_file_bytes))
+            spec = replace(spec, on_doubt="stop" if strict else "tell", group_by=group_by)
+            spec = replace(spec, limits=with_limits(spec.limits, max_pixels, max_file_bytes))
             arguments: dict[str, Any] = {
                 "data": spec,
                 "model": model,

@@ -31,6 +31,8 @@ class DataSpec:
             many scripts have it: all of train is trained on, and no score is one of images kept apart.
         max_train_images: train on no more images than this, about the same share of every class, chosen by each image's
             name and ``split_seed``; fewer are among more of them. What validates and tests stays as it is.
+        on_doubt: images whose pixels are in two splits, or under two classes, are told of, or stop a training before it
+            starts.
         max_memory_bytes: images that need more are read in every epoch, from the cache or, without it, decoded anew.
         num_workers: how many threads decode images when they are loaded, and read ahead for training; validation and
             evaluation read ahead with a number of their own.
@@ -52,6 +54,7 @@ class DataSpec:
     split_seed: int = 0
     max_train_images: int | None = None
     on_bad_image: Literal["stop", "skip"] = "stop"
+    on_doubt: Literal["tell", "stop"] = "tell"
     check: Literal["first", "lazy"] = "first"
     limits: Limits = Limits()
     max_memory_bytes: int = 4 * 2**30
@@ -69,6 +72,11 @@ class DataSpec:
         require(self.num_workers >= 0, f"data.num_workers must be 0 or more, got {self.num_workers}")
         parse_layout(self.layout)
         require(self.group_by != "", "data.group_by must be a pattern or null, got nothing")
+        require(
+            self.on_doubt == "tell" or self.check == "first",
+            "data.on_doubt=stop needs all images to be checked first",
+            fix="leave out data.check=lazy, or data.on_doubt=stop",
+        )
         require(self.cache != "", "data.cache must be auto, off or a folder, got nothing")
 
 

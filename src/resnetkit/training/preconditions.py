@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from resnetkit.data.batches import Shard
+from resnetkit.data.fingerprint import audit_advice
 from resnetkit.data.seen import SeenImages, unpack_digests
 from resnetkit.data.splitting import SPLITS
 from resnetkit.data.types import LoadedData
-from resnetkit.errors import Code, require
+from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.recipes.recipe import Recipe
 from resnetkit.runs.folder import RunFolder
 from resnetkit.runs.record import Record
@@ -61,6 +62,23 @@ def check_classes(recipe: Recipe, loaded: LoadedData) -> None:
     )
     # An error now leaves no run folder behind.
     make_class_weights(recipe, loaded.splits["train"].labels, loaded.class_names)
+
+
+def check_doubts(recipe: Recipe, loaded: LoadedData) -> None:
+    """Refuse images that are in two splits or under two classes, where the recipe asks for that."""
+    audit = loaded.audit
+    if recipe.data.on_doubt == "tell" or audit is None or audit.is_trustworthy:
+        return
+    leaks = f"{audit.num_leaks:,} {'image is' if audit.num_leaks == 1 else 'images are'} in an earlier split too"
+    pictures = "picture is" if audit.num_conflicts == 1 else "pictures are"
+    conflicts = f"{audit.num_conflicts:,} {pictures} under two classes"
+    parts = [leaks] * bool(audit.num_leaks) + [conflicts] * bool(audit.num_conflicts)
+    raise ResnetkitError(
+        Code.DATA,
+        ", and ".join(parts),
+        why="scores or labels of these images cannot be trusted (data.on_doubt=stop)",
+        fix=audit_advice(recipe.data.source),
+    )
 
 
 def check_same_data(folder: RunFolder, record: Record, loaded: LoadedData) -> None:

@@ -28,7 +28,7 @@ from resnetkit.training.checkpoint import Checkpoint
 from resnetkit.training.distributed import check_same_on_all_ranks
 from resnetkit.training.first_look import take_first_look
 from resnetkit.training.pace import keep_within
-from resnetkit.training.preconditions import check_batches, check_classes
+from resnetkit.training.preconditions import check_batches, check_classes, check_doubts
 from resnetkit.training.resuming import find_checkpoint
 from resnetkit.training.starting_weights import check_same_weights, seen_before
 from resnetkit.training.state import TrainingState, new_network, new_state
@@ -131,6 +131,7 @@ def _load(
     check_same_on_all_ranks({**own, "the checkpoint they go on from": position}, shard)
     check_batches(recipe, len(loaded.splits["train"]), shard)
     check_classes(recipe, loaded)
+    check_doubts(recipe, loaded)
     counts = np.bincount(loaded.splits["train"].labels, minlength=len(loaded.class_names)).tolist()
     told = (
         *warnings_about_classes(recipe, loaded.class_names, counts),
