@@ -51,12 +51,16 @@ def small_model(channels: int = 3) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def small_description(channels: int = 3, **preprocessing: object) -> str:
+NO_THRESHOLDS = {"temperature": 1, "unknown": None, "sure": None, "sets": None, "rounding": 1e-5}
+
+
+def small_description(channels: int = 3, decision: dict[str, object] = NO_THRESHOLDS, **preprocessing: object) -> str:
     return json.dumps(
         {
             "name": "small <b>page</b>",
             "class_names": CLASS_NAMES,
             "preprocessing": {"channels": channels, "image_size_px": SIDE, "white_16bit": 65535, **preprocessing},
+            "decision": decision,
             "limits": {"max_pixels": 2_000_000, "max_file_bytes": 8 * 2**20},
         }
     )

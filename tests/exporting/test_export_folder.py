@@ -19,6 +19,7 @@ from resnetkit.classifier.classifier import Classifier
 from resnetkit.classifier.decision import Decision
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.exporting import proving, runner
+from resnetkit.exporting.decided_alike import Statuses
 from resnetkit.exporting.export_folder import Exported, export, predict_script
 from resnetkit.exporting.exported_answers import ExportedAnswers
 from resnetkit.exporting.proof_images import open_proof_images
@@ -52,6 +53,7 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.Te
                 arrays["positions"],
                 arrays["logits"],
                 arrays["probabilities"],
+                Statuses(arrays["statuses"].tolist(), arrays["in_set"] if said["makes_sets"] else None),
                 said["refused"],
                 said["versions"],
                 "here",
@@ -189,7 +191,7 @@ def test_predict_is_short_and_holds_to_its_word(make: Make) -> None:
     for target in (target for target in TARGETS.values() if target.runtime is not None):
         for interpolation in ("bilinear", "nearest"):
             text = predict_script(target, make(SMALL, 16, interpolation=interpolation).preprocessing)
-            assert text.count("\n") < 120
+            assert text.count("\n") < 140
             assert "{" + "%" not in text
             compile(text, target.name, "exec")
             imported = {line.split()[1].partition(".")[0] for line in text.splitlines() if "import " in line[:11]}

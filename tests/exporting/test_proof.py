@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from resnetkit.classifier.decision import Decision
+from resnetkit.exporting.decided_alike import Statuses
 from resnetkit.exporting.proof import Answered, Asked, Proof, compare
 from resnetkit.exporting.proof_images import UNKNOWN
 
@@ -15,7 +17,14 @@ def proof_of(
     own, exported = np.asarray(own, np.float32), np.asarray(exported, np.float32)
     labels = np.full(len(own), UNKNOWN) if labels is None else labels
     answered = Answered(
-        [f"{n}.png" for n in range(len(own))], labels, np.log(own)[:, None], np.log(exported)[:, None], own, exported
+        [f"{n}.png" for n in range(len(own))],
+        labels,
+        np.log(own)[:, None],
+        np.log(exported)[:, None],
+        own,
+        exported,
+        Decision(),
+        Statuses(["ok"] * len(own), None),
     )
     return compare(answered, Asked("onnx", precision, **asked), NAMES, images="some")
 

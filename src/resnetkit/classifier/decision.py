@@ -115,6 +115,11 @@ class Decision:
             f"decision.temperature must be positive and finite, got {self.temperature}",
         )
 
+    @property
+    def has_thresholds(self) -> bool:
+        """True where an image can have another status than ok, or a set."""
+        return (self.unknown, self.sure, self.sets) != (None, None, None)
+
     def probabilities(self, logits: Logits) -> Probabilities:
         """Return the class probabilities ``(N, K)`` for the logits ``(N, V, K)`` of V views of each image.
 
@@ -142,7 +147,11 @@ class Decision:
         array([[ True,  True, False],
                [ True, False, False]])
         """
-        probabilities, nobody = self.probabilities(logits), np.zeros(len(logits), np.bool_)
+        return self.judge(self.probabilities(logits), logits)
+
+    def judge(self, probabilities: Probabilities, logits: Logits) -> Decided:
+        """The same of probabilities ``(N, K)`` that were computed from the logits already."""
+        nobody = np.zeros(len(logits), np.bool_)
         return Decided(
             probabilities,
             nobody if self.unknown is None else familiarity(logits) < self.unknown.below - ROUNDING,

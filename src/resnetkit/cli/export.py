@@ -14,11 +14,16 @@ from resnetkit.cli.options import (
     CalibrateOption,
     CheckpointOption,
     ClassNamesOption,
+    CoverageOption,
     EntryOption,
     JsonOption,
+    PrecisionAtOption,
     PreprocessOption,
+    SetRuleOption,
+    UnknownAtOption,
     WeightsModelOption,
 )
+from resnetkit.cli.settings import read_demands
 from resnetkit.terminal import progress_bar, say, say_json, tell
 
 if TYPE_CHECKING:
@@ -69,6 +74,10 @@ def export(
             show_default=False,
         ),
     ] = None,
+    unknown_at: UnknownAtOption = None,
+    coverage: CoverageOption = None,
+    set_rule: SetRuleOption = None,
+    precision_at: PrecisionAtOption = None,
     checkpoint: CheckpointOption = None,
     model: WeightsModelOption = None,
     entry: EntryOption = None,
@@ -78,7 +87,7 @@ def export(
 ) -> None:
     """Export a classifier as a folder that stands alone, proved to answer as the classifier does.
 
-    The folder holds the model, with preprocessing and decision in it, predict.py, a README, and the proof. Exits with
+    The folder holds the model, with preprocessing in it, predict.py, a README, and the proof. Exits with
     1, and leaves nothing behind, where the export answers otherwise.
 
     \b
@@ -90,6 +99,7 @@ def export(
       resnetkit export resnet50-0676ba61.pth --to onnx --class-names imagenet_classes.txt --images photos
     """
     from resnetkit.classifier.classifier import load_classifier
+    from resnetkit.classifier.demanding import demanding
     from resnetkit.classifier.description import Description
     from resnetkit.config import to_dict
     from resnetkit.errors import require
@@ -114,11 +124,13 @@ def export(
         runtime is None or to == "web", "--runtime is what a page runs in: others have their own",
         fix="leave it out, or use --to web",
     )  # fmt: skip
+    demands = read_demands(unknown_at, coverage, set_rule, precision_at)
     located = locate_weights(classifier)
     name = _name_of(located)
     place = out or Path("exports") / f"{name}-{to}{'' if precision == 'fp32' else f'-{precision}'}"
     check_new_folder(place)
-    opened = open_and_warn(chosen_of(located, checkpoint), Reading(model, entry, class_names, tuple(preprocess or ())))
+    reading = Reading(model, entry, class_names, tuple(preprocess or ()))
+    opened = demanding(open_and_warn(chosen_of(located, checkpoint), reading), demands)
     whole = load_classifier(opened) if isinstance(opened, Description) else opened
     pixels = None
     if precision == "int8":
@@ -162,6 +174,9 @@ def _print(exported: Exported, target: Target) -> None:
     if proof.difference is not None:
         say(f"top-1     {proof.accuracy} before")
         say(f"          {proof.exported_accuracy} after: {proof.difference}")
+    if proof.decided is not None:
+        say(f"statuses and sets: {proof.decided.num_other:,} of {proof.num_images:,} images have others "
+            f"({proof.decided.num_ties:,} at a threshold)")  # fmt: skip
     if proof.refused:
         say(f"{target.reader} refuses {len(proof.refused):,} of the images, which the classifier itself reads")
     say(f"it answered {proof.answered_by}")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from resnetkit.classifier.decision import ROUNDING
 from resnetkit.config import to_dict
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.exporting.page import render_proof
@@ -106,8 +107,8 @@ def _describe(subject: Subject, target: Target, folder: Path) -> dict[str, Any]:
         "precision": subject.precision,
         "class_names": classifier.class_names,
         "preprocessing": {**to_dict(preprocessing), **own},
-        "decision": to_dict(classifier.decision),
-        "in_model": [*in_model, "decision"],
+        "decision": {**to_dict(classifier.decision), "rounding": ROUNDING},
+        "in_model": [*in_model, "decision.temperature"],
         "limits": to_dict(classifier.limits),
         "files": {
             name: {"sha256": sha256_of(file), "bytes": file.stat().st_size} for name, file in _files_in(folder).items()

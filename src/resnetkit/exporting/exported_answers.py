@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from resnetkit.classifier.decision import Logits, Probabilities
+from resnetkit.exporting.decided_alike import Statuses
 from resnetkit.images.types import Indices
 
 
@@ -14,6 +15,7 @@ class ExportedAnswers:
 
     Attributes:
         positions: of the images that it answered for.
+        statuses: what it decided.
         refused: by position, why others were refused.
         told: how it was asked, in words that follow "it answered".
     """
@@ -21,6 +23,7 @@ class ExportedAnswers:
     positions: Indices
     logits: Logits
     probabilities: Probabilities
+    statuses: Statuses
     refused: dict[str, str]
     versions: dict[str, str]
     told: str

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from resnetkit.classifier.decision import Logits, Probabilities
+from resnetkit.classifier.decision import Decision, Logits, Probabilities
 from resnetkit.config import frozen
 from resnetkit.evaluation.metrics import Accuracy
 from resnetkit.evaluation.paired import PairedDifference
+from resnetkit.exporting.decided_alike import DecidedAlike, Statuses, compare_decisions
 from resnetkit.exporting.precision import ExportPrecision
 from resnetkit.exporting.proof_images import UNKNOWN
 from resnetkit.images.types import Indices
@@ -63,6 +64,7 @@ class Proof:
         num_labelled: images of which the class is known; the next three are of them, None where there are none.
         difference: the export's accuracy minus the classifier's.
         versions: of what the export was run with.
+        decided: how statuses and sets compare; None where the classifier's decision has no threshold.
         answered_by: how it was asked, in words that follow "it answered".
         bar: what is asked of it.
         failures: what of that it does not reach; empty for a proof that holds.
@@ -84,6 +86,7 @@ class Proof:
     exported_accuracy: Accuracy | None
     difference: PairedDifference | None
     versions: dict[str, str]
+    decided: DecidedAlike | None = None
     answered_by: str = ""
     bar: tuple[str, ...] = ()
     failures: tuple[str, ...] = ()
@@ -103,6 +106,8 @@ class Answered:
         labels: ``(N,)``, :data:`~resnetkit.exporting.proof_images.UNKNOWN` where that is not known.
         logits, exported_logits: ``(N, V, K)``.
         probabilities, exported: ``(N, K)``; the export decides itself.
+        decision: the classifier's.
+        statuses: what the export decided.
     """
 
     names: Sequence[str]
@@ -111,6 +116,8 @@ class Answered:
     exported_logits: Logits
     probabilities: Probabilities
     exported: Probabilities
+    decision: Decision
+    statuses: Statuses
 
 
 @dataclass(frozen=True)
@@ -138,7 +145,8 @@ def compare(
     The bar of float32: no probability differs by more than :data:`MAX_DIFFERENCE`, and no answer changes but between
     classes that are as near to each other. Of other precisions: no more top-1 is lost than is allowed, and no more than
     twice of that is within the 95 % interval; or, where no class is known, so many answers stay the same as
-    :data:`LEAST_SAME` says.
+    :data:`LEAST_SAME` says. Of all: statuses and sets are those that the thresholds make of the export's own numbers;
+    in float32 they are the classifier's too, but of images that lie as near to a threshold as numbers may differ.
     """
     own, exported = answered.probabilities.argmax(1), answered.exported.argmax(1)
     is_changed = own != exported
@@ -175,9 +183,17 @@ def compare(
         exported_accuracy=Accuracy.of(int(exported_right.sum()), num_known) if num_known else None,
         difference=PairedDifference.of(right, exported_right) if num_known else None,
         versions=dict(versions or {}),
+        decided=compare_decisions(
+            answered.decision,
+            (answered.probabilities, answered.logits),
+            (answered.exported, answered.exported_logits),
+            answered.statuses,
+            tolerance=MAX_DIFFERENCE,
+        ),
         answered_by=answered_by,
     )
     demands = _exact(proof) if asked.precision == "fp32" else _near_enough(proof, asked.max_loss)
+    demands += _well_judged(proof)
     return replace(
         proof,
         bar=tuple(demand for demand, _, _ in demands),
@@ -202,6 +218,24 @@ def _exact(proof: Proof) -> list[Demand]:
             f"{num_real:,} of {proof.num_images:,} answers change",
         ),
     ]
+
+
+def _well_judged(proof: Proof) -> list[Demand]:
+    decided = proof.decided
+    if decided is None:
+        return []
+    num_other = decided.num_other - decided.num_ties
+    of_all = (
+        "all statuses and sets are what the thresholds make of the export's own numbers",
+        decided.num_misjudged == 0,
+        f"{decided.num_misjudged:,} of {proof.num_images:,} images have a status or set that its numbers do not make",
+    )
+    of_float32 = (
+        f"no status or set changes, but of images within {MAX_DIFFERENCE:g} of a threshold",
+        num_other == 0,
+        f"{num_other:,} of {proof.num_images:,} images have another status or set",
+    )
+    return [of_all, of_float32] if proof.precision == "fp32" else [of_all]
 
 
 def _near_enough(proof: Proof, max_loss: float) -> list[Demand]:

@@ -17,6 +17,7 @@ import numpy as np
 from resnetkit.classifier.classifier import Classifier
 from resnetkit.classifier.decision import Logits, Probabilities
 from resnetkit.errors import Code, ResnetkitError, require
+from resnetkit.exporting.decided_alike import Statuses
 from resnetkit.exporting.exported_answers import ExportedAnswers
 from resnetkit.exporting.proof import Answered, Asked, Proof, Refused, compare
 from resnetkit.exporting.proof_images import ProofImages
@@ -75,6 +76,8 @@ def prove(
         theirs.logits,
         own.probabilities[rows],
         theirs.probabilities,
+        classifier.decision,
+        theirs.statuses,
     )
     return compare(
         answered,
@@ -148,6 +151,7 @@ def answer_by_script(target: Target, folder: Path, paths: Sequence[str], silence
                 arrays["positions"],
                 arrays["logits"],
                 arrays["probabilities"],
+                Statuses(arrays["statuses"].tolist(), arrays["in_set"] if said["makes_sets"] else None),
                 said["refused"],
                 said["versions"],
                 BY_SCRIPT,

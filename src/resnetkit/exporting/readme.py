@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from resnetkit.classifier.decision import Decision
 from resnetkit.exporting.proof import Proof
 from resnetkit.exporting.subject import Subject
 from resnetkit.exporting.targets import Target
@@ -13,7 +14,15 @@ from resnetkit.terminal import shown
 def write_readme(subject: Subject, target: Target, proof: Proof) -> str:
     """The text: three commands, how to call the model, what it does by itself, how it was proved."""
     return (
-        "\n".join([*titled(subject, target), *_commands(target), *_model(subject, target), *proof_told(target, proof)])
+        "\n".join(
+            [
+                *titled(subject, target),
+                *_commands(target),
+                *thresholds(subject.classifier.decision, "`decide` in `predict.py`"),
+                *_model(subject, target),
+                *proof_told(target, proof),
+            ]
+        )
         + "\n"
     )
 
@@ -39,6 +48,28 @@ def _commands(target: Target) -> Iterator[str]:
     yield "reason, and the exit code is then 1."
 
 
+def thresholds(decision: Decision, where: str) -> Iterator[str]:
+    """A paragraph on what thresholds make of answers; nothing where there are none.
+
+    Args:
+        where: what applies them.
+    """
+    if not decision.has_thresholds:
+        return
+    yield ""
+    yield f"Thresholds in `classifier.json` are no part of the model: {where} applies them."
+    yield ""
+    if decision.unknown is not None:
+        rate = f"{100 * decision.unknown.rate:g} % of images of its own classes"
+        yield f"- An image is `unknown` where it is like no class of the network; so are {rate}."
+    if decision.sure is not None:
+        precision = f"{100 * decision.sure.precision:g} % of the other answers were to be right"
+        yield f"- An answer is `unsure` where its probability is low; {precision}."
+    if decision.sets is not None:
+        coverage = f"{100 * decision.sets.coverage:g} % of such sets"
+        yield f"- Each image has a set of classes; {coverage} were to hold the true one."
+
+
 def _model(subject: Subject, target: Target) -> Iterator[str]:
     preprocessing = subject.classifier.preprocessing
     size, channels = preprocessing.image_size_px, preprocessing.channels
@@ -58,7 +89,7 @@ def _model(subject: Subject, target: Target) -> Iterator[str]:
         ", of the image and its mirror image" if num_views == 2 else ""
     )
     yield ""
-    done = "Normalisation, the order of channels and the decision are in the model"
+    done = "Normalisation, the order of channels and the temperature are in the model"
     if target.resizes(preprocessing):
         yield f"{done}, and so are resizing and cutting where it is given an `image`."
     else:
@@ -78,6 +109,8 @@ def proof_told(target: Target, proof: Proof) -> Iterator[str]:
     yield ""
     yield f"{proof.num_changed:,} of {proof.num_images:,} answers changed, the largest difference of a probability is"
     yield f"{proof.max_difference:.2g}. `proof.html` says more."
+    if proof.decided is not None:
+        yield f"{proof.decided.num_other:,} of the images have another status or set of classes than with the classifier."
     if proof.refused:
         yield f"{target.reader} refused {len(proof.refused):,} of the images, which the classifier itself reads."
 

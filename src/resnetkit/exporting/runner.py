@@ -24,7 +24,7 @@ def main(folder: Path, asked: Path, answers: Path) -> None:
     import numpy as np
 
     answer = predict.open_model()
-    rows: dict[str, list[Any]] = {"probabilities": [], "logits": [], "positions": []}
+    rows: dict[str, list[Any]] = {"probabilities": [], "logits": [], "positions": [], "statuses": [], "sets": []}
     refused = {}
     for position, path in enumerate(request["paths"]):
         try:
@@ -32,16 +32,21 @@ def main(folder: Path, asked: Path, answers: Path) -> None:
         except predict.Unreadable as error:
             refused[position] = str(error)
         else:
-            for name, value in (("probabilities", probabilities), ("logits", logits), ("positions", position)):
-                rows[name].append(np.asarray(value))
+            status, in_set = predict.decide(probabilities, logits)
+            for name, value in zip(rows, (probabilities, logits, position, status, in_set), strict=True):
+                rows[name].append(value)
         print(position, flush=True)
-    said = {"refused": refused, "versions": _versions()}
+    sets = [np.isin(np.arange(len(rows["probabilities"][0])), [] if one is None else one) for one in rows["sets"]]
+    makes_sets = any(one is not None for one in rows["sets"])
+    said = {"refused": refused, "versions": _versions(), "makes_sets": makes_sets}
     with answers.open("xb") as file:
         np.savez(
             file,
             probabilities=np.array(rows["probabilities"], np.float32),
             logits=np.array(rows["logits"], np.float32),
             positions=np.array(rows["positions"], np.int64),
+            statuses=np.array(rows["statuses"], np.str_),
+            in_set=np.array(sets, np.bool_),
             said=np.frombuffer(json.dumps(said).encode(), np.uint8),
         )
 

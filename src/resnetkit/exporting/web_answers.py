@@ -8,8 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from resnetkit.classifier.decision import Decision
+from resnetkit.classifier.prediction import name_status
 from resnetkit.config import from_dict, to_dict
 from resnetkit.exporting.browser import find_browser
+from resnetkit.exporting.decided_alike import Statuses
 from resnetkit.exporting.exported_answers import ExportedAnswers
 from resnetkit.exporting.targets import Target
 from resnetkit.exporting.web_page import MODEL_FILE
@@ -20,6 +23,7 @@ from resnetkit.images.spec import Limits, Preprocessing
 from resnetkit.images.types import UnreadableImage
 
 SETTINGS = tuple(to_dict(Preprocessing(1, 1)))
+DECISION = tuple(to_dict(Decision()))
 UNPROVED = (
     "by its model alone, in ONNX Runtime and with images that Python decoded: the page itself is not proved, because "
     "no browser was found to open it in"
@@ -49,10 +53,18 @@ def _gathered(answers: Sequence[PageAnswer], told: str, versions: dict[str, str]
         np.array(positions, np.int64),
         np.array([answers[position].logits for position in positions], np.float32),
         np.array([answers[position].probabilities for position in positions], np.float32),
+        _statuses([answers[position] for position in positions]),
         {str(position): answer.refused for position, answer in enumerate(answers) if answer.refused},
         versions,
         told,
     )
+
+
+def _statuses(answers: Sequence[PageAnswer]) -> Statuses:
+    sets = [
+        np.isin(np.arange(len(answer.probabilities)), answer.in_set) for answer in answers if answer.in_set is not None
+    ]
+    return Statuses([answer.status for answer in answers], np.array(sets, np.bool_) if sets else None)
 
 
 def _versions() -> dict[str, str]:
@@ -64,6 +76,7 @@ def _answers_of_model(folder: Path, paths: Sequence[str]) -> list[PageAnswer]:
     described = json.loads((folder / "classifier.json").read_text(encoding="utf-8"))
     own = {name: described["preprocessing"][name] for name in SETTINGS}
     wanted, limits = from_dict(Preprocessing, own), from_dict(Limits, described["limits"])
+    decision = from_dict(Decision, {name: described["decision"][name] for name in DECISION})
 
     def answer(path: str) -> PageAnswer:
         try:
@@ -72,6 +85,8 @@ def _answers_of_model(folder: Path, paths: Sequence[str]) -> list[PageAnswer]:
             return PageAnswer(np.empty(0, np.float32), np.empty((0, 0), np.float32), refused=str(error))
         given = {"image": image.reshape(*image.shape[:2], wanted.channels)}
         probabilities, logits = session.run(["probabilities", "logits"], given)
-        return PageAnswer(probabilities[0], logits[0])
+        decided = decision.judge(probabilities, logits)
+        in_set = None if decided.in_set is None else tuple(np.flatnonzero(decided.in_set[0]).tolist())
+        return PageAnswer(probabilities[0], logits[0], name_status(decided, 0), in_set)
 
     return [answer(path) for path in paths]

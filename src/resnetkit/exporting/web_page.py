@@ -19,7 +19,7 @@ def write_page(folder: Path, runtime: Mapping[str, bytes]) -> None:
     """Write the page into a folder that has, or will have, ``model.onnx`` and ``classifier.json``.
 
     The page gives the model one ``image``, uint8 ``(H, W, C)``, and reads ``probabilities`` and ``logits``; of the
-    description it reads ``name``, ``class_names``, ``preprocessing`` and ``limits``.
+    description it reads ``name``, ``class_names``, ``preprocessing``, ``decision`` and ``limits``.
 
     Args:
         runtime: as :func:`resnetkit.exporting.web_runtime.read_runtime` gives it.

@@ -60,11 +60,15 @@ class PageAnswer:
     Attributes:
         probabilities: ``(K,)``.
         logits: ``(V, K)`` of V views.
+        status: what the page decided.
+        in_set: positions of the classes in the set; None where the page makes none.
         refused: the reason why there is no answer, and both are empty; else nothing.
     """
 
     probabilities: Probabilities
     logits: Logits
+    status: str = "ok"
+    in_set: tuple[int, ...] | None = None
     milliseconds: float = 0.0
     refused: str = ""
 
@@ -111,7 +115,15 @@ def _answer(message: Mapping[str, Any]) -> PageAnswer:
     probabilities = np.array(message.get("probabilities", ()), np.float32)
     logits = np.array(message.get("logits", ()), np.float32).reshape(-1, max(1, len(probabilities)))
     refused = " ".join([REFUSALS[message["code"]], message["reason"]]).strip() if "code" in message else ""
-    return PageAnswer(probabilities, logits, message.get("milliseconds", 0.0), refused)
+    in_set = message.get("inSet")
+    return PageAnswer(
+        probabilities,
+        logits,
+        message.get("status", "ok"),
+        None if in_set is None else tuple(in_set),
+        message.get("milliseconds", 0.0),
+        refused,
+    )
 
 
 def _failed(why: str) -> ResnetkitError:

@@ -5,14 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from resnetkit.exporting.proof import Proof
-from resnetkit.exporting.readme import proof_told, titled
+from resnetkit.exporting.readme import proof_told, thresholds, titled
 from resnetkit.exporting.subject import Subject
 from resnetkit.exporting.targets import Target
 
 
 def write_web_readme(subject: Subject, target: Target, proof: Proof) -> str:
     """The text: three commands, what the page does with images, its files, how it was proved."""
-    return "\n".join([*titled(subject, target), *_page(subject), *proof_told(target, proof)]) + "\n"
+    return (
+        "\n".join(
+            [
+                *titled(subject, target),
+                *_page(subject),
+                *thresholds(subject.classifier.decision, "the page"),
+                *proof_told(target, proof),
+            ]
+        )
+        + "\n"
+    )
 
 
 def _page(subject: Subject) -> Iterator[str]:
@@ -38,7 +48,7 @@ def _page(subject: Subject) -> Iterator[str]:
     yield "- `index.html`, `page/`: the page; there is nothing to build"
     yield "- `model.onnx`: from `image`, one decoded image, uint8"
     yield f"  `(H, W, {subject.classifier.preprocessing.channels})` of any size, to `probabilities` and `logits`;"
-    yield "  resizing, cutting, normalisation and the decision are in it"
+    yield "  resizing, cutting, normalisation and the temperature are in it"
     yield "- `classifier.json`: the classes' names, limits, and what the model was made from"
     yield "- `runtime/`: ONNX Runtime Web (MIT), as it was published, with its licence"
     yield ""

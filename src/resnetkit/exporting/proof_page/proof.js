@@ -10,8 +10,9 @@ try {
   for (let index = 0; index < number; index++) {
     const file = await (await fetch(`images/${index}`)).blob();
     try {
-      const { probabilities, logits, milliseconds } = await network.classify(file);
-      await tell({ kind: "answer", index, probabilities: [...probabilities], logits: [...logits], milliseconds });
+      const { probabilities, logits, status, inSet, milliseconds } = await network.classify(file);
+      const numbers = { probabilities: [...probabilities], logits: [...logits], milliseconds };
+      await tell({ kind: "answer", index, ...numbers, status, inSet });
     } catch (refused) {
       await tell({ kind: "refused", index, code: refused.code, reason: refused.values.reason ?? "" });
     }

@@ -1,6 +1,6 @@
 // What is shown of an answer. Names of files and classes only ever become text.
 
-import { best } from "./network.js";
+import { best } from "./deciding.js";
 import { percent, write } from "./words.js";
 
 const element = (tag, className = "", ...children) => {
@@ -24,6 +24,22 @@ export const bars = (probabilities, classNames, count) => {
   return list;
 };
 
+// What thresholds have to say of an answer: where it is no class, and the set of classes where one is made.
+export const verdict = ({ status, inSet }, classNames, decision) => {
+  const told = [];
+  if (status !== "ok") {
+    const line = element("p", "doubt");
+    write(line, status);
+    told.push(line);
+  }
+  if (inSet) {
+    const line = element("p", "set");
+    write(line, "set", { names: inSet.map((index) => classNames[index]), coverage: decision.sets.coverage });
+    told.push(line);
+  }
+  return told;
+};
+
 export const fine = (answer, threads) => {
   const line = element("p", "fine");
   const { width, height } = answer;
@@ -43,8 +59,14 @@ export const newCard = (picture, name) => {
   let draw = () => {};
   return {
     item,
-    answer(answer, classNames, threads, count) {
-      draw = (count) => told.replaceChildren(title, bars(answer.probabilities, classNames, count), fine(answer, threads));
+    answer(answer, { class_names: classNames, decision }, threads, count) {
+      draw = (count) =>
+        told.replaceChildren(
+          title,
+          ...verdict(answer, classNames, decision),
+          bars(answer.probabilities, classNames, count),
+          fine(answer, threads),
+        );
       draw(count);
     },
     refuse(code, values) {

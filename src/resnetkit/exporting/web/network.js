@@ -37,7 +37,3 @@ export const open = (onLoading) =>
       waiting.clear();
     };
   });
-
-// Best first; what is alike stays in the classes' order.
-export const best = (probabilities, count) =>
-  [...probabilities.keys()].sort((a, b) => probabilities[b] - probabilities[a] || a - b).slice(0, count);

@@ -1,7 +1,7 @@
 // The page: images come in by a choice, a drop, a paste or the camera, and become cards.
 
 import { setUpCamera } from "./camera.js";
-import { bars, fine, newCard, pictureOf, pictureOfBitmap } from "./cards.js";
+import { bars, fine, newCard, pictureOf, pictureOfBitmap, verdict } from "./cards.js";
 import { open } from "./network.js";
 import { switchLanguage, write, writeAll } from "./words.js";
 
@@ -32,7 +32,7 @@ const take = (given) => {
     network
       .classify(source)
       .then(
-        (answer) => card.answer(answer, classNames, network.threads, top()),
+        (answer) => card.answer(answer, network.description, network.threads, top()),
         ({ code, values }) => card.refuse(code, values),
       )
       .then(() => {
@@ -48,7 +48,11 @@ const takePhoto = (bitmap) => take([[bitmap, newCard(pictureOfBitmap(bitmap), ["
 
 const answerLive = async (bitmap) => {
   const answer = await network.classify(bitmap);
-  return [bars(answer.probabilities, classNames, top()), fine(answer, network.threads)];
+  return [
+    ...verdict(answer, classNames, network.description.decision),
+    bars(answer.probabilities, classNames, top()),
+    fine(answer, network.threads),
+  ];
 };
 
 const hasFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");

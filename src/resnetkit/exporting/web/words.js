@@ -23,6 +23,9 @@ const ENGLISH = {
   clear: () => "Remove all",
   status: ({ done, all }) => (done < all ? `${done} of ${all} images` : all === 1 ? "1 image, done" : `${all} images, done`),
   waiting: () => "waiting …",
+  unknown: () => "Unknown: it is like none of the classes that this classifier knows.",
+  unsure: () => "Unsure: no class is probable enough to be named.",
+  set: ({ names, coverage }) => `${percent(coverage)} of such sets hold the true class: ${names.join(", ")}`,
   fine: ({ width, height, milliseconds, threads }) =>
     `${width} × ${height} px · ${milliseconds} ms on ${threads} ${threads === 1 ? "thread" : "threads"}`,
   speed: ({ runtime, threads }) =>
@@ -64,6 +67,9 @@ const CHINESE = {
   clear: () => "全部移除",
   status: ({ done, all }) => (done < all ? `已完成 ${done} / ${all} 张图片` : `${all} 张图片，已完成`),
   waiting: () => "等待中 …",
+  unknown: () => "未知：不像该分类器认识的任何类别。",
+  unsure: () => "不确定：没有概率足够高、可以给出的类别。",
+  set: ({ names, coverage }) => `${percent(coverage)} 的此类集合包含真实类别：${names.join("、")}`,
   fine: ({ width, height, milliseconds, threads }) => `${width} × ${height} 像素 · ${milliseconds} 毫秒，${threads} 个线程`,
   speed: ({ runtime, threads }) =>
     threads === 1

@@ -1,13 +1,14 @@
 // The network, beside the page so that it stays responsive. It is asked `{ id, source }` and answers
 // `{ id, answer }` or `{ id, refused }`; before, it tells `{ loading }`, then `{ ready }` or `{ failed }`.
 
+import { decide } from "./deciding.js";
 import { decode, Refused } from "./decoding.js";
 
 const FOLDER = new URL("..", import.meta.url);
 const RUNTIME = "runtime/ort-wasm-simd-threaded.wasm";
 const NETWORK = "model.onnx";
 
-let session, wanted, ort;
+let session, wanted, decision, ort;
 
 const start = async () => {
   ort = await import(new URL("runtime/ort.wasm.min.mjs", FOLDER));
@@ -17,6 +18,7 @@ const start = async () => {
     fetched(NETWORK),
   ]);
   const { preprocessing, limits } = description;
+  decision = description.decision;
   wanted = {
     channels: preprocessing.channels,
     white16bit: preprocessing.white_16bit,
@@ -71,10 +73,12 @@ const classify = async (source) => {
   const began = performance.now();
   const { pixels, width, height } = await decode(source, wanted);
   const image = new ort.Tensor("uint8", pixels, [height, width, wanted.channels]);
-  const { probabilities, logits } = await session.run({ image });
+  const answer = await session.run({ image });
+  const [probabilities, logits] = [answer.probabilities, answer.logits].map(({ data }) => Float32Array.from(data));
   return {
-    probabilities: Float32Array.from(probabilities.data),
-    logits: Float32Array.from(logits.data),
+    probabilities,
+    logits,
+    ...decide(probabilities, logits, decision),
     milliseconds: performance.now() - began,
     width,
     height,
