@@ -110,7 +110,7 @@ def proof_told(target: Target, proof: Proof) -> Iterator[str]:
     yield f"{proof.num_changed:,} of {proof.num_images:,} answers changed, the largest difference of a probability is"
     yield f"{proof.max_difference:.2g}. `proof.html` says more."
     if proof.decided is not None:
-        yield f"{proof.decided.num_other:,} of the images have another status or set of classes than with the classifier."
+        yield f"{proof.decided.num_other:,} images have another status or set of classes than the classifier gives."
     if proof.refused:
         yield f"{target.reader} refused {len(proof.refused):,} of the images, which the classifier itself reads."
 
