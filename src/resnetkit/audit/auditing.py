@@ -80,6 +80,8 @@ def audit_data(data: str | DataSpec | GivenData, *, embedder: Embedder | None = 
 def _marked(subject: Subject, mark: Mark) -> dict[str, Any]:
     """An image, or a pair of them, as JSON-ready values."""
     known = {**_image(subject, mark.row), "note": mark.note, "score": mark.score}
+    if mark.suggested is not None:
+        known["suggested"] = subject.class_names[mark.suggested]
     return known if mark.other is None else {**known, "other": _image(subject, mark.other)}
 
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from resnetkit.audit.classes import find_uneven_classes
 from resnetkit.audit.copies import find_copies
 from resnetkit.audit.findings import Finding
+from resnetkit.audit.label_issues import find_label_issues
 from resnetkit.audit.oddities import ODDITIES, find_odd_images
+from resnetkit.audit.shortcuts import find_shortcuts
 from resnetkit.audit.subject import Subject
 
 
@@ -37,5 +39,7 @@ CHECKS: dict[str, Check] = {
         find_uneven_classes,
         ("rare_classes", "small_classes", "absent_from_val", "absent_from_test"),
     ),
+    "shortcuts": Check("shortcuts", find_shortcuts, ("shortcuts", "weak_shortcuts", "background_shortcuts")),
+    "label_issues": Check("wrong labels", find_label_issues, ("label_issues",), needs_classifier=True),
     "odd_images": Check("odd images", find_odd_images, ("unreadable", *(oddity.name for oddity in ODDITIES))),
 }

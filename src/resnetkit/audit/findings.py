@@ -22,12 +22,14 @@ class Mark:
         other: row of the image that it is compared with; None where it stands alone.
         note: tells what is the matter with it, in a few words.
         score: puts the marks of a finding in order, the highest first; None where there is none.
+        suggested: position of the class that it looks to be of; None where nothing is suggested.
     """
 
     row: int
     other: int | None = None
     note: str = ""
     score: float | None = None
+    suggested: int | None = None
 
 
 @dataclass(frozen=True)

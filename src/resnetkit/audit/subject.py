@@ -11,6 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from resnetkit.audit.features import Features, compute_features
+from resnetkit.audit.label_judgement import Judgement, judge_labels
 from resnetkit.data.given import GivenData
 from resnetkit.data.loading import DataSource, open_data
 from resnetkit.data.prepared_images import Examination, Examined, FolderImages, Originals, examine_all
@@ -100,6 +101,12 @@ class Subject:
             originals = self.source.listings[name].prepared(prepare_seen, self.embedder.preprocessing)
             parts.append(originals.select(self.positions[self.splits == number]))
         return compute_features(self.embedder, parts, progress=self.progress)
+
+    @cached_property
+    def judgement(self) -> Judgement:
+        """The labels, judged by those features when they are first asked for."""
+        with progress_bar("judging labels", len(self), wanted=self.progress) as advance:
+            return judge_labels(self.features, self.labels, self.digests, len(self.class_names), advance)
 
     def picture(self, row: int, longest_px: int) -> UInt8Images:
         """One image to look at, decoded again, uint8 ``(H, W, 3)``, no larger than that."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from resnetkit.audit.auditing import Audit
 from resnetkit.audit.findings import Finding
+from resnetkit.audit.label_issues import COLUMNS as LABEL_COLUMNS
+from resnetkit.audit.label_issues import label_rows
 from resnetkit.audit.page import render_page
 from resnetkit.files import create_numbered_folder, durable_folder
 from resnetkit.terminal import csv_line
 
 PLACE = "audits"
-PAGE, JSON_FILE, TABLE = "report.html", "findings.json", "findings.csv"
+PAGE, JSON_FILE, TABLE, LABELS = "report.html", "findings.json", "findings.csv", "labels.csv"
 COLUMNS = (
     *("finding", "severity", "path", "split", "class", "other_path", "other_split", "other_class"),
     *("score", "note"),
@@ -33,10 +35,17 @@ def write_audit(audit: Audit, out: Path | None, command: str) -> Path:
             page.writelines(render_page(audit, command, TABLE))
         text = json.dumps(audit.as_dict(), indent=2) + "\n"
         (folder / JSON_FILE).write_text(text, encoding="utf-8")
-        with open(folder / TABLE, "w", encoding="utf-8", errors="surrogateescape", newline="") as table:
-            table.write(csv_line(COLUMNS))
-            table.writelines(csv_line(row) for finding in audit.findings for row in _rows(audit, finding))
+        rows = (row for finding in audit.findings for row in _rows(audit, finding))
+        _write_table(folder / TABLE, COLUMNS, rows)
+        if audit.subject.embedder is not None:
+            _write_table(folder / LABELS, LABEL_COLUMNS, label_rows(audit.subject))
     return place
+
+
+def _write_table(path: Path, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
+    with open(path, "w", encoding="utf-8", errors="surrogateescape", newline="") as table:
+        table.write(csv_line(columns))
+        table.writelines(map(csv_line, rows))
 
 
 def _rows(audit: Audit, finding: Finding) -> Iterator[tuple[str, ...]]:

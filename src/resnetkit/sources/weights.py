@@ -11,6 +11,7 @@ import torch
 
 from resnetkit.classifier.classifier import Classifier, load_classifier
 from resnetkit.config import override
+from resnetkit.data.seen import SeenImages
 from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.images.spec import Limits, Preprocessing
 from resnetkit.models.catalog import find_entry
@@ -173,12 +174,14 @@ class Embedder:
 
     Attributes:
         warnings: sentences on what was assumed, because the file does not say it.
+        seen: the images that the weights have met; None where that is not known.
     """
 
     network: ResNet
     preprocessing: Preprocessing
     limits: Limits = field(default_factory=Limits)
     warnings: tuple[str, ...] = ()
+    seen: SeenImages | None = field(default=None, repr=False)
 
 
 def open_embedder(
@@ -197,7 +200,7 @@ def open_embedder(
     if located.is_own:
         refuse_for_own(located, {"a network": model, "one entry": entry, "a preprocessing": preprocessing})
         own = load_classifier(located.description or located.file)
-        return Embedder(own.network, own.preprocessing, own.limits)
+        return Embedder(own.network, own.preprocessing, own.limits, seen=own.seen)
     weights = open_weights(located, entry=entry)
     candidate, network = weights.build(model, source=located.text)
     prepared, assumed = _prepared(weights, candidate, preprocessing)

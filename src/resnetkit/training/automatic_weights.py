@@ -168,9 +168,9 @@ def find_automatically(
     """
     effort = _effort(summary, settings, choice.minutes)
     found = find_at_hand()
-    reasons, weights = _left_aside(found), [one for one in found if _is_photo_network(one, model)]
+    reasons, weights = _left_aside(found), [one for one in found if is_photo_network(one, model)]
     while weights:
-        best, why = _choose(weights, effort)
+        best, why = choose_at_hand(weights, effort)
         try:
             start = _open(best)
         except ResnetkitError as error:
@@ -207,11 +207,13 @@ def _left_aside(found: Iterable[AtHand]) -> list[str]:
     return told if more <= 0 else [*told, f"weights: {more:,} more are left aside (resnetkit weights list --here)"]
 
 
-def _is_photo_network(weights: AtHand, model: str | None) -> bool:
+def is_photo_network(weights: AtHand, model: str | None) -> bool:
+    """Tell whether weights at hand may be started from unasked, for photographs and with the named network, if any."""
     return not weights.problem and weights.image_size_px > SMALL_PX and model in (None, weights.model)
 
 
-def _choose(weights: list[AtHand], effort: Effort) -> tuple[AtHand, str]:
+def choose_at_hand(weights: list[AtHand], effort: Effort) -> tuple[AtHand, str]:
+    """The weights that suit the effort, of one or more with a network, and why."""
     by_name = {one.name: one for one in weights}
     startable = [
         Startable(one.name, one.model or "", _cost(one.spec, one.image_size_px), one.top1, one.name in TO_START_FROM)
