@@ -61,7 +61,7 @@ def _tell(subject: Subject, judgement: Judgement, suspects: list[int]) -> str:
 
 
 def _advise(subject: Subject) -> str:
-    """What to do, and what the judgement does not know."""
+    """Tell what to do, and what the judgement does not know."""
     advice = [
         "Look at them, the first ones first: some are right, and rare. Each was judged by a linear head fitted to the "
         "labels of other images, on what the network sees; wrong labels that look like their class are not found.",
