@@ -60,7 +60,7 @@ def test_a_check_that_needs_a_classifier_is_left_out_and_said_so(
 ) -> None:
     monkeypatch.setitem(CHECKS, "new", Check("new things", lambda subject: (), ("new",), needs_classifier=True))
     audit = audit_data(str(write_photos(tmp_path, train=4, val=4)))
-    assert audit.left_out == ("new things",)
+    assert audit.left_out[-1] == "new things"
     assert "new" not in audit.counts, "nothing was looked for, so there is no count of it"
 
 

@@ -36,7 +36,8 @@ def test_wrong_labels_come_first(digits: Flipped, judgement: Judgement) -> None:
 
 
 def test_what_is_called_wrong_mostly_is(digits: Flipped, judgement: Judgement) -> None:
-    assert 45 <= judgement.is_suspect.sum() <= 100
+    assert 45 <= judgement.num_wrong <= 100
+    assert judgement.is_suspect.sum() == judgement.num_wrong
     assert digits.is_wrong[judgement.is_suspect].mean() > 0.9
 
 
@@ -86,5 +87,5 @@ def test_a_class_that_heads_are_rarely_sure_of_needs_less() -> None:
     probabilities = np.array([[0.9, 0.1]] * 8 + [[0.6, 0.4]] * 8 + [[0.55, 0.45]])
     labels = np.array([0] * 8 + [1] * 8 + [0])
     judgement = Judgement(labels, probabilities, np.ones(len(labels), np.bool_))
-    assert judgement.is_suspect.tolist() == [False] * 16 + [True]
-    assert judgement.suggested[-1] == 1
+    assert judgement.confident.tolist() == [0] * 8 + [1] * 9
+    assert judgement.num_wrong == 1

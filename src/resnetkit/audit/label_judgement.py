@@ -69,9 +69,18 @@ class Judgement:
         return np.where(is_any, reached.argmax(1), self.labels)
 
     @cached_property
+    def num_wrong(self) -> int:
+        """The estimated number of wrong labels: of images that are confidently taken for another class."""
+        return int(np.count_nonzero(self.confident != self.labels))
+
+    @cached_property
     def is_suspect(self) -> Mask:
-        """Mask ``(N,)`` of the labels that are probably wrong: the image is confidently taken for another class."""
-        suspect: Mask = self.confident != self.labels
+        """Mask ``(N,)`` of the labels that are probably wrong: so many as are estimated, the most doubtful ones.
+
+        More of these are wrong than of the images that are counted for the estimate (benchmarks/trust.md).
+        """
+        suspect = np.zeros(len(self.labels), np.bool_)
+        suspect[self.ranked[: self.num_wrong]] = True
         return suspect
 
     @cached_property
@@ -79,7 +88,7 @@ class Judgement:
         """The class ``(N,)`` that an image is taken for if not for its own: the confident one, else the likeliest."""
         others = self.probabilities.copy()
         others[np.arange(len(others)), self.labels] = -1.0
-        return np.where(self.is_suspect, self.confident, others.argmax(1))
+        return np.where(self.confident != self.labels, self.confident, others.argmax(1))
 
 
 def judge_labels(
