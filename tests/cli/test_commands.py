@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resnetkit.cli.evaluate import _print_scores
+from resnetkit.cli.evaluation_results import _print_scores
 from resnetkit.cli.train import print_result
 from resnetkit.evaluation.metrics import score
 from resnetkit.runs.answer_files import read_answers

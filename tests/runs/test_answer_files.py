@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -50,6 +51,18 @@ def with_names(names: tuple[str, ...]) -> Answers:
     base = some_answers(size=len(names), num_classes=len(names))
     values = (base.digests, base.labels, base.trained_on, base.probabilities)
     return Answers("test", names, names, *values)
+
+
+def test_familiarity_is_kept_where_there_is_some_and_a_damaged_one_is_told_of(tmp_path: Path) -> None:
+    plain = some_answers("val")
+    familiar = replace(some_answers("test"), familiarity=np.linspace(-3, 30, 8, dtype=np.float32))
+    write_answers(tmp_path / "answers.npz", [plain, familiar])
+    found = read_answers(tmp_path / "answers.npz")
+    assert found["val"].familiarity is None  # as in every file of earlier versions
+    assert np.array_equal(found["test"].familiarity, familiar.familiarity)
+    write_answers(tmp_path / "other.npz", [replace(familiar, familiarity=np.zeros(7, np.float32))])
+    with pytest.raises(ResnetkitError, match="familiarity"):
+        read_answers(tmp_path / "other.npz")
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +36,11 @@ class Unknown:
         require(math.isfinite(self.below), f"decision.unknown.below must be finite, got {self.below}")
         require(0 < self.rate < 1, f"decision.unknown.rate must be between 0 and 1, got {self.rate}")
 
+    def holds(self, familiarities: npt.NDArray[np.floating[Any]]) -> Mask:
+        """Mask of the images that are unknown, by their familiarity ``(N,)``."""
+        unknown: Mask = familiarities < self.below - ROUNDING
+        return unknown
+
 
 @frozen
 class Sure:
@@ -52,6 +57,11 @@ class Sure:
     def __post_init__(self) -> None:
         require(0 <= self.least <= 1, f"decision.sure.least must be in [0, 1], got {self.least}")
         require(0 < self.precision < 1, f"decision.sure.precision must be between 0 and 1, got {self.precision}")
+
+    def holds(self, probabilities: Probabilities) -> Mask:
+        """Mask of the images with a sure answer, by their probabilities ``(N, K)``."""
+        sure: Mask = probabilities.max(1) >= self.least - ROUNDING
+        return sure
 
 
 @frozen
@@ -71,6 +81,12 @@ class Sets:
     def __post_init__(self) -> None:
         require(0 <= self.most <= 1, f"decision.sets.most must be in [0, 1], got {self.most}")
         require(0 < self.coverage < 1, f"decision.sets.coverage must be between 0 and 1, got {self.coverage}")
+
+    def of(self, probabilities: Probabilities) -> Mask:
+        """The sets ``(N, K)`` of images with these probabilities ``(N, K)``."""
+        within: Mask = strangeness(self.rule, probabilities) <= self.most + ROUNDING
+        within[np.arange(len(probabilities)), probabilities.argmax(1)] = True
+        return within
 
 
 @dataclass(frozen=True)
@@ -154,9 +170,9 @@ class Decision:
         nobody = np.zeros(len(logits), np.bool_)
         return Decided(
             probabilities,
-            nobody if self.unknown is None else familiarity(logits) < self.unknown.below - ROUNDING,
-            nobody if self.sure is None else probabilities.max(1) < self.sure.least - ROUNDING,
-            None if self.sets is None else _in_set(probabilities, self.sets),
+            nobody if self.unknown is None else self.unknown.holds(familiarity(logits)),
+            nobody if self.sure is None else ~self.sure.holds(probabilities),
+            None if self.sets is None else self.sets.of(probabilities),
         )
 
 
@@ -194,9 +210,3 @@ def strangeness(rule: SetRule, probabilities: Probabilities) -> npt.NDArray[np.f
     before = np.empty_like(exact)
     np.put_along_axis(before, order, descending.cumsum(axis=1) - descending, axis=1)
     return np.clip(before, 0, 1)
-
-
-def _in_set(probabilities: Probabilities, sets: Sets) -> Mask:
-    within: Mask = strangeness(sets.rule, probabilities) <= sets.most + ROUNDING
-    within[np.arange(len(probabilities)), probabilities.argmax(1)] = True
-    return within

@@ -13,6 +13,7 @@ import numpy as np
 
 from resnetkit.classifier.decision import Decided, Decision, Logits, Mask, Probabilities
 from resnetkit.classifier.engine import Engine
+from resnetkit.classifier.yardstick import Yardstick
 from resnetkit.data.seen import SeenImages
 from resnetkit.errors import require
 from resnetkit.images.image_inputs import ImageInput
@@ -115,6 +116,7 @@ class Predictor:
     Attributes:
         limits: images beyond these are refused.
         seen: the images that the weights have met, for honest scores; None where that is not known.
+        yardstick: it knows the images that the decision was fitted to, for the same end.
     """
 
     engine: Engine
@@ -123,12 +125,13 @@ class Predictor:
     decision: Decision = field(default_factory=Decision)
     limits: Limits = field(default_factory=Limits)
     seen: SeenImages | None = field(default=None, repr=False)
+    yardstick: Yardstick | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, classifier: Classifier | Description, engine: Engine) -> Predictor:
         """Answer for a classifier, or for what its file says of it, with an engine that was opened for it."""
         said = classifier
-        return cls(engine, said.preprocessing, said.class_names, said.decision, said.limits, said.seen)
+        return cls(engine, said.preprocessing, said.class_names, said.decision, said.limits, said.seen, said.yardstick)
 
     def probabilities(self, pixels: UInt8Images) -> Probabilities:
         """Class probabilities ``(N, K)`` of images prepared already, uint8 ``(N, C, S, S)``."""

@@ -6,16 +6,19 @@ import os
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from resnetkit.cli.completion import offer_data, offer_weights
+from resnetkit.cli.evaluation_results import as_json, print_evaluation
+from resnetkit.cli.image_paths import find_files
 from resnetkit.cli.inputs import Reading, chosen_of, open_and_warn
 from resnetkit.cli.options import (
     CalibrateOption,
     CheckpointOption,
     ClassNamesOption,
+    CoverageOption,
     DataDirOption,
     DeviceOption,
     EngineOption,
@@ -24,20 +27,21 @@ from resnetkit.cli.options import (
     LayoutOption,
     MaxFileBytesOption,
     MaxPixelsOption,
+    PrecisionAtOption,
     PreprocessOption,
     RayOption,
     RowsOption,
+    SetRuleOption,
+    UnknownAtOption,
     UsePrecisionOption,
     WeightsModelOption,
 )
 from resnetkit.cli.processes import among_others, device_of_rank, examine_together, open_alike
-from resnetkit.cli.settings import with_limits
+from resnetkit.cli.settings import read_demands, with_limits
 from resnetkit.terminal import say, say_json, tell, warn
 
 if TYPE_CHECKING:
-    from resnetkit.data.seen import SeenImages
     from resnetkit.evaluation.metrics import Scores
-    from resnetkit.evaluation.scoring import Evaluation
 
 
 def evaluate(
@@ -73,6 +77,18 @@ def evaluate(
     ] = None,
     out: RowsOption = None,
     ray: RayOption = None,
+    unknown_at: UnknownAtOption = None,
+    unknown_data: Annotated[
+        str | None,
+        typer.Option(
+            "--unknown-data",
+            help="A folder of images of no class that the classifier knows: how many of them are found.",
+            show_default=False,
+        ),
+    ] = None,
+    coverage: CoverageOption = None,
+    set_rule: SetRuleOption = None,
+    precision_at: PrecisionAtOption = None,
     layout: LayoutOption = None,
     on_bad_image: Annotated[
         Literal["stop", "skip"] | None,
@@ -101,14 +117,20 @@ def evaluate(
       resnetkit evaluate classifier.safetensors cifar10 --json --min-top1 0.9
       resnetkit evaluate resnet20-12fca82f.th cifar10
       resnetkit evaluate runs/0001-resnet18-photos --precision int8
+      resnetkit evaluate runs/0001-resnet18-photos --coverage 0.95 --precision-at 0.99
+      resnetkit evaluate runs/0001-resnet18-photos --unknown-at 0.05 --unknown-data other_photos
       resnetkit evaluate weights.pth my_photos --model resnet50_v1 --class-names names.txt
       torchrun --nproc-per-node 2 -m resnetkit evaluate runs/0001-resnet18-photos
       resnetkit evaluate runs/0001-resnet18-photos millions --ray auto --out answers.parquet
     """
+    from resnetkit.classifier.demanding import demanding
     from resnetkit.classifier.prediction import Predictor
+    from resnetkit.config import to_dict
     from resnetkit.data.loading import open_data
     from resnetkit.errors import require
     from resnetkit.evaluation import scoring
+    from resnetkit.evaluation.answers import join_answers
+    from resnetkit.evaluation.decision_scores import Familiarities, familiarity_of, score_decision
     from resnetkit.evaluation.sharing import BATCH_SIZE
     from resnetkit.inference.answering import Opening, Scoring
     from resnetkit.inference.conditions import find_conditions
@@ -127,6 +149,15 @@ def evaluate(
         out is None or not several, "several processes of torchrun keep no rows", fix="leave out --out, or torchrun"
     )
     require(min_top1 is None or 0 <= min_top1 <= 1, f"--min-top1 must be in [0, 1], got {min_top1}")
+    demands = read_demands(unknown_at, coverage, set_rule, precision_at)
+    together = out is not None or several
+    require(
+        unknown_data is None or not together,
+        "images of no known class are measured by one process alone, without rows",
+        fix="leave out --unknown-data, or --out and torchrun",
+    )
+    others = [] if unknown_data is None else list(find_files([unknown_data]))
+    require(unknown_data is None or bool(others), f"no image files in {unknown_data}")
     reading = Reading(model, entry, class_names, tuple(preprocess or ()))
     with among_others() as shard:
         conditions = find_conditions(
@@ -138,7 +169,7 @@ def evaluate(
         )
         located = locate_weights(classifier)
         chosen = chosen_of(located, checkpoint)
-        opened = open_and_warn(chosen, reading, conditions.device)
+        opened = demanding(open_and_warn(chosen, reading, conditions.device), demands)
         spec, num_recorded = find_data(located, data, opened.limits)
         spec = replace(spec, on_bad_image=on_bad_image or spec.on_bad_image, data_dir=data_dir or spec.data_dir)
         spec = replace(spec, layout=layout or spec.layout, limits=with_limits(spec.limits, max_pixels, max_file_bytes))
@@ -148,6 +179,7 @@ def evaluate(
             split = "val"  # the data's own test images, which watched over this training
         for text in source.told():
             tell(text)
+        of_unknown: Familiarities | None = None
         score = partial(scoring.evaluate, data=source, split=split, num_recorded=num_recorded, progress=True)
         if out is not None:
             opening = Opening(
@@ -160,6 +192,7 @@ def evaluate(
                 BATCH_SIZE,
                 device,
                 conditions.calibrate or None,
+                demands,
             )
             work = Scoring(opening, os.path.realpath(source.root), spec.num_workers)
             with opened_rows(Path(out), work) as rows:
@@ -173,17 +206,26 @@ def evaluate(
                 return
             evaluation = score(predictor, examine=examine)
         else:
-            evaluation = score(Predictor.of(opened, open_engine(opened, conditions)))
+            predictor = Predictor.of(opened, open_engine(opened, conditions))
+            evaluation = score(predictor)
+            if others:
+                of_unknown, num_bad = familiarity_of(replace(predictor, limits=spec.limits), others)
+                if num_bad:
+                    warn(f"{num_bad:,} of {len(others):,} images of {unknown_data} cannot be read and are left out")
         for text in evaluation.warnings:
             warn(text)
+        decided = score_decision(join_answers(evaluation.split, evaluation.answers), opened.decision, of_unknown)
+        if together and opened.decision.unknown is not None:
+            warn("how many images are unknown is measured by one process alone, without --out: not here")
         if answers is not None:
             save_answers(Path(answers), evaluation.answers)
         if json:
-            say_json(_as_json(evaluation, opened.seen, classifier, spec.source, precision))
+            decision = {"decision": None if decided is None else to_dict(decided)}
+            say_json(as_json(evaluation, opened.seen, classifier, spec.source, precision) | decision)
         else:
             computed = "" if precision == "fp32" else f", computed in {precision}"
             say(f"{classifier} on {spec.source}, split {evaluation.split}{computed}")
-            _print_evaluation(evaluation, opened.seen)
+            print_evaluation(evaluation, decided, opened.seen)
     if min_top1 is not None:
         _check(evaluation.scores, min_top1)
 
@@ -197,80 +239,3 @@ def _check(scores: Scores | None, min_top1: float) -> None:
     else:
         return
     raise typer.Exit(1)
-
-
-def _as_json(
-    evaluation: Evaluation, seen: SeenImages | None, classifier: str, source: str, precision: str
-) -> dict[str, Any]:
-    """All that was measured as one object; scores are null where no image is unseen."""
-    import dataclasses
-
-    from resnetkit.config import to_dict
-    from resnetkit.evaluation.metrics import Scores
-
-    nothing = dict.fromkeys(field.name for field in dataclasses.fields(Scores))
-    return {
-        "classifier": classifier,
-        "data": source,
-        "split": evaluation.split,
-        "computed_in": precision,
-        "left_out": [{"path": bad.path, "reason": bad.reason} for bad in evaluation.bad_images],
-        "knows_its_images": seen is not None and seen.is_complete,
-        "num_trained_on": evaluation.num_trained_on,
-        "num_chose": evaluation.num_chose,
-        "trained_on": None if evaluation.trained_on is None else to_dict(evaluation.trained_on),
-        **(nothing if evaluation.scores is None else to_dict(evaluation.scores)),
-    }
-
-
-def _print_evaluation(evaluation: Evaluation, seen: SeenImages | None) -> None:
-    """Tell what the images are to the weights, then the scores of those that they were not trained on."""
-    num_images, old = evaluation.num_images, evaluation.trained_on
-    if seen is None:
-        say("the classifier does not say what it was trained on: these images may be among it")
-    elif not seen.is_complete:
-        say("training started from weights that do not say what they were trained on")
-    if old is not None and evaluation.scores is None:
-        say(f"no unseen images: the weights were trained on all {num_images:,}, and no score of them says more")
-        _print_scores(old)
-        return
-    if old is not None:
-        say(f"{old.top1.num_images:,} of {num_images:,} images were trained on; the scores are of the others")
-        say(f"trained on        {old.top1}")
-    if evaluation.num_chose:
-        say(f"{evaluation.num_chose:,} of them watched over training and chose the epoch: a little optimistic")
-    assert evaluation.scores is not None
-    _print_scores(evaluation.scores)
-
-
-def _print_scores(scores: Scores) -> None:
-    from resnetkit.cli.tables import print_table
-    from resnetkit.evaluation.metrics import confused_pairs
-
-    say(f"top-1             {scores.top1}")
-    if scores.top5 is not None:
-        say(f"top-5             {scores.top5}")
-    say(f"log loss          {scores.log_loss:.4f} nats")
-    say(f"calibration error {100 * scores.expected_calibration_error:.2f} %  (15 bins)")
-    say(f"macro F1          {scores.macro_f1:.4f}")
-    lines = []
-    mistaken = {pair.true_name: pair for pair in reversed(confused_pairs(scores))}  # the most frequent stays
-    for entry in scores.classes:
-        worst = mistaken.get(entry.name)
-        lines.append(
-            (
-                entry.name,
-                f"{entry.num_images:,}",
-                _share(entry.precision),
-                _share(entry.recall),
-                f"{100 * entry.recall_low:.1f} to {100 * entry.recall_high:.1f}" if entry.num_images else "–",
-                "–" if entry.f1 is None else f"{entry.f1:.3f}",
-                f"{worst.predicted_name} ({worst.num_images:,})" if worst else "",
-            )
-        )
-    columns = ("class", "images", "precision", "recall", "95 % interval", "F1", "mostly taken for")
-    print_table(columns, lines, numbers=range(1, 6))
-
-
-def _share(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f} %"

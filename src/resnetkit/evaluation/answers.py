@@ -28,6 +28,8 @@ class Answers:
         probabilities: float32 ``(N, K)``.
         num_exact: how many of an image's probabilities are as they were given, beside that of its true class: the
             highest; among the other classes the rest is spread evenly. None: all of them.
+        familiarity: float32 ``(N,)``, of each image, see :func:`~resnetkit.classifier.decision.familiarity`; None where
+            it was not kept.
     """
 
     split: str
@@ -38,6 +40,7 @@ class Answers:
     trained_on: npt.NDArray[np.bool_]
     probabilities: Probabilities
     num_exact: int | None = None
+    familiarity: npt.NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -92,6 +95,7 @@ def join_answers(split: str, parts: Sequence[Answers]) -> Answers:
     """One classifier's answers on several splits, at least one, as those on a single one called ``split``."""
     if len(parts) == 1:
         return replace(parts[0], split=split)
+    familiarities = [part.familiarity for part in parts if part.familiarity is not None]
     return Answers(
         split,
         parts[0].class_names,
@@ -100,4 +104,5 @@ def join_answers(split: str, parts: Sequence[Answers]) -> Answers:
         np.concatenate([part.labels for part in parts]),
         np.concatenate([part.trained_on for part in parts]),
         np.concatenate([part.probabilities for part in parts]),
+        familiarity=np.concatenate(familiarities) if len(familiarities) == len(parts) else None,
     )

@@ -8,8 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from resnetkit.classifier.decision import Logits, Probabilities
+from resnetkit.classifier.decision import Logits, Probabilities, familiarity
 from resnetkit.classifier.engine import Engine
 from resnetkit.classifier.prediction import Predictor
 from resnetkit.data.loading import DataSource, Examine, open_data
@@ -42,6 +43,7 @@ class Evaluation:
         scores: of the images that the weights were not trained on; None where they were trained on all of them.
         trained_on: of the others; None where there are none.
         num_chose: how many of the images that were scored chose among the epochs of a training.
+        num_fitted: how many of them the classifier's temperature was fitted to, and its thresholds are set by.
         bad_images: files that could not be read and were left out.
         warnings: sentences the user should read, e.g. about the same image in two splits.
     """
@@ -52,6 +54,7 @@ class Evaluation:
     scores: Scores | None
     trained_on: Scores | None
     num_chose: int = 0
+    num_fitted: int = 0
     bad_images: tuple[BadImage, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -171,10 +174,15 @@ def answer(predictor: Predictor, split: Split, class_names: Sequence[str]) -> An
         ResnetkitError: where the classifier lacks a class, or what it answers is no number.
     """
     match_classes(class_names, predictor.class_names)  # before any image is read
-    probabilities = given_answers(split.images)
-    if probabilities is None:
-        probabilities = np.concatenate([predictor.probabilities(pixels) for pixels in _batches(split)])
-    return as_answers(predictor, split, class_names, probabilities)
+    given = given_answers(split.images)
+    if given is not None:
+        return as_answers(predictor, split, class_names, given)
+    found = []
+    for pixels in _batches(split):
+        logits = predictor.engine.logits(pixels)
+        found.append((predictor.decision.probabilities(logits), familiarity(logits)))
+    probabilities, familiarities = (np.concatenate(column) for column in zip(*found, strict=True))
+    return as_answers(predictor, split, class_names, probabilities, familiarities)
 
 
 def read_logits(engine: Engine, split: Split) -> Logits:
@@ -182,8 +190,14 @@ def read_logits(engine: Engine, split: Split) -> Logits:
     return np.concatenate([engine.logits(pixels) for pixels in _batches(split)])
 
 
-def as_answers(predictor: Predictor, split: Split, class_names: Sequence[str], probabilities: Probabilities) -> Answers:
-    """The answers of :func:`answer`, from probabilities of all readable images of a split that has been read.
+def as_answers(
+    predictor: Predictor,
+    split: Split,
+    class_names: Sequence[str],
+    probabilities: Probabilities,
+    familiarities: npt.NDArray[np.float64] | None = None,
+) -> Answers:
+    """The answers of :func:`answer`, from what was computed for all readable images of a split that has been read.
 
     Raises:
         ResnetkitError: as :func:`answer`.
@@ -199,7 +213,16 @@ def as_answers(predictor: Predictor, split: Split, class_names: Sequence[str], p
         code=Code.WEIGHTS,
     )
     is_old = np.zeros(len(split), np.bool_) if predictor.seen is None else predictor.seen.trained_on(split.digests)
-    return Answers(split.name, predictor.class_names, split.identifiers, split.digests, labels, is_old, probabilities)
+    return Answers(
+        split.name,
+        predictor.class_names,
+        split.identifiers,
+        split.digests,
+        labels,
+        is_old,
+        probabilities,
+        familiarity=None if familiarities is None else familiarities.astype(np.float32),
+    )
 
 
 def _batches(split: Split) -> Iterator[UInt8Images]:
@@ -219,6 +242,7 @@ def _judged(predictor: Predictor, name: str, splits: tuple[Split, ...], class_na
         scores=score_answers(joined),
         trained_on=score_answers(joined, trained_on=True),
         num_chose=num_chose,
+        num_fitted=0 if predictor.yardstick is None else int(predictor.yardstick.made_by(joined.digests).sum()),
     )
 
 

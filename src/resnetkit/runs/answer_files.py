@@ -2,7 +2,8 @@
 
 ``answers.npz`` is numpy's own format, uncompressed and without pickles. For each split it holds the arrays
 ``val.labels``, ``val.digests``, ``val.trained_on`` and ``val.probabilities``, which are those of
-:class:`~resnetkit.evaluation.answers.Answers`; ``val.identifiers`` and ``class_names`` are JSON as bytes.
+:class:`~resnetkit.evaluation.answers.Answers`, and ``val.familiarity`` where it was kept; ``val.identifiers`` and
+``class_names`` are JSON as bytes.
 
 A split's probabilities are kept whole, as float32, up to :data:`MAX_NUMBERS` of them (64 MiB): sixteen thousand images
 of a thousand classes. In a larger split of more than :data:`NUM_KEPT` classes, each image keeps its :data:`NUM_KEPT`
@@ -68,6 +69,7 @@ def write_answers(path: Path, answers: Iterable[Answers]) -> None:
         arrays |= {"class_names": _as_bytes(one.class_names)}
         own: Arrays = {"identifiers": _as_bytes(one.identifiers), "digests": one.digests, "labels": one.labels}
         own |= {"trained_on": one.trained_on, **_kept(one)}
+        own |= {} if one.familiarity is None else {"familiarity": one.familiarity}
         arrays |= {f"{one.split}.{name}": array for name, array in own.items()}
     with durable_file(path) as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]  # one could be called allow_pickle, for all mypy knows
@@ -178,8 +180,12 @@ def _read_split(split: str, class_names: tuple[str, ...], arrays: Arrays) -> Ans
     is_sound = bool((probabilities >= 0).all() and (np.abs(probabilities.sum(1, dtype=np.float64) - 1) < 1e-3).all())
     if not is_sound:  # NaN is not
         raise ValueError(f"{split}.probabilities do not all sum to 1")
+    familiar = own.get("familiarity")
+    if familiar is not None and (familiar.dtype != np.float32 or familiar.shape != (size,)):
+        raise ValueError(f"{split}.familiarity is {familiar.dtype} {familiar.shape}, not float32 {(size,)}")
     num_exact = None if "probabilities" in own else own["top_classes"].shape[1]
-    return Answers(split, class_names, identifiers, own["digests"], labels, own["trained_on"], probabilities, num_exact)
+    digests, old = own["digests"], own["trained_on"]
+    return Answers(split, class_names, identifiers, digests, labels, old, probabilities, num_exact, familiar)
 
 
 def _kept(answers: Answers) -> Arrays:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from resnetkit.classifier.classifier import Classifier
-from resnetkit.classifier.decision import Logits
+from resnetkit.classifier.decision import Logits, familiarity
 from resnetkit.classifier.engine import Engine
 from resnetkit.classifier.prediction import Predictor
 from resnetkit.config import to_dict
@@ -103,7 +103,9 @@ def _answer(
     """A classifier's answers on splits, by name, that its decision makes of logits ``(N, V, K)`` that were read."""
     predictor = Predictor.of(classifier, engine)
     return {
-        name: as_answers(predictor, split, class_names, classifier.decision.probabilities(read[name]))
+        name: as_answers(
+            predictor, split, class_names, classifier.decision.probabilities(read[name]), familiarity(read[name])
+        )
         for name, split in splits.items()
     }
 
