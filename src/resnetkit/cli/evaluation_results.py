@@ -1,4 +1,4 @@
-"""What ``evaluate`` tells: scores with their intervals, and what a decision's thresholds come to; as text, as JSON."""
+"""Results of ``evaluate``: scores with their intervals, and what the thresholds of a decision come to; text or JSON."""
 
 from __future__ import annotations
 

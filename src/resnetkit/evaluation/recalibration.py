@@ -86,7 +86,7 @@ def recalibrate(
 
 
 def _renewed(demands: Demands, own: Decision) -> Demands:
-    """What is demanded, and of what nothing is, that which a decision was made for."""
+    """The demands, and where there is none, that which the decision was made for."""
     keeps_sets = demands.coverage is None and own.sets is not None
     return Demands(
         own.unknown.rate if demands.unknown_at is None and own.unknown else demands.unknown_at,
