@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from resnetkit.audit.checks import CHECKS
+from resnetkit.audit.consequences import Consequence, find_answers, weigh_findings
 from resnetkit.audit.findings import Finding, Mark, Severity, worst_first
 from resnetkit.audit.subject import Subject, open_subject
 from resnetkit.data.given import GivenData
 from resnetkit.data.spec import DataSpec
+from resnetkit.sources.locate import Located
 from resnetkit.sources.weights import Embedder
 
 
@@ -21,12 +23,16 @@ class Audit:
         findings: those that matter most first.
         counts: by name of a finding, 0 too.
         left_out: titles of the checks that need a classifier, where none was given.
+        consequences: of findings for the score of the run or classifier that was given.
+        remarks: sentences on what could not be told.
     """
 
     subject: Subject
     findings: tuple[Finding, ...]
     counts: dict[str, int]
     left_out: tuple[str, ...] = ()
+    consequences: tuple[Consequence, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     def of_severity(self, severity: Severity) -> tuple[Finding, ...]:
         """The findings of one severity."""
@@ -41,6 +47,8 @@ class Audit:
             "num_images": {name: len(subject.rows_of(name)) for name in subject.split_names},
             **{f"num_{name}": count for name, count in self.counts.items()},
             "left_out": list(self.left_out),
+            "scores": [consequence.as_dict() for consequence in self.consequences],
+            "remarks": list(self.remarks),
             "findings": [self._as_dict(finding) for finding in self.findings],
         }
 
@@ -56,12 +64,19 @@ class Audit:
         }
 
 
-def audit_data(data: str | DataSpec | GivenData, *, embedder: Embedder | None = None, progress: bool = False) -> Audit:
+def audit_data(
+    data: str | DataSpec | GivenData,
+    *,
+    embedder: Embedder | None = None,
+    judged: Located | None = None,
+    progress: bool = False,
+) -> Audit:
     """Look at all images of some data, and tell what is the matter with them. Nothing of them is changed.
 
     Args:
         data: name of a data set, path of an image folder, how to find and split either, or images at hand.
         embedder: the network for the checks that go by what images show; None: they are left out.
+        judged: the run or classifier whose score is told with the images that were found, and without.
 
     Raises:
         ResnetkitError: where there is no such data, or none of it can be read.
@@ -74,7 +89,12 @@ def audit_data(data: str | DataSpec | GivenData, *, embedder: Embedder | None = 
     counts = {name: 0 for check in run.values() for name in check.finds}
     counts |= {finding.name: finding.count for finding in found}
     left_out = tuple(check.title for name, check in CHECKS.items() if name not in run)
-    return Audit(subject, worst_first(found), counts, left_out)
+    audit = Audit(subject, worst_first(found), counts, left_out)
+    if judged is None:
+        return audit
+    answers, why_not = find_answers(subject, judged)
+    remarks = (f"no score of {judged.text} without what was found: {why_not}",) if why_not else ()
+    return replace(audit, consequences=weigh_findings(subject, audit.findings, answers), remarks=remarks)
 
 
 def _marked(subject: Subject, mark: Mark) -> dict[str, Any]:

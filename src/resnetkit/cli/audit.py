@@ -28,6 +28,7 @@ from resnetkit.terminal import say, say_json, tell, warn
 
 if TYPE_CHECKING:
     from resnetkit.audit.auditing import Audit
+    from resnetkit.sources.locate import Located
     from resnetkit.sources.weights import Embedder
 
 
@@ -52,6 +53,18 @@ def audit(
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 1 where scores or labels cannot be trusted: leaks, conflicts.")
     ] = False,
+    write_list: Annotated[
+        Path | None,
+        typer.Option(
+            "--write-list",
+            help="Write a new list (.csv) of the images to train on: no conflicts, no leaks, copies once.",
+            show_default=False,
+        ),
+    ] = None,
+    without_suspects: Annotated[
+        bool,
+        typer.Option("--without-suspects", help="Leave probably wrong labels out of that list's training images too."),
+    ] = False,
     layout: LayoutOption = None,
     group_by: GroupByOption = None,
     model: WeightsModelOption = None,
@@ -73,28 +86,46 @@ def audit(
       resnetkit audit photos --classifier runs/0001-resnet18-photos
       resnetkit audit photos --json --strict
       resnetkit audit photos --out audit-of-photos
+      resnetkit audit photos --write-list clean.csv
     """
     from resnetkit.audit.auditing import audit_data
+    from resnetkit.audit.clean_list import check_new_list, clean, write_clean_list
     from resnetkit.audit.writing import write_audit
     from resnetkit.data.spec import DataSpec
+    from resnetkit.errors import require
     from resnetkit.files import check_new_folder
+    from resnetkit.sources.locate import locate_weights
 
     if out is not None:
         check_new_folder(out)
-    embedder = None if classifier is None else _open(classifier, model, entry, preprocess)
+    if write_list is not None:
+        check_new_list(write_list)
+    require(
+        not without_suspects or (write_list is not None and classifier is not None),
+        "--without-suspects leaves images out of a list, by what a classifier makes of them",
+        fix="add --write-list FILE.csv and --classifier RUN, or leave it out",
+    )
+    judged = None if classifier is None else locate_weights(classifier)
+    embedder = None if judged is None else _open(judged, model, entry, preprocess)
     spec = DataSpec(data, data_dir=data_dir, layout=layout or "auto", group_by=group_by)
     spec = replace(spec, limits=with_limits(spec.limits, max_pixels, max_file_bytes))
-    found = audit_data(spec, embedder=embedder, progress=True)
+    found = audit_data(spec, embedder=embedder, judged=judged, progress=True)
     folder = write_audit(found, out, shlex.join([program(), *sys.argv[1:]]))
     if json:
         say_json({**found.as_dict(), "folder": str(folder)})
     else:
         _print(found, folder)
+    if write_list is not None:
+        chosen = clean(found, without_suspects=without_suspects)
+        write_clean_list(write_list, chosen)
+        for text in chosen.told():
+            tell(text)
+        tell(f"wrote {write_list}")
     if strict and found.of_severity("error"):
         raise typer.Exit(1)
 
 
-def _open(classifier: str, model: str | None, entry: str | None, preprocess: list[str] | None) -> Embedder:
+def _open(classifier: Located, model: str | None, entry: str | None, preprocess: list[str] | None) -> Embedder:
     from resnetkit.config import parse_settings
     from resnetkit.sources.weights import open_embedder
 
@@ -114,4 +145,8 @@ def _print(found: Audit, folder: Path) -> None:
         say(f"{finding.severity:<7}  {finding.sentence}")
     if not found.findings:
         say("nothing was found")
+    for consequence in found.consequences:
+        say(f"score    {consequence}")
+    for text in found.remarks:
+        tell(text)
     say(f"wrote {folder / 'report.html'}")

@@ -1,0 +1,155 @@
+"""Consequences of findings for a classifier's score: with the images that they are about, and without."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from resnetkit.audit.findings import Finding
+from resnetkit.audit.subject import Subject
+from resnetkit.classifier.classifier import load_classifier
+from resnetkit.classifier.prediction import Predictor
+from resnetkit.config import to_dict
+from resnetkit.data.prepared_images import Originals
+from resnetkit.data.types import Split
+from resnetkit.errors import ResnetkitError
+from resnetkit.evaluation.answers import Answers
+from resnetkit.evaluation.metrics import Accuracy
+from resnetkit.evaluation.scoring import answer
+from resnetkit.images.digests import Digests
+from resnetkit.images.prepared_pixels import prepare_seen
+from resnetkit.inference.torch_engines import plain_predictor
+from resnetkit.sources.locate import Located
+
+Mask = npt.NDArray[np.bool_]
+
+# The findings that a score is given without, and how their images are called.
+WEIGHED: Mapping[str, str] = {
+    "leaks": "that are in an earlier split too",
+    "conflicts": "that are under two classes",
+    "label_issues": "whose label is probably wrong",
+}
+CHOSEN_BY_ANSWERS = "label_issues"  # found by what networks cannot answer: without them, scores rise by that alone
+ALL = "all of these"
+
+
+@dataclass(frozen=True)
+class Consequence:
+    """A classifier's top-1 on a split, with some images and without them.
+
+    Attributes:
+        finding: by its name; :data:`ALL` for the images of several.
+        of_these: of these images alone.
+        without: of the others; None where there are no others.
+    """
+
+    split: str
+    finding: str
+    whole: Accuracy
+    of_these: Accuracy
+    without: Accuracy | None
+
+    @property
+    def words(self) -> str:
+        """The images, with their number, for a sentence."""
+        return f"{self.of_these.num_images:,} {WEIGHED.get(self.finding, 'of any of these findings')}"
+
+    def __str__(self) -> str:
+        """A sentence with both scores.
+
+        >>> print(Consequence("test", "leaks", Accuracy.of(9, 10), Accuracy.of(4, 4), Accuracy.of(5, 6)))
+        test: top-1 is 90.00 % (95 % interval 59.58 to 98.21, n = 10), and without 4 that are in an earlier \
+split too 83.33 % (95 % interval 43.65 to 96.99, n = 6)
+        """
+        rest = "there are no others" if self.without is None else str(self.without)
+        told = f"{self.split}: top-1 is {self.whole}, and without {self.words} {rest}"
+        if self.finding != CHOSEN_BY_ANSWERS:
+            return told
+        return f"{told}; some of that is owed to the choice, for they were found by what a network does not answer"
+
+    def as_dict(self) -> dict[str, Any]:
+        """It as JSON-ready values."""
+        return to_dict(self)
+
+
+def weigh_findings(
+    subject: Subject, findings: Sequence[Finding], answers: Mapping[str, Answers]
+) -> tuple[Consequence, ...]:
+    """A consequence for each finding of :data:`WEIGHED` with images among those that were answered.
+
+    Images are known by their pixels, so answers of a run are of use wherever its files lie now. Images that a
+    classifier was trained on are in no score of a run; here they are leaks, and counted.
+    """
+    digests = {finding.name: _digests_of(subject, finding) for finding in findings if finding.name in WEIGHED}
+    found = []
+    for split, own in answers.items():
+        concerned = {name: np.isin(own.digests, digests.get(name, [])) for name in WEIGHED}
+        concerned["leaks"] |= own.trained_on
+        masks = {name: mask for name, mask in concerned.items() if mask.any()}
+        if len(masks) > 1:
+            masks[ALL] = np.logical_or.reduce(list(masks.values()))
+        found += [_weigh(split, name, own.is_right, mask) for name, mask in masks.items()]
+    return tuple(found)
+
+
+def find_answers(subject: Subject, judged: Located) -> tuple[dict[str, Answers], str]:
+    """A classifier's answers for val and test, by split, and why there are none, else empty.
+
+    Those that a run has kept; where it has none, and of a classifier, the subject's images are answered for now.
+    """
+    run = judged.run
+    if run is not None and run.answers_file.is_file():
+        answers = run.read_answers()
+        is_known = any(np.isin(own.digests, subject.digests).any() for own in answers.values())
+        return (answers, "") if is_known else ({}, "the answers that the run has kept are of other images")
+    if not judged.is_own:
+        return {}, "only a run or a classifier of these classes has a score"
+    predictor = plain_predictor(load_classifier(judged.description or judged.file))
+    try:
+        return _answer(subject, predictor), ""
+    except ResnetkitError as error:
+        return {}, error.what
+
+
+def _answer(subject: Subject, predictor: Predictor) -> dict[str, Answers]:
+    found = {}
+    for name in ("val", "test"):
+        rows = subject.rows_of(name)
+        if len(rows):
+            originals = subject.source.listings[name].prepared(prepare_seen, predictor.preprocessing)
+            split = _as_split(subject, name, rows, originals.select(subject.positions[rows]))
+            found[name] = answer(predictor, split, subject.class_names)
+    return found
+
+
+def _as_split(subject: Subject, name: str, rows: npt.NDArray[np.int64], images: Originals) -> Split:
+    return Split(
+        name,
+        images,
+        subject.labels[rows],
+        [subject.identifiers[row] for row in rows.tolist()],
+        subject.aspect_ratios[rows],
+        subject.digests[rows],
+        is_whole=False,
+    )
+
+
+def _digests_of(subject: Subject, finding: Finding) -> Digests:
+    """The images that a finding is about; of a leak, that of the later split, of a conflict, both."""
+    rows = [mark.row for mark in finding.marks]
+    if finding.name == "conflicts":
+        rows += [mark.other for mark in finding.marks if mark.other is not None]
+    return subject.digests[rows]
+
+
+def _weigh(split: str, name: str, is_right: Mask, mask: Mask) -> Consequence:
+    without = None if mask.all() else _accuracy(is_right[~mask])
+    return Consequence(split, name, _accuracy(is_right), _accuracy(is_right[mask]), without)
+
+
+def _accuracy(is_right: Mask) -> Accuracy:
+    return Accuracy.of(int(is_right.sum()), len(is_right))
