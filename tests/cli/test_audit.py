@@ -6,7 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from tests.audit.altered import picture, save, write_photos
+from tests.audit.flipped import flipped_digits
 
 Cli = Callable[..., tuple[int, str, str]]
 
@@ -95,3 +97,39 @@ def test_strict_trains_on_what_can_be_trusted_and_needs_to_check_first(cli: Cli,
     Path(leaky, "val/cat/leak,1.png").unlink()
     fast = ("--set", "epochs=1", "--weights", "none", "--model", "resnet20", "--set", "preprocessing.image_size_px=8")
     assert cli("train", leaky, "--strict", *fast)[0] == 0
+
+
+def test_a_clean_list_is_written_beside_it(cli: Cli, leaky: str) -> None:
+    code, _, err = cli("audit", leaky, "--write-list", "clean.csv")
+    assert code == 0
+    assert "left out of train: 1 in a later split too" in err
+    assert "wrote clean.csv" in err
+    paths = [row["path"] for row in csv.DictReader(Path("clean.csv").read_text().splitlines())]
+    assert "photos/train/cat/2.png" not in paths
+    assert "photos/val/cat/leak,1.png" in paths
+    code, _, err = cli("audit", leaky, "--write-list", "clean.csv")
+    assert (code, "clean.csv is there already" in err) == (2, True)
+    assert not Path("audits/0002-photos").exists(), "refused before anything was looked at"
+
+
+def test_what_has_no_effect_is_refused(cli: Cli, leaky: str) -> None:
+    code, _, err = cli("audit", leaky, "--write-list", "clean.csv", "--without-suspects")
+    assert (code, "--without-suspects" in err) == (2, True)
+
+
+def test_a_run_tells_its_score_without_what_was_found(cli: Cli, pretrained: Path) -> None:
+    """Digits that are in train and test alike; some of them are among the test images of the run."""
+    digits = flipped_digits(0, num_images=200)
+    for number, (pixels, label) in enumerate(zip(digits.images, digits.true, strict=True)):
+        for split in ("train", "test"):
+            save(Image.fromarray(pixels), Path("numbers", split, str(label), f"{number}.png"))
+    code, out, _ = cli("audit", "numbers", "--classifier", str(pretrained), "--out", "found")
+    assert code == 0
+    assert "score    test: top-1 is" in out
+    assert "that are in an earlier split too" in out
+    assert (Path("found") / "labels.csv").exists()
+    assert "What it does to the score" in Path("found/report.html").read_text(encoding="utf-8")
+    scores = json.loads(Path("found/findings.json").read_text())["scores"]
+    told = next(one for one in scores if (one["split"], one["finding"]) == ("test", "leaks"))
+    assert told["of_these"]["num_images"] > 10
+    assert told["whole"]["num_images"] == told["of_these"]["num_images"] + told["without"]["num_images"]

@@ -54,13 +54,14 @@ class CleanList:
         lines += [f"left out of {split}: {count:,} {reason}" for (reason, split), count in out.items()]
         if LEAK in self.left_out.values():
             lines.append(
-                "leaks are taken from what is trained on, and never from the test: its score keeps its meaning"
+                "leaks are taken out of the earlier split, and never out of test, whose score keeps its meaning"
             )
         num_kept = len(self.suspects.keys() - self.left_out.keys())
         if num_kept:
             lines.append(f"{num_kept:,} labels that are probably wrong are in the list, marked in the column suspect")
         if subject.bad_images:
-            lines.append(f"not in the list: {len(subject.bad_images):,} files that cannot be read")
+            count = len(subject.bad_images)
+            lines.append(f"not in the list: {count:,} {'file' if count == 1 else 'files'} that cannot be read")
         return tuple(lines)
 
 

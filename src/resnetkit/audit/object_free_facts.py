@@ -49,7 +49,8 @@ class Fact:
 
 def gather_facts(subject: Subject, rows: Indices) -> list[Fact]:
     """The facts about the images at some rows that are not the same for all of them."""
-    edges = list(_facts_of_edges(subject.thumbnails[rows]))
+    is_small = subject.source.shapes.shorter_px < subject.thumbnails.shape[3]  # which magnifies its edges
+    edges = [] if is_small else list(_facts_of_edges(subject.thumbnails[rows]))
     if subject.traits is None:
         return [fact for fact in edges if fact.varies]
     traits = [subject.traits[row] for row in rows.tolist()]
