@@ -73,7 +73,8 @@ split too 83.33 % (95 % interval 43.65 to 96.99, n = 6)
 
     def as_dict(self) -> dict[str, Any]:
         """It as JSON-ready values."""
-        return to_dict(self)
+        tree: dict[str, Any] = to_dict(self)
+        return tree
 
 
 def weigh_findings(
