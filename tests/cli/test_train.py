@@ -156,3 +156,35 @@ def test_a_dry_run_is_one_of_a_new_run_and_fetches_nothing(cli: Cli, empty_folde
     assert (code, "takes no other options" in err) == (2, True)
     code, _, err = cli("train", "digits", "--dry-run", "--download")
     assert (code, "--dry-run fetches nothing" in err) == (2, True)
+
+
+def test_several_seeds_are_summed_up_and_gone_on_with(cli: Cli, tmp_path: Path) -> None:
+    settings = ("--set", "model.depths=[1,1,1]", "--set", "data.max_train_images=256", *QUICK)
+    code, out, err = cli("train", "digits", "--seeds", "2", "--seed", "3", "--json", "--out", str(tmp_path), *settings)
+    assert code == 0, err
+    found = json.loads(out)
+    assert [run["seed"] for run in found["runs"]] == [3, 4]
+    assert (found["by"], found["split"], found["top1"]["num_runs"]) == ("seeds", "test", 2)
+    values = [run["scores"]["test"]["top1"]["value"] for run in found["runs"]]
+    assert found["top1"]["mean"] == pytest.approx(sum(values) / 2)
+    assert found["pooled"] is None
+    code, out, err = cli("train", "--resume", found["parent"])
+    assert code == 0, err
+    for words in ("seed 3 ", "seed 4 ", "mean ", "95 % interval of the mean", "repeats.html"):
+        assert words in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["digits", "--seeds", "1"], "--seeds needs 2 or more, got 1"),
+        (["digits", "--seeds", "2", "--dry-run"], "--dry-run is of one run"),
+        (["--resume", "runs/0001", "--seeds", "2"], "takes no other options"),
+    ],
+)
+def test_seeds_where_they_make_no_sense_are_refused(
+    cli: Cli, empty_folder: Path, arguments: list[str], words: str
+) -> None:
+    code, _, err = cli("train", *arguments)
+    assert (code, words in err) == (2, True), err
+    assert not list(empty_folder.iterdir())

@@ -11,6 +11,8 @@ from resnetkit.terminal import say, say_json
 
 if TYPE_CHECKING:
     from resnetkit.evaluation.calibration import Calibrated
+    from resnetkit.evaluation.spread import Spread
+    from resnetkit.runs.repeated_result import RepeatedResult
     from resnetkit.runs.result import Result
     from resnetkit.training.dry_run import DryRun
 
@@ -84,6 +86,49 @@ def _warnings(result: Result) -> list[str]:
         return []
     recipe = result.folder.read_record().recipe
     return warnings_about_recall(recipe, judged, result.scores[judged])
+
+
+def print_repeats(result: RepeatedResult, *, as_json: bool) -> None:
+    """The scores of several runs of one training together, and where they are."""
+    from resnetkit.config import to_dict
+
+    split, by = result.judged_split, result.repeats.by
+    if as_json:
+        runs = [
+            {
+                "run": str(each.run),
+                **result.repeats.changes(number),
+                "seconds": each.seconds,
+                "scores": {name: to_dict(value) for name, value in each.scores.items()},
+            }
+            for number, each in enumerate(result.results)
+        ]
+        found = {"top1": result.top1, "log_loss": result.log_loss, "pooled": result.pooled}
+        values = {name: None if value is None else to_dict(value) for name, value in found.items()}
+        say_json({"parent": str(result.parent), "by": by, "split": split, "runs": runs, **values})
+        return
+    for number, each in enumerate(result.results):
+        score = each.scores.get(split or "")
+        told = "no score" if score is None else f"top-1 {score.top1}, log loss {score.log_loss:.4f}"
+        say(f"{result.repeats.label(number):<11} {told}  {each.run.name}")
+    if result.top1 is None or result.log_loss is None:
+        say("no scores: no images were held back for validation or test")
+    else:
+        top1, log_loss = result.top1, result.log_loss
+        say(f"mean        {split} top-1 {100 * top1.mean:.2f} %{_spread_words(top1, 100, ' points')}")
+        say(f"            {split} log loss {log_loss.mean:.4f}{_spread_words(log_loss, 1, '')}")
+    if result.pooled is not None:
+        say(f"together    top-1 {result.pooled}")
+    say(f"note        {result.caveat}")
+    say(f"runs        {result.parent}  (page: {result.page})")
+
+
+def _spread_words(spread: Spread, scale: float, unit: str) -> str:
+    if spread.sd is None or spread.low is None or spread.high is None:
+        return ""
+    digits = 2 if scale > 1 else 4
+    low, high = (f"{scale * edge:.{digits}f}" for edge in (spread.low, spread.high))
+    return f" (standard deviation {scale * spread.sd:.{digits}f}{unit}; 95 % interval of the mean {low} to {high})"
 
 
 def print_dry_run(found: DryRun, *, as_json: bool) -> None:

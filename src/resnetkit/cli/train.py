@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,7 +26,7 @@ from resnetkit.cli.options import (
     MaxFileBytesOption,
     MaxPixelsOption,
 )
-from resnetkit.cli.run_results import print_dry_run, print_result
+from resnetkit.cli.run_results import print_dry_run, print_repeats, print_result
 from resnetkit.cli.settings import read_settings, with_limits
 from resnetkit.terminal import is_live, tell
 
@@ -99,7 +100,15 @@ def train(
         str | None,
         typer.Option("--freeze", help="Hold the network up to and including this: none, stem, stage1, stage2, …"),
     ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="Another seed, another run.")] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="Another seed, another run; with --seeds, the first one.")
+    ] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            "--seeds", help="Train so often, each by another seed: mean, spread, interval.", show_default=False
+        ),
+    ] = None,
     track: Annotated[
         list[str] | None,
         typer.Option(
@@ -138,6 +147,7 @@ def train(
       resnetkit train path/to/photos --group-by '([^/_]+)_\\d+'
       resnetkit train path/to/photos --dry-run
       resnetkit train path/to/photos --strict
+      resnetkit train digits --seeds 5
       resnetkit train path/to/scenes --layout train=part1,train=part2,test=part3
       resnetkit train fashion_mnist --model tutorial_preact --recipe tutorial_adam
       resnetkit train cifar10 --set optimizer.learning_rate=0.05 --set augmentation.mixup_alpha=0.2
@@ -164,10 +174,12 @@ def train(
     from resnetkit.cli.progress import ConsoleListener
     from resnetkit.data.spec import DataSpec
     from resnetkit.errors import require
+    from resnetkit.runs.repeats import has_repeats
     from resnetkit.training import run
     from resnetkit.training.automatic_weights import AUTO, WeightsChoice
     from resnetkit.training.dry_run import rehearse
     from resnetkit.training.interruption import Interrupted
+    from resnetkit.training.repeats import resume_repeats, train_repeats
     from resnetkit.training.time_budget import TimeBudget, read_minutes
 
     require(
@@ -199,18 +211,23 @@ def train(
         "--max-file-bytes": ("data.limits.max_file_bytes", max_file_bytes),
     }
     others = {"DATA": ("data.source", data), "--model": ("model", model)}
+    require(not (dry_run and seeds), "--dry-run is of one run", fix="leave out --seeds: each takes as long")
     require(not (dry_run and download), "--dry-run fetches nothing", fix="leave out --download")
     try:
         if resume is not None:
             by_field = [value for name, (_, value) in (options | of_data).items() if name != "--weights"]
-            switches = [None if out == "runs" else out, download or None, dry_run or None]
+            switches = [seeds, None if out == "runs" else out, download or None, dry_run or None]
             require(
                 all(value is None for value in (model, recipe, time, set_ or None, *switches, *by_field)),
                 "--resume goes on with the run as it was started and takes no other options but --json, --track, and "
                 "--data and --weights for files that have moved",
                 fix="start a new run to change something",
             )
-            result = run.resume(resume, data=moved, weights=weights, listener=listener, track=trackers)
+            given: dict[str, Any] = {"data": moved, "weights": weights, "listener": listener, "track": trackers}
+            if has_repeats(Path(resume)):
+                print_repeats(resume_repeats(resume, **given), as_json=json)
+                return
+            result = run.resume(resume, **given)
         else:
             assert data is not None
             assigned = read_settings(set_, options | of_data | others)
@@ -231,6 +248,9 @@ def train(
             }
             if dry_run:
                 print_dry_run(rehearse(**arguments), as_json=json)
+                return
+            if seeds is not None:
+                print_repeats(train_repeats(num_runs=seeds, **arguments), as_json=json)
                 return
             result = run.train(**arguments)
     except Interrupted as interruption:

@@ -14,6 +14,7 @@ from typing import Literal
 from resnetkit.config import from_dict, read_object, to_dict
 from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.files import write_durably
+from resnetkit.recipes.recipe import Recipe
 from resnetkit.runs.folder import RunFolder
 
 FILE_NAME = "repeats.json"
@@ -27,15 +28,34 @@ class Repeats:
     Attributes:
         by: what differs between the runs: their seed alone, or the fold of the data that each is scored on.
         runs: names of their folders within the parent; one whose run has not begun need not be there yet.
+        recipe: of the first run; in each further one the seed, or ``data.fold``, is one higher. None where another
+            program wrote this.
+        reasons, warnings: as in a run's record.
+        command: that trains one of them, but for its seed or fold.
     """
 
     format: Literal["resnetkit repeats 1"] = FORMAT
     by: Literal["seeds", "folds"]
     runs: tuple[str, ...]
+    recipe: Recipe | None = None
+    reasons: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    command: str = ""
 
     def folders(self, parent: Path) -> tuple[RunFolder, ...]:
         """The run folders in ``parent``."""
         return tuple(RunFolder(parent / name) for name in self.runs)
+
+    def changes(self, number: int) -> dict[str, int]:
+        """The fields in which a run, from 0, is another than the first one: its seed, or its fold."""
+        first = 0 if self.recipe is None else self.recipe.seed
+        return {"seed": first + number} if self.by == "seeds" else {"data.fold": number}
+
+    def label(self, number: int) -> str:
+        """The name of a run among the others: ``seed 3``, or, counted from 1, ``fold 3 of 5``."""
+        return (
+            f"seed {self.changes(number)['seed']}" if self.by == "seeds" else f"fold {number + 1} of {len(self.runs)}"
+        )
 
 
 def has_repeats(parent: Path) -> bool:

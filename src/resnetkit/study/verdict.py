@@ -23,6 +23,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from resnetkit.evaluation.spread import spread_of
+
 Ruling = Literal["same direction", "not decided", "opposite"]
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -64,11 +66,8 @@ def estimate_mean(values: Sequence[float]) -> Estimate:
     >>> f"{one.mean:.2f}, {one.low:.2f} to {one.high:.2f}"
     '9.00, 6.52 to 11.48'
     """
-    mean, count = float(np.mean(values)), len(values)
-    if count < 2:
-        return Estimate(mean, None, None, count)
-    half = float(stats.t.ppf(1 - LEVEL / 2, count - 1) * np.std(values, ddof=1) / math.sqrt(count))
-    return Estimate(mean, mean - half, mean + half, count)
+    spread = spread_of(values)
+    return Estimate(spread.mean, spread.low, spread.high, spread.num_runs)
 
 
 def compare_arms(values: Floats, by_image: Floats | None = None) -> Difference:

@@ -82,7 +82,7 @@ def train(
     listener = Listeners(listener or usual_listener(), *open_trackers(track))
     source, chosen, budget = plan_within(minutes, data, weights, model=model, recipe=recipe, settings=settings)
     repeat = None if isinstance(data, GivenData) else partial(command_line, source.spec, model, recipe)
-    return _run(source, chosen, RunStart(Path(out), None, repeat, budget), listener)
+    return run_chosen(source, chosen, RunStart(Path(out), None, repeat, budget), listener)
 
 
 def resume(
@@ -134,11 +134,17 @@ def resume(
     )
     source = open_data(replace(recipe.data, source=place))
     start = RunStart(folder.path.parent, folder, moved_weights=None if weights is None else whole_path(str(weights)))
-    return _run(source, Chosen(recipe, (), ()), start, listener)
+    return run_chosen(source, Chosen(recipe, (), ()), start, listener)
 
 
-def _run(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener) -> Result:
-    """Everything from the data to the finished folder; with several processes, the first one speaks and writes."""
+def run_chosen(source: DataSource, chosen: Chosen, start: RunStart, listener: Listener) -> Result:
+    """Do a run whose recipe has been chosen, from the data to the finished folder.
+
+    With several processes, the first one speaks and writes.
+
+    Raises:
+        ResnetkitError, Interrupted: as :func:`train`.
+    """
     computing = start_computing(chosen.recipe, source.split_sizes["train"])
     # A run to go on with is ours before anything of it is read; a new one, once it has a folder.
     with process_group(computing.device) as shard, _lock(start.folder, shard):
