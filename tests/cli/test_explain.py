@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.small_classifiers import SMALL
+from tests.small_decisions import MIXED, images_in, with_yardstick
 
 import resnetkit
 from resnetkit.classifier.classifier import Classifier
+from resnetkit.classifier.demanding import demanding
 from resnetkit.explanation.methods import METHODS
 from resnetkit.inference import predictors
 from resnetkit.inference.conditions import find_conditions
@@ -149,3 +151,17 @@ def test_a_map_of_few_values_is_told_of(cli: Cli, pets: str, make: Callable[...,
 def test_help_lists_the_methods(cli: Cli) -> None:
     listed = cli("explain", "--help")[1].partition("Methods (--method):\n")[2].partition("\n\n")[0]
     assert [line.split()[0] for line in listed.splitlines()] == list(METHODS)
+
+
+@pytest.mark.parametrize("rate", ["0.5", "0"])
+def test_the_command_explains_what_it_calls_unknown(cli: Cli, make: Callable[..., Classifier], rate: str) -> None:
+    classifier = demanding(with_yardstick(make()), MIXED)
+    classifier.save("judged.safetensors")
+    images_in(Path("images"), classifier, 6)
+    words = ("images", "--unknown-at", rate, "--precision-at", "0")
+    code, out, _ = cli("explain", "judged.safetensors", *words, "--out", "maps")
+    assert code == 0
+    statuses = [line.split()[1] for line in out.splitlines()[1:-1]]
+    predicted = cli("predict", "judged.safetensors", *words, "--engine", "torch", "--coverage", "0").out
+    assert statuses == [line.split()[1] for line in predicted.splitlines()[1:]]
+    assert ("unknown" in statuses) == (rate == "0.5")

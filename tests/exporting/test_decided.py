@@ -73,7 +73,7 @@ def test_predict_py_prints_the_statuses_and_sets_of_predict(
         answer, _, in_set = line.removeprefix(f"{row.source}: ").partition("  set: ")
         assert in_set == ", ".join(row.classes or ())
         assert answer.split("  (")[0].rpartition(" ")[0] == (row.class_name or "") or answer.startswith(row.status)
-    assert "were to hold the true one" in (tmp_path / "out" / "README.md").read_text()
+    assert "hold the true class of 70 % of images" in (tmp_path / "out" / "README.md").read_text()
     assert "Another status or set of classes" in (tmp_path / "out" / "proof.html").read_text()
 
 

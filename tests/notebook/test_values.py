@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.html_page import HOSTILE, Page
+from tests.small_decisions import MIXED, with_yardstick
 
 import resnetkit
 from resnetkit.anatomy.table import describe
 from resnetkit.classifier.classifier import Classifier
+from resnetkit.classifier.demanding import demanding
 from resnetkit.classifier.prediction import Prediction, Predictions, Predictor
 from resnetkit.comparing.anything import Comparison, compare
 from resnetkit.evaluation.metrics import Scores, score
@@ -186,3 +188,20 @@ def test_two_equal_networks_are_said_to_be_the_same() -> None:
     assert "The networks are the same: 269,722 parameters." in text_of(compare("resnet20", "resnet20"))
     told: Comparison = compare("resnet20", "plain20")
     assert all(difference.why in text_of(told) for difference in told.networks.differences)  # type: ignore[union-attr]
+
+
+def test_doubts_and_sets_are_told_in_place_of_a_class(make: Callable[..., Classifier]) -> None:
+    top = ((HOSTILE, 0.75), ("cat", 0.25))
+    rows = [
+        Prediction("a.png", "unknown", top=top, classes=(HOSTILE,)),
+        Prediction("b.png", "unsure", top=top, classes=(HOSTILE, "cat")),
+        Prediction("c.png", "error", "is empty"),
+    ]
+    page = SHOWN["resnetkit.classifier.prediction.Predictions"](Predictions(rows))
+    assert page.count("<b>unknown</b>") == page.count("<b>unsure</b>") == 1
+    assert HOSTILE not in page
+    assert page.count("<td>") > 0
+    assert ">set</th>" in page
+    assert ">set</th>" not in SHOWN["resnetkit.classifier.prediction.Prediction"](prediction())
+    judged = demanding(with_yardstick(make()), MIXED)
+    assert "hold the true class of 70 % of images" in SHOWN["resnetkit.classifier.classifier.Classifier"](judged)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from resnetkit.classifier.decision import Decision, Sets, Unknown
 from resnetkit.classifier.file import read_description
 from resnetkit.publishing.card import model_card
 from resnetkit.publishing.subject import Subject
@@ -138,3 +139,17 @@ def test_many_classes_are_listed_and_not_tabled(subject: Subject) -> None:
     text = model_card(replace(subject, description=replace(subject.description, class_names=names)))
     assert "class99 … (1,000)" in text
     assert "class100" not in text
+
+
+def test_it_says_how_the_classifier_decides(subject: Subject) -> None:
+    plain = replace(subject, description=replace(subject.description, decision=Decision()))
+    assert "Every image is given one of the" in model_card(plain)
+    judged = replace(subject.description, decision=Decision(1.5, Unknown(1.0, 0.05), sets=Sets("lac", 0.9, 0.95)))
+    card = model_card(replace(subject, description=judged))
+    assert "Every image is given one of the" not in card
+    for told in (
+        "- Temperature: 1.5.",
+        "5 % of images of its classes may be called so",
+        "true class of 95 % of images",
+    ):
+        assert told in card

@@ -1,11 +1,16 @@
 """What `describe FILE` says: as much as the file tells, and what it leaves open."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from tests.small_classifiers import small_classifier
+from tests.small_decisions import MIXED, with_yardstick
 
 from resnetkit.classifier.classifier import Classifier
+from resnetkit.classifier.decision import Decision
+from resnetkit.classifier.demanding import demanding
 from resnetkit.errors import ResnetkitError
 from resnetkit.images.spec import Preprocessing
 from resnetkit.models.resnet import create_model
@@ -62,3 +67,17 @@ def test_what_is_no_file_of_weights(tmp_path: Path) -> None:
     (tmp_path / "a.pth").write_bytes(b"hello, this is no weight file at all")
     with pytest.raises(ResnetkitError, match="cannot be read"):
         report_on(str(tmp_path / "a.pth"))
+
+
+def test_a_classifier_says_how_it_decides_and_by_which_images(tmp_path: Path) -> None:
+    classifier = demanding(with_yardstick(replace(small_classifier(), decision=Decision(1.5))), MIXED)
+    classifier.save(tmp_path / "classifier.safetensors")
+    _, report = report_on(str(tmp_path / "classifier.safetensors"))
+    assert report["temperature"] == "1.5"
+    assert report["unknown"] == "like none of its classes; 20 % of images of its classes may be called so"
+    assert "80 % are to be right" in report["unsure"]
+    assert report["sets"] == "hold the true class of 70 % of images (lac)"
+    assert report["thresholds by"] == "400 images: val of drawn"
+    small_classifier().save(tmp_path / "plain.safetensors")
+    _, plain = report_on(str(tmp_path / "plain.safetensors"))
+    assert not {"temperature", "unknown", "unsure", "sets", "thresholds by"} & set(plain)

@@ -24,11 +24,13 @@ from resnetkit.cli.options import (
     JsonOption,
     MaxFileBytesOption,
     MaxPixelsOption,
+    PrecisionAtOption,
     PreprocessOption,
+    UnknownAtOption,
     WeightsModelOption,
 )
 from resnetkit.cli.program import program
-from resnetkit.cli.settings import with_limits
+from resnetkit.cli.settings import read_demands, with_limits
 from resnetkit.terminal import progress_bar, say, say_json, tell
 
 if TYPE_CHECKING:
@@ -77,6 +79,8 @@ def explain(
         bool,
         typer.Option("--check", help="Check each map: does it matter, and depend on what was learned? Takes longer."),
     ] = False,
+    unknown_at: UnknownAtOption = None,
+    precision_at: PrecisionAtOption = None,
     checkpoint: CheckpointOption = None,
     model: WeightsModelOption = None,
     entry: EntryOption = None,
@@ -110,6 +114,7 @@ def explain(
       occlusion             How much less sure the answer is with each patch covered; slow
       rise                  How sure the answer is with random parts left; slowest
     """
+    from resnetkit.classifier.demanding import demanding
     from resnetkit.classifier.description import Description
     from resnetkit.errors import require
     from resnetkit.explanation.explaining import iter_explanations
@@ -127,10 +132,11 @@ def explain(
     names = plan_files(files, format)
     if out is not None:
         check_files(out / name for name in dict.fromkeys(names))
+    demands = read_demands(unknown_at, None, None, precision_at)
     asked = Asked(tuple(one.name for one in find_methods(tuple(method or ["grad_cam"]))), layer, class_, against, check)
     reading = Reading(model, entry, class_names, tuple(preprocess or ()))
     located = chosen_of(locate_weights(classifier), checkpoint)
-    opened = open_and_warn(located, reading, find_conditions(device=device).device)
+    opened = demanding(open_and_warn(located, reading, find_conditions(device=device).device), demands)
     opened = replace(opened, limits=with_limits(opened.limits, max_pixels, max_file_bytes))
     place = device if isinstance(opened, Description) else "auto"  # else it is there already
     rows: list[dict[str, Any]] = []
@@ -157,7 +163,7 @@ def explain(
         coarsest = min((heat["grid"] for row in rows for heat in row["maps"] if heat["grid"]), default=FINE_GRID)
         if coarsest < FINE_GRID:
             tell(f"a map of {coarsest}×{coarsest} values cannot say much of places: --layer stage1 has more of them")
-    num_errors = sum(row["status"] != "ok" for row in rows)
+    num_errors = sum(row["status"] == "error" for row in rows)
     if num_errors:
         tell(f"{num_errors} of {len(files)} files could not be read")
         raise typer.Exit(1)
@@ -186,16 +192,16 @@ def _row(explanation: Explanation, file: Path, *, of_each: bool) -> dict[str, An
     from resnetkit.config import to_dict
     from resnetkit.explanation.words import tell_place
 
-    is_ok = explanation.status == "ok"
-    ((best, probability),) = explanation.top(1) if is_ok else ((None, None),)
+    is_read = explanation.status != "error"
+    ((best, probability),) = explanation.top(1) if explanation.status == "ok" else ((None, None),)
     return {
         "path": explanation.source,
         "status": explanation.status,
         "reason": explanation.reason,
         "class": best,
         "probability": probability,
-        "explained": explanation.maps[0].class_name if is_ok else None,
-        "against": explanation.maps[0].against if is_ok else None,
+        "explained": explanation.maps[0].class_name if is_read else None,
+        "against": explanation.maps[0].against if is_read else None,
         "maps": [
             {
                 "method": heat.method,
@@ -207,7 +213,7 @@ def _row(explanation: Explanation, file: Path, *, of_each: bool) -> dict[str, An
             }
             for heat in explanation.maps
         ],
-        "file": str(file) if is_ok or not of_each else None,
+        "file": str(file) if is_read or not of_each else None,
     }
 
 
@@ -216,12 +222,13 @@ def _print(rows: Sequence[dict[str, Any]]) -> None:
 
     lines = []
     for row in rows:
-        if row["status"] != "ok":
+        if row["status"] == "error":
             lines.append([row["path"], "error", row["reason"], "", "", ""])
             continue
         asked = row["explained"] if row["against"] is None else f"{row['explained']}, not {row['against']}"
-        share, look = f"{100 * row['probability']:.1f} %", row["maps"][0]["strongest"]
-        lines.append([row["path"], "ok", row["class"], share, asked, look])
+        share = "" if row["probability"] is None else f"{100 * row['probability']:.1f} %"
+        look = row["maps"][0]["strongest"]
+        lines.append([row["path"], row["status"], row["class"] or "", share, asked, look])
     print_table(("file", "status", "class", "probability", "why", "look at"), lines, numbers=(3,))
     _print_checks([heat for row in rows for heat in row["maps"] if heat["check"]])
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from resnetkit.anatomy.table import describe
 from resnetkit.classifier.description import Description
+from resnetkit.classifier.prediction import name_status
 from resnetkit.errors import Code, ResnetkitError, did_you_mean
 from resnetkit.explanation.explanation import Asked, Explanation, Explanations, HeatMap
 from resnetkit.explanation.methods import Method, find_methods
@@ -184,7 +185,8 @@ def _explain(
 ) -> Explanation:
     from resnetkit.explanation.subject import Question
 
-    probabilities = subject.decision.probabilities(subject.logits(seen.pixels))[0]
+    decided = subject.decision.decide(subject.logits(seen.pixels))
+    status, probabilities = name_status(decided, 0), decided.probabilities[0]
     if not np.isfinite(probabilities).all():
         return Explanation(source, "error", "has an answer that is not a number")
     against = None if asked.against is None else class_names.index(asked.against)
@@ -202,7 +204,7 @@ def _explain(
             heat = replace(heat, check=check)
         maps.append(heat)
         made()
-    return Explanation(source, "ok", "", seen.image, seen.window, probabilities, class_names, tuple(maps), seen.note)
+    return Explanation(source, status, "", seen.image, seen.window, probabilities, class_names, tuple(maps), seen.note)
 
 
 def _map(

@@ -110,8 +110,8 @@ class Explanation:
 
     Attributes:
         source: the path, or the position in the input where it was no file.
-        status: ``ok``, or ``error`` for an image that could not be read or answered; then ``reason`` says why, and
-            the rest is empty.
+        status: as of a :class:`~resnetkit.classifier.prediction.Prediction`; ``error`` for an image that could not be
+            read or answered, then ``reason`` says why, and the rest is empty.
         image: the image, upright, in its own size and colours, uint8 ``(H, W, 3)``.
         window: the part of it that the network saw.
         probabilities: of the classes in [0, 1], ``(K,)``, in the order of ``class_names``.

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from resnetkit.explanation.explanation import Explanation
 from resnetkit.explanation.methods import METHODS, Method
 from resnetkit.explanation.pictures import draw_scale, iter_panels
-from resnetkit.explanation.words import SAYS, Share, iter_shares, tell_question
+from resnetkit.explanation.words import SAYS, Share, iter_shares, tell_answer, tell_question
 from resnetkit.images.types import UInt8Images
 from resnetkit.pages.charts import share_bar
 from resnetkit.pages.raster import photo_url, png_url
@@ -69,14 +69,13 @@ def render_page(heading: Heading, explanations: Iterable[Explanation]) -> Iterat
 
 
 def _section(explanation: Explanation) -> Section:
-    if explanation.status != "ok":
+    if explanation.status == "error":
         return Section(explanation.source, explanation.reason)
-    ((best, probability),) = explanation.top(1)
     question = tell_question(explanation)
     return Section(
         explanation.source,
         note=explanation.note,
-        answer=f"{best}, {100 * probability:.1f} % sure",
+        answer=tell_answer(explanation),
         question=question,
         figures=tuple(
             Figure(panel.title, panel.place, _image(panel.pixels, f"{panel.title}: {explanation.source}"), panel.notes)

@@ -15,6 +15,7 @@ COLUMNS = ("left", "centre", "right")
 # Spread evenly, each ninth of the square has 11 %.
 SPREAD_BELOW = 0.2
 NUM_CLASSES = 5
+DOUBTS = {"unknown": "it is like none of the classes", "unsure": "no class is probable enough to be named"}
 
 
 class Says(NamedTuple):
@@ -90,6 +91,22 @@ def tell_place(heat: HeatMap) -> str:
     row, column = ROWS[best // 3], COLUMNS[best % 3]
     place = "centre" if (row, column) == ("middle", "centre") else f"{row} {column}"
     return f"{place}, {100 * share:.0f} % of it"
+
+
+def tell_answer(explanation: Explanation) -> str:
+    """Say what the classifier answers for a readable image; the most probable class is told in any case.
+
+    >>> shares = np.float32([0.75, 0.25])
+    >>> tell_answer(Explanation("a.png", "ok", probabilities=shares, class_names=("cat", "dog")))
+    'cat, 75.0 % sure'
+    >>> tell_answer(Explanation("a.png", "unknown", probabilities=shares, class_names=("cat", "dog")))
+    'unknown: it is like none of the classes; the most probable one is cat, 75.0 %'
+    """
+    ((best, probability),) = explanation.top(1)
+    share = f"{best}, {100 * probability:.1f} %"
+    if explanation.status == "ok":
+        return f"{share} sure"
+    return f"{explanation.status}: {DOUBTS[explanation.status]}; the most probable one is {share}"
 
 
 def tell_question(explanation: Explanation) -> str:

@@ -84,7 +84,7 @@ def write_all(
                 file.write(piece.encode())
         return
     for explanation, name in zip(explanations, names, strict=True):
-        if explanation.status == "ok":
+        if explanation.status != "error":
             write_durably(folder / name, _render(explanation, form))
 
 

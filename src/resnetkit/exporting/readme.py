@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from resnetkit.classifier.decision import Decision
+from resnetkit.classifier.decision_words import iter_facts
 from resnetkit.exporting.proof import Proof
 from resnetkit.exporting.subject import Subject
 from resnetkit.exporting.targets import Target
@@ -59,15 +61,8 @@ def thresholds(decision: Decision, where: str) -> Iterator[str]:
     yield ""
     yield f"Thresholds in `classifier.json` are no part of the model: {where} applies them."
     yield ""
-    if decision.unknown is not None:
-        rate = f"{100 * decision.unknown.rate:g} % of images of its own classes"
-        yield f"- An image is `unknown` where it is like no class of the network; so are {rate}."
-    if decision.sure is not None:
-        precision = f"{100 * decision.sure.precision:g} % of the other answers were to be right"
-        yield f"- An answer is `unsure` where its probability is low; {precision}."
-    if decision.sets is not None:
-        coverage = f"{100 * decision.sets.coverage:g} % of such sets"
-        yield f"- Each image has a set of classes; {coverage} were to hold the true one."
+    for heading, told in iter_facts(replace(decision, temperature=1)):
+        yield f"- {heading}: {told}"
 
 
 def _model(subject: Subject, target: Target) -> Iterator[str]:

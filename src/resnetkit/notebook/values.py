@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from resnetkit.classifier.decision_words import iter_facts
 from resnetkit.errors import ResnetkitError
 from resnetkit.pages.charts import share_bar
 from resnetkit.pages.formatting import duration
@@ -67,7 +68,8 @@ def show_predictor(predictor: Predictor) -> str:
 def show_predictions(predictions: Sequence[Prediction]) -> str:
     """A row for each image with a small picture, where it is a file that can be read."""
     filters: Filters = {"share_bar": share_bar, "thumbnail": _thumbnail}
-    return _fill("predictions", predictions, filters, most=MAX_PREDICTIONS)
+    has_sets = any(one.classes is not None for one in predictions)
+    return _fill("predictions", predictions, filters, most=MAX_PREDICTIONS, has_sets=has_sets)
 
 
 def show_evaluation(evaluation: Evaluation) -> str:
@@ -96,11 +98,12 @@ def show_result(result: Result) -> str:
 
 def show_explanations(explanations: Sequence[Explanation]) -> str:
     """Pictures of what the network saw of each image, its maps, and the probabilities."""
-    from resnetkit.explanation.words import iter_shares, tell_question
+    from resnetkit.explanation.words import iter_shares, tell_answer, tell_question
 
     filters: Filters = {
         "panels": _panels,
         "photo": _photo,
+        "answer": tell_answer,
         "question": tell_question,
         "shares": iter_shares,
         "share_bar": share_bar,
@@ -133,14 +136,12 @@ def _fill(template: str, value: Any, filters: Filters | None = None, **values: A
 
 
 def _of_images(classifier: Classifier | Predictor) -> list[tuple[str, str]]:
-    wanted, temperature = classifier.preprocessing, classifier.decision.temperature
+    wanted = classifier.preprocessing
     size, colours = wanted.image_size_px, "grey" if wanted.channels == 1 else "colour"
     told = [("images", f"{size} × {size} px, {colours}, {wanted.fit}")]
     if wanted.average_mirrored:
         told.append(("answers", "averaged with the mirror image's"))
-    if temperature != 1:
-        told.append(("temperature", f"{temperature:.3g}"))
-    return told
+    return [*told, *iter_facts(classifier.decision)]
 
 
 def _provenance(provenance: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -172,7 +173,7 @@ def _thumbnail(prediction: Prediction) -> Markup | str:
     from resnetkit.images.spec import Limits
     from resnetkit.images.types import UnreadableImage
 
-    if prediction.status != "ok" or not Path(prediction.source).is_file():
+    if prediction.status == "error" or not Path(prediction.source).is_file():
         return ""
     with suppress(UnreadableImage, OSError):
         return _small(decode_pixels(prediction.source, Limits(), 3, THUMBNAIL_PX))

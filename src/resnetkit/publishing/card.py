@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from resnetkit.anatomy.table import describe
+from resnetkit.classifier.decision_words import iter_facts
 from resnetkit.classifier.description import Description
 from resnetkit.config import to_dict
 from resnetkit.pages.formatting import duration, flatten
@@ -132,9 +133,11 @@ def _say_epochs(subject: Subject) -> str:
 def _limits(subject: Subject) -> Iterator[str]:
     record, result, description = subject.record, subject.result, subject.description
     yield from _heading("Limits")
-    yield (
-        f"- Every image is given one of the {len(description.class_names):,} classes, also one that shows none of them."
-    )
+    if description.decision.unknown is None:
+        count = len(description.class_names)
+        yield f"- Every image is given one of the {count:,} classes, also one that shows none of them."
+    for heading, told in iter_facts(description.decision, description.yardstick):
+        yield f"- {heading.capitalize()}: {_words(told)}."
     yield f"- The scores are those of images like {_words(subject.data_name)}; of others nothing is known."
     judged = result.judged_split
     if judged is not None:

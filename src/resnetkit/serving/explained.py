@@ -12,7 +12,7 @@ from PIL import Image
 
 from resnetkit.explanation.explanation import Explanation
 from resnetkit.explanation.pictures import draw_overlay
-from resnetkit.explanation.words import SAYS, iter_notes, tell_method, tell_place
+from resnetkit.explanation.words import SAYS, iter_notes, tell_answer, tell_method, tell_place
 from resnetkit.images.types import UInt8Images
 from resnetkit.pages.raster import PIXELATED_BELOW_PX
 
@@ -47,6 +47,7 @@ def explained(explanation: Explanation, warnings: Sequence[str] = ()) -> tuple[d
             f"Most of it is here: {tell_place(heat)}.",
             SAYS[heat.method].cannot,
             *iter_notes(heat),
+            *([] if explanation.status == "ok" else [f"The image is {tell_answer(explanation)}."]),
             *([f"The image {explanation.note}."] if explanation.note else ()),
             *warnings,
         ],

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from resnetkit.classifier.demanding import demanding
 from resnetkit.classifier.description import Description
 from resnetkit.config import from_dict
 from resnetkit.errors import Code, ResnetkitError, summarize
@@ -50,7 +51,7 @@ def _open(to_serve: ToServe) -> tuple[Classifier, str]:
     from resnetkit.classifier.classifier import load_classifier
 
     device = find_conditions(device=to_serve.device).device
-    opened = open_described(to_serve.source, device=device, **to_serve.reading)
+    opened = demanding(open_described(to_serve.source, device=device, **to_serve.reading), to_serve.demands)
     version = digest_of(opened)[:VERSION_LENGTH]
     classifier = load_classifier(opened, device=device) if isinstance(opened, Description) else opened
     return replace(classifier, limits=to_serve.limits(classifier.limits)), version
@@ -87,6 +88,6 @@ def explain_file(classifier: Classifier, file: bytes, asked: dict[str, Any]) -> 
     )
     told: list[str] = []
     explanation = next(iter_explanations(classifier, [file], question, engine="torch", tell=told.append))
-    if explanation.status != "ok":
+    if explanation.status == "error":
         raise ResnetkitError(Code.DATA, f"the image {explanation.reason}", fix="send another one")
     return explained(explanation, [text for text in told if text.startswith("warning: ")])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from resnetkit.classifier.classifier import Classifier, load_classifier
+from resnetkit.classifier.decision_words import iter_facts
 from resnetkit.classifier.reference_check import check_reference
 from resnetkit.errors import require
 from resnetkit.models.catalog import CATALOG
@@ -54,6 +55,7 @@ def _of_classifier(source: str, classifier: Classifier) -> dict[str, Any]:
         "kind": "a classifier of this project",
         "classes": _classes(classifier.class_names),
         "images": say_preprocessing(classifier.preprocessing),
+        **dict(iter_facts(classifier.decision, classifier.yardstick)),
         "origin": origin,
         **({} if check is None else {"checked": str(check)}),
     }
