@@ -11,21 +11,26 @@ import argparse
 import statistics
 from collections.abc import Iterable
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 
 from resnetkit import open_classifier
 from resnetkit.classifier.decision import Decision, familiarity
 from resnetkit.classifier.prediction import Predictor
-from resnetkit.classifier.yardstick import NO_DIGESTS, Demands
+from resnetkit.classifier.yardstick import NO_DIGESTS
 from resnetkit.data.spec import DataSpec
+from resnetkit.evaluation import fitted_decision
 from resnetkit.evaluation.answers import Answers
 from resnetkit.evaluation.calibration import measure_calibration
-from resnetkit.evaluation.decision_scores import familiarity_of, score_decision, separation
+from resnetkit.evaluation.decision_scores import score_decision, separation
 from resnetkit.evaluation.fitted_decision import fit_decision
-from resnetkit.evaluation.scoring import load_to_score, read_logits
+from resnetkit.evaluation.metrics import log_loss
+from resnetkit.evaluation.scoring import load_to_score
 from resnetkit.folders.image_folder import find_images
+from resnetkit.images.prepared_inputs import iter_prepared, stack_readable
 from resnetkit.inference.torch_engines import plain_predictor
+from resnetkit.recipes.demands import Demands
 
 NUM_DRAWN = 2000
 
@@ -57,26 +62,47 @@ def spread(values: Iterable[float], digits: int = 2, scale: float = 100) -> str:
     return f"{statistics.mean(found):.{digits}f} ± {statistics.stdev(found):.{digits}f}"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+def read_arguments(words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=words)
     parser.add_argument("weights")
     parser.add_argument("--cifar10", required=True)
     parser.add_argument("--unknown", action="append", default=[])
     parser.add_argument("--halves", type=int, default=10)
-    arguments = parser.parse_args()
-    predictor = plain_predictor(open_classifier(arguments.weights), batch_size=256)
+    return parser.parse_args()
+
+
+def read_images(arguments: argparse.Namespace, predictor: Predictor) -> tuple[np.ndarray, np.ndarray, dict]:
+    """CIFAR-10's test images (N, 3, 32, 32) with their labels (N,), and others by name, all prepared."""
     spec = DataSpec("cifar10", data_dir=arguments.cifar10, validation_fraction=0.0)
     _, loaded, _ = load_to_score(predictor, spec, split="test")
     test = loaded.splits["test"]
-    logits, labels = read_logits(predictor.engine, test), test.labels
-    others = {name: familiarity_of(predictor, images)[0] for name, images in drawn_images().items()}
-    for name, _, folder in (text.partition("=") for text in arguments.unknown):
-        others[name] = familiarity_of(predictor, find_images(Path(folder))[0])[0]
-    halves = []
-    for seed in range(arguments.halves):
-        order = np.random.default_rng(seed).permutation(len(labels))
-        halves.append((order[: len(order) // 2], order[len(order) // 2 :]))
+    folders = (text.partition("=") for text in arguments.unknown)
+    given = {name: find_images(Path(folder))[0] for name, _, folder in folders}
+    others = {
+        name: np.concatenate([stack_readable(batch, fix="") for batch in prepared(predictor, images)])
+        for name, images in {**given, **drawn_images()}.items()
+    }
+    return test.images.read(np.arange(len(test))), test.labels, others
+
+
+def prepared(predictor: Predictor, images) -> Iterable:
+    return iter_prepared(images, predictor.preprocessing, predictor.limits, batch_size=256)
+
+
+def halves_of(num_images: int, num_halves: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Random halves of positions: the first fits, the other judges."""
+    orders = (np.random.default_rng(seed).permutation(num_images) for seed in range(num_halves))
+    return [(order[: num_images // 2], order[num_images // 2 :]) for order in orders]
+
+
+def main() -> None:
+    arguments = read_arguments(__doc__.partition("\n")[0])
+    predictor = plain_predictor(open_classifier(arguments.weights), batch_size=256)
+    test, labels, images = read_images(arguments, predictor)
+    logits, halves = predictor.engine.logits(test), halves_of(len(labels), arguments.halves)
+    others = {name: familiarity(predictor.engine.logits(pixels)) for name, pixels in images.items()}
     tell_calibration(logits, labels, halves)
+    tell_few(logits, labels)
     tell_unknown(logits, halves, others)
     tell_sets(predictor, logits, labels, halves)
 
@@ -92,6 +118,25 @@ def tell_calibration(logits, labels, halves) -> None:
             for one, (_, judge) in zip(fitted, halves, strict=True)
         ]
         tell_row(f"{size:,} images", [one.temperature for one in fitted], after)
+
+
+def tell_few(logits, labels) -> None:
+    """Temperatures fitted to few images that are nearly all answered rightly, with and without half a mistaken one."""
+    highest = np.sort(logits[:, 0], axis=1)
+    margins = highest[:, -1] - highest[:, -2]
+    clear = np.flatnonzero(margins > np.quantile(margins, 0.25))
+    for size in (50, 200, 1000):
+        losses = {0.0: [], fitted_decision.MISTAKEN: [], None: []}
+        for seed in range(30):
+            order = np.random.default_rng(seed).permutation(clear)
+            fit, judge = order[:size], order[size : size + 3000]
+            for mistaken, found in losses.items():
+                with patch.object(fitted_decision, "MISTAKEN", mistaken):
+                    fitted = 1.0 if mistaken is None else fitted_decision.fit_temperature(logits[fit], labels[fit])
+                found.append(log_loss(Decision(fitted).probabilities(logits[judge]), labels[judge]))
+        print(
+            f"{size} clear images: log loss", {key: round(statistics.mean(found), 4) for key, found in losses.items()}
+        )
 
 
 def tell_row(name, temperatures, measured) -> None:

@@ -7,8 +7,9 @@ import numpy as np
 from PIL import Image
 
 from resnetkit.classifier.classifier import Classifier
-from resnetkit.classifier.yardstick import Demands, Yardstick
+from resnetkit.classifier.yardstick import Yardstick
 from resnetkit.inference.torch_engines import open_plain
+from resnetkit.recipes.demands import Demands
 
 # Such that of random images each status is that of some, and each size of set too.
 MIXED = Demands(unknown_at=0.2, coverage=0.7, precision_at=0.8)

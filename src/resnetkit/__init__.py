@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from resnetkit.anatomy.table import describe
     from resnetkit.classifier.classifier import Classifier
     from resnetkit.classifier.prediction import Prediction, Predictor
-    from resnetkit.classifier.yardstick import Demands
     from resnetkit.comparing.anything import compare
     from resnetkit.data.spec import DataSpec
     from resnetkit.errors import ResnetkitError
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from resnetkit.models.resnet import ResNet
     from resnetkit.models.spec import ResNetSpec
     from resnetkit.publishing.pushing import push
+    from resnetkit.recipes.demands import Demands
     from resnetkit.sources.networks import create_model, load_weights
     from resnetkit.sources.weights import open_classifier
     from resnetkit.study.running import run_study
@@ -40,7 +40,7 @@ _HOMES = {
     "Analysis": "resnetkit.analysis.analyses",
     "Classifier": "resnetkit.classifier.classifier",
     "DataSpec": "resnetkit.data.spec",
-    "Demands": "resnetkit.classifier.yardstick",
+    "Demands": "resnetkit.recipes.demands",
     "Explanation": "resnetkit.explanation.explanation",
     "Prediction": "resnetkit.classifier.prediction",
     "Predictor": "resnetkit.classifier.prediction",

@@ -9,8 +9,8 @@ from tests.small_decisions import MIXED, with_yardstick
 from resnetkit.classifier.classifier import Classifier
 from resnetkit.classifier.decision import Decision
 from resnetkit.classifier.demanding import demanding
-from resnetkit.classifier.yardstick import NO_DEMANDS, Demands
 from resnetkit.errors import ResnetkitError
+from resnetkit.recipes.demands import NO_DEMANDS, Demands
 
 
 def test_each_threshold_is_replaced_where_something_is_demanded_of_it(make: Callable[..., Classifier]) -> None:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from resnetkit.classifier.decision import Decision, Sets, Sure, Unknown, familiarity, strangeness
-from resnetkit.classifier.yardstick import MAX_IMAGES, Demands, Yardstick, pack_numbers, unpack_numbers
+from resnetkit.classifier.yardstick import MAX_IMAGES, Yardstick, pack_numbers, unpack_numbers
 from resnetkit.errors import ResnetkitError
+from resnetkit.recipes.demands import Demands
 
 NUM_CLASSES = 6
 

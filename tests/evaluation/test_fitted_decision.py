@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from resnetkit.classifier.decision import Decision
-from resnetkit.classifier.yardstick import MAX_IMAGES, Demands, Yardstick
+from resnetkit.classifier.yardstick import MAX_IMAGES, Yardstick
 from resnetkit.evaluation.fitted_decision import LEAST_IMAGES, fit_decision, fit_temperature
 from resnetkit.evaluation.metrics import log_loss
+from resnetkit.recipes.demands import Demands
 
 NUM_CLASSES = 5
 

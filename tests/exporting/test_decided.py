@@ -18,7 +18,6 @@ from resnetkit.classifier.classifier import Classifier
 from resnetkit.classifier.decision import Decision, Sets, Sure, Unknown
 from resnetkit.classifier.demanding import demanding
 from resnetkit.classifier.prediction import Prediction
-from resnetkit.classifier.yardstick import Demands
 from resnetkit.errors import ResnetkitError
 from resnetkit.exporting import export_folder
 from resnetkit.exporting.decided_alike import Statuses, compare_decisions
@@ -28,6 +27,7 @@ from resnetkit.exporting.targets import TARGETS
 from resnetkit.exporting.web_answers import answer_by_page
 from resnetkit.exporting.web_runtime import DIGESTS
 from resnetkit.inference.torch_engines import plain_predictor
+from resnetkit.recipes.demands import Demands
 
 __all__ = ["browser_path", "in_this_process", "runtime"]
 Make = Callable[..., Classifier]

@@ -18,7 +18,6 @@ from resnetkit.classifier.decision import Decision
 from resnetkit.classifier.engine import Engine
 from resnetkit.classifier.file import read_description
 from resnetkit.classifier.prediction import BATCH_SIZE, Predictor
-from resnetkit.classifier.yardstick import Demands
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.inference import engine_choice, engines, graph_engines, remembered, trials
 from resnetkit.inference.conditions import find_conditions
@@ -28,6 +27,7 @@ from resnetkit.inference.predictors import open_predictor
 from resnetkit.inference.remembered import user_folder
 from resnetkit.inference.torch_engines import TorchEngine, plain_predictor
 from resnetkit.machine.precision import Precision
+from resnetkit.recipes.demands import Demands
 
 needs_onnxruntime = pytest.mark.skipif(
     bool(ENGINES["onnxruntime"].missing), reason=ENGINES["onnxruntime"].missing or "installed"

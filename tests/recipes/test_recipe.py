@@ -16,6 +16,7 @@ from resnetkit.evaluation.metrics import score
 from resnetkit.images.spec import Preprocessing
 from resnetkit.models.catalog import find_entry
 from resnetkit.recipes.advice import FEW_PER_CLASS, FEW_PHOTOS_PER_CLASS, DataSummary, StartingPoint, choose
+from resnetkit.recipes.demands import Demands
 from resnetkit.recipes.named import HEAD_DECAY, RECIPES
 from resnetkit.recipes.recipe import AdamW, FineTuning, Muon, Recipe, Schedule, Sgd
 from resnetkit.recipes.schedule import num_frozen_parts
@@ -220,6 +221,7 @@ def test_a_fitting_choice_gets_no_warning() -> None:
         {"augmentation.erase_area": [0.1, 0.2]},
         {"keep": "last", "selection": "balanced"},
         {"early_stopping_epochs": 18},
+        {"decision.set_rule": "aps"},
     ],
     ids=str,
 )
@@ -499,13 +501,25 @@ def test_adapting_channels_that_are_the_same_is_told(channels: int, is_told: boo
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("early_stopping_epochs", 3), ("validate_every_epochs", 2), ("selection", "balanced")]
+    ("name", "value"),
+    [
+        ("early_stopping_epochs", 3),
+        ("validate_every_epochs", 2),
+        ("selection", "balanced"),
+        ("decision", Demands(unknown_at=0.05)),
+    ],
 )
 def test_what_needs_validation_images_is_told_without_them(name: str, value: object) -> None:
     changed = recipe(**{name: value})
     (told,) = settings_without_validation(changed, has_validation=False)
     assert told == f"{name} has no effect without validation images"
     assert settings_without_validation(changed, has_validation=True) == []
+
+
+def test_demands_that_only_test_images_could_set_are_told() -> None:
+    watched = {"data.validation": "test", "decision.coverage": 0.9}
+    told = choose(FASHION, DataSpec("fashion_mnist"), settings=watched).warnings
+    assert "decision has no effect without data.validation=held_back" in told
 
 
 def test_the_help_of_train_lists_every_recipe() -> None:

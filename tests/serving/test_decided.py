@@ -19,9 +19,9 @@ from tests.small_decisions import MIXED, images_in, with_yardstick
 from resnetkit.classifier.classifier import load_classifier
 from resnetkit.classifier.decision import Decision, Sets, Sure, Unknown, familiarity
 from resnetkit.classifier.demanding import demanding
-from resnetkit.classifier.yardstick import Demands
 from resnetkit.errors import ResnetkitError
 from resnetkit.inference.predictors import open_predictor
+from resnetkit.recipes.demands import Demands
 from resnetkit.serving.opening import ToServe
 from resnetkit.serving.served_set import open_served
 from resnetkit.terminal import json_text

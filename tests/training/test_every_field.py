@@ -17,19 +17,23 @@ import torch
 from PIL import Image
 from tests.training import test_batches
 
-from resnetkit.config import override
+from resnetkit.config import override, to_dict
 from resnetkit.data.loading import open_data
 from resnetkit.data.seen import SeenImages
 from resnetkit.data.spec import DataSpec
 from resnetkit.errors import ResnetkitError
+from resnetkit.evaluation.scoring import read_logits
 from resnetkit.images.spec import Preprocessing
+from resnetkit.inference.torch_engines import open_plain
 from resnetkit.models.catalog import find_entry
 from resnetkit.models.resnet import ResNet
 from resnetkit.recipes.recipe import Optimizer, Recipe, Sgd
 from resnetkit.runs.events import Listener
 from resnetkit.runs.folder import RunFolder
-from resnetkit.training import loop, preparing
+from resnetkit.training import final_scores, loop, preparing
+from resnetkit.training.best_classifier import ClassifierOrigin, best_classifier
 from resnetkit.training.computing import start_computing
+from resnetkit.training.final_decision import with_fitted_decision
 from resnetkit.training.met_images import MetImages
 from resnetkit.training.state import new_network, new_state
 from resnetkit.training.steps import Steps
@@ -52,6 +56,10 @@ MOVED: dict[str, tuple[Any, Mapping[str, Any]]] = {
     "data.on_bad_image": ("skip", {"data.source": "{broken}"}),
     "data.limits.max_pixels": (10, {}),
     "data.limits.max_file_bytes": (10, {}),
+    "decision.unknown_at": (0.5, {}),
+    "decision.coverage": (0.5, {}),
+    "decision.set_rule": ("aps", {"decision.coverage": 0.5}),
+    "decision.precision_at": (0.01, {}),
     "preprocessing.image_size_px": (6, {}),
     "preprocessing.resize_px": (11, {}),
     "preprocessing.channels": (1, {}),
@@ -226,6 +234,12 @@ def digest_of_run(
         steps, listener = Steps(recipe, state, loaded, computing), Listener()
         met = MetImages(run_folder, SeenImages(), loaded, steps.shard, listener)
         loop.Loop(steps, run_folder, listener, {}, met).run_all()
+        classifier = best_classifier(state, ClassifierOrigin(recipe, "tiny", loaded, met), is_finished=False)
+        val = {"val": loaded.splits["val"].without_bad()}
+        engine = open_plain(classifier)
+        read = {"val": read_logits(engine, val["val"])}
+        answers = final_scores._answer(classifier, engine, val, read, loaded.class_names)
+        decision = with_fitted_decision(classifier, answers, read, recipe, listener).decision
     except ResnetkitError as error:
         return str(error)
     finally:
@@ -237,7 +251,7 @@ def digest_of_run(
         {k: v for k, v in row.items() if k not in ("time", "images_per_second", "elapsed_seconds")}
         for row in run_folder.events("epoch")
     ]
-    digest.update(json.dumps(timeless, sort_keys=True).encode())
+    digest.update(json.dumps([timeless, to_dict(decision)], sort_keys=True).encode())
     return digest.hexdigest()
 
 

@@ -15,6 +15,7 @@ from resnetkit.data.seen import pack_digests, unpack_digests
 from resnetkit.evaluation.answers import Answers
 from resnetkit.images.spec import Preprocessing
 from resnetkit.models.resnet import create_model
+from resnetkit.recipes.demands import Demands
 from resnetkit.recipes.recipe import Recipe
 from resnetkit.runs.folder import RunFolder
 from resnetkit.runs.result import finished_result
@@ -126,3 +127,17 @@ def test_where_val_is_the_test_split_nothing_is_fitted(classifier: Classifier, r
 
 def test_without_val_there_is_nothing_to_fit_to(classifier: Classifier, recipe: Recipe) -> None:
     assert fitted(classifier, recipe, test=answers(200, 1000))[0] is classifier
+
+
+def test_demands_of_the_recipe_set_thresholds_and_what_cannot_be_had_is_told(
+    classifier: Classifier, recipe: Recipe
+) -> None:
+    demanding = replace(recipe, decision=Demands(unknown_at=0.1, coverage=0.9, set_rule="aps", precision_at=0.99))
+    found, listener = fitted(classifier, demanding, val=answers(200, 1000))
+    decision = found.decision
+    assert decision.unknown is not None
+    assert decision.sets is not None
+    assert (decision.unknown.rate, decision.sets.rule, decision.sets.coverage) == (0.1, "aps", 0.9)
+    assert decision.sure is None  # a third of all is mistaken
+    assert [text for text in listener.warnings if "99 % of right answers" in text]
+    assert fitted(classifier, recipe, val=answers(200, 1000))[1].warnings == []

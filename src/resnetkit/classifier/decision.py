@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from resnetkit.config import frozen
 from resnetkit.errors import require
+from resnetkit.recipes.demands import SetRule
 
 Logits = npt.NDArray[np.float32]
 Probabilities = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
-SetRule = Literal["lac", "aps"]
 ROUNDING = 1e-5  # by so much engines may differ in a probability: what lies on a threshold is within it
 
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from resnetkit.classifier.decision import Decision
-from resnetkit.classifier.yardstick import Demands
 from resnetkit.errors import Code, ResnetkitError
+from resnetkit.recipes.demands import Demands
 
 if TYPE_CHECKING:
     from resnetkit.classifier.classifier import Classifier
@@ -19,7 +19,7 @@ Said = TypeVar("Said", bound="Classifier | Description")
 def demanding(said: Said, demands: Demands) -> Said:
     """The same classifier, or description of one, with the thresholds that are demanded in place of its own.
 
-    Those that nothing is demanded of stay as they are; see :class:`~resnetkit.classifier.yardstick.Demands`.
+    Those that nothing is demanded of stay as they are; see :class:`~resnetkit.recipes.demands.Demands`.
 
     Raises:
         ResnetkitError: where it keeps no numbers to set them by, or those of too few images.

@@ -12,7 +12,6 @@ from resnetkit.classifier.decision import (
     ROUNDING,
     Decision,
     Logits,
-    SetRule,
     Sets,
     Sure,
     Unknown,
@@ -24,6 +23,7 @@ from resnetkit.data.seen import contains, pack_digests, unpack_digests
 from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.images.digests import Digests
 from resnetkit.images.types import Indices
+from resnetkit.recipes.demands import Demands, SetRule
 
 Numbers = npt.NDArray[np.float32]
 NO_DIGESTS = np.empty(0, np.uint64)
@@ -31,38 +31,6 @@ NO_DIGESTS = np.empty(0, np.uint64)
 MAX_IMAGES = 10_000  # of which numbers are kept, 27 characters for each
 MORE_IMAGES = "ask for less, or set it by more images: resnetkit calibrate CLASSIFIER DATA --out FILE"
 RISK = 0.05  # that a threshold for a wanted precision does not keep it
-
-
-@frozen
-class Demands:
-    """Demands on answers, each of which sets a threshold; 0 demands nothing, None leaves it as it is.
-
-    Attributes:
-        unknown_at: share of images of known classes that may be called unknown.
-        coverage: share of images whose set of classes is to hold the true one.
-        set_rule: the rule that sets are made by.
-        precision_at: share of answers called sure that are to be right.
-    """
-
-    unknown_at: float | None = None
-    coverage: float | None = None
-    set_rule: SetRule = "lac"
-    precision_at: float | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("unknown_at", "coverage", "precision_at"):
-            value = getattr(self, name)
-            require(
-                value is None or 0 <= value < 1,
-                f"{name} must be from 0 to below 1, got {value}",
-                fix=f"{name} 0.05 is 5 %; 0 sets no such threshold",
-            )
-
-    def __bool__(self) -> bool:
-        return any(value is not None for value in (self.unknown_at, self.coverage, self.precision_at))
-
-
-NO_DEMANDS = Demands()
 
 
 @frozen

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 from resnetkit.cli.foreign import ours
 
 if TYPE_CHECKING:
-    from resnetkit.classifier.decision import SetRule
-    from resnetkit.classifier.yardstick import Demands
     from resnetkit.images.spec import Limits
+    from resnetkit.recipes.demands import Demands, SetRule
 
 
 def with_limits(limits: Limits, max_pixels: int | None, max_file_bytes: int | None) -> Limits:
@@ -28,8 +27,8 @@ def read_demands(
     Raises:
         ResnetkitError: for a share that is none, and for a rule of sets without the coverage that they are to have.
     """
-    from resnetkit.classifier.yardstick import Demands
     from resnetkit.errors import require
+    from resnetkit.recipes.demands import Demands
 
     require(set_rule is None or bool(coverage), "--set-rule is about sets of classes", fix="add --coverage 0.95")
     return Demands(unknown_at, coverage, set_rule or "lac", precision_at)

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from resnetkit.classifier.decision import Decision, Logits
-from resnetkit.classifier.yardstick import Demands, Yardstick, kept_rows
+from resnetkit.classifier.yardstick import Yardstick, kept_rows
 from resnetkit.errors import ResnetkitError
 from resnetkit.evaluation.metrics import SMALLEST_PROBABILITY
 from resnetkit.images.digests import Digests
 from resnetkit.images.types import Indices
+from resnetkit.recipes.demands import Demands
 
 LEAST_IMAGES = 50  # that a temperature is fitted to
 HIGHEST = 32.0  # temperature that is looked at; the lowest is its inverse

@@ -8,13 +8,14 @@ import numpy as np
 
 from resnetkit.classifier.decision import Decision
 from resnetkit.classifier.prediction import Predictor
-from resnetkit.classifier.yardstick import Demands, Yardstick
+from resnetkit.classifier.yardstick import Yardstick
 from resnetkit.data.loading import DataSource
 from resnetkit.errors import Code, require
 from resnetkit.evaluation.answers import join_answers
 from resnetkit.evaluation.calibration import Calibrated, measure_calibration
 from resnetkit.evaluation.fitted_decision import fit_decision
 from resnetkit.evaluation.scoring import as_answers, load_to_score, read_logits
+from resnetkit.recipes.demands import Demands
 
 
 @dataclass(frozen=True)

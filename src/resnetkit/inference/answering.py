@@ -13,7 +13,6 @@ from resnetkit.classifier.demanding import demanding
 from resnetkit.classifier.description import Description
 from resnetkit.classifier.engine import Engine
 from resnetkit.classifier.prediction import BATCH_SIZE, Prediction, Predictor
-from resnetkit.classifier.yardstick import NO_DEMANDS, Demands
 from resnetkit.config import to_dict
 from resnetkit.data.prepared_images import FolderImages
 from resnetkit.errors import Code, require
@@ -26,6 +25,7 @@ from resnetkit.inference.engine_choice import open_engine
 from resnetkit.inference.on_demand import EngineOnDemand
 from resnetkit.inference.row_folder import as_text, make_table
 from resnetkit.machine.precision import UsePrecision
+from resnetkit.recipes.demands import NO_DEMANDS, Demands
 from resnetkit.sources.described import digest_of, open_described
 from resnetkit.terminal import tell
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from resnetkit.classifier.demanding import demanding
 from resnetkit.classifier.description import Description
 from resnetkit.classifier.prediction import BATCH_SIZE, Predictions, Predictor
-from resnetkit.classifier.yardstick import NO_DEMANDS, Demands
 from resnetkit.errors import require
 from resnetkit.images.image_inputs import ImageInput, check_are_several
 from resnetkit.inference.conditions import Conditions, find_conditions
 from resnetkit.inference.engine_choice import Tell, open_engine, tell_user
 from resnetkit.inference.engines import AUTO
 from resnetkit.machine.precision import UsePrecision
+from resnetkit.recipes.demands import NO_DEMANDS, Demands
 from resnetkit.sources.described import open_described
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from resnetkit.errors import did_you_mean, require
 from resnetkit.images.spec import Preprocessing
 from resnetkit.machine.precision import Precision
 from resnetkit.models.spec import ResNetSpec
+from resnetkit.recipes.demands import NO_DEMANDS, Demands
 
 Switch = Literal["auto", "on", "off"]
 
@@ -205,6 +206,7 @@ class Recipe:
             classes' recalls, which :func:`~resnetkit.recipes.advice.choose` takes where classes are weighted.
         keep: the classifier is that of the validated epoch with the best score, or of the last epoch.
         fine_tuning: where training starts and which parts it changes, how fast.
+        decision: what the classifier's answers are to keep to, by thresholds that val sets at the end.
         checkpoint_seconds: from one checkpoint to the next; one is written after the last epoch too.
     """
 
@@ -228,6 +230,7 @@ class Recipe:
     selection: Literal["top1", "balanced"] = "top1"
     keep: Literal["best", "last"] = "best"
     fine_tuning: FineTuning = FineTuning()
+    decision: Demands = NO_DEMANDS
     seed: int = 0
     checkpoint_seconds: float = 60.0
     runtime: RuntimeSpec = RuntimeSpec()

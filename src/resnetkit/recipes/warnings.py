@@ -10,6 +10,7 @@ from resnetkit.data.spec import Augmentation, DataSpec
 from resnetkit.images.spec import SMALL_PX
 from resnetkit.models.effects import cannot_learn, find_idle
 from resnetkit.models.spec import ResNetSpec
+from resnetkit.recipes.demands import NO_DEMANDS
 from resnetkit.recipes.recipe import Recipe, Schedule
 from resnetkit.recipes.schedule import FEW_STEPS, num_frozen_parts
 
@@ -115,6 +116,7 @@ def settings_without_validation(recipe: Recipe, *, has_validation: bool) -> list
         "early_stopping_epochs": recipe.early_stopping_epochs > 0,
         "validate_every_epochs": recipe.validate_every_epochs > 1,
         "selection": recipe.selection != "top1",
+        "decision": recipe.decision != NO_DEMANDS,
     }
     return [f"{name} has no effect without validation images" for name, is_changed in changed.items() if is_changed]
 
@@ -153,6 +155,12 @@ def settings_without_effect(recipe: Recipe) -> list[str]:
             "selection",
             "keep=best, or early_stopping_epochs",
             recipe.selection != "top1" and recipe.keep == "last" and not recipe.early_stopping_epochs,
+        ),
+        ("decision", "data.validation=held_back", recipe.decision != NO_DEMANDS and recipe.data.validation == "test"),
+        (
+            "decision.set_rule",
+            "decision.coverage",
+            recipe.decision.set_rule != NO_DEMANDS.set_rule and not recipe.decision.coverage,
         ),
         (
             "data.validation_fraction",

@@ -10,7 +10,6 @@ from resnetkit.classifier.demanding import demanding
 from resnetkit.classifier.description import Description
 from resnetkit.classifier.engine import Engine
 from resnetkit.classifier.prediction import BATCH_SIZE, Predictor
-from resnetkit.classifier.yardstick import NO_DEMANDS, Demands
 from resnetkit.config import frozen
 from resnetkit.errors import Code, require
 from resnetkit.images.spec import Limits
@@ -19,6 +18,7 @@ from resnetkit.inference.engine_choice import Tell, open_engine, tell_user
 from resnetkit.inference.engines import AUTO, ENGINES
 from resnetkit.machine.allocator import give_back_freed_memory
 from resnetkit.machine.precision import UsePrecision
+from resnetkit.recipes.demands import NO_DEMANDS, Demands
 from resnetkit.serving.engine_sizes import join_sizes
 from resnetkit.sources.described import digest_of, open_described
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from resnetkit.classifier.classifier import Classifier
-from resnetkit.classifier.decision import Decision, Logits
+from resnetkit.classifier.decision import Logits
 from resnetkit.evaluation.answers import Answers
 from resnetkit.evaluation.fitted_decision import LEAST_IMAGES, fit_decision
 from resnetkit.recipes.recipe import Recipe
@@ -43,4 +43,7 @@ def with_fitted_decision(
         listener.message(f"temperature 1: it takes {LEAST_IMAGES} images to fit it to, there are {num_images}")
     else:
         listener.message(f"temperature {fitted.temperature:g}, fitted to {num_images}")
-    return replace(classifier, decision=Decision(fitted.temperature), yardstick=fitted.yardstick)
+    decision, refusals = fitted.granted(recipe.decision)
+    for text in refusals:
+        listener.warning(text)
+    return replace(classifier, decision=decision, yardstick=fitted.yardstick)
