@@ -142,6 +142,8 @@ def test_a_column_of_groups_is_read_by_its_name_or_the_one_asked_for(folder: Pat
     assert found.splits["all"].groups == [f"d{n}" for n in range(8)]
     assert found.notes == ("'list.csv': paths from 'path', labels from 'label', groups from 'dog'",)
     assert not scan_list(file, group_by=r"(\d)\.png").splits["all"].groups
+    of_classes = scan_list(write(folder, "id,breed", *rows()), group_by="breed")
+    assert of_classes.splits["all"].groups == of_classes.splits["all"].classes
     assert "has no column dogs (data.group_by)" in refusal(file, group_by="dogs").what
     error = refusal(write(folder, "path,label,group", *rows(0, 6, ",g"), *rows(6, 8, ", ")))
     assert error.what.endswith("has 2 rows without a group in the column 'group'")
@@ -211,6 +213,9 @@ def test_rows_without_a_path_or_a_label_are_named(folder: Path) -> None:
     assert error.what.endswith("has 2 rows without a path")
     error = refusal(write(folder, "path,label", *rows(0, 4), f"{path(4)},", f"{path(5)},  "))
     assert error.what.endswith("has 2 rows without a label")
+    assert refusal(write(folder, "path,label", path(0) + ",", path(1) + ",")).what.endswith(
+        "has 2 rows without a label"
+    )
 
 
 def test_a_file_that_is_named_again_is_read_once_and_never_under_two_labels(folder: Path) -> None:

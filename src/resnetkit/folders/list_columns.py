@@ -83,7 +83,7 @@ def find_columns(
         )
     split = _named(table, SPLIT)
     group = _named(table, GROUP) if group is None else group if group in table.columns else None
-    rest = [name for name in table.columns if name and name not in (path, split, group)]
+    rest = _others(table, path, split, group) or _others(table, path, split)
     fits = [name for name in rest if known and set(filter(None, table.column(name))) <= set(known)]
     label = label or next((each[0] for each in (fits, rest) if len(each) == 1), None) or _named(table, LABEL)
     return Columns(path, label, split, group)
@@ -91,7 +91,7 @@ def find_columns(
 
 def check_labelled(table: Table, file: Path, columns: Columns) -> None:
     """Refuse a list without a column of labels."""
-    rest = [name for name in table.columns if name and name not in (columns.path, columns.split, columns.group)]
+    rest = _others(table, columns.path, columns.split, columns.group)
     require(
         columns.label is not None,
         f"{file} has no column of labels",
@@ -101,6 +101,11 @@ def check_labelled(table: Table, file: Path, columns: Columns) -> None:
         else f"add a column {LABEL[0]}",
         code=Code.DATA,
     )
+
+
+def _others(table: Table, *taken: str | None) -> list[str]:
+    """The columns with a name that are not taken."""
+    return [name for name in table.columns if name and name not in taken]
 
 
 def _named(table: Table, names: Sequence[str]) -> str | None:
