@@ -1,6 +1,7 @@
 """The text of a classifier's file: formats of earlier versions, and sections of later ones."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from resnetkit.classifier.classifier import load_classifier
-from resnetkit.classifier.decision import Decision
+from resnetkit.classifier.decision import Decision, Unknown
 from resnetkit.classifier.description import Description, from_sections, parse, to_text
 from resnetkit.classifier.file import read_description
 from resnetkit.data.seen import SeenImages
@@ -177,3 +178,30 @@ def test_needs_of_another_kind_are_no_bug(tmp_path: Path, needs: Any) -> None:
 
 def test_the_usual_of_a_section_is_what_its_absence_means() -> None:
     assert (Decision().temperature, Preprocessing(8, 8).average_mirrored) == (1.0, False)
+
+
+def with_section(name: str, value: Any) -> dict[str, Any]:
+    return {**FORMATS["2"], "format": "resnetkit classifier 3", "needs": ["decision"], name: value}
+
+
+def test_a_file_of_this_format_from_before_thresholds_and_yardsticks_opens(tmp_path: Path) -> None:
+    file = write(tmp_path / "old.safetensors", with_section("decision", {"temperature": 2.0}))
+    classifier = load_classifier(file)
+    assert (classifier.decision, classifier.yardstick) == (Decision(2.0), None)
+    assert json.loads(to_text(classifier.description))["decision"] == {"temperature": 2.0}
+
+
+def test_of_a_decision_only_what_is_set_is_written_so_that_an_earlier_version_can_read_it(tmp_path: Path) -> None:
+    decision = Decision(1.5, unknown=Unknown(3.0, 0.05))
+    old = load_classifier(write(tmp_path / "old.safetensors", FORMATS["2"]))
+    description = replace(old, decision=decision).description
+    written = json.loads(to_text(description))
+    assert written["decision"] == {"temperature": 1.5, "unknown": {"below": 3.0, "rate": 0.05}}
+    assert written["needs"] == ["decision"]
+    assert from_sections(parse(to_text(description), "a file"), Path()).decision == decision
+
+
+def test_a_decision_of_a_later_version_is_refused_because_its_answers_would_be_others(tmp_path: Path) -> None:
+    file = write(tmp_path / "later.safetensors", with_section("decision", {"temperature": 2.0, "mood": 1}))
+    with pytest.raises(ResnetkitError, match=r"later version.*\n.*its decision\.mood"):
+        load_classifier(file)

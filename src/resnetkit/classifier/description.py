@@ -3,7 +3,7 @@
 The text is JSON in ASCII: ``format``, ``needs``, and as sections the fields of a :class:`Description`; those of
 :data:`OPTIONAL` are left out where they say nothing but the usual. A later version may write sections that this one
 does not know. ``needs`` names those without which the answers would be others: a file that needs an unknown one is
-refused; any other unknown one is told of and left aside.
+refused; any other unknown one is told of and left aside. Of the decision, only what is set is written.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ class Description:
 SECTIONS = {field.name: field.default for field in dataclasses.fields(Description) if field.compare}
 OPTIONAL = ("decision", "seen", "reference", "yardstick")
 ANSWERING = ("decision",)  # of these, what a version that does not know them could not answer without
+DECIDING = frozenset(field.name for field in dataclasses.fields(Decision))  # all of them change answers
 
 
 def to_text(description: Description) -> str:
@@ -67,6 +68,8 @@ def to_text(description: Description) -> str:
     tree = to_dict(description)
     absent = [name for name in OPTIONAL if getattr(description, name) == SECTIONS[name]]
     tree = {name: tree[name] for name in SECTIONS if name not in absent}
+    if "decision" in tree:  # a version that knows no thresholds can answer without those that are not set
+        tree["decision"] = {name: value for name, value in tree["decision"].items() if value is not None}
     # In ASCII, because a class has the name of a folder, which need not be UTF-8.
     return json.dumps({"format": FORMAT, "needs": [name for name in ANSWERING if name in tree], **tree})
 
@@ -90,6 +93,9 @@ def parse(text: str, source: str) -> dict[str, Any]:
     )
     unknown = [name for name in tree if name not in SECTIONS]
     needed = [name for name in unknown if name in needs]
+    decision = tree.get("decision")
+    if isinstance(decision, dict):
+        needed += [f"decision.{name}" for name in decision if name not in DECIDING]
     if needed:
         raise ResnetkitError(
             Code.WEIGHTS,
