@@ -156,6 +156,7 @@ def test_an_image_folder_is_divided_by_its_groups(folder: Path) -> None:
     source = by_object(folder)
     assert source.split_sizes == {"train": 32, "val": 4, "test": 4}
     assert not source.warnings
+    assert source.notes == ("20 groups of 40 images, held back whole",)
     groups = {name: set(listing.groups or ()) for name, listing in source.listings.items()}
     assert sum(map(len, groups.values())) == 20
     for listing in source.listings.values():

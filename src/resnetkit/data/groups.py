@@ -160,6 +160,17 @@ def about_held_back(
     return tuple(found)
 
 
+def tell_groups(groups: Mapping[str, Sequence[str]]) -> str:
+    """A sentence with the number of groups; ``groups`` as in :func:`about_groups`.
+
+    >>> tell_groups({"train": ["rex", "rex", "tom"], "val": ["ada"]})
+    '3 groups of 4 images, held back whole'
+    """
+    return (
+        f"{len(set().union(*groups.values())):,} groups of {sum(map(len, groups.values())):,} images, held back whole"
+    )
+
+
 def about_groups(groups: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     """Sentences about groups that do nothing, and those that the user's own splits share: a leak of objects.
 

@@ -24,7 +24,7 @@ from resnetkit.data.fingerprint import (
     what_is_left_out,
 )
 from resnetkit.data.given import GivenData
-from resnetkit.data.groups import about_groups, about_held_back, groups_by, split_groups
+from resnetkit.data.groups import about_groups, about_held_back, groups_by, split_groups, tell_groups
 from resnetkit.data.prepared_images import Examination, FolderImages, Originals, PixelImages, Prepare, examine_all
 from resnetkit.data.spec import DataSpec
 from resnetkit.data.splitting import SPLITS, choose_some, split_indices
@@ -430,7 +430,8 @@ def _open_given(spec: DataSpec, given: GivenData) -> DataSource:
         )
         for name, rows in parts.items()
     }
-    told = (*_about_held_back(given.class_names, listings, shares), *_about_groups(listings))
+    of_groups, about_them = _about_groups(listings)
+    told = (*_about_held_back(given.class_names, listings, shares), *about_them)
     idle = (
         name
         for name in ("data_dir", "layout", "label_column", "cache", "check")
@@ -444,7 +445,7 @@ def _open_given(spec: DataSpec, given: GivenData) -> DataSource:
         found.shapes,
         _ordered(listings),
         warnings=(*(f"data.{name} has no effect: the images are no folder" for name in idle), *told),
-        notes=found.notes,
+        notes=(*of_groups, *found.notes),
         remarks=found.remarks,
         sixteen_bit=found.sixteen_bit,
         floats=found.floats,
@@ -477,6 +478,8 @@ def _open_images(spec: DataSpec, place: Path, known: Sequence[str]) -> DataSourc
         listings |= parts
     listings = _ordered(listings)
     taken = [name for name in folder.unlabelled if name in listings and name not in folder.splits]
+    notes = [f"images for {name} are held back from train" for name in taken]
+    of_groups, about_them = _about_groups(listings)
     paths = [path for found in folder.splits.values() for path in found.paths]
     known_by_headers = survey(root, paths, spec.limits, num_workers=spec.num_workers)
     if known_by_headers.shapes is None:
@@ -489,8 +492,8 @@ def _open_images(spec: DataSpec, place: Path, known: Sequence[str]) -> DataSourc
         known_by_headers.shapes,
         listings,
         folder.ignored_files,
-        (*folder.notes, *(f"images for {name} are held back from train" for name in taken), *known_by_headers.notes),
-        (*warnings, *_about_groups(listings)),
+        (*folder.notes, *of_groups, *notes, *known_by_headers.notes),
+        (*warnings, *about_them),
         known_by_headers.remarks,
         known_by_headers.sixteen_bit,
         known_by_headers.floats,
@@ -557,10 +560,10 @@ def _about_held_back(
     return about_held_back(class_names, {name: part.labels for name, part in parts.items()}, shares)
 
 
-def _about_groups(listings: Mapping[str, Listing]) -> tuple[str, ...]:
-    """Sentences about the groups of all splits, where there are any."""
+def _about_groups(listings: Mapping[str, Listing]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Notes and warnings about the groups of all splits, where there are any."""
     groups = {name: listing.groups for name, listing in listings.items() if listing.groups is not None}
-    return about_groups(groups) if groups else ()
+    return ((tell_groups(groups),), about_groups(groups)) if groups else ((), ())
 
 
 def _ordered(listings: dict[str, Listing]) -> dict[str, Listing]:
