@@ -57,7 +57,9 @@ class Failing:
 
 @dataclass
 class FakeModel:
-    """A classifier of the fake; ``known`` gives the class of files by their checksum, else chance does."""
+    """A classifier of the fake; ``known`` gives the class of files by their checksum, else chance does; ``doubts`` gives,
+    in the same way, statuses that are not ok.
+    """
 
     name: str
     class_names: tuple[str, ...]
@@ -66,6 +68,8 @@ class FakeModel:
     is_opened: bool = True
     problem: str = ""
     known: dict[int, int] = field(default_factory=dict)
+    doubts: dict[int, str] = field(default_factory=dict)
+    makes_sets: bool = False
 
     @property
     def listed(self) -> dict[str, Any]:
@@ -101,7 +105,10 @@ class FakeModel:
         shares = self.probabilities(content)
         best = sorted(range(len(shares)), key=lambda i: -shares[i])[:top]
         named = [{"class": self.class_names[i], "probability": round(shares[i], 6)} for i in best]
-        return {"path": path, "status": "ok", "reason": "", **named[0], "top": named}
+        status = self.doubts.get(zlib.crc32(content), "ok")
+        answer = named[0] if status == "ok" else dict.fromkeys(named[0])
+        row = {"path": path, "status": status, "reason": "", **answer, "top": named}
+        return {**row, "set": [one["class"] for one in named[:2]]} if self.makes_sets else row
 
     def details(self) -> dict[str, Any]:
         def accuracy(value: float, n: int) -> dict[str, Any]:
@@ -158,7 +165,12 @@ class FakeModel:
                 "class_names": list(self.class_names),
                 "provenance": {"data": self.name, "epochs": 30},
                 "limits": {"max_pixels": 64_000_000, "max_file_bytes": 268_435_456},
-                "decision": {"temperature": 1.0},
+                "decision": {
+                    "temperature": 1.0,
+                    "unknown": {"below": 1.5, "rate": 0.05} if self.doubts else None,
+                    "sure": {"least": 0.5, "precision": 0.99} if self.doubts else None,
+                    "sets": {"rule": "lac", "most": 0.9, "coverage": 0.95} if self.makes_sets else None,
+                },
             },
             "network_svg": NETWORK,
             "num_parameters": 11_179_077,

@@ -14,11 +14,13 @@ function field(value) {
 export function asCsv(images) {
   const width = Math.max(1, ...images.map(({ row }) => Math.min(TOP, row?.top?.length ?? 0)));
   const numbers = Array.from({ length: width }, (_, i) => i + 1);
-  const head = ["path", "status", "reason", ...numbers.flatMap((n) => [`class_${n}`, `probability_${n}`])];
+  const hasSets = images.some(({ row }) => row?.set);
+  const head = ["path", "status", "reason", ...numbers.flatMap((n) => [`class_${n}`, `probability_${n}`]), ...(hasSets ? ["set"] : [])];
   const lines = images.map((image) => {
     const top = image.row?.top ?? [];
     const answers = numbers.flatMap((n) => [top[n - 1]?.class, top[n - 1]?.probability]);
-    return [pathOf(image), image.state, image.reason, ...answers];
+    const set = hasSets ? [image.row?.set ? JSON.stringify(image.row.set) : ""] : [];
+    return [pathOf(image), image.state, image.reason, ...answers, ...set];
   });
   return [head, ...lines].map((line) => `${line.map(field).join(",")}\n`).join("");
 }

@@ -1,5 +1,6 @@
 /** The table of a batch: sorted, filtered, a part of the rows at a time. */
 
+import { isAnswered } from "./answer.js";
 import { make, newId, show } from "./dom.js";
 import { sortableHead, sorted } from "./tables.js";
 import { percent, t } from "./words.js";
@@ -96,7 +97,7 @@ function stateFilter(filter) {
   const select = make(
     "select",
     { id: newId("filter"), on: { change: () => filter({ state: select.value }) } },
-    [option("", "batch.filter.all"), option("ok", "batch.filter.ok"), option("error", "batch.filter.error"), option("waiting", "batch.filter.waiting")],
+    [option("", "batch.filter.all"), option("ok", "batch.filter.ok"), option("unsure", "answer.unsure"), option("unknown", "answer.unknown"), option("error", "batch.filter.error"), option("waiting", "batch.filter.waiting")],
   );
   return field(t("batch.filter.state"), select);
 }
@@ -131,6 +132,11 @@ function tableRow(image) {
       make("td", { class: "number" }, make("span", { class: "gauge", set: { "--share": row.probability } }, percent(row.probability))),
       make("td", { class: "quiet" }, second ? `${second.class} ${percent(second.probability)}` : ""),
     );
+  }
+  if (isAnswered(image.state)) {
+    const probable = image.row.top.slice(0, 2).map((one) => `${one.class} ${percent(one.probability)}`);
+    const words = make("strong", {}, t(`answer.${image.state}`));
+    return make("tr", {}, number, name, make("td", { colspan: 2 }, words), make("td", { class: "quiet" }, probable.join(", ")));
   }
   const isBad = image.state === "error";
   const words = isBad ? image.reason : t(`batch.state.${image.state}`);

@@ -15,13 +15,13 @@ const DRAW_MILLISECONDS = 120;
 export const giveToBatch = addImages;
 
 function tally() {
-  const numbers = { ok: 0, error: 0, waiting: 0, asking: 0 };
+  const numbers = { ok: 0, unsure: 0, unknown: 0, error: 0, waiting: 0, asking: 0 };
   const classes = new Map();
   for (const { state, row } of batch.images) {
     numbers[state] += 1;
     if (state === "ok") classes.set(row.class, (classes.get(row.class) ?? 0) + 1);
   }
-  return { ...numbers, all: batch.images.length, done: numbers.ok + numbers.error, classes: [...classes].sort((a, b) => b[1] - a[1]) };
+  return { ...numbers, all: batch.images.length, done: numbers.ok + numbers.unsure + numbers.unknown + numbers.error, classes: [...classes].sort((a, b) => b[1] - a[1]) };
 }
 
 function timeLeft({ done, all }) {
@@ -32,6 +32,8 @@ function timeLeft({ done, all }) {
 function progressWords(numbers) {
   const parts = [t("batch.progress", { done: numbers.done, n: numbers.all })];
   if (batch.model && batch.model !== served.chosen) parts.push(t("batch.by", { name: batch.model }));
+  if (numbers.unknown) parts.push(t("batch.unknown", { n: numbers.unknown }));
+  if (numbers.unsure) parts.push(t("batch.unsure", { n: numbers.unsure }));
   if (numbers.error) parts.push(t("batch.errors", { n: numbers.error }));
   const pause = (batch.pauseUntil - performance.now()) / 1000;
   if (batch.state === "running" && pause > 0) parts.push(t("batch.pause", { n: Math.ceil(pause) }));

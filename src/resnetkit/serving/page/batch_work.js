@@ -1,5 +1,6 @@
 /** The work of a batch: hundreds of images in requests of several, a few at a time, stopped and gone on with at will. */
 
+import { isAnswered } from "./answer.js";
 import { predictQuery } from "./asking.js";
 import { Failure } from "./failure.js";
 import { ask } from "./server.js";
@@ -98,7 +99,7 @@ function fillUp() {
       tell();
     });
   }
-  if (batch.state === "running" && numAsking === 0 && batch.images.every(({ state }) => state === "ok" || state === "error")) {
+  if (batch.state === "running" && numAsking === 0 && batch.images.every(({ state }) => isAnswered(state) || state === "error")) {
     Object.assign(batch, { state: "done", askedMs: batch.askedMs + sinceStart() });
     tell();
   }

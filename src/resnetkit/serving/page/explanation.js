@@ -32,7 +32,7 @@ function chooser(label, options, selected, change) {
 export function explanationPanel(one, picture, details) {
   const classNames = details.description.class_names;
   one.explanation ??= {
-    asked: { method: details.methods[0], class: one.row.class, against: "" },
+    asked: { method: details.methods[0], class: one.row.top[0].class, against: "" },
     opacity: OPACITY,
     given: null,
     failure: null,

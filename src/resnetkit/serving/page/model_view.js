@@ -4,7 +4,7 @@ import { codeBlock } from "./copying.js";
 import { make, newId, show } from "./dom.js";
 import { croppedShare, preprocessingWords } from "./preprocessing.js";
 import { scoresPart } from "./scores.js";
-import { bytes, count, isTold, short, t } from "./words.js";
+import { bytes, count, isTold, percent, short, t } from "./words.js";
 
 const FEW_CLASSES = 30;
 const CLASSES_SHOWN = 200;
@@ -62,6 +62,16 @@ function networkPart(details, urls) {
   return [make("div", region, picture), make("p", {}, link)];
 }
 
+/** What the thresholds of a classifier make of answers; nothing where it has none. */
+function decisionPart({ unknown, sure, sets }) {
+  const told = [
+    unknown && t("decision.unknown", { share: percent(unknown.rate, 0) }),
+    sure && t("decision.unsure", { least: percent(sure.least), share: percent(sure.precision, 0) }),
+    sets && t("decision.sets", { share: percent(sets.coverage, 0) }),
+  ].filter(Boolean);
+  return told.length > 0 && part(t("model.decision"), make("ul", {}, told.map((words) => make("li", {}, words))));
+}
+
 export function modelView(root, details) {
   const { description } = details;
   const urls = [];
@@ -81,13 +91,14 @@ export function modelView(root, details) {
     ]),
     part(t("model.scores"), details.scores ? scoresPart(details.scores) : make("p", { class: "quiet" }, t("model.scores.none"))),
     part(t("model.classes"), classesPart(description.class_names)),
+    decisionPart(description.decision),
     part(
       t("model.images"),
       make("ol", { class: "steps" }, preprocessingWords(description.preprocessing).map((step) => make("li", {}, step))),
       share && make("p", { class: "quiet" }, t("images.unseen", { share })),
     ),
     part(t("model.training"), details.training ? trainingPart(details.training) : make("p", { class: "quiet" }, t("model.training.none"))),
-    part(t("model.limits"), make("p", { class: "quiet" }, t("model.limits.lead")), toldFacts("limit", limits)),
+    part(t("model.limits"), make("p", { class: "quiet" }, t(description.decision.unknown ? "model.limits.files" : "model.limits.lead")), toldFacts("limit", limits)),
     part(t("model.network"), networkPart(details, urls)),
   );
   return () => urls.forEach((url) => URL.revokeObjectURL(url));

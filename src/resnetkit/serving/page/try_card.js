@@ -1,6 +1,6 @@
 /** A tried image: its picture, the answer or what went wrong, and on demand the explanation and the code. */
 
-import { bars } from "./answer.js";
+import { bars, verdict } from "./answer.js";
 import { askAgain, contentType, predictQuery, removeTry } from "./asking.js";
 import { codeBlock } from "./copying.js";
 import { announce, make, newId, show } from "./dom.js";
@@ -51,7 +51,9 @@ export function tryCard(one, details, removed) {
 
 function tellState(one) {
   if (one.state === "answered") {
-    announce(t("try.answered", { name: one.name, class: one.row.class, share: percent(one.row.probability) }));
+    const { status, class: answer, probability } = one.row;
+    const told = status === "ok" ? { class: answer, share: percent(probability) } : { class: t(`answer.${status}`), share: t(`answer.${status}.why`) };
+    announce(t("try.answered", { name: one.name, ...told }));
   } else if (one.state === "failed") announce(t("try.failed", { name: one.name, what: one.failure.what ?? "" }));
 }
 
@@ -66,7 +68,7 @@ const BODIES = {
 function answered(one, picture, details) {
   const { row } = one;
   const second = row.top[1];
-  const isClose = second && second.probability >= CLOSE * row.probability;
+  const isClose = row.status === "ok" && second && second.probability >= CLOSE * row.probability;
   const more = make("div");
   const panel = (button, draw) => {
     const isOpen = button.getAttribute("aria-expanded") === "true";
@@ -87,7 +89,7 @@ function answered(one, picture, details) {
   ];
   buttons.find((button) => button.dataset.panel === one.open)?.click();
   return [
-    make("p", { class: "verdict" }, make("strong", {}, row.class), " ", make("span", { class: "share" }, percent(row.probability))),
+    verdict(row),
     isClose && make("p", { class: "quiet" }, t("try.close", { class: second.class })),
     row.note && make("p", { class: "quiet", lang: "en" }, row.note),
     bars(row.top),
