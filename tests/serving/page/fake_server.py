@@ -57,8 +57,11 @@ class Failing:
 
 @dataclass
 class FakeModel:
-    """A classifier of the fake; ``known`` gives the class of files by their checksum, else chance does; ``doubts`` gives,
-    in the same way, statuses that are not ok.
+    """A classifier of the fake.
+
+    Attributes:
+        known: the class of files, by their checksum; of others chance gives it.
+        doubts: statuses other than ok, by the same.
     """
 
     name: str

@@ -32,7 +32,7 @@ export const verdict = ({ status, inSet }, classNames, decision) => {
     write(line, status);
     told.push(line);
   }
-  if (inSet) {
+  if (inSet && status !== "unknown") {
     const line = element("p", "set");
     write(line, "set", { names: inSet.map((index) => classNames[index]), coverage: decision.sets.coverage });
     told.push(line);

@@ -6,14 +6,14 @@ import { percent, t } from "./words.js";
 /** True where an image was looked at, whatever came of it. */
 export const isAnswered = (status) => ["ok", "unsure", "unknown"].includes(status);
 
-/** What an answer comes to: the class, or why there is none, and the set of classes where one is made. */
+/** What an answer comes to: the class, or why there is none, and the set of classes where one is made and can hold it. */
 export function verdict(row) {
   const named = [make("strong", {}, row.class), " ", make("span", { class: "share" }, percent(row.probability ?? 0))];
   const isOk = row.status === "ok";
   return [
     make("p", { class: "verdict" }, isOk ? named : make("strong", {}, t(`answer.${row.status}`))),
     !isOk && make("p", {}, t(`answer.${row.status}.why`)),
-    row.set && make("p", { class: "set" }, t("answer.set", { names: row.set.join(t("answer.set.comma")) })),
+    row.set && row.status !== "unknown" && make("p", { class: "set" }, t("answer.set", { names: row.set.join(t("answer.set.comma")) })),
   ];
 }
 
