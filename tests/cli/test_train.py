@@ -179,6 +179,9 @@ def test_several_seeds_are_summed_up_and_gone_on_with(cli: Cli, tmp_path: Path) 
     [
         (["digits", "--seeds", "1"], "--seeds needs 2 or more, got 1"),
         (["digits", "--seeds", "2", "--dry-run"], "--dry-run is of one run"),
+        (["digits", "--seeds", "2", "--folds", "2"], "two ways to repeat a run"),
+        (["digits", "--folds", "2", "--set", "data.num_folds=3"], "--folds sets data.num_folds"),
+        (["--resume", "runs/0001", "--folds", "2"], "takes no other options"),
         (["--resume", "runs/0001", "--seeds", "2"], "takes no other options"),
     ],
 )

@@ -51,6 +51,8 @@ MOVED: dict[str, tuple[Any, Mapping[str, Any]]] = {
     "data.validation_fraction": (0.4, {}),
     "data.test_fraction": (0.4, {}),
     "data.split_seed": (3, {}),
+    "data.num_folds": (4, {}),
+    "data.fold": (1, {"data.num_folds": 4}),
     "data.max_train_images": (12, {}),
     "data.group_by": (r"(\d)\.png", {}),
     "data.on_bad_image": ("skip", {"data.source": "{broken}"}),

@@ -14,6 +14,7 @@ from tests.html_page import Page
 
 from resnetkit.classifier.classifier import load_classifier
 from resnetkit.errors import ResnetkitError
+from resnetkit.evaluation.metrics import Accuracy
 from resnetkit.evaluation.spread import Spread, spread_of
 from resnetkit.runs.events import Listener, StepReport
 from resnetkit.runs.folder import RunFolder
@@ -156,6 +157,7 @@ def test_a_folder_that_a_kill_left_empty_is_passed_over(
     assert all(same_run(mine.run, other.run) for mine, other in zip(result.results, whole.results, strict=True))
 
 
+@pytest.mark.slow
 def test_a_time_is_divided_and_all_runs_go_as_far(settings: dict[str, object], tmp_path: Path) -> None:
     open_end = {name: value for name, value in settings.items() if name not in ("epochs", "seed")}
     open_end |= {"data.max_train_images": 256, "batch_size": 64}
@@ -176,6 +178,36 @@ def test_what_makes_no_sense_is_refused_before_anything_is_written(
     with pytest.raises(ResnetkitError, match="single process"):
         train_repeats("digits", 2, out=tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def folds(tmp_path_factory: pytest.TempPathFactory, settings: dict[str, object]) -> RepeatedResult:
+    own = settings | {"epochs": 1, "augmentation.pad_px": 0}
+    return train_repeats(
+        "digits", 2, by="folds", model="resnet20_b", settings=own, out=tmp_path_factory.mktemp("folds")
+    )
+
+
+def test_each_fold_is_the_ordinary_run_of_its_settings(
+    folds: RepeatedResult, settings: dict[str, object], tmp_path: Path
+) -> None:
+    own = settings | {"epochs": 1, "augmentation.pad_px": 0, "data.num_folds": 2, "data.fold": 1}
+    alone = train("digits", model="resnet20_b", settings=own, out=tmp_path)
+    assert same_run(folds.results[1].run, alone.run)
+    assert "--set data.num_folds=2 --set data.fold=1" in folds.results[1].folder.read_record().command
+
+
+def test_all_folds_together_answer_every_image_once(folds: RepeatedResult) -> None:
+    answers = [result.folder.read_answers()["test"] for result in folds.results]
+    names = [name for one in answers for name in one.identifiers]
+    assert len(names) == len(set(names)) == 1438
+    correct = sum(int(one.is_right.sum()) for one in answers)
+    assert folds.pooled == Accuracy.of(correct, 1438)
+    assert "Bengio & Grandvalet 2004" in folds.caveat
+    page = Page(folds.page.read_text()).text
+    assert "fold 1 of 2" in page
+    assert "n = 1,438" in page
+    assert "--folds 2" in page
 
 
 KILLS = [("while a checkpoint is written", 6), ("after the classifier is written", 1), ("after an update", 3)]

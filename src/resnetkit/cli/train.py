@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -109,6 +109,12 @@ def train(
             "--seeds", help="Train so often, each by another seed: mean, spread, interval.", show_default=False
         ),
     ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            "--folds", help="Train so often, each time tested on another part of the images.", show_default=False
+        ),
+    ] = None,
     track: Annotated[
         list[str] | None,
         typer.Option(
@@ -148,6 +154,7 @@ def train(
       resnetkit train path/to/photos --dry-run
       resnetkit train path/to/photos --strict
       resnetkit train digits --seeds 5
+      resnetkit train path/to/photos --folds 5
       resnetkit train path/to/scenes --layout train=part1,train=part2,test=part3
       resnetkit train fashion_mnist --model tutorial_preact --recipe tutorial_adam
       resnetkit train cifar10 --set optimizer.learning_rate=0.05 --set augmentation.mixup_alpha=0.2
@@ -211,12 +218,15 @@ def train(
         "--max-file-bytes": ("data.limits.max_file_bytes", max_file_bytes),
     }
     others = {"DATA": ("data.source", data), "--model": ("model", model)}
-    require(not (dry_run and seeds), "--dry-run is of one run", fix="leave out --seeds: each takes as long")
+    num_runs = seeds if folds is None else folds
+    by: Literal["seeds", "folds"] = "seeds" if folds is None else "folds"
+    require(seeds is None or folds is None, "--seeds and --folds are two ways to repeat a run", fix="leave out one")
+    require(not dry_run or num_runs is None, "--dry-run is of one run", fix=f"leave out --{by}: each takes as long")
     require(not (dry_run and download), "--dry-run fetches nothing", fix="leave out --download")
     try:
         if resume is not None:
             by_field = [value for name, (_, value) in (options | of_data).items() if name != "--weights"]
-            switches = [seeds, None if out == "runs" else out, download or None, dry_run or None]
+            switches = [num_runs, None if out == "runs" else out, download or None, dry_run or None]
             require(
                 all(value is None for value in (model, recipe, time, set_ or None, *switches, *by_field)),
                 "--resume goes on with the run as it was started and takes no other options but --json, --track, and "
@@ -249,8 +259,8 @@ def train(
             if dry_run:
                 print_dry_run(rehearse(**arguments), as_json=json)
                 return
-            if seeds is not None:
-                print_repeats(train_repeats(num_runs=seeds, **arguments), as_json=json)
+            if num_runs is not None:
+                print_repeats(train_repeats(num_runs=num_runs, by=by, **arguments), as_json=json)
                 return
             result = run.train(**arguments)
     except Interrupted as interruption:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from resnetkit.data.fingerprint import (
     what_is_cut_off,
     what_is_left_out,
 )
+from resnetkit.data.folds import file_keys, folds_of, pixel_keys
 from resnetkit.data.given import GivenData
 from resnetkit.data.groups import about_groups, about_held_back, groups_by, split_groups, tell_groups
 from resnetkit.data.prepared_images import Examination, FolderImages, Originals, PixelImages, Prepare, examine_all
@@ -45,7 +46,7 @@ from resnetkit.images.opening import LACKS_READER, OVER_LIMIT
 from resnetkit.images.prepared_pixels import prepare_seen, prepare_whole
 from resnetkit.images.spec import Preprocessing
 from resnetkit.images.types import BadImage, Images, Indices, Shapes, empty_images
-from resnetkit.terminal import progress_bar, quoted, shown
+from resnetkit.terminal import listed, progress_bar, quoted, shown
 
 SHOWN_BAD_IMAGES = 20
 SHOWN_CLASSES = 12
@@ -326,6 +327,8 @@ def open_data(spec: DataSpec, known: Sequence[str] = (), *, given: GivenData | N
     Raises:
         ResnetkitError: if there is no such data set, folder or list, or if the data cannot be used as they are.
     """
+    if spec.num_folds:
+        return _with_some_to_train_on(_told_of_folds(_open_all(spec, known, given)))
     if spec.validation == "test":
         held_back = replace(spec, validation="held_back", validation_fraction=0.0)
         return _with_some_to_train_on(_validated_on_test(_open_all(held_back, known, given), spec))
@@ -346,6 +349,21 @@ def _open_all(spec: DataSpec, known: Sequence[str], given: GivenData | None) -> 
         why=f"it is a file, but no {', '.join(TABLES)}" if root.exists() else "there is no such file or folder",
         fix=f"check the path of the images, or {did_you_mean(spec.source, DATASETS)}",
     )
+
+
+def _told_of_folds(source: DataSource) -> DataSource:
+    """The same data, said how they are divided, and what has no effect."""
+    spec, usual = source.spec, DataSpec("")
+    note = f"fold {spec.fold + 1} of {spec.num_folds} is the test split; a test split of the data's own is left alone"
+    idle = f"data.test_fraction={spec.test_fraction:g} has no effect: a fold is the test split (data.num_folds)"
+    warnings = [] if spec.test_fraction == usual.test_fraction else [idle]
+    there = {name: set(listing.labels.tolist()) for name, listing in source.listings.items()}
+    lacking = [source.class_names[label] for label in sorted(there["train"] - there["test"])]
+    if lacking:
+        warnings += (
+            f"fold {spec.fold + 1} has no image of class {listed(lacking)}: too few, or too many stay together",
+        )
+    return replace(source, notes=(*source.notes, note), warnings=(*source.warnings, *warnings))
 
 
 def _validated_on_test(source: DataSource, spec: DataSpec) -> DataSource:
@@ -392,7 +410,8 @@ def _open_named(spec: DataSpec, data: NamedData) -> DataSource:
     for split, (pixels, labels) in read_named(data, spec.data_dir).items():
         identifiers = [f"{data.name}/{split}/{number}" for number in range(len(labels))]
         shares = {"val": spec.validation_fraction if split == "train" else 0.0}
-        for name, indices in _divided(split, identifiers, labels, spec, shares).items():
+        with_class = Labelled(identifiers, labels, data.class_names, partial(pixel_keys, pixels))
+        for name, indices in _divided(split, with_class, spec, shares).items():
             own = empty_images(len(indices), pixels.shape[1:])
             own[...] = pixels[indices]
             listings[name] = Listing(
@@ -419,8 +438,9 @@ def _open_given(spec: DataSpec, given: GivenData) -> DataSource:
         raise BadImagesError(found.bad_images, len(given.images))
     identifiers, usual = given.identifiers, DataSpec(spec.source)
     groups = None if spec.group_by is None else groups_by(spec.group_by, identifiers)
-    shares = {"val": spec.validation_fraction, "test": spec.test_fraction}
-    parts = _divided(UNSPLIT, identifiers, given.labels, spec, shares, groups)
+    shares = {"val": spec.validation_fraction, "test": _tested_share(spec, spec.test_fraction)}
+    labelled = Labelled(identifiers, given.labels, given.class_names, lambda: identifiers, groups)
+    parts = _divided(UNSPLIT, labelled, spec, shares)
     listings = {
         name: Listing(
             [identifiers[row] for row in rows],
@@ -467,11 +487,12 @@ def _open_images(spec: DataSpec, place: Path, known: Sequence[str]) -> DataSourc
         may_hold_test = split == UNSPLIT or (is_train and "test" in folder.unlabelled and "test" not in folder.splits)
         shares = {
             "val": spec.validation_fraction if may_hold_val else 0.0,
-            "test": spec.test_fraction if may_hold_test else 0.0,
+            "test": _tested_share(spec, spec.test_fraction if may_hold_test else 0.0) if is_train else 0.0,
         }
         groups = found.groups or (None if spec.group_by is None else groups_by(spec.group_by, found.paths))
         parts = {}
-        for name, indices in _divided(split, found.paths, labels, spec, shares, groups).items():
+        labelled = Labelled(found.paths, labels, folder.class_names, partial(file_keys, root, found.paths), groups)
+        for name, indices in _divided(split, labelled, spec, shares).items():
             paths, own = [found.paths[index] for index in indices], _some(groups, indices)
             parts[name] = Listing(paths, labels[indices], partial(FolderImages, str(root), paths, spec.limits), own)
         warnings += _about_held_back(folder.class_names, parts, shares)
@@ -527,23 +548,62 @@ def _readable(name: str) -> str:
     return quoted(name) if name != name.strip() or "," in name else shown(name)
 
 
-def _divided(
-    split: str,
-    identifiers: Sequence[str],
-    labels: Indices,
-    spec: DataSpec,
-    shares: Mapping[str, float],
-    groups: Sequence[str] | None = None,
+@dataclass(frozen=True)
+class Labelled:
+    """Images that were found under one name, with their classes.
+
+    Attributes:
+        contents: gives a key for each image, alike for the same content.
+    """
+
+    identifiers: Sequence[str]
+    labels: Indices
+    class_names: Sequence[str]
+    contents: Callable[[], Sequence[Hashable]]
+    groups: Sequence[str] | None = None
+
+
+def _divided(split: str, images: Labelled, spec: DataSpec, shares: Mapping[str, float]) -> dict[str, Indices]:
+    """Positions by split of images: all stay there, ``shares`` of them are held back, or a fold is the test split."""
+    rows = np.arange(len(images.labels))
+    if spec.num_folds and split == "test":
+        return {}
+    if spec.num_folds and split in (UNSPLIT, "train"):
+        ways = [way for way in (images.groups, images.contents()) if way is not None]
+        folds = folds_of(
+            images.identifiers,
+            images.labels,
+            images.class_names,
+            num_folds=spec.num_folds,
+            seed=spec.split_seed,
+            together=ways,
+        )
+        rest = rows[folds != spec.fold]
+        shares = {name: share for name, share in shares.items() if name != "test"}
+        parts = {name: rest[chosen] for name, chosen in _held_back("train", images, rest, spec, shares).items()}
+        return {**parts, "test": rows[folds == spec.fold]}
+    return _held_back(split, images, rows, spec, shares)
+
+
+def _held_back(
+    split: str, images: Labelled, rows: Indices, spec: DataSpec, shares: Mapping[str, float]
 ) -> dict[str, Indices]:
-    """Positions by split of the images found under one name: all stay there, or ``shares`` of them are held back."""
+    """Positions by split within ``rows``: all stay where they were found, or ``shares`` of them are held back."""
     if not any(shares.values()):
-        return {"train" if split == UNSPLIT else split: np.arange(len(labels))}
+        return {"train" if split == UNSPLIT else split: np.arange(len(rows))}
     fractions = {"validation_fraction": shares.get("val", 0.0), "test_fraction": shares.get("test", 0.0)}
+    labels, groups = images.labels[rows], _some(images.groups, rows)
     if groups is None:
+        identifiers = [images.identifiers[row] for row in rows]
         parts = split_indices(identifiers, labels, seed=spec.split_seed, **fractions)
     else:
         parts = split_groups(groups, labels, seed=spec.split_seed, **fractions)
     return {name: indices for name, indices in parts.items() if len(indices)}
+
+
+def _tested_share(spec: DataSpec, usual: float) -> float:
+    """The share of images that the test split is to have: a fold, where there are any."""
+    return 1 / spec.num_folds if spec.num_folds else usual
 
 
 def _some(groups: Sequence[str] | None, rows: Indices) -> Sequence[str] | None:

@@ -29,6 +29,10 @@ class DataSpec:
             one, else each image stands for itself.
         validation: ``held_back``: the data's own val split, or images carved out of train; ``test``: the test split, as
             many scripts have it: all of train is trained on, and no score is one of images kept apart.
+        num_folds: the training images, or all where nothing is kept apart, are divided into so many folds, by class, by
+            each image's name and ``split_seed``; what belongs together (``group_by``, files of the same bytes) is in
+            one. A test split of the data's own is left alone. 0: no folds.
+        fold: the fold that is the test split, from 0; the others are trained on, and validate as usual.
         max_train_images: train on no more images than this, about the same share of every class, chosen by each image's
             name and ``split_seed``; fewer are among more of them. What validates and tests stays as it is.
         on_doubt: images whose pixels are in two splits, or under two classes, are told of, or stop a training before it
@@ -52,6 +56,8 @@ class DataSpec:
     validation_fraction: float = 0.1
     test_fraction: float = 0.15
     split_seed: int = 0
+    num_folds: int = 0
+    fold: int = 0
     max_train_images: int | None = None
     on_bad_image: Literal["stop", "skip"] = "stop"
     on_doubt: Literal["tell", "stop"] = "tell"
@@ -68,6 +74,19 @@ class DataSpec:
         require(
             self.max_train_images is None or self.max_train_images >= 1,
             f"data.max_train_images must be at least 1, or null for all, got {self.max_train_images}",
+        )
+        require(
+            self.num_folds == 0 or self.num_folds >= 2,
+            f"data.num_folds must be 2 or more, or 0 for none, got {self.num_folds}",
+        )
+        require(
+            0 <= self.fold < max(1, self.num_folds),
+            f"data.fold={self.fold} is no fold: there are {self.num_folds}, from 0 (data.num_folds)",
+        )
+        require(
+            not self.num_folds or self.validation == "held_back",
+            "data.validation=test has no test split to watch: a fold is the test split (data.num_folds)",
+            fix="leave one of them out",
         )
         require(self.num_workers >= 0, f"data.num_workers must be 0 or more, got {self.num_workers}")
         parse_layout(self.layout)

@@ -49,7 +49,9 @@ class Repeats:
     def changes(self, number: int) -> dict[str, int]:
         """The fields in which a run, from 0, is another than the first one: its seed, or its fold."""
         first = 0 if self.recipe is None else self.recipe.seed
-        return {"seed": first + number} if self.by == "seeds" else {"data.fold": number}
+        return (
+            {"seed": first + number} if self.by == "seeds" else {"data.num_folds": len(self.runs), "data.fold": number}
+        )
 
     def label(self, number: int) -> str:
         """The name of a run among the others: ``seed 3``, or, counted from 1, ``fold 3 of 5``."""

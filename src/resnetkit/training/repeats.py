@@ -78,6 +78,8 @@ def train_repeats(
     budget = TimeBudget(minutes) if isinstance(minutes, int | float) else minutes
     share = None if budget is None else replace(budget, minutes=budget.minutes / num_runs)
     if by == "folds":
+        set_twice = [path for path in OF_ONE_RUN if path.startswith("data.") and path in settings]
+        require(not set_twice, f"--folds sets {' and '.join(set_twice)}", fix="leave one of them out")
         settings |= {"data.num_folds": num_runs, "data.fold": 0}
     source, chosen, share = plan_within(share, data, weights, model=model, recipe=recipe, settings=settings)
     if share is not None:
@@ -93,7 +95,7 @@ def train_repeats(
         recipe=chosen.recipe,
         reasons=chosen.reasons,
         warnings=chosen.warnings,
-        command=command_line(source.spec, model, recipe, own),
+        command=command_line(replace(source.spec, num_folds=0, fold=0), model, recipe, own),
     )
     with _locked(parent):
         write_repeats(parent, repeats)
