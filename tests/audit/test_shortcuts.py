@@ -60,6 +60,17 @@ def test_a_class_with_a_border(tmp_path: Path) -> None:
     assert "gives away 'wasp'" in finding.sentence
 
 
+def test_a_class_by_another_camera(tmp_path: Path) -> None:
+    write(tmp_path)
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0110] = "Maker", "Model 1"
+    for path in (tmp_path / "ant").iterdir():
+        save(Image.open(path), path, exif=exif)
+    finding = found(audit_data(str(tmp_path)))["shortcuts"]
+    assert "the camera alone" in finding.sentence
+    assert "'ant' (Maker Model 1): 30 of 30 found" in finding.sentence
+
+
 def test_a_class_with_other_names(tmp_path: Path) -> None:
     finding = found(audit_data(str(write(tmp_path, "ant", name="DSC_{:04}"))))["shortcuts"]
     assert "the pattern of file names alone" in finding.sentence

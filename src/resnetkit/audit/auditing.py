@@ -8,7 +8,7 @@ from typing import Any
 from resnetkit.audit.checks import CHECKS
 from resnetkit.audit.consequences import Consequence, find_answers, weigh_findings
 from resnetkit.audit.findings import Finding, Mark, Severity, worst_first
-from resnetkit.audit.subject import Subject, open_subject
+from resnetkit.audit.subject import FindEmbedder, Subject, open_subject
 from resnetkit.data.given import GivenData
 from resnetkit.data.spec import DataSpec
 from resnetkit.sources.locate import Located
@@ -67,7 +67,7 @@ class Audit:
 def audit_data(
     data: str | DataSpec | GivenData,
     *,
-    embedder: Embedder | None = None,
+    embedder: Embedder | FindEmbedder | None = None,
     judged: Located | None = None,
     progress: bool = False,
 ) -> Audit:
@@ -75,7 +75,8 @@ def audit_data(
 
     Args:
         data: name of a data set, path of an image folder, how to find and split either, or images at hand.
-        embedder: the network for the checks that go by what images show; None: they are left out.
+        embedder: the network for the checks that go by what images show, or who finds one for the data, as
+            :func:`~resnetkit.audit.weights_at_hand.embedder_at_hand` does; None: they are left out.
         judged: the run or classifier whose score is told with the images that were found, and without.
 
     Raises:
@@ -84,7 +85,7 @@ def audit_data(
     given = data if isinstance(data, GivenData) else None
     spec = data.spec if isinstance(data, GivenData) else DataSpec(data) if isinstance(data, str) else data
     subject = open_subject(spec, embedder, given=given, progress=progress)
-    run = {name: check for name, check in CHECKS.items() if embedder is not None or not check.needs_classifier}
+    run = {name: check for name, check in CHECKS.items() if subject.embedder is not None or not check.needs_classifier}
     found = [finding for check in run.values() for finding in check.look(subject)]
     counts = {name: 0 for check in run.values() for name in check.finds}
     counts |= {finding.name: finding.count for finding in found}

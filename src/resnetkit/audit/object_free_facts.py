@@ -69,6 +69,7 @@ def _facts_of_files(traits: Sequence[FileTraits]) -> Iterator[Fact]:
     yield _category("the file format alone", [one.format for one in traits])
     yield _category("the kind of pixels alone", [f"{one.mode}, {one.bits} bits" for one in traits])
     yield _category("the EXIF orientation alone", [str(one.orientation) for one in traits])
+    yield _category("the camera alone", [one.camera or "none" for one in traits])
     yield _number("the file size alone", sizes, lambda row: f"{sizes[row] / 1000:,.0f} kB")
     per_pixel = sizes / (widths * heights)
     yield _number("the number of bytes a pixel alone", per_pixel, lambda row: f"{per_pixel[row]:.2f} bytes a pixel")

@@ -27,6 +27,9 @@ from resnetkit.terminal import progress_bar
 
 THUMBNAIL_PX = 32
 
+# From data to the network that looks at their images; None: none does.
+FindEmbedder = Callable[[DataSource], Embedder | None]
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -118,7 +121,7 @@ class Subject:
 
 def open_subject(
     spec: DataSpec,
-    embedder: Embedder | None = None,
+    embedder: Embedder | FindEmbedder | None = None,
     *,
     given: GivenData | None = None,
     progress: bool = False,
@@ -161,7 +164,7 @@ def open_subject(
             for listing, one in zip(listings, examined, strict=True)
             for row, reason in one.reasons.items()
         ),
-        embedder=embedder,
+        embedder=embedder(source) if callable(embedder) else embedder,
         progress=progress,
     )
 

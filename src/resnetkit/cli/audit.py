@@ -41,7 +41,8 @@ def audit(
         typer.Option(
             "--classifier",
             "-c",
-            help="A run, a classifier or a weight file, for what only a network sees.",
+            help="A run, a classifier or a weight file, for what only a network sees; left out: for photographs, the "
+            "weights at hand that train would start from.",
             autocompletion=offer_weights,
             show_default=False,
         ),
@@ -90,6 +91,7 @@ def audit(
     """
     from resnetkit.audit.auditing import audit_data
     from resnetkit.audit.clean_list import check_new_list, clean, write_clean_list
+    from resnetkit.audit.weights_at_hand import embedder_at_hand
     from resnetkit.audit.writing import write_audit
     from resnetkit.data.spec import DataSpec
     from resnetkit.errors import require
@@ -106,7 +108,7 @@ def audit(
         fix="add --write-list FILE.csv and --classifier RUN, or leave it out",
     )
     judged = None if classifier is None else locate_weights(classifier)
-    embedder = None if judged is None else _open(judged, model, entry, preprocess)
+    embedder = embedder_at_hand if judged is None else _open(judged, model, entry, preprocess)
     spec = DataSpec(data, data_dir=data_dir, layout=layout or "auto", group_by=group_by)
     spec = replace(spec, limits=with_limits(spec.limits, max_pixels, max_file_bytes))
     found = audit_data(spec, embedder=embedder, judged=judged, progress=True)
@@ -140,7 +142,7 @@ def _print(found: Audit, folder: Path) -> None:
     for text in found.subject.source.told():
         tell(text)
     for title in found.left_out:
-        tell(f"not looked for: {title}, which needs --classifier")
+        tell(f"not looked for: {title}, which needs a network that knows such images (--classifier)")
     for finding in found.findings:
         say(f"{finding.severity:<7}  {finding.sentence}")
     if not found.findings:
