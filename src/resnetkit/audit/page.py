@@ -81,7 +81,8 @@ def render_page(audit: Audit, command: str, table: str) -> Iterator[str]:
     subject = audit.subject
     sizes = ", ".join(f"{name} {len(subject.rows_of(name)):,}" for name in subject.split_names)
     facts = [("images", sizes), ("classes", f"{len(subject.class_names):,}")]
-    left_out = [f"Not looked for: {title}. That needs a network that knows such images (--classifier)." for title in audit.left_out]
+    needed = "That needs a network that knows such images (--classifier)."
+    left_out = [f"Not looked for: {title}. {needed}" for title in audit.left_out]
     return stream_template(
         "audit/audit.html.jinja",
         title=subject.source.name,
