@@ -69,15 +69,19 @@ def measure(features: Any, true: Any, digests: Any, num_classes: int, num_seeds:
         for name, sureness in rankings(judgement, features).items():
             first = np.argsort(sureness, kind="stable")[:num_flipped]
             found.setdefault(name, []).append((is_wrong[first].mean(), roc_auc_score(is_wrong, -sureness)))
-        suspects = judgement.is_suspect
+        suspects, counted = judgement.is_suspect, judgement.confident != labels
         is_right = judgement.suggested[is_wrong] == true[is_wrong]
-        sums.append((suspects.sum(), is_wrong[suspects].mean(), suspects[is_wrong].mean(), is_right.mean()))
+        of_suspects = (suspects.sum(), is_wrong[suspects].mean(), suspects[is_wrong].mean())
+        sums.append((*of_suspects, is_wrong[counted].mean(), counted[is_wrong].mean(), is_right.mean()))
     print(f"{len(true):,} images, {num_flipped} labels changed, {num_seeds} seeds: mean ± standard deviation")
     print("| ranked by | precision at the number changed | AUROC |")
     print("| --- | ---: | ---: |")
     for name, values in found.items():
         print(f"| {name} | {' | '.join(spread(column) for column in zip(*values, strict=True))} |")
-    names = ("suspects", "precision of suspects", "recall of suspects", "true class suggested")
+    names = (
+        *("suspects", "precision of suspects", "recall of suspects"),
+        *("precision of those counted", "recall of those counted", "true class suggested"),
+    )
     for name, column in zip(names, zip(*sums, strict=True), strict=True):
         print(f"{name}: {spread(column)}")
 
