@@ -1,52 +1,20 @@
-"""Two classifiers or weight files: tests of significance by hand, distances of tensors by hand."""
+"""Two classifiers or weight files: distances of tensors by hand."""
 
 import math
 from dataclasses import replace
 
-import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy.stats import chi2_contingency
 
 from resnetkit.classifier.classifier import Classifier
 from resnetkit.comparing.classifiers import (
     compare_classifiers,
-    compare_scores,
     compare_tensors,
     part_of,
-    two_proportion_test,
 )
-from resnetkit.evaluation.metrics import Accuracy
 from resnetkit.images.spec import Preprocessing
 from resnetkit.models.resnet import create_model
 
 GREY = Preprocessing(8, 8, 1, (0.5,), (0.5,))
-
-
-@given(st.integers(1, 199), st.integers(1, 299))
-def test_the_test_is_the_chi_squared_test_of_the_four_counts(correct: int, other: int) -> None:
-    a, b = Accuracy.of(correct, 200), Accuracy.of(other, 300)
-    table = [[correct, 200 - correct], [other, 300 - other]]
-    assert two_proportion_test(a, b) == pytest.approx(chi2_contingency(table, correction=False).pvalue)
-
-
-def test_ends_of_the_scale() -> None:
-    perfect, none = Accuracy.of(50, 50), Accuracy.of(0, 50)
-    assert two_proportion_test(perfect, perfect) == two_proportion_test(none, none) == 1
-    assert two_proportion_test(perfect, none) < 1e-20
-
-
-def test_verdicts_claim_no_more_than_the_test() -> None:
-    better = compare_scores(Accuracy.of(900, 1000), Accuracy.of(950, 1000), same_images=True)
-    assert better.verdict.startswith("the second is significantly better: 5.00 points, p < 0.0001")
-    worse = compare_scores(Accuracy.of(950, 1000), Accuracy.of(900, 1000), same_images=True)
-    assert worse.verdict.startswith("the first is significantly better")
-    close = compare_scores(Accuracy.of(90, 100), Accuracy.of(91, 100), same_images=True)
-    assert close.verdict.startswith("no significant difference")
-    other = compare_scores(Accuracy.of(1, 1000), Accuracy.of(999, 1000), same_images=False)
-    assert other.p_value is None
-    assert "cannot be compared" in other.verdict
 
 
 def test_counters_are_no_weights() -> None:

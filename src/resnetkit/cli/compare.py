@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from resnetkit.cli.completion import offer_sources
-from resnetkit.cli.names import warn_about_name
 from resnetkit.cli.options import EntryOption, JsonOption
-from resnetkit.terminal import first_few, say, say_json, warn
+from resnetkit.cli.verdicts import print_verdict
+from resnetkit.terminal import first_few, say, say_json, tell, warn
 
 if TYPE_CHECKING:
     from resnetkit.anatomy.comparison import NetworkComparison, Quantity
@@ -30,6 +31,24 @@ def compare(
         ),
     ],
     b: Annotated[str, typer.Argument(metavar="B", help="What to compare it with.", autocompletion=offer_sources)],
+    others: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[C …]",
+            help="More runs, or files of evaluate --answers: each with each.",
+            show_default=False,
+            autocompletion=offer_sources,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Of runs: write a page and a table of the images that only one gets right to this new folder.",
+            show_default=False,
+        ),
+    ] = None,
     image_size: Annotated[
         int | None,
         typer.Option("--image-size", help="Pixels; left out: what each was made for.", show_default=False),
@@ -37,30 +56,41 @@ def compare(
     entry: EntryOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Show two networks, files or runs side by side: what differs, and why it matters.
+    """Show two networks, files or runs side by side: what differs, why it matters, and which of two runs is better.
+
+    Runs are compared on images that both answered and neither was trained on, found by their pixels: by McNemar's exact
+    test, with paired bootstrap intervals. A folder of repeats (train --seeds, --folds) is compared over its runs.
 
     \b
     Examples:
       resnetkit compare resnet18 resnet50
       resnetkit compare resnet110 'resnet110[join=shortcut_gate]'
       resnetkit compare runs/0001-resnet20-digits runs/0002-resnet20-digits
+      resnetkit compare runs/0001-resnet20-digits runs/0002-resnet20-digits --out compared
+      resnetkit compare first.npz second.npz
     """
-    from resnetkit.comparing import anything
+    from resnetkit.comparing import anything, writing
+    from resnetkit.comparing.subject import find_subject
     from resnetkit.errors import require
-    from resnetkit.sources.locate import locate
 
     require(image_size is None or image_size >= 8, f"--image-size must be at least 8, got {image_size}")
-    both = [locate(text) for text in (a, b)]
-    for located in both:
-        warn_about_name(located)
-    subjects = [anything.find_subject(located, image_size_px=image_size, entry=entry) for located in both]
+    if out is not None:
+        writing.check_new_folder(out)
+    texts = [a, b, *(others or [])]
+    subjects = [find_subject(text, image_size_px=image_size, entry=entry) for text in texts]
     for subject in subjects:
+        for text in subject.warnings:
+            warn(text)
         for text in subject.choices:
             warn(f"{subject.name}: {text}")
     compared = anything.compare(*subjects)
+    if out is not None:
+        for text in writing.write_comparison(out, compared, subjects):
+            warn(text)
     if json:
         say_json(compared.as_values())
         return
+    print_verdict(compared)
     if compared.networks is not None:
         _print_networks(compared.networks)
     if compared.classifiers is not None:
@@ -69,6 +99,8 @@ def compare(
         _print_tensors(compared.tensors, a, b)
     if compared.runs is not None:
         _print_runs(compared.runs, a, b)
+    if out is not None:
+        tell(f"page {out / writing.PAGE_NAME}")
 
 
 def _print_networks(compared: NetworkComparison) -> None:
@@ -165,14 +197,8 @@ def _print_runs(compared: RunComparison, a: str, b: str) -> None:
     say("the same recipe" if not compared.recipe else "values that differ")
     _print_values(compared.recipe, a, b)
     say("the same images, split alike" if compared.same_images else "other images, or split otherwise")
-    for split, scores in compared.scores.items():
-        say("", f"{split} top-1", f"  {a}: {scores.a}", f"  {b}: {scores.b}", f"  {scores.verdict}")
-    if any(scores.p_value is not None for scores in compared.scores.values()):
-        _print_paragraph(
-            "Two-proportion test at the 5 % level. Both answered the same images, for which a paired test, of the "
-            "answers in their answers.npz, would be sharper: what is not significant here may still be so. One run "
-            "each says nothing about other seeds, and a validation score that chose an epoch is a little too good."
-        )
+    for split, (of_a, of_b) in compared.scores.items():
+        say("", f"{split} top-1, each on its own images", f"  {a}: {of_a}", f"  {b}: {of_b}")
     if compared.seconds is not None:
         say(f"training: {compared.seconds[0]:,.0f} s and {compared.seconds[1]:,.0f} s")
 

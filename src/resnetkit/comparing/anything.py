@@ -1,59 +1,31 @@
-"""Whatever can be compared, two of a kind or not: named networks, weight files, classifiers and runs."""
+"""Whatever can be compared, two of a kind or not: named networks, weight files, classifiers, runs and their answers."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from torch import Tensor
-
 from resnetkit.anatomy.comparison import NetworkComparison, as_values, compare_networks, see
-from resnetkit.classifier.classifier import Classifier, load_classifier
+from resnetkit.classifier.classifier import Classifier
+from resnetkit.comparing.answers import compare_answers
 from resnetkit.comparing.classifiers import (
     ClassifierComparison,
-    ScoreComparison,
     TensorComparison,
     compare_classifiers,
-    compare_scores,
     compare_tensors,
 )
+from resnetkit.comparing.compared_answers import AnswersComparison
+from resnetkit.comparing.repeated_runs import RepeatsComparison, compare_repeated
+from resnetkit.comparing.subject import Run, Subject, find_subject
 from resnetkit.config import to_dict
-from resnetkit.errors import require
+from resnetkit.errors import ResnetkitError, require
+from resnetkit.evaluation.metrics import Accuracy
 from resnetkit.models.resnet import ResNet
-from resnetkit.models.spec import ResNetSpec
 from resnetkit.pages.differences import ValueDifference, differing_values
 from resnetkit.pages.showing import show
-from resnetkit.runs.record import Record
-from resnetkit.runs.result import Result, finished_result
-from resnetkit.sources.locate import Located, Source, locate
-from resnetkit.sources.weights import open_weights
-
-
-@dataclass(frozen=True)
-class Run:
-    """A finished run."""
-
-    record: Record
-    result: Result | None
-
-
-@dataclass(frozen=True)
-class Subject:
-    """One of the two things compared, as far as it goes: a name has a network alone, a weight file tensors, a run all.
-
-    Attributes:
-        choices: what was chosen of a weight file's content, or left aside.
-    """
-
-    name: str
-    spec: ResNetSpec | None = None
-    image_size_px: int = 0
-    tensors: Mapping[str, Tensor] | None = None
-    classifier: Classifier | None = None
-    run: Run | None = None
-    choices: tuple[str, ...] = ()
+from resnetkit.sources.locate import Source
 
 
 @dataclass(frozen=True)
@@ -63,86 +35,65 @@ class RunComparison:
     Attributes:
         recipe: every value that differs, but for the network's, which is told with the networks.
         same_images: whether both saw and were scored on the same images.
-        scores: by split.
+        scores: top-1 of both, by split, each on its own images.
         seconds: of training.
     """
 
     recipe: tuple[ValueDifference, ...]
     same_images: bool
-    scores: dict[str, ScoreComparison]
+    scores: dict[str, tuple[Accuracy, Accuracy]]
     seconds: tuple[float, float] | None
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """All that two subjects have in common to be compared; None for what one of them lacks."""
+    """All that the subjects have in common to be compared; None for what one of them lacks.
 
-    a: str
-    b: str
-    networks: NetworkComparison | None = field(repr=False)
-    classifiers: ClassifierComparison | None
-    tensors: TensorComparison | None
-    runs: RunComparison | None
+    Attributes:
+        names: of the subjects, two or more; of more than two, their answers alone are compared.
+        answers: of single runs, image by image.
+        repeats: of several runs a side.
+        unanswered: why neither is there, for runs.
+    """
+
+    names: tuple[str, ...]
+    networks: NetworkComparison | None = field(default=None, repr=False)
+    classifiers: ClassifierComparison | None = None
+    tensors: TensorComparison | None = None
+    runs: RunComparison | None = None
+    answers: AnswersComparison | None = None
+    repeats: RepeatsComparison | None = None
+    unanswered: str = ""
+
+    @property
+    def a(self) -> str:
+        """The name of the first."""
+        return self.names[0]
+
+    @property
+    def b(self) -> str:
+        """The name of the second."""
+        return self.names[1]
 
     def as_values(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         parts = {"classifiers": self.classifiers, "tensors": self.tensors, "runs": self.runs}
         networks = None if self.networks is None else as_values(self.networks)
         values = {name: None if part is None else dataclasses.asdict(part) for name, part in parts.items()}
-        return {"a": self.a, "b": self.b, "networks": networks, **values}
+        judged = {"answers": self.answers, "repeats": self.repeats}
+        values |= {name: None if part is None else part.as_values() for name, part in judged.items()}
+        named = {"a": self.a, "b": self.b, "names": list(self.names)}
+        return {**named, "networks": networks, **values, "unanswered": self.unanswered}
 
     def _repr_html_(self) -> str:
         return show(self)
 
 
-def find_subject(
-    source: Source | Classifier | ResNet, *, image_size_px: int | None = None, entry: str | None = None
-) -> Subject:
-    """A run, a classifier, a weight file, one of these on the hub, or a network, ready to be compared.
-
-    Args:
-        entry: which of several networks a checkpoint holds; of no effect on anything but a weight file.
-
-    Raises:
-        ResnetkitError: where it is none of these.
-    """
-    if isinstance(source, ResNet):
-        usual_px = 32 if source.spec.stem.stride == 1 else 224  # what networks with such a stem are made for
-        return Subject("a network", source.spec, image_size_px or usual_px, source.state_dict())
-    if isinstance(source, Classifier):
-        return _of_classifier("a classifier", source, None, image_size_px)
-    located = locate(source)
-    if located.entry is not None:
-        known = located.entry
-        return Subject(located.text, known.spec, image_size_px or known.image_size_px)
-    if not located.is_own:
-        return _find_weights(located, image_size_px, entry)
-    classifier, run = load_classifier(located.description or located.file), None
-    if located.run is not None:
-        run = Run(located.run.read_record(), finished_result(located.run))
-    return _of_classifier(located.text, classifier, run, image_size_px)
-
-
-def _of_classifier(name: str, classifier: Classifier, run: Run | None, image_size_px: int | None) -> Subject:
-    network, size = classifier.network, image_size_px or classifier.preprocessing.image_size_px
-    return Subject(name, network.spec, size, network.state_dict(), classifier, run)
-
-
-def _find_weights(located: Located, image_size_px: int | None, entry: str | None) -> Subject:
-    """Third-party weights; their network too, where the file leaves no choice."""
-    weights = open_weights(located, entry=entry)
-    candidate = weights.identification.decided
-    if candidate is None:
-        return Subject(located.text, tensors=weights.native.tensors, choices=weights.file.choices)
-    size = image_size_px or weights.preprocessing(candidate)[0].image_size_px
-    return Subject(located.text, candidate.spec, size, weights.native.tensors, choices=weights.file.choices)
-
-
 Comparable = Source | Classifier | ResNet | Subject
 
 
-def compare(a: Comparable, b: Comparable) -> Comparison:
-    """Compare two networks, weight files, classifiers or runs, by name or as they are in Python, in all they both have.
+def compare(a: Comparable, b: Comparable, *others: Comparable) -> Comparison:
+    """Compare networks, weight files, classifiers or runs, by name or as they are in Python, in all they both have.
 
     >>> compared = compare("resnet20", "resnet20[depths=[1,1,1]]")
     >>> [difference.name for difference in compared.networks.differences]
@@ -150,34 +101,69 @@ def compare(a: Comparable, b: Comparable) -> Comparison:
 
     Args:
         a, b: what :func:`find_subject` takes, or gives.
+        others: more runs or files of answers; of more than two, only what they answered is compared.
 
     Raises:
-        ResnetkitError: for a name that is none, and for two that have nothing in common, as a bare weight file and a
-            network's name.
+        ResnetkitError: for a name that is none, for two that have nothing in common, as a bare weight file and a
+            network's name, and for more than two of which one has no answers.
     """
-    a, b = (side if isinstance(side, Subject) else find_subject(side) for side in (a, b))
+    subjects = [side if isinstance(side, Subject) else find_subject(side) for side in (a, b, *others)]
+    if others:
+        return _compare_several(subjects)
+    first, second = subjects
     networks = None
-    if a.spec is not None and b.spec is not None:
-        networks = compare_networks(see(a.name, a.spec, a.image_size_px), see(b.name, b.spec, b.image_size_px))
+    if first.spec is not None and second.spec is not None:
+        sides = (see(one.name, one.spec, one.image_size_px) for one in subjects if one.spec is not None)
+        networks = compare_networks(*sides)
     tensors = None
-    if a.tensors is not None and b.tensors is not None:
-        tensors = compare_tensors(a.tensors, b.tensors)
+    if first.tensors is not None and second.tensors is not None:
+        tensors = compare_tensors(first.tensors, second.tensors)
         if networks is not None and not tensors.is_telling:
             tensors = None
+    answers, repeats, unanswered = _compare_answered(first, second)
     require(
-        networks is not None or tensors is not None,
-        f"{a.name} and {b.name} have nothing to compare: one is a bare weight file, the other has no weights",
-        fix="compare the weight file with another file or a run",
+        networks is not None or tensors is not None or answers is not None,
+        f"{first.name} and {second.name} have nothing to compare: {unanswered or NOTHING}",
+        fix="compare the weight file with another file or a run, and answers with a run or other answers",
     )
-    both_classify = a.classifier is not None and b.classifier is not None
+    both_classify = first.classifier is not None and second.classifier is not None
     return Comparison(
-        a.name,
-        b.name,
+        (first.name, second.name),
         networks,
-        compare_classifiers(a.classifier, b.classifier) if both_classify else None,  # type: ignore[arg-type]
+        compare_classifiers(first.classifier, second.classifier) if both_classify else None,  # type: ignore[arg-type]
         tensors,
-        compare_runs(a.run, b.run) if a.run is not None and b.run is not None else None,
+        compare_runs(first.run, second.run) if first.run is not None and second.run is not None else None,
+        answers,
+        repeats,
+        unanswered,
     )
+
+
+NOTHING = "one is a bare weight file, the other has no weights"
+
+
+def _compare_several(subjects: Sequence[Subject]) -> Comparison:
+    for one in subjects:
+        require(
+            one.answered is not None and one.answered.by is None,
+            f"{one.name} cannot be compared with more than one other: "
+            + (one.unanswered or "it is no single run, and no file of answers"),
+            fix="give runs that have finished, or files of resnetkit evaluate --answers; else compare two and two",
+        )
+    sides = [one.answered.runs[0] for one in subjects if one.answered is not None]
+    return Comparison(tuple(one.name for one in subjects), answers=compare_answers(sides))
+
+
+def _compare_answered(a: Subject, b: Subject) -> tuple[AnswersComparison | None, RepeatsComparison | None, str]:
+    """What the answers of two say, or why there is nothing to be said of them; of no runs, nothing."""
+    if a.answered is None or b.answered is None:
+        return None, None, a.unanswered or b.unanswered
+    try:
+        if a.answered.by is None and b.answered.by is None:
+            return compare_answers([a.answered.runs[0], b.answered.runs[0]]), None, ""
+        return None, compare_repeated(a.answered, b.answered), ""
+    except ResnetkitError as error:
+        return None, None, ", ".join(part for part in (error.what, error.why) if part)
 
 
 def compare_runs(a: Run, b: Run) -> RunComparison:
@@ -190,14 +176,11 @@ def compare_runs(a: Run, b: Run) -> RunComparison:
             *((getattr(a.record.recipe.data, name), getattr(b.record.recipe.data, name)) for name in SPLIT_FIELDS),
         )
     )
-    scores = {}
+    scores, seconds = {}, None
     if a.result is not None and b.result is not None:
-        scores = {
-            split: compare_scores(a.result.scores[split].top1, b.result.scores[split].top1, same_images=same_images)
-            for split in a.result.scores
-            if split in b.result.scores
-        }
-    seconds = None if a.result is None or b.result is None else (a.result.seconds, b.result.seconds)
+        both = [split for split in a.result.scores if split in b.result.scores]
+        scores = {split: (a.result.scores[split].top1, b.result.scores[split].top1) for split in both}
+        seconds = (a.result.seconds, b.result.seconds)
     return RunComparison(differing_values(left, right), same_images, scores, seconds)
 
 

@@ -1,4 +1,4 @@
-"""Two classifiers, or the tensors of two weight files: what differs, and whether one scores better than the other."""
+"""Two classifiers, or the tensors of two weight files: what differs."""
 
 from __future__ import annotations
 
@@ -6,17 +6,13 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import torch
 from torch import Tensor
 
 from resnetkit.classifier.classifier import Classifier
 from resnetkit.config import to_dict
-from resnetkit.evaluation.metrics import Accuracy
 from resnetkit.pages.differences import ValueDifference, differing_values
-
-SIGNIFICANCE_LEVEL = 0.05
 
 
 @dataclass(frozen=True)
@@ -68,21 +64,6 @@ class ClassifierComparison:
     same_order: bool
 
 
-@dataclass(frozen=True)
-class ScoreComparison:
-    """Two accuracies and what can be said about their difference.
-
-    Attributes:
-        p_value: of a two-proportion test; None where the images are not the same, so that nothing can be said.
-        verdict: that in a sentence.
-    """
-
-    a: Accuracy
-    b: Accuracy
-    p_value: float | None
-    verdict: str
-
-
 def compare_classifiers(a: Classifier, b: Classifier) -> ClassifierComparison:
     """Preprocessing and class names side by side."""
     return ClassifierComparison(
@@ -123,35 +104,6 @@ def part_of(name: str) -> str:
     if stage:
         return f"stage {stage[1]}"
     return {"conv1": "stem", "bn1": "stem", "maxpool": "stem", "norm": "tail", "fc": "head"}.get(first, first)
-
-
-def compare_scores(a: Accuracy, b: Accuracy, *, same_images: bool) -> ScoreComparison:
-    """Tell whether two top-1 accuracies differ by more than chance.
-
-    >>> compare_scores(Accuracy.of(940, 1000), Accuracy.of(950, 1000), same_images=True).verdict
-    'no significant difference: 1.00 points, p = 0.33'
-    """
-    if not same_images:
-        return ScoreComparison(a, b, None, "scored on different images: the two cannot be compared")
-    p_value = two_proportion_test(a, b)
-    points = 100 * abs(b.value - a.value)
-    p_words = f"p = {p_value:.2g}" if p_value >= 0.0001 else "p < 0.0001"
-    if p_value >= SIGNIFICANCE_LEVEL:
-        return ScoreComparison(a, b, p_value, f"no significant difference: {points:.2f} points, {p_words}")
-    better = "the second" if b.value > a.value else "the first"
-    return ScoreComparison(a, b, p_value, f"{better} is significantly better: {points:.2f} points, {p_words}")
-
-
-def two_proportion_test(a: Accuracy, b: Accuracy) -> float:
-    """Probability of a difference at least this large if both were equally good (two-sided, pooled z-test).
-
-    It takes the answers of the two as independent. Classifiers mostly fail on the same images, so on one set of
-    images the true probability is smaller: what is significant here is so all the more.
-    """
-    n, m = a.num_images, b.num_images
-    pooled = (a.correct + b.correct) / (n + m)
-    spread = math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
-    return 1.0 if spread == 0 else 2 * NormalDist().cdf(-abs(a.value - b.value) / spread)
 
 
 def _distance(part: str, pairs: list[tuple[Tensor, Tensor]]) -> Distance:

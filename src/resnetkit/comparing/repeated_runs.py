@@ -1,0 +1,158 @@
+"""Two ways to train, each by several runs: whether they differ by more than their seeds or folds do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from resnetkit.comparing.compared_answers import in_points, p_words
+from resnetkit.comparing.shared_images import Side, share_images
+from resnetkit.comparing.sides import Answered
+from resnetkit.config import to_dict
+from resnetkit.errors import Code, require
+from resnetkit.evaluation.paired import LEVEL
+from resnetkit.evaluation.repeated import RunsDifference, compare_repeats, least_difference
+from resnetkit.images.types import Indices
+
+SEEDS_TOLD = (3, 5, 10)
+
+
+@dataclass(frozen=True)
+class RepeatedSide:
+    """The runs of one side: ``top1`` of each, in [0, 1], on ``num_images`` each."""
+
+    name: str
+    runs: tuple[str, ...]
+    top1: tuple[float, ...]
+    num_images: tuple[int, ...]
+
+    @property
+    def mean(self) -> float:
+        """The mean over runs."""
+        return sum(self.top1) / len(self.top1)
+
+
+@dataclass(frozen=True)
+class RepeatsComparison:
+    """Two sides of which one at least has several runs.
+
+    Attributes:
+        by: ``seeds`` or ``folds``.
+        difference: of mean top-1, ``b`` minus ``a``.
+        notes: what it can say and what not, in sentences.
+    """
+
+    a: RepeatedSide
+    b: RepeatedSide
+    by: str
+    difference: RunsDifference
+    notes: tuple[str, ...]
+
+    @property
+    def is_decided(self) -> bool:
+        """Tell whether the two differ by more than chance."""
+        return self.difference.p_value is not None and self.difference.p_value < LEVEL
+
+    @property
+    def better(self) -> str | None:
+        """The one whose mean is higher; None where neither is."""
+        value = self.difference.value
+        return None if value == 0 else self.b.name if value > 0 else self.a.name
+
+    @property
+    def verdict(self) -> str:
+        """What can be said of the two, in a sentence."""
+        one = self.difference
+        points = f"{100 * abs(one.value):.2f} points apart"
+        if one.low is None or one.high is None or one.p_value is None:
+            return f"Not decided: {points}; scores that are all the same have no spread to judge it by"
+        low, high = (one.low, one.high) if one.value >= 0 else (-one.high, -one.low)
+        interval = f"95 % interval {in_points(low, 2)} to {in_points(high, 2)}"
+        told = f"{interval}, {p_words(one.p_value)} ({one.method} over {self.by})"
+        if self.is_decided:
+            return f"{self.better} is better: {points}, {told}"
+        return f"Not decided: {points}{f' ({self.better} ahead)' if self.better else ''}, {told}"
+
+    def as_values(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {
+            "by": self.by,
+            "sides": [{**vars(side), "mean": side.mean} for side in (self.a, self.b)],
+            "difference": to_dict(self.difference),
+            "is_decided": self.is_decided,
+            "verdict": self.verdict,
+            "notes": list(self.notes),
+        }
+
+
+def compare_repeated(a: Answered, b: Answered) -> RepeatsComparison:
+    """Compare the scores of two sides over seeds, or over folds, image for image the same.
+
+    Raises:
+        ResnetkitError: where one side's runs are of folds and the other's are not, for folds that are not the same, and
+            where there is no image that all runs answered and none was trained on.
+    """
+    by = a.by or b.by or "seeds"
+    require(
+        by == "seeds" or a.by == b.by,
+        f"{a.name} and {b.name} are not both over folds",
+        why="each fold is scored on other images",
+        fix="compare folds with folds, and seeds with seeds",
+        code=Code.DATA,
+    )
+    sides = _over_folds(a, b) if by == "folds" else _over_seeds(a, b)
+    num_runs = len(a.runs)
+    is_same = by == "folds" or (num_runs > 1 and len(b.runs) == num_runs and a.seeds == b.seeds and bool(a.seeds))
+    difference = compare_repeats(sides[0].top1, sides[1].top1, is_paired=is_same and num_runs > 1)
+    notes = (*a.notes, *b.notes, *_limits(difference, by, sides))
+    return RepeatsComparison(*sides, by, difference, notes)
+
+
+def _over_seeds(a: Answered, b: Answered) -> tuple[RepeatedSide, RepeatedSide]:
+    runs = [*a.runs, *b.runs]
+    shared = share_images(runs)
+    shares = [_share_right(run, rows) for run, rows in zip(runs, shared.rows, strict=True)]
+    of_a, of_b = shares[: len(a.runs)], shares[len(a.runs) :]
+    return _side(a, of_a, [len(shared)] * len(of_a)), _side(b, of_b, [len(shared)] * len(of_b))
+
+
+def _over_folds(a: Answered, b: Answered) -> tuple[RepeatedSide, RepeatedSide]:
+    require(
+        len(a.runs) == len(b.runs),
+        f"{a.name} has {len(a.runs)} folds that have finished, and {b.name} has {len(b.runs)}",
+        fix="compare the same number of folds",
+        code=Code.DATA,
+    )
+    each = [share_images(both) for both in zip(a.runs, b.runs, strict=True)]
+    of_a, of_b = (
+        [_share_right(run, shared.rows[place]) for run, shared in zip(side.runs, each, strict=True)]
+        for place, side in enumerate((a, b))
+    )
+    sizes = [len(shared) for shared in each]
+    return _side(a, of_a, sizes), _side(b, of_b, sizes)
+
+
+def _share_right(run: Side, rows: Indices) -> float:
+    return float(run.answers.is_right[rows].mean())
+
+
+def _side(answered: Answered, top1: Sequence[float], num_images: Sequence[int]) -> RepeatedSide:
+    return RepeatedSide(answered.name, tuple(run.name for run in answered.runs), tuple(top1), tuple(num_images))
+
+
+def _limits(difference: RunsDifference, by: str, sides: Sequence[RepeatedSide]) -> list[str]:
+    """Sentences on what such a comparison can say and what not."""
+    told = []
+    if difference.sd:
+        points = "/".join(f"{100 * least_difference(difference.sd, number):.2f}" for number in SEEDS_TOLD)
+        numbers, sd = "/".join(map(str, SEEDS_TOLD)), f"{100 * difference.sd:.2f}"
+        told.append(f"at sd {sd} points, {numbers} {by} a side tell {points} points apart, four times in five")
+    if difference.method == "one run beside several":
+        told.append("the single run is taken to vary with its seed as the others do")
+    if by == "folds":
+        told.append("folds share most of their training images, so the interval is a little too narrow")
+    else:
+        num_images = f"{sides[0].num_images[0]:,}"
+        told.append(f"it speaks of ways to train, scored on these {num_images} images; others would move both sides")
+    return told

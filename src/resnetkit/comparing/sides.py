@@ -1,0 +1,99 @@
+"""What is compared by its answers: a run, several repeats of one, or a file of answers that evaluate wrote."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from resnetkit.comparing.shared_images import Side
+from resnetkit.errors import Code, ResnetkitError, require
+from resnetkit.evaluation.answers import Answers
+from resnetkit.runs.answer_files import read_answers
+from resnetkit.runs.folder import RunFolder
+from resnetkit.runs.repeats import read_repeats
+from resnetkit.runs.result import finished_result
+
+# Those say most of which no one has seen the images while training went on.
+JUDGED = ("test", "all", "val")
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One or more runs of one way to train, with their answers.
+
+    Attributes:
+        by: what differs between several; None for one alone.
+        runs: those that have answers.
+        seeds: of each; empty where it is not known, as of a file.
+        notes: sentences on runs that are missing.
+    """
+
+    name: str
+    by: Literal["seeds", "folds"] | None
+    runs: tuple[Side, ...]
+    seeds: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def answered_by_run(name: str, run: RunFolder) -> Answered:
+    """A finished run's answers on the split that it is judged by.
+
+    Raises:
+        ResnetkitError: where it kept none, or has no images to be judged by.
+    """
+    recipe = run.read_record().recipe
+    side = _judged(name, run.read_answers(), val_chose=recipe.validation_chooses)
+    return Answered(name, None, (side,), (recipe.seed,))
+
+
+def is_answers_file(path: Path) -> bool:
+    """Tell whether a file is one of answers, and not of weights in numpy's format."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = set(archive.namelist())
+    except (OSError, zipfile.BadZipFile):
+        return False
+    return "format.npy" in names and any(name.endswith(".trained_on.npy") for name in names)
+
+
+def answered_in_file(name: str, path: Path) -> Answered:
+    """The answers in a file; whether its validation images chose an epoch, it does not say.
+
+    Raises:
+        ResnetkitError: for a damaged file, and one of training images alone.
+    """
+    return Answered(name, None, (_judged(name, read_answers(path), val_chose=None),))
+
+
+def answered_by_repeats(name: str, parent: Path) -> Answered:
+    """The answers of all repeats that have finished.
+
+    Raises:
+        ResnetkitError: where none has, or a finished one's answers cannot be read.
+    """
+    repeats = read_repeats(parent)
+    finished = [run for run in repeats.folders(parent) if run.recipe_file.is_file() and finished_result(run)]
+    require(
+        bool(finished),
+        f"none of the {len(repeats.runs)} runs of {name} has finished",
+        fix="go on with them: the same command that started them",
+        code=Code.WEIGHTS,
+    )
+    each = [answered_by_run(str(Path(name) / run.path.name), run) for run in finished]
+    num_missing = len(repeats.runs) - len(finished)
+    notes = (f"{num_missing} of the {len(repeats.runs)} runs of {name} have not finished",) if num_missing else ()
+    return Answered(name, repeats.by, tuple(one.runs[0] for one in each), tuple(one.seeds[0] for one in each), notes)
+
+
+def _judged(name: str, answers: Mapping[str, Answers], *, val_chose: bool | None) -> Side:
+    split = next((split for split in JUDGED if split in answers), None)
+    if split is None:
+        raise ResnetkitError(
+            Code.DATA,
+            f"{name} answered no images that were kept from training",
+            fix=f"evaluate it on others: resnetkit evaluate {name} DATA --answers FILE.npz, and compare that file",
+        )
+    return Side(name, answers[split], val_chose if split == "val" else False)
