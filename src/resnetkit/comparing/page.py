@@ -66,7 +66,7 @@ def _made(compared: Comparison) -> list[tuple[str, str, str]]:
     networks = () if compared.networks is None else compared.networks.differences
     values = () if compared.runs is None else compared.runs.recipe
     told = [(one.name, one.a, one.b) for one in networks]
-    return told + [(one.field, *("–" if side is None else side for side in (one.a, one.b))) for one in values]
+    return told + [(one.field, one.a or "–", one.b or "–") for one in values]
 
 
 def _differences(pair: PairComparison) -> list[Difference]:
