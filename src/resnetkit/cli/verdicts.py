@@ -1,4 +1,4 @@
-"""What is said of runs that are compared by their answers, or by the scores of several."""
+"""Verdicts on runs that are compared by their answers, or by the scores of several."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def compare_answers(sides: Sequence[Side]) -> AnswersComparison:
 
 @dataclass(frozen=True, eq=False)
 class _Facts:
-    """What one side's answers for N images come to: ``(N,)`` each, and ``gaps`` ``(N, bins)`` of its calibration."""
+    """One side's answers for N images, for scores: ``(N,)`` each, ``gaps`` of its calibration ``(N, bins)``."""
 
     is_right: npt.NDArray[np.bool_]
     losses: Floats

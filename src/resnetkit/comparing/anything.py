@@ -1,4 +1,4 @@
-"""Whatever can be compared, two of a kind or not: named networks, weight files, classifiers, runs and their answers."""
+"""Comparisons of all that can be compared, two of a kind or not: networks, weight files, classifiers, runs."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def _compare_several(subjects: Sequence[Subject]) -> Comparison:
 
 
 def _compare_answered(a: Subject, b: Subject) -> tuple[AnswersComparison | None, RepeatsComparison | None, str]:
-    """What the answers of two say, or why there is nothing to be said of them; of no runs, nothing."""
+    """The comparison by answers, or why there is none; of what is no run, nothing."""
     if a.answered is None or b.answered is None:
         return None, None, a.unanswered or b.unanswered
     try:

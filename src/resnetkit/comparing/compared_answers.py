@@ -99,7 +99,7 @@ class PairComparison:
 
     @property
     def verdict(self) -> str:
-        """What can be said of the two, in a sentence."""
+        """The sentence that can be said of the two."""
         ahead = self.top1 if self.top1.value >= 0 else _turned(self.top1)
         points = f"{100 * ahead.value:.1f} points apart"
         interval = f"95 % interval {in_points(ahead.low)} to {in_points(ahead.high)}"

@@ -62,7 +62,7 @@ class RepeatsComparison:
 
     @property
     def verdict(self) -> str:
-        """What can be said of the two, in a sentence."""
+        """The sentence that can be said of the two."""
         one = self.difference
         points = f"{100 * abs(one.value):.2f} points apart"
         if one.low is None or one.high is None or one.p_value is None:
@@ -93,7 +93,7 @@ def compare_repeated(a: Answered, b: Answered) -> RepeatsComparison:
         ResnetkitError: where one side's runs are of folds and the other's are not, for folds that are not the same, and
             where there is no image that all runs answered and none was trained on.
     """
-    by = a.by or b.by or "seeds"
+    by = "folds" if "folds" in (a.by, b.by) else "seeds"
     require(
         by == "seeds" or a.by == b.by,
         f"{a.name} and {b.name} are not both over folds",

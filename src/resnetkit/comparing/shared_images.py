@@ -106,7 +106,7 @@ def share_images(sides: Sequence[Side]) -> SharedImages:
 
 @dataclass(frozen=True, eq=False)
 class _Known:
-    """What one side answered: different images ``digests``, ascending, at ``rows``, and what is to be left out."""
+    """Images that one side answered: different ones ``digests``, ascending, at ``rows``, and what is to be left out."""
 
     answers: Answers
     digests: Digests

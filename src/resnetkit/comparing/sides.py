@@ -1,4 +1,4 @@
-"""What is compared by its answers: a run, several repeats of one, or a file of answers that evaluate wrote."""
+"""Sides of a comparison by answers: a run, several repeats of one, or a file of answers that evaluate wrote."""
 
 from __future__ import annotations
 
