@@ -70,7 +70,8 @@ def test_long_commands_are_well_formed(words: list[str]) -> None:
     assert words[0] == "resnetkit"
     command, words = typer.main.get_command(app), words[1:]
     while hasattr(command, "commands"):
-        command, words = command.commands[words[0]], words[1:]
+        is_named = bool(words) and words[0] in command.commands  # else its list is meant, as of runs
+        command, words = command.commands[words[0] if is_named else "list"], words[is_named:]
     context = command.make_context(None, words)
     model = context.params.get("model")
     assert model is None or model in CATALOG
