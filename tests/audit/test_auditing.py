@@ -46,6 +46,16 @@ def test_what_was_put_in_is_found_and_nothing_else(tmp_path: Path) -> None:
     assert [finding.severity for finding in audit.findings] == ["error", "error", "warning", "warning"]
 
 
+def test_a_validation_split_that_repeats_training_leaks_whole(tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        for number in range(20):
+            save(picture(number), tmp_path / split / ("cat", "dog")[number % 2] / f"{number}.png")
+    audit = audit_data(str(tmp_path))
+    assert counts_of(audit) == {"leaks": 20}
+    assert audit.findings[0].sentence == "20 images of val are also in train"
+    assert len(pairs_of(audit, "leaks")) == 20
+
+
 def test_a_leak_by_way_of_another_copy_is_one_too(tmp_path: Path) -> None:
     """Of three images with the same picture, only the pairs next to each other may be alike enough."""
     write_photos(tmp_path)

@@ -28,7 +28,7 @@ def leaky() -> str:
 def test_it_says_what_it_found_and_writes_a_page_and_tables(cli: Cli, leaky: str) -> None:
     code, out, err = cli("audit", leaky)
     assert code == 0
-    assert "error    1 of val is in an earlier split too" in out
+    assert "error    1 image of val is also in train" in out
     assert "2 classes" in err
     folder = Path("audits/0001-photos")
     assert f"wrote {folder / 'report.html'}" in out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -93,14 +94,17 @@ def _leaks(subject: Subject, copies: Sequence[Copy], groups: Indices) -> Finding
             kin = np.flatnonzero((groups == groups[row]) & (subject.splits == earliest[groups[row]]))
             other = Copy(int(kin[0]), row, "by way of another copy", 0.0)
         marks.append(Mark(row, other.first, other.note, other.likeness))
-    by_split = {name: int((subject.splits[leaked] == number).sum()) for number, name in enumerate(subject.split_names)}
-    told = " and ".join(f"{count:,} of {name}" for name, count in by_split.items() if count)
+    ways = Counter((subject.split_of(row), subject.split_names[earliest[groups[row]]]) for row in leaked.tolist())
+    told = (
+        f"{count:,} {'image' if count == 1 else 'images'} of {split} {'is' if count == 1 else 'are'} also in {earlier}"
+        for (split, earlier), count in ways.items()
+    )
     return Finding(
         "leaks",
         "error",
         "Leaks between splits",
         len(leaked),
-        f"{told} {'is' if len(leaked) == 1 else 'are'} in an earlier split too",
+        "; ".join(told),
         "The score counts images that were trained on, and is too high. Leave these images out of the later split.",
         _sorted(marks),
     )
@@ -134,7 +138,7 @@ def _duplicates(subject: Subject, copies: Sequence[Copy], groups: Indices) -> Fi
         "warning",
         "The same pixels again",
         len(exact),
-        f"{len(exact):,} images have the pixels of another one in their split and class",
+        f"{_images(len(exact))} the pixels of another one in the same split and class",
         "Such a picture counts several times in training, and in scores. One of each is enough.",
         tuple(Mark(copy.second, copy.first, copy.note) for copy in exact),
     )
@@ -150,11 +154,15 @@ def _near_duplicates(subject: Subject, copies: Sequence[Copy], groups: Indices) 
         "warning",
         "Nearly the same picture",
         len(near),
-        f"{len(near):,} images look like another one in their split and class",
+        f"{_images(len(near))} nearly the look of another one in the same split and class",
         "Stored anew, resized, brightened or mirrored, or taken a moment later. Where a validation split is drawn at "
         "random, such pictures come to stand on both sides.",
         _sorted(near.values()),
     )
+
+
+def _images(count: int) -> str:
+    return "1 image has" if count == 1 else f"{count:,} images have"
 
 
 def _within(subject: Subject, copy: Copy) -> bool:

@@ -28,7 +28,7 @@ ROWS, COLUMNS = 64, 4096  # of a block of pairs, which stays in the processor's 
 TOGETHER = 1024  # thumbnails that are worked on at once
 
 # Of a drawing or a cut-out on an empty background, the outline decides; that of two different ones is often alike.
-PLAIN_SHARE, PLAIN_LEVELS = 0.25, 9  # of a thumbnail within so many neighbouring grey levels
+PLAIN_SHARE, PLAIN_LEVELS = 0.2, 3  # of a thumbnail within so many neighbouring grey levels
 LEAST_SPREAD = 2.0  # standard deviation in grey levels; below, there is nothing to compare but noise
 
 
@@ -135,7 +135,7 @@ def _confirmed(
         left, right = first[some], second[some]
         altered = alteration.apply(compared.grey[right].astype(np.float32))
         correlations = _correlate(compared.grey[left].astype(np.float32), altered)
-        is_plain = compared.plain[left] | compared.plain[right]
+        is_plain = compared.plain[left] & compared.plain[right]
         least = np.where(is_plain, OF_PLAIN.least_correlation, OF_PHOTOGRAPHS.least_correlation)
         most = np.where(is_plain, OF_PLAIN.most_bits, OF_PHOTOGRAPHS.most_bits)
         for place in np.flatnonzero((correlations >= least) & (bits[some] <= most)).tolist():
