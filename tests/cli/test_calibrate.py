@@ -63,6 +63,7 @@ def test_images_that_set_a_decision_are_told_of_when_they_judge_it(
     assert "set for 90 % by lac" in same.out
     other = json.loads(cli("evaluate", str(out), "digits", "--split", "test", "--engine", "torch", "--json").out)
     assert other["num_fitted"] == 0
+    assert other["calibration"]["ece"] == pytest.approx(other["expected_calibration_error"])
     assert other["decision"]["sets"]["coverage"]["num_images"] == 359
 
 

@@ -130,6 +130,7 @@ def evaluate(
     from resnetkit.errors import require
     from resnetkit.evaluation import scoring
     from resnetkit.evaluation.answers import join_answers
+    from resnetkit.evaluation.calibration import calibration_of
     from resnetkit.evaluation.decision_scores import Familiarities, familiarity_of, score_decision
     from resnetkit.evaluation.sharing import BATCH_SIZE
     from resnetkit.inference.answering import Opening, Scoring
@@ -214,14 +215,17 @@ def evaluate(
                     warn(f"{num_bad:,} of {len(others):,} images of {unknown_data} cannot be read and are left out")
         for text in evaluation.warnings:
             warn(text)
-        decided = score_decision(join_answers(evaluation.split, evaluation.answers), opened.decision, of_unknown)
+        joined = join_answers(evaluation.split, evaluation.answers)
+        decided = score_decision(joined, opened.decision, of_unknown)
         if together and opened.decision.unknown is not None:
             warn("how many images are unknown is measured by one process alone, without --out: not here")
         if answers is not None:
             save_answers(Path(answers), evaluation.answers)
         if json:
-            decision = {"decision": None if decided is None else to_dict(decided)}
-            say_json(as_json(evaluation, opened.seen, classifier, spec.source, precision) | decision)
+            found = as_json(evaluation, opened.seen, classifier, spec.source, precision)
+            found["decision"] = None if decided is None else to_dict(decided)
+            found["calibration"] = None if decided is None else to_dict(calibration_of(joined))
+            say_json(found)
         else:
             computed = "" if precision == "fp32" else f", computed in {precision}"
             say(f"{classifier} on {spec.source}, split {evaluation.split}{computed}")

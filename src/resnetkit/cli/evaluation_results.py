@@ -129,6 +129,7 @@ def _print_sets(sets: SetScores) -> None:
     say(f"sets that hold it {sets.coverage}, set for {100 * sets.asked:g} % by {sets.rule}")
     say(f"classes in a set  {sets.mean_size:.2f} on average")
     say(f"sets of one class {sets.single}")
-    known = [(entry.coverage.value, entry.name, entry.coverage) for entry in sets.classes if entry.coverage is not None]
-    for _, name, coverage in sorted(known)[:SHOWN_CLASSES] if len(known) > 1 else ():
+    covers = [(entry.coverage.value, entry.name, entry.coverage) for entry in sets.classes if entry.coverage]
+    missed = sorted(cover for cover in covers if cover[0] < 1)
+    for _, name, coverage in missed[:SHOWN_CLASSES] if len(covers) > 1 else ():
         say(f"  least held      {name}: {coverage}")
