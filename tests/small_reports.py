@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from resnetkit.data.types import Split
+from resnetkit.data.types import DataAudit, Split
 from resnetkit.evaluation.answers import Answers, score_answers
 from resnetkit.evaluation.mistakes import worst_mistakes
 from resnetkit.images.types import ArrayImages
@@ -41,7 +41,7 @@ def report_of(
 ) -> Report:
     """The report of a run with these answers for its test images."""
     rows, split = np.arange(len(answers)), split_of(answers)
-    scores = score_answers(answers)
+    scores, names = score_answers(answers), answers.class_names
     assert scores is not None
     pictures = draw_pictures(answers, split, rows) if has_pictures else {}
     epochs = (
@@ -57,6 +57,9 @@ def report_of(
         judged="test",
         mistakes=worst_mistakes(answers, split, limit=4),
         images=ScoredImages.of(answers, pictures, root),
+        audit=DataAudit(1, 0, 2, {"train": tuple(range(10, 10 + len(names))), "test": (5,) * len(names)}),
+        class_names=names,
+        look_closer="resnetkit audit pets",
         thresholds=Thresholds.of(answers.confidences, answers.is_right),
     )
     return replace(report, **changes)

@@ -81,7 +81,7 @@ def test_without_common_images_and_changes_it_says_so(tmp_path: Path, record: Re
     assert found.difference is None
     page = Page(render_report(replace(report_of(earlier), previous=found)))
     assert "They have no image in common" in page.text
-    assert "No value of the recipe has changed." in page.text
+    assert "Nothing has changed that either run wrote down" in page.text
 
 
 def test_a_damaged_run_is_passed_over(tmp_path: Path, record: Record) -> None:

@@ -3,6 +3,7 @@
 import base64
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 from tests.html_page import HOSTILE, Page
 
+from resnetkit.data.types import DataAudit
 from resnetkit.evaluation.metrics import Scores, score
 from resnetkit.evaluation.mistakes import Mistake
 from resnetkit.runs.report import Report, Why, render_report, write_report
@@ -250,3 +252,23 @@ def test_a_file_name_that_is_not_utf8_does_not_stop_the_report(tmp_path: Path) -
     write_report(path, full_report(notes=["left out: caf\udce9.png"]))
     assert r"left out: caf\udce9.png" in path.read_text("utf-8")
     assert [file.name for file in path.parent.iterdir()] == ["report.html"]
+
+
+def test_the_images_themselves_are_told_of_as_far_as_the_run_looked() -> None:
+    audit = DataAudit(2, 1, 0, {"train": (30, 10), "test": (4, 5)})
+    report = replace(full_report(("cat", "dog")), audit=audit, class_names=("cat", "dog"))
+    report = replace(report, look_closer="resnetkit audit pets")
+    page = Page(render_report(report))
+    assert "data" in page.sections
+    for said in (
+        "2 images are in an earlier split too: the score is too good by them.",
+        "1 picture is under several classes",
+        "No image is there twice.",
+        "resnetkit audit pets",
+        "cat 30 4 75.0 %",
+        "dog 10 5 25.0 %",
+    ):
+        assert said in page.text
+    assert "data" not in Page(render_report(replace(report, audit=None))).sections
+    named_by_a_program = Page(render_report(replace(report, look_closer="")))
+    assert "resnetkit audit" not in named_by_a_program.text

@@ -98,10 +98,16 @@ def test_without_scripts_the_page_lists_the_first_images() -> None:
     assert all("hidden" in attributes for attributes in hidden), "nothing shows that does nothing"
 
 
+def test_no_two_elements_have_one_id() -> None:
+    page = Page(render_report(report_of(answers_of(NAMES, 40))))
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert sorted(set(ids)) == sorted(ids)
+
+
 def test_names_cannot_leave_the_data_of_the_script() -> None:
     hostile = answers_of((HOSTILE, "\u202egnp.exe"), 8)
     html = render_report(report_of(hostile, root=f"/data/{HOSTILE}"))
-    data = html.split('<script type="application/json" id="data">')[1].split("</script>")[0]
+    data = html.split('<script type="application/json" id="embedded">')[1].split("</script>")[0]
     assert json.loads(data)["images"]["root"] == f"/data/{HOSTILE}"
     assert json.loads(data)["classes"] == list(hostile.class_names)
     assert "<" not in data

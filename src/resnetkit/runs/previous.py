@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from resnetkit.config import to_dict
 from resnetkit.errors import ResnetkitError
 from resnetkit.evaluation.answers import Answers
 from resnetkit.evaluation.metrics import Accuracy
 from resnetkit.evaluation.paired import PairedDifference
-from resnetkit.pages.differences import ValueDifference, differing_values
+from resnetkit.pages.differences import ValueDifference
+from resnetkit.runs.differences import differing_records
 from resnetkit.runs.folder import RunFolder
 from resnetkit.runs.record import Record
 from resnetkit.runs.result import finished_result
@@ -25,7 +25,7 @@ class Previous:
 
     Attributes:
         name: of the earlier run's folder.
-        changed: values of the recipe, those of the earlier run first.
+        changed: values of the recipe, the weights it starts from, and the machine; those of the earlier run first.
         scores: by split, of the earlier run; where it has one.
         difference: accuracy of the later run minus that of the earlier one on the images that both were judged by;
             None where there are none.
@@ -63,7 +63,8 @@ def _compare(other: RunFolder, record: Record, judged: Answers | None) -> Previo
     result = finished_result(other) if before.data.fingerprint == record.data.fingerprint else None
     if result is None:
         return None
-    changed = differing_values(to_dict(before.recipe), to_dict(record.recipe))
+    differences = differing_records(before, record)
+    changed = differences.recipe + differences.weights + differences.environment
     scores = {name: one.top1 for name, one in result.scores.items()}
     earlier = other.read_answers().get(judged.split) if judged is not None and other.answers_file.is_file() else None
     difference = None if earlier is None or judged is None else _difference(earlier, judged)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
+from resnetkit.data.types import DataAudit
 from resnetkit.evaluation.metrics import Scores
 from resnetkit.evaluation.mistakes import Mistake
 from resnetkit.files import write_durably
@@ -54,6 +55,9 @@ class Report:
         why: pictures for each of them; empty: none were made.
         images: all images of that split that count, one by one; None for a page that leaves them out.
         thresholds: what is left of its answers where only sure ones are taken.
+        audit: what is wrong with the images as far as their pixels tell it, and how many there are of each class.
+        class_names: of the data.
+        look_closer: the command that looks for more; empty where there is nothing to name.
         previous: what changed since the run before on the same data.
         parts: rows of :func:`resnetkit.anatomy.table.as_rows`.
         recipe, environment: nested JSON values.
@@ -72,6 +76,9 @@ class Report:
     why: Sequence[Why] = ()
     images: ScoredImages | None = None
     thresholds: Thresholds | None = None
+    audit: DataAudit | None = None
+    class_names: Sequence[str] = ()
+    look_closer: str = ""
     previous: Previous | None = None
     parts: Sequence[Mapping[str, Any]] = ()
     recipe: Mapping[str, Any] = field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,6 +75,9 @@ def report_on(
         why=() if shown is None else shown.why,
         images=None if shown is None else ScoredImages.of(shown.answers, shown.pictures, shown.root),
         thresholds=None if shown is None else _thresholds(shown.answers),
+        audit=record.data.audit,
+        class_names=record.data.class_names,
+        look_closer=shlex.join(["resnetkit", "audit", recipe.data.source]) if record.command else "",
         previous=previous,
         parts=as_rows(description),
         recipe=to_dict(recipe),

@@ -20,6 +20,8 @@ from resnetkit.pages.raster import small_picture
 # A page opens at once, and can be sent by mail, up to about 15 MB: this many characters of it are pictures.
 PICTURE_CHARACTERS = 9_000_000
 PICTURE_PX = 64
+# Of few images, larger ones have room.
+LARGE_PICTURE_PX, MOST_LARGE = 128, 1500
 # More rows would take more room than the pictures.
 MAX_ROWS = 50_000
 ROWS_TOGETHER = 128
@@ -122,11 +124,12 @@ def draw_pictures(answers: Answers, split: Split, rows: Indices) -> dict[int, st
         np.array([place[row] for row in wanted[start : start + ROWS_TOGETHER]])
         for start in range(0, len(wanted), ROWS_TOGETHER)
     ]
+    side_px = LARGE_PICTURE_PX if len(wanted) <= MOST_LARGE else PICTURE_PX
     pictures: dict[int, str] = {}
     room, todo = PICTURE_CHARACTERS, iter(wanted)
     for pixels in read_in_turn(split.images, batches):
         for image in pixels:
-            picture = small_picture(image.transpose(1, 2, 0) if len(image) == 3 else image[0], PICTURE_PX)
+            picture = small_picture(image.transpose(1, 2, 0) if len(image) == 3 else image[0], side_px)
             room -= len(picture)
             if room < 0:
                 return pictures

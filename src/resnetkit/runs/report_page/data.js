@@ -1,6 +1,6 @@
 /** What this page knows, as it is embedded in it. */
 
-const DATA = JSON.parse(byId("data").textContent);
+const DATA = JSON.parse(byId("embedded").textContent);
 const CLASSES = (DATA.classes ?? []).map(seen);
 
 /** Numbers of the rows of all images; none on a page that leaves images out. */
