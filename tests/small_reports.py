@@ -8,9 +8,11 @@ import numpy as np
 
 from resnetkit.data.types import DataAudit, Split
 from resnetkit.evaluation.answers import Answers, score_answers
+from resnetkit.evaluation.calibration import calibration_of
 from resnetkit.evaluation.mistakes import worst_mistakes
 from resnetkit.images.types import ArrayImages
 from resnetkit.runs.report import Report
+from resnetkit.runs.report_calibration import DrawnCalibration
 from resnetkit.runs.report_images import ScoredImages, draw_pictures
 from resnetkit.runs.report_thresholds import Thresholds
 
@@ -57,6 +59,7 @@ def report_of(
         judged="test",
         mistakes=worst_mistakes(answers, split, limit=4),
         images=ScoredImages.of(answers, pictures, root),
+        calibration=DrawnCalibration(calibration_of(answers), calibration_of(answers_of(names, 100, skill=3.0))),
         audit=DataAudit(1, 0, 2, {"train": tuple(range(10, 10 + len(names))), "test": (5,) * len(names)}),
         class_names=names,
         look_closer="resnetkit audit pets",

@@ -20,6 +20,7 @@ from resnetkit.images.types import UInt8Images
 from resnetkit.pages.raster import SMALL_PREFIX, photo_url, png_image
 from resnetkit.pages.templates import fill_template, for_script
 from resnetkit.runs.previous import Previous
+from resnetkit.runs.report_calibration import DrawnCalibration
 from resnetkit.runs.report_curves import draw_curves
 from resnetkit.runs.report_images import ScoredImages
 from resnetkit.runs.report_measures import measured
@@ -55,6 +56,7 @@ class Report:
         why: pictures for each of them; empty: none were made.
         images: all images of that split that count, one by one; None for a page that leaves them out.
         thresholds: what is left of its answers where only sure ones are taken.
+        calibration: how far its probabilities can be believed.
         audit: what is wrong with the images as far as their pixels tell it, and how many there are of each class.
         class_names: of the data.
         look_closer: the command that looks for more; empty where there is nothing to name.
@@ -76,6 +78,7 @@ class Report:
     why: Sequence[Why] = ()
     images: ScoredImages | None = None
     thresholds: Thresholds | None = None
+    calibration: DrawnCalibration | None = None
     audit: DataAudit | None = None
     class_names: Sequence[str] = ()
     look_closer: str = ""

@@ -11,12 +11,14 @@ from typing import Any
 from resnetkit.anatomy.table import Description, as_rows, describe
 from resnetkit.config import to_dict
 from resnetkit.evaluation.answers import Answers
+from resnetkit.evaluation.calibration import calibration_of
 from resnetkit.evaluation.mistakes import Mistake
 from resnetkit.images.image_files import tell_ignored
 from resnetkit.recipes.recipe import FineTuning
 from resnetkit.runs.previous import Previous
 from resnetkit.runs.record import Record
 from resnetkit.runs.report import Report, Why, render_report
+from resnetkit.runs.report_calibration import DrawnCalibration
 from resnetkit.runs.report_images import ScoredImages
 from resnetkit.runs.report_thresholds import Thresholds
 from resnetkit.runs.result import Result, warnings_about_recall
@@ -75,6 +77,7 @@ def report_on(
         why=() if shown is None else shown.why,
         images=None if shown is None else ScoredImages.of(shown.answers, shown.pictures, shown.root),
         thresholds=None if shown is None else _thresholds(shown.answers),
+        calibration=_calibration(result, exhibits),
         audit=record.data.audit,
         class_names=record.data.class_names,
         look_closer=shlex.join(["resnetkit", "audit", recipe.data.source]) if record.command else "",
@@ -90,6 +93,16 @@ def report_without_images(result: Result) -> str:
     """The page of a finished run for other machines: without the images that it was scored on, and their names."""
     folder = result.folder
     return render_report(report_on(folder.read_record(), result, folder.events("epoch")))
+
+
+def _calibration(result: Result | None, exhibits: Exhibits | None) -> DrawnCalibration | None:
+    """As the run measured it, before and after; of runs that did not, as the answers show it."""
+    judged = None if result is None else result.judged_split
+    if result is not None and judged in result.calibration:
+        measured = result.calibration[judged]
+        return DrawnCalibration(measured.after, measured.before)
+    has_answers = judged is not None and exhibits is not None and not exhibits.answers.trained_on.all()
+    return DrawnCalibration(calibration_of(exhibits.answers)) if exhibits is not None and has_answers else None
 
 
 def _thresholds(answers: Answers) -> Thresholds | None:

@@ -31,7 +31,7 @@ function showCell(truth, answer, list) {
     make("h3", {}, `${words}: ${images(rows.length)}`),
     make("div", { class: "controls" }, open, close),
     make("p", { class: "fine-print" }, more),
-    make("div", { class: "tiles" }, rows.slice(0, MOST_TILES).map(tile)),
+    make("div", { class: "tiles", role: "region", tabindex: "0", "aria-label": "Images of the cell" }, rows.slice(0, MOST_TILES).map(tile)),
   );
   drawer.hidden = false;
   drawer.focus();
