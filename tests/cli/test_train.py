@@ -191,3 +191,17 @@ def test_seeds_where_they_make_no_sense_are_refused(
     code, _, err = cli("train", *arguments)
     assert (code, words in err) == (2, True), err
     assert not list(empty_folder.iterdir())
+
+
+def test_find_rate_tells_a_range_and_draws_it(cli: Cli, empty_folder: Path) -> None:
+    small = ("--set", "model.depths=[1,1,1]", "--set", "runtime.threads=1", "--steps", "30", "--sweeps", "2")
+    code, out, err = cli("find-rate", "digits", *small)
+    assert code == 0, err
+    for words in ("range ", "suggested ", "--set optimizer.learning_rate=", "the recipe's own 0.1"):
+        assert words in out
+    assert not list(empty_folder.iterdir())
+    code, out, err = cli("find-rate", "digits", *small, "--out", "rates.html", "--json")
+    assert code == 0, err
+    found = json.loads(out)
+    assert found["low"] <= found["suggested"] <= found["high"]
+    assert [path.name for path in empty_folder.iterdir()] == ["rates.html"]

@@ -97,7 +97,7 @@ def test_a_row_names_the_modules_that_know_its_kind(row: str) -> None:
 
 def test_every_command_has_a_file_of_its_name() -> None:
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-    assert {name for name in commands if not (SOURCE / "cli" / f"{name}.py").is_file()} == set()
+    assert {name for name in commands if not (SOURCE / "cli" / f"{name.replace('-', '_')}.py").is_file()} == set()
 
 
 def parts() -> dict[str, str]:

@@ -57,7 +57,7 @@ def test_links_lead_somewhere(name: str) -> None:
 
 def test_the_reference_has_all_commands() -> None:
     text = reference.commands()
-    for name in (*(command.__name__ for command in COMMANDS), *GROUPS):
+    for name in (*(command.__name__.replace("_", "-") for command in COMMANDS), *GROUPS):
         assert f"\n## resnetkit {name}\n" in text
     assert "| `-m, --model <str>` |" in text
     assert "\b" not in text

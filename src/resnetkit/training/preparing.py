@@ -162,6 +162,11 @@ def _tell_of_a_long_check(source: DataSource, recipe: Recipe, listener: Listener
         )
 
 
+def first_network(recipe: Recipe, start: RunStart) -> ResNet:
+    """The network that a run without checkpoint starts with."""
+    return _fine_tuned_network(recipe, start) or new_network(recipe)
+
+
 def _fine_tuned_network(recipe: Recipe, start: RunStart) -> ResNet | None:
     """The network that a run without checkpoint starts with from others' weights; None for fresh ones.
 

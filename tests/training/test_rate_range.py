@@ -1,0 +1,110 @@
+"""Sweeps of the learning rate are read as they are, and where they say nothing, that is said."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.html_page import Page
+
+from resnetkit.errors import ResnetkitError
+from resnetkit.recipes.recipe import Muon
+from resnetkit.training.rate_page import write_page
+from resnetkit.training.rate_range import RateRange, Sweep, read_sweeps, smoothed
+from resnetkit.training.rate_sweeps import FoundRate, find_rate
+
+RATES = np.geomspace(1e-5, 10, 100).tolist()
+SMALL = {"model.depths": [1, 1, 1], "runtime.threads": 1, "runtime.precision": "fp32", "data.max_train_images": 512}
+
+
+def curve(best: float, rates: list[float] = RATES, *, flat: bool = False) -> Sweep:
+    """A loss that falls to its lowest at a rate, and runs away at thirty times it."""
+    away = math.log10(best) + 1.5
+    losses, seed = [], round(1000 * best)
+    for rate in rates:
+        x = math.log10(rate) - math.log10(best)
+        if math.log10(rate) > away:
+            return Sweep(seed, tuple(losses), rate)
+        losses.append(2.3 if flat else 1 + 1.3 / (1 + math.exp(4 * (x + 1))) + (3 * x if x > 0 else 0))
+    return Sweep(seed, tuple(losses), None)
+
+
+def read(*bests: float, own: float = 0.1, rates: list[float] = RATES) -> RateRange:
+    return read_sweeps(rates, [curve(best, rates) for best in bests], own)
+
+
+def test_the_range_lies_below_the_lowest_loss_and_above_most_of_the_fall() -> None:
+    found = read(0.1, 0.12)
+    assert found.low is not None
+    assert found.high is not None
+    assert found.suggested is not None
+    assert 0.01 < found.low < found.suggested < found.high <= 0.11
+    assert found.diverged_at == pytest.approx((3.2, 3.9), rel=0.2)
+    assert not found.warnings
+
+
+@pytest.mark.parametrize(
+    ("own", "words"),
+    [(0.05, "lies within"), (0.2, "above by a factor of"), (20, "is worth a try"), (1e-4, "is worth a try")],
+)
+def test_the_recipes_own_rate_is_judged(own: float, words: str) -> None:
+    assert words in read(0.1, 0.1, own=own).verdict
+
+
+def test_ends_that_were_hit_are_told() -> None:
+    assert "begin lower" in " ".join(read(1e-4, 1e-4).warnings)
+    assert "go beyond" in " ".join(read(100, 100).warnings)
+    quiet = np.geomspace(1e-5, 0.5, 100).tolist()
+    assert "no sweep ran away" in " ".join(read(0.1, 0.1, rates=quiet).warnings)
+    assert "disagree" in " ".join(read(0.02, 0.5).warnings)
+
+
+def test_a_loss_that_does_not_fall_suggests_nothing() -> None:
+    found = read_sweeps(RATES, [curve(0.1), curve(0.1, flat=True)], 0.1)
+    assert (found.suggested, found.low, found.readings) == (None, None, ())
+    assert "hardly fell" in found.warnings[0]
+    assert "say nothing" in found.verdict
+
+
+def test_smoothing_takes_noise_and_leaves_lines() -> None:
+    line = np.linspace(2, 1, 100)
+    noisy = line + np.random.default_rng(0).normal(0, 0.2, 100)
+    assert np.abs(smoothed(line.tolist(), 100) - line)[20:-20].max() < 1e-6
+    assert np.abs(smoothed(noisy.tolist(), 100) - line).mean() < 0.1
+
+
+@pytest.fixture(scope="module")
+def found() -> FoundRate:
+    return find_rate("digits", model="resnet20_b", settings=SMALL, num_steps=40, num_sweeps=2)
+
+
+def test_sweeps_of_a_real_run_are_repeatable_and_write_nothing(found: FoundRate, empty_folder: Path) -> None:
+    again = find_rate("digits", model="resnet20_b", settings=SMALL, num_steps=40, num_sweeps=2)
+    assert again.range == found.range
+    assert not list(empty_folder.iterdir())
+    assert found.range.suggested is not None
+    assert 0.005 < found.range.suggested < 0.5
+    assert [one.seed for one in found.range.sweeps] == [0, 1]
+    assert found.range.sweeps[0].losses != found.range.sweeps[1].losses
+
+
+def test_the_page_shows_what_each_sweep_says(found: FoundRate, tmp_path: Path) -> None:
+    write_page(tmp_path / "rates.html", found)
+    page = Page((tmp_path / "rates.html").read_text())
+    assert not page.open
+    assert found.range.verdict in page.text
+    assert all(f"seed {one.seed}" in page.text for one in found.range.sweeps)
+
+
+def test_two_rates_of_one_optimizer_keep_their_ratio() -> None:
+    settings = {**SMALL, "optimizer.kind": "muon"}
+    found = find_rate("digits", model="resnet20_b", settings=settings, num_steps=40, num_sweeps=2)
+    rates, usual = found.settings, Muon()
+    ratio = rates["optimizer.sgd_learning_rate"] / rates["optimizer.learning_rate"]
+    assert ratio == pytest.approx(usual.sgd_learning_rate / usual.learning_rate, rel=0.05)
+
+
+def test_too_little_to_say_anything_is_refused() -> None:
+    for wrong in ({"num_steps": 5}, {"num_sweeps": 1}, {"rates": (1.0, 0.1)}):
+        with pytest.raises(ResnetkitError):
+            find_rate("digits", **wrong)  # type: ignore[arg-type]
