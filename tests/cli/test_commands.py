@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import zlib
@@ -21,6 +22,8 @@ from resnetkit.runs.answer_files import read_answers
 from resnetkit.runs.first_look import FirstLook
 from resnetkit.runs.folder import RunFolder
 from resnetkit.runs.result import Result
+from resnetkit.training import run
+from resnetkit.training.interruption import Interrupted
 
 Cli = Callable[..., tuple[int, str, str]]
 
@@ -446,6 +449,19 @@ def test_a_reader_that_leaves_is_no_failure() -> None:
     finished = subprocess.run(command, stdout=write_end, stderr=subprocess.PIPE, text=True, check=False)
     os.close(write_end)
     assert (finished.returncode, finished.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("arguments", [("train", "digits"), ("demo",)])
+def test_every_command_that_trains_is_stopped_by_a_signal_alike(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise Interrupted(signal.SIGTERM)
+
+    monkeypatch.setattr(run, "train", stopped)
+    outcome = cli(*arguments)
+    assert outcome.code == 143
+    assert outcome.err.splitlines()[-1] == "stopped by SIGTERM, after writing a checkpoint"
 
 
 def test_ctrl_c_is_answered(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

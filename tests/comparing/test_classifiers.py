@@ -6,6 +6,7 @@ from dataclasses import replace
 import torch
 
 from resnetkit.classifier.classifier import Classifier
+from resnetkit.classifier.decision import Decision
 from resnetkit.comparing.classifiers import (
     compare_classifiers,
     compare_tensors,
@@ -63,9 +64,10 @@ def test_classifiers_differ_in_preprocessing_and_classes() -> None:
     network = create_model("resnet20", num_classes=2, in_channels=1)
     first = Classifier(network, GREY, ("cat", "dog"))
     assert compare_classifiers(first, first).same_order
-    second = Classifier(network, replace(GREY, mean=(0.4,)), ("dog", "fox"))
+    second = Classifier(network, replace(GREY, mean=(0.4,)), ("dog", "fox"), decision=Decision(2.0))
     compared = compare_classifiers(first, second)
     assert [(d.field, d.a, d.b) for d in compared.preprocessing] == [("mean", "[0.5]", "[0.4]")]
+    assert [(d.field, d.a, d.b) for d in compared.decision] == [("temperature", "1.0", "2.0")]
     assert (compared.only_a, compared.only_b, compared.same_order) == (("cat",), ("fox",), False)
     turned = compare_classifiers(first, Classifier(network, GREY, ("dog", "cat")))
     assert (turned.only_a, turned.only_b, turned.same_order) == ((), (), False)

@@ -42,6 +42,7 @@ from resnetkit.cli.streams import OutputClosed, safe_streams
 from resnetkit.cli.surroundings import check_surroundings
 from resnetkit.errors import Code, ResnetkitError, did_you_mean, first_line
 from resnetkit.terminal import say, say_json, tell
+from resnetkit.training.interruption import Interrupted
 
 UsageError: Any = typer.BadParameter.__mro__[1]  # typer has a copy of click, and an older one has click itself
 
@@ -68,6 +69,9 @@ class Commands(TyperGroup):
         try:
             check_surroundings(sys.argv[1] if len(sys.argv) > 1 else None)
             return super().invoke(ctx)
+        except Interrupted as interruption:  # of whichever command trains
+            tell(f"{interruption}, after writing a checkpoint")
+            raise typer.Exit(128 + interruption.signal_number) from None
         except KeyboardInterrupt:
             tell("stopped")
             raise typer.Exit(130) from None

@@ -28,7 +28,7 @@ from resnetkit.cli.options import (
 )
 from resnetkit.cli.run_results import print_dry_run, print_repeats, print_result
 from resnetkit.cli.settings import read_settings, with_limits
-from resnetkit.terminal import is_live, tell
+from resnetkit.terminal import is_live
 
 if TYPE_CHECKING:
     from resnetkit.sources.published import Published
@@ -185,7 +185,6 @@ def train(
     from resnetkit.training import run
     from resnetkit.training.automatic_weights import AUTO, WeightsChoice
     from resnetkit.training.dry_run import rehearse
-    from resnetkit.training.interruption import Interrupted
     from resnetkit.training.repeats import resume_repeats, train_repeats
     from resnetkit.training.time_budget import TimeBudget, read_minutes
 
@@ -223,49 +222,45 @@ def train(
     require(seeds is None or folds is None, "--seeds and --folds are two ways to repeat a run", fix="leave out one")
     require(not dry_run or num_runs is None, "--dry-run is of one run", fix=f"leave out --{by}: each takes as long")
     require(not (dry_run and download), "--dry-run fetches nothing", fix="leave out --download")
-    try:
-        if resume is not None:
-            by_field = [value for name, (_, value) in (options | of_data).items() if name != "--weights"]
-            switches = [num_runs, None if out == "runs" else out, download or None, dry_run or None]
-            require(
-                all(value is None for value in (model, recipe, time, set_ or None, *switches, *by_field)),
-                "--resume goes on with the run as it was started and takes no other options but --json, --track, and "
-                "--data and --weights for files that have moved",
-                fix="start a new run to change something",
-            )
-            given: dict[str, Any] = {"data": moved, "weights": weights, "listener": listener, "track": trackers}
-            if has_repeats(Path(resume)):
-                print_repeats(resume_repeats(resume, **given), as_json=json)
-                return
-            result = run.resume(resume, **given)
-        else:
-            assert data is not None
-            assigned = read_settings(set_, options | of_data | others)
-            stated = {path: value for name, (path, value) in options.items() if name != "--weights"}
-            spec = DataSpec(data, data_dir=data_dir, layout=layout or "auto", on_bad_image=on_bad_image, check=check)
-            spec = replace(spec, on_doubt="stop" if strict else "tell", group_by=group_by)
-            spec = replace(spec, limits=with_limits(spec.limits, max_pixels, max_file_bytes))
-            arguments: dict[str, Any] = {
-                "data": spec,
-                "model": model,
-                "recipe": recipe,
-                "settings": {path: value for path, value in stated.items() if value is not None} | assigned,
-                "weights": WeightsChoice(weights or AUTO, download or (not dry_run and _asking(json=json))),
-                "minutes": None if time is None else TimeBudget(read_minutes(time), started),
-                "out": out,
-                "listener": listener,
-                "track": trackers or (),
-            }
-            if dry_run:
-                print_dry_run(rehearse(**arguments), as_json=json)
-                return
-            if num_runs is not None:
-                print_repeats(train_repeats(num_runs=num_runs, by=by, **arguments), as_json=json)
-                return
-            result = run.train(**arguments)
-    except Interrupted as interruption:
-        tell(f"{interruption}, after writing a checkpoint")
-        raise typer.Exit(128 + interruption.signal_number) from None
+    if resume is not None:
+        by_field = [value for name, (_, value) in (options | of_data).items() if name != "--weights"]
+        switches = [num_runs, None if out == "runs" else out, download or None, dry_run or None]
+        require(
+            all(value is None for value in (model, recipe, time, set_ or None, *switches, *by_field)),
+            "--resume goes on with the run as it was started and takes no other options but --json, --track, and "
+            "--data and --weights for files that have moved",
+            fix="start a new run to change something",
+        )
+        given: dict[str, Any] = {"data": moved, "weights": weights, "listener": listener, "track": trackers}
+        if has_repeats(Path(resume)):
+            print_repeats(resume_repeats(resume, **given), as_json=json)
+            return
+        result = run.resume(resume, **given)
+    else:
+        assert data is not None
+        assigned = read_settings(set_, options | of_data | others)
+        stated = {path: value for name, (path, value) in options.items() if name != "--weights"}
+        spec = DataSpec(data, data_dir=data_dir, layout=layout or "auto", on_bad_image=on_bad_image, check=check)
+        spec = replace(spec, on_doubt="stop" if strict else "tell", group_by=group_by)
+        spec = replace(spec, limits=with_limits(spec.limits, max_pixels, max_file_bytes))
+        arguments: dict[str, Any] = {
+            "data": spec,
+            "model": model,
+            "recipe": recipe,
+            "settings": {path: value for path, value in stated.items() if value is not None} | assigned,
+            "weights": WeightsChoice(weights or AUTO, download or (not dry_run and _asking(json=json))),
+            "minutes": None if time is None else TimeBudget(read_minutes(time), started),
+            "out": out,
+            "listener": listener,
+            "track": trackers or (),
+        }
+        if dry_run:
+            print_dry_run(rehearse(**arguments), as_json=json)
+            return
+        if num_runs is not None:
+            print_repeats(train_repeats(num_runs=num_runs, by=by, **arguments), as_json=json)
+            return
+        result = run.train(**arguments)
     if os.environ.get("RANK", "0") == "0":  # of several processes, the first one tells
         print_result(result, as_json=json)
 

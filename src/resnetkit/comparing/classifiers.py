@@ -59,15 +59,17 @@ class ClassifierComparison:
     """
 
     preprocessing: tuple[ValueDifference, ...]
+    decision: tuple[ValueDifference, ...]
     only_a: tuple[str, ...]
     only_b: tuple[str, ...]
     same_order: bool
 
 
 def compare_classifiers(a: Classifier, b: Classifier) -> ClassifierComparison:
-    """Preprocessing and class names side by side."""
+    """Preprocessing, decision and class names side by side."""
     return ClassifierComparison(
         differing_values(to_dict(a.preprocessing), to_dict(b.preprocessing)),
+        differing_values(to_dict(a.decision), to_dict(b.decision)),
         tuple(name for name in a.class_names if name not in b.class_names),
         tuple(name for name in b.class_names if name not in a.class_names),
         a.class_names == b.class_names,
