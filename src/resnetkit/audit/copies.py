@@ -105,7 +105,7 @@ def _leaks(subject: Subject, copies: Sequence[Copy], groups: Indices) -> Finding
         "Leaks between splits",
         len(leaked),
         "; ".join(told),
-        "The score counts images that were trained on, and is too high. Leave these images out of the later split.",
+        "The score counts images that were trained on, and is too high. Leave these images out of the earlier split.",
         _sorted(marks),
     )
 
