@@ -1,10 +1,11 @@
 """Fingerprint and warnings, on splits made by hand."""
 
+import os
 from dataclasses import replace
 
 import numpy as np
 
-from resnetkit.data.fingerprint import audit_splits, fingerprint, warnings_about, what_is_left_out
+from resnetkit.data.fingerprint import audit_advice, audit_splits, fingerprint, warnings_about, what_is_left_out
 from resnetkit.data.types import Split
 from resnetkit.images.types import ArrayImages
 
@@ -92,3 +93,8 @@ def test_what_is_found_in_three_splits_takes_two_lines() -> None:
     for pair in ("20 images of val are also in train", "20 images of test are also in val"):
         assert pair in shared
     assert doubtful.count("under two classes") == 3
+
+
+def test_what_to_type_is_short_where_the_data_are_below() -> None:
+    assert audit_advice(os.path.abspath("photos/b")).startswith("resnetkit audit photos/b shows")
+    assert audit_advice("/elsewhere/photos").startswith("resnetkit audit /elsewhere/photos shows")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -77,12 +78,14 @@ def audit_splits(class_names: Sequence[str], splits: Mapping[str, Split]) -> Dat
 
 
 def audit_advice(source: str) -> str:
-    """A sentence on what shows images that are in two splits or classes.
+    """A sentence on what shows images that are in two splits or classes, to be typed where the command is run.
 
     >>> audit_advice("my photos")
     "resnetkit audit 'my photos' shows them, and those that only look the same"
     """
-    return f"resnetkit audit {shlex.quote(source)} shows them, and those that only look the same"
+    near = os.path.relpath(source) if os.path.isabs(source) else source
+    place = source if near.startswith(os.pardir) else near
+    return f"resnetkit audit {shlex.quote(place)} shows them, and those that only look the same"
 
 
 def about_small_classes(
