@@ -14,8 +14,9 @@ from PIL import Image, ImageFile
 
 from resnetkit.data import cache, cache_folder, cache_format
 from resnetkit.data.cache_format import DamagedFile, PackedImages, open_packed
-from resnetkit.data.loading import BadImagesError, open_data
+from resnetkit.data.loading import open_data
 from resnetkit.data.prepared_images import FolderImages
+from resnetkit.data.source import BadImagesError
 from resnetkit.data.spec import DataSpec
 from resnetkit.data.types import LoadedData
 from resnetkit.errors import ResnetkitError

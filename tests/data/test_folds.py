@@ -11,7 +11,8 @@ from PIL import Image
 from tests.cats_and_dogs import write_images
 
 from resnetkit.data.folds import folds_of
-from resnetkit.data.loading import DataSource, open_data
+from resnetkit.data.loading import open_data
+from resnetkit.data.source import DataSource
 from resnetkit.data.spec import DataSpec
 from resnetkit.errors import ResnetkitError
 from resnetkit.images.types import Indices

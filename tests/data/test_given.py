@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from resnetkit.data.given import GivenData, ListedImages
-from resnetkit.data.loading import BadImagesError, DataSource, open_data
+from resnetkit.data.loading import open_data
+from resnetkit.data.source import BadImagesError, DataSource
 from resnetkit.data.spec import DataSpec
 from resnetkit.errors import ResnetkitError
 from resnetkit.images.image_inputs import take_images

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from resnetkit.data.groups import about_groups, about_held_back, groups_by, split_groups
-from resnetkit.data.loading import DataSource, open_data
+from resnetkit.data.loading import open_data
+from resnetkit.data.source import DataSource
 from resnetkit.data.spec import DataSpec
 from resnetkit.data.splitting import SPLITS, split_indices
 from resnetkit.errors import Code, ResnetkitError

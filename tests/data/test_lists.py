@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from resnetkit.data.cache import cache_file
-from resnetkit.data.loading import DataSource, open_data
+from resnetkit.data.loading import open_data
+from resnetkit.data.source import DataSource
 from resnetkit.data.spec import DataSpec
 from resnetkit.errors import ResnetkitError
 from resnetkit.images.prepared_pixels import prepare_seen

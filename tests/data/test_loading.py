@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resnetkit.data.loading import BadImagesError, open_data
+from resnetkit.data.loading import open_data
 from resnetkit.data.prepared_images import FolderImages
+from resnetkit.data.source import BadImagesError
 from resnetkit.data.spec import DataSpec
 from resnetkit.data.types import LoadedData
 from resnetkit.errors import Code, ResnetkitError

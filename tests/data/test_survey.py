@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from resnetkit.data import survey as module
-from resnetkit.data.loading import BadImagesError, open_data
+from resnetkit.data.loading import open_data
+from resnetkit.data.source import BadImagesError
 from resnetkit.data.spec import DataSpec
 from resnetkit.data.survey import Survey, measure_floats, measure_sixteen_bit, survey
 from resnetkit.images.decoding import Header, read_header

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from tests.cats_and_dogs import BROKEN, NUM_IMAGES, broken, write_images
 
-from resnetkit.data import loading
+from resnetkit.data import source as data_source
 from resnetkit.data.batches import read_batches
-from resnetkit.data.loading import BadImagesError, DataSource, open_data
+from resnetkit.data.loading import open_data
+from resnetkit.data.source import BadImagesError, DataSource
 from resnetkit.data.spec import DataSpec
 from resnetkit.data.types import Split
 from resnetkit.images.spec import Preprocessing
@@ -76,7 +77,7 @@ def test_a_bad_image_that_is_skipped_is_missing_in_its_batch_and_named(folder: P
 def test_how_long_checking_first_takes_is_said_of_many_images(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = source(folder)
     assert data.time_to_check(WANTED) is None
-    monkeypatch.setattr(loading, "MANY_IMAGES", NUM_IMAGES)
+    monkeypatch.setattr(data_source, "MANY_IMAGES", NUM_IMAGES)
     seconds = data.time_to_check(WANTED)
     assert seconds is not None
     assert seconds > 0

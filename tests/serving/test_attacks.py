@@ -15,6 +15,7 @@ from tests.serving.attacks import Case, Findings, images
 from tests.serving.faulty_server import FAULTS, row_of
 
 SCRIPT = Path(__file__).with_name("faulty_server.py")
+NUM_TRIES = 5
 GOOD = [Case(body, row_of(body)) for body in images(20)]
 
 
@@ -87,4 +88,5 @@ def test_a_server_without_a_fault_withstands(attack: Callable[[str], Findings]) 
 @pytest.mark.slow
 @pytest.mark.parametrize(("attack", "fault"), [(a, fault) for a, faults in ATTACKS.items() for fault in faults])
 def test_a_fault_is_found(attack: Callable[[str], Findings], fault: str) -> None:
-    assert attack(fault)
+    """In one of a few tries: on a busy machine the moment that a fault takes may pass between two requests."""
+    assert any(attack(fault) for _ in range(NUM_TRIES))

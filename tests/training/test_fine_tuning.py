@@ -204,7 +204,7 @@ def test_a_run_without_a_checkpoint_needs_its_weights_and_one_with_a_checkpoint_
 
 @pytest.fixture
 def never_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("resnetkit.data.loading.DataSource.load", lambda *_, **__: pytest.fail("images were decoded"))
+    monkeypatch.setattr("resnetkit.data.source.DataSource.load", lambda *_, **__: pytest.fail("images were decoded"))
 
 
 @pytest.mark.usefixtures("never_decoded")

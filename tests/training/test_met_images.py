@@ -10,8 +10,9 @@ from tests.cats_and_dogs import BROKEN, broken, write_images
 
 from resnetkit.classifier.classifier import load_classifier
 from resnetkit.data.batches import Shard
-from resnetkit.data.loading import BadImagesError, open_data
+from resnetkit.data.loading import open_data
 from resnetkit.data.seen import SeenImages, unpack_digests
+from resnetkit.data.source import BadImagesError
 from resnetkit.data.spec import DataSpec
 from resnetkit.errors import ResnetkitError
 from resnetkit.images.spec import Preprocessing

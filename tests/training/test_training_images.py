@@ -9,7 +9,8 @@ import torch
 from PIL import Image
 
 from resnetkit.data.batches import Shard
-from resnetkit.data.loading import DataSource, open_data
+from resnetkit.data.loading import open_data
+from resnetkit.data.source import DataSource
 from resnetkit.data.spec import Augmentation, DataSpec
 from resnetkit.data.types import LoadedData
 from resnetkit.images.normalization import normalize

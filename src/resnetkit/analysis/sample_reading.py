@@ -9,8 +9,9 @@ import numpy as np
 
 from resnetkit.analysis.sample import UNKNOWN, Sample
 from resnetkit.classifier.classifier import Classifier
-from resnetkit.data.loading import DataSource, open_data
+from resnetkit.data.loading import open_data
 from resnetkit.data.reading import read_in_turn
+from resnetkit.data.source import DataSource
 from resnetkit.data.spec import DataSpec
 from resnetkit.data.splitting import choose_some
 from resnetkit.data.types import LoadedData

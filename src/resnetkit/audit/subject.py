@@ -13,8 +13,9 @@ from PIL import Image
 from resnetkit.audit.features import Features, compute_features
 from resnetkit.audit.label_judgement import Judgement, judge_labels
 from resnetkit.data.given import GivenData
-from resnetkit.data.loading import DataSource, open_data
+from resnetkit.data.loading import open_data
 from resnetkit.data.prepared_images import Examination, Examined, FolderImages, Originals, examine_all
+from resnetkit.data.source import DataSource
 from resnetkit.data.spec import DataSpec
 from resnetkit.data.survey import measure_floats, measure_sixteen_bit
 from resnetkit.images.digests import Digests

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from resnetkit.data.loading import DataSource
+from resnetkit.data.source import DataSource
 from resnetkit.images.spec import SMALL_PX
 from resnetkit.machine.threads import find_num_threads, may_have_gpu
 from resnetkit.sources.network_choice import A_GPU, Effort, cores

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from resnetkit.classifier.engine import Engine
     from resnetkit.classifier.prediction import Predictor
     from resnetkit.data.batches import Shard
-    from resnetkit.data.loading import Examine
     from resnetkit.data.prepared_images import Examination, Originals
+    from resnetkit.data.source import Examine
     from resnetkit.images.types import Images
     from resnetkit.inference.conditions import Conditions
 

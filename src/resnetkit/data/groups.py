@@ -197,3 +197,8 @@ def _tell_shared(earlier: str, later: str, groups: Mapping[str, Sequence[str]]) 
         f"{len(both):,} of its {len(groups[later]):,} images ({listed(dict.fromkeys(both), 3)}): a score on them says "
         "little of objects that are new"
     )
+
+
+def groups_at(groups: Sequence[str] | None, rows: Indices) -> Sequence[str] | None:
+    """The groups of the images at some rows, where they have any."""
+    return None if groups is None else [groups[row] for row in rows]

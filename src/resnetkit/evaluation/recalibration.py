@@ -9,7 +9,7 @@ import numpy as np
 from resnetkit.classifier.decision import Decision
 from resnetkit.classifier.prediction import Predictor
 from resnetkit.classifier.yardstick import Yardstick
-from resnetkit.data.loading import DataSource
+from resnetkit.data.source import DataSource
 from resnetkit.errors import Code, require
 from resnetkit.evaluation.answers import join_answers
 from resnetkit.evaluation.calibration import Calibrated, measure_calibration

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from resnetkit.data.loading import DataSource
 from resnetkit.data.seen import SeenImages, contains, unpack_digests
+from resnetkit.data.source import DataSource
 from resnetkit.data.splitting import SPLITS
 from resnetkit.data.types import LoadedData
 from resnetkit.errors import Code, require

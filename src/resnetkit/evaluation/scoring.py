@@ -13,8 +13,9 @@ import numpy.typing as npt
 from resnetkit.classifier.decision import Logits, Probabilities, familiarity
 from resnetkit.classifier.engine import Engine
 from resnetkit.classifier.prediction import Predictor
-from resnetkit.data.loading import DataSource, Examine, open_data
+from resnetkit.data.loading import open_data
 from resnetkit.data.reading import evaluation_order, read_in_turn
+from resnetkit.data.source import DataSource, Examine
 from resnetkit.data.spec import DataSpec
 from resnetkit.data.splitting import SPLITS
 from resnetkit.data.types import LoadedData, Split

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from resnetkit.classifier.classifier import Classifier
-from resnetkit.data.loading import DataSource, open_data
+from resnetkit.data.loading import open_data
 from resnetkit.data.prepared_images import PixelImages
+from resnetkit.data.source import DataSource
 from resnetkit.data.splitting import choose_some
 from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.evaluation.scoring import match_classes

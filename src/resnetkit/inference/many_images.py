@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from resnetkit.classifier.prediction import Predictor
-from resnetkit.data.loading import Examine
 from resnetkit.data.prepared_images import Examination, FolderImages, Originals
+from resnetkit.data.source import Examine
 from resnetkit.errors import require
 from resnetkit.images.types import Images
 from resnetkit.inference.answering import Predicting, Scoring, rows_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from resnetkit.data.loading import DataSource
+from resnetkit.data.source import DataSource
 from resnetkit.data.types import LoadedData
 from resnetkit.machine import runtime
 from resnetkit.recipes.recipe import Chosen

@@ -12,7 +12,8 @@ from typing import Any
 from resnetkit.config import override, to_dict
 from resnetkit.data.datasets import DATASETS
 from resnetkit.data.given import GivenData
-from resnetkit.data.loading import DataSource, open_data
+from resnetkit.data.loading import open_data
+from resnetkit.data.source import DataSource
 from resnetkit.data.spec import DataSpec
 from resnetkit.data.survey import measure_floats, measure_sixteen_bit
 from resnetkit.errors import Code, require

@@ -11,8 +11,8 @@ import numpy as np
 
 from resnetkit.config import to_dict
 from resnetkit.data.batches import Shard
-from resnetkit.data.loading import DataSource
 from resnetkit.data.seen import unpack_digests
+from resnetkit.data.source import DataSource
 from resnetkit.data.spec import DataSpec
 from resnetkit.data.splitting import SPLITS
 from resnetkit.data.types import LoadedData

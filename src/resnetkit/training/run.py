@@ -12,8 +12,9 @@ from typing import Any
 from resnetkit.data.batches import Shard
 from resnetkit.data.datasets import DATASETS
 from resnetkit.data.given import GIVEN, GivenData
-from resnetkit.data.loading import DataSource, open_data
+from resnetkit.data.loading import open_data
 from resnetkit.data.seen import SeenImages
+from resnetkit.data.source import DataSource
 from resnetkit.data.spec import DataSpec
 from resnetkit.data.types import LoadedData
 from resnetkit.errors import Code, require
