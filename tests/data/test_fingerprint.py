@@ -2,8 +2,10 @@
 
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import pytest
 
 from resnetkit.data.fingerprint import audit_advice, audit_splits, fingerprint, warnings_about, what_is_left_out
 from resnetkit.data.types import Split
@@ -95,6 +97,9 @@ def test_what_is_found_in_three_splits_takes_two_lines() -> None:
     assert doubtful.count("under two classes") == 3
 
 
-def test_what_to_type_is_short_where_the_data_are_below() -> None:
+def test_what_to_type_is_short_where_the_data_are_below(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here" / "photos" / "b").mkdir(parents=True)
+    (tmp_path / "photos").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
     assert audit_advice(os.path.abspath("photos/b")).startswith("resnetkit audit photos/b shows")
-    assert audit_advice("/elsewhere/photos").startswith("resnetkit audit /elsewhere/photos shows")
+    assert audit_advice(str(tmp_path / "photos")).startswith(f"resnetkit audit {tmp_path}/photos shows")

@@ -84,6 +84,15 @@ def test_a_test_split_of_the_datas_own_is_left_alone(tmp_path: Path) -> None:
     assert sum(opened("digits", 0).split_sizes.values()) == 1438, "without the 359 that test"
 
 
+def test_data_without_images_to_train_on_have_no_folds(tmp_path: Path) -> None:
+    write_images(tmp_path)
+    rows = [f"{path.relative_to(tmp_path)},{path.parent.name},test" for path in sorted(tmp_path.glob("*/*.png"))]
+    (tmp_path / "list.csv").write_text("\n".join(["path,label,split", *rows]))
+    with pytest.raises(ResnetkitError, match="list has no images to train on") as raised:
+        opened(tmp_path / "list.csv", 0)
+    assert raised.value.fix == "leave data.num_folds out"
+
+
 def test_copies_of_a_file_and_photographs_of_one_object_are_in_one_fold(tmp_path: Path) -> None:
     write_images(tmp_path)
     shutil.copy(tmp_path / "cat/00.png", tmp_path / "cat/copy.png")

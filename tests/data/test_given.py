@@ -75,6 +75,42 @@ def test_the_same_images_in_any_form_have_the_same_pixels(photos: np.ndarray, tm
     assert len({tuple(each.tolist()) for each in digests}) == 1
 
 
+@pytest.mark.parametrize("form", ["array", "paths", "bytes", "opened", "images"])
+def test_the_same_images_are_in_one_fold(form: str, photos: np.ndarray, tmp_path: Path) -> None:
+    photos[10:] = photos[:10]
+    paths = [tmp_path / f"{number}.png" for number in range(len(photos))]
+    for path, image in zip(paths, photos, strict=True):
+        path.write_bytes(encoded(image))
+    forms = {
+        "array": lambda: photos,
+        "paths": lambda: paths,
+        "bytes": lambda: [path.read_bytes() for path in paths],
+        "opened": lambda: [Image.open(path) for path in paths],
+        "images": lambda: [Image.fromarray(image) for image in photos],
+    }
+    names = [str(path) for path in paths] if form == "paths" else [str(number) for number in range(20)]
+    tested = []
+    for number in range(5):
+        test = given(forms[form](), num_folds=5, fold=number).listings["test"].identifiers
+        rows = sorted(names.index(name) for name in test)
+        assert rows[len(rows) // 2 :] == [row + 10 for row in rows[: len(rows) // 2]]
+        tested += rows
+    assert sorted(tested) == list(range(20))
+
+
+def test_unreadable_images_stand_alone_in_folds(photos: np.ndarray) -> None:
+    images = [Image.fromarray(image) for image in photos]
+    images[0] = images[1] = Image.open(BytesIO(encoded(photos[0])[:-200]))
+    tests = [given(images, num_folds=5, fold=number).listings["test"].identifiers for number in range(5)]
+    assert sorted(int(name) for test in tests for name in test) == list(range(20))
+
+
+def test_images_of_a_program_are_not_told_of_as_a_folder(photos: np.ndarray) -> None:
+    photos[:] = photos[0]
+    advice = given(photos).load(("train", "val"), SEEN).warnings[-1]
+    assert advice == "resnetkit.audit.auditing.audit_data shows them, and those that only look the same"
+
+
 def test_grey_arrays_have_one_channel_with_or_without_an_axis(photos: np.ndarray) -> None:
     flat, deep = given(photos[..., 0]), given(photos[..., :1])
     assert (flat.channels, deep.channels, given(photos).channels) == (1, 1, 3)

@@ -8,6 +8,8 @@ from PIL import Image
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.folders.image_folder import ImageFolder
 from resnetkit.folders.image_list import find_labelled, list_images, scan_list
+from resnetkit.folders.list_columns import find_columns
+from resnetkit.folders.table_file import read_table
 
 
 @pytest.fixture
@@ -87,6 +89,32 @@ def test_of_several_columns_the_label_is_asked_for(folder: Path) -> None:
     error = refusal(file, column="bred")
     assert "has no column bred (data.label_column)" in error.what
     assert "'breed'" in error.fix
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "known", "labels"),
+    [
+        ("path,label,predicted", ["cat,cat", "dog,cow"], ["cat", "cow"], "label"),  # of which only the answers all fit
+        ("path,label,notes", ["cat,", "dog,"], ["cat"], "label"),
+        ("path,breed,notes", ["cat,", "dog,"], ["cat"], None),  # an empty column fits any classes
+        ("path,label,predicted", [",cat", ",cow"], ["cat", "cow"], "label"),  # to be filled in, and not from answers
+        ("path,label,name", ["0,cat", "1,dog"], ["cat", "dog"], "name"),  # not said in the classes of the classifier
+        ("path,label,predicted", ["cat,cat", "dog,cow"], [], "label"),
+    ],
+)
+def test_a_column_that_is_called_so_holds_the_labels(
+    header: str, cells: list[str], known: list[str], labels: str | None, folder: Path
+) -> None:
+    file = write(folder, header, *(f"{path(number)},{cells[number % 2]}" for number in range(8)))
+    assert find_columns(read_table(file), file, known).label == labels
+
+
+@pytest.mark.parametrize("options", [{}, {"label": "group"}])
+def test_a_column_of_groups_that_is_needed_for_labels_is_none_of_groups(options: dict[str, str], folder: Path) -> None:
+    file = write(folder, "path,group", *rows())
+    columns = find_columns(read_table(file), file, **options)
+    assert (columns.label, columns.group) == ("group", None)
+    assert scan_list(file, column=options.get("label")).notes == ("'list.csv': paths from 'path', labels from 'group'",)
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,11 @@ import os
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
+from resnetkit.data.datasets import DATASETS
 from resnetkit.data.types import DataAudit, Split
 from resnetkit.images.spec import Preprocessing
 from resnetkit.images.types import Indices, mean_middle_share
@@ -20,6 +22,7 @@ MUCH_LOST = 0.1  # of a class
 SHOWN_FILES = 5
 SHOWN_CLASSES = 5
 CUT_OFF_SHARE = 0.65  # of photographs that are 4 : 3 or 3 : 2, more is in the middle square; of 16 : 9, less
+SHOWS_THEM = "shows them, and those that only look the same"
 
 Reasons = Mapping[int, str]
 
@@ -80,12 +83,18 @@ def audit_splits(class_names: Sequence[str], splits: Mapping[str, Split]) -> Dat
 def audit_advice(source: str) -> str:
     """A sentence on what shows images that are in two splits or classes, to be typed where the command is run.
 
-    >>> audit_advice("my photos")
-    "resnetkit audit 'my photos' shows them, and those that only look the same"
+    What is no data set, folder or list has been given by a program, which then has to ask.
+
+    >>> audit_advice("digits")
+    'resnetkit audit digits shows them, and those that only look the same'
+    >>> audit_advice("given-images")
+    'resnetkit.audit.auditing.audit_data shows them, and those that only look the same'
     """
+    if source not in DATASETS and not Path(source).expanduser().exists():
+        return f"resnetkit.audit.auditing.audit_data {SHOWS_THEM}"
     near = os.path.relpath(source) if os.path.isabs(source) else source
     place = source if near.startswith(os.pardir) else near
-    return f"resnetkit audit {shlex.quote(place)} shows them, and those that only look the same"
+    return f"resnetkit audit {shlex.quote(place)} {SHOWS_THEM}"
 
 
 def about_small_classes(

@@ -93,5 +93,5 @@ def file_keys(root: Path, paths: Sequence[str]) -> list[Hashable]:
 
 
 def pixel_keys(pixels: UInt8Images) -> list[Hashable]:
-    """A key for each image ``(N, C, H, W)``, alike for the same pixels."""
+    """A key for each image ``(N, …)``, alike for the same pixels."""
     return [hashlib.blake2b(np.ascontiguousarray(one).tobytes(), digest_size=16).digest() for one in pixels]

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import os
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from resnetkit.data.folds import file_keys, pixel_keys
 from resnetkit.data.prepared_images import Examined, Originals, PixelImages, Prepare, stacked
 from resnetkit.data.spec import DataSpec
 from resnetkit.data.survey import Survey, survey
 from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.images.decoding import decode_and_know
 from resnetkit.images.image_inputs import Decodable, name_of
-from resnetkit.images.opening import read_content
+from resnetkit.images.opening import damage_told, header_read, load, read_content
 from resnetkit.images.spec import Limits, Preprocessing
 from resnetkit.images.types import Indices, Shapes, UInt8Images, UnreadableImage
 
@@ -53,6 +56,12 @@ class GivenData:
     def identifiers(self) -> list[str]:
         """Name of each image: its path, or its position."""
         return [name_of(number, image) for number, image in enumerate(self.images)]
+
+    def content_keys(self, limits: Limits) -> list[Hashable]:
+        """A key for each image, alike for the same bytes of a file or the same pixels; unreadable ones stand alone."""
+        if isinstance(self.images, np.ndarray):
+            return pixel_keys(self.images)
+        return [_content_key(number, image, limits) for number, image in enumerate(self.images)]
 
     def survey(self, limits: Limits, *, num_workers: int) -> Survey:
         """Survey the images, which in an array are all of one kind."""
@@ -98,10 +107,7 @@ class ListedImages:
         pixels, digest = decode_and_know(
             source, self.limits, wanted.channels, wanted.least_decoded_px, wanted.grey_range
         )
-        if isinstance(source, Image.Image):
-            content = f"{source.mode} {source.size} ".encode() + source.tobytes()
-        else:
-            content = source
+        content = _content_of(source) if isinstance(source, Image.Image) else source
         height, width = pixels.shape[:2]
         return Examined(self.prepare(pixels, wanted), hashlib.sha256(content).digest(), digest, width / height)
 
@@ -119,3 +125,21 @@ class ListedImages:
                 why="it could be read when the data were checked, so it has changed since",
                 fix="leave the images alone while they are in use",
             ) from error
+
+
+def _content_key(number: int, image: Decodable, limits: Limits) -> Hashable:
+    if isinstance(image, str | os.PathLike):
+        return file_keys(Path(), [os.fspath(image)])[0]
+    if isinstance(image, bytes):
+        return hashlib.blake2b(image).digest()
+    try:
+        with header_read(image, limits) as opened, damage_told():
+            load(opened)
+            return hashlib.blake2b(_content_of(opened)).digest()
+    except UnreadableImage:
+        return name_of(number, image)
+
+
+def _content_of(image: Image.Image) -> bytes:
+    """All that tells the pixels of an image apart from others'."""
+    return f"{image.mode} {image.size} ".encode() + image.tobytes()

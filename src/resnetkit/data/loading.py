@@ -74,6 +74,13 @@ def _told_of_folds(source: DataSource) -> DataSource:
     note = f"fold {spec.fold + 1} of {spec.num_folds} is the test split; a test split of the data's own is left alone"
     idle = f"data.test_fraction={spec.test_fraction:g} has no effect: a fold is the test split (data.num_folds)"
     warnings = [] if spec.test_fraction == usual.test_fraction else [idle]
+    require(
+        "train" in source.listings,
+        f"{source.name} has no images to train on, of which data.num_folds makes folds",
+        why=f"its splits are {listed(source.listings)}",
+        fix="leave data.num_folds out",
+        code=Code.DATA,
+    )
     there = {name: set(listing.labels.tolist()) for name, listing in source.listings.items()}
     lacking = [source.class_names[label] for label in sorted(there["train"] - there["test"])]
     if lacking:
@@ -156,7 +163,7 @@ def _open_given(spec: DataSpec, given: GivenData) -> DataSource:
     identifiers, usual = given.identifiers, DataSpec(spec.source)
     groups = None if spec.group_by is None else groups_by(spec.group_by, identifiers)
     shares = {"val": spec.validation_fraction, "test": share_to_test(spec, spec.test_fraction)}
-    labelled = Labelled(identifiers, given.labels, given.class_names, lambda: identifiers, groups)
+    labelled = Labelled(identifiers, given.labels, given.class_names, partial(given.content_keys, spec.limits), groups)
     parts = divided(UNSPLIT, labelled, spec, shares)
     listings = {
         name: Listing(

@@ -30,8 +30,8 @@ class DataSpec:
         validation: ``held_back``: the data's own val split, or images carved out of train; ``test``: the test split, as
             many scripts have it: all of train is trained on, and no score is one of images kept apart.
         num_folds: the training images, or all where nothing is kept apart, are divided into so many folds, by class, by
-            each image's name and ``split_seed``; what belongs together (``group_by``, files of the same bytes) is in
-            one. A test split of the data's own is left alone. 0: no folds.
+            each image's name and ``split_seed``; what belongs together (``group_by``, files of the same bytes, given
+            images of the same pixels) is in one. A test split of the data's own is left alone. 0: no folds.
         fold: the fold that is the test split, from 0; the others are trained on, and validate as usual.
         max_train_images: train on no more images than this, about the same share of every class, chosen by each image's
             name and ``split_seed``; fewer are among more of them. What validates and tests stays as it is.
@@ -97,6 +97,13 @@ class DataSpec:
             fix="leave out data.check=lazy, or data.on_doubt=stop",
         )
         require(self.cache != "", "data.cache must be auto, off or a folder, got nothing")
+
+
+@frozen
+class DataAlone:
+    """Data with no recipe around them: their fields have the paths that they have in one, ``data.layout``."""
+
+    data: DataSpec
 
 
 @frozen

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from resnetkit.errors import Code, ResnetkitError, did_you_mean, require
+from resnetkit.folders.names import one_form
 from resnetkit.folders.table_file import Table
 from resnetkit.images.image_files import is_image
 from resnetkit.terminal import listed, quoted
@@ -47,7 +48,7 @@ def find_path_column(table: Table, file: Path) -> str:
     Raises:
         ResnetkitError: where none has a name for such.
     """
-    found = _named(table, PATH)
+    found = _named(table.columns, PATH)
     if found is not None:
         return found
     if any(map(is_image, table.columns)):
@@ -81,12 +82,13 @@ def find_columns(
             fix=did_you_mean(name or "", table.columns),
             code=Code.DATA,
         )
-    split = _named(table, SPLIT)
-    group = _named(table, GROUP) if group is None else group if group in table.columns else None
-    rest = _others(table, path, split, group) or _others(table, path, split)
-    fits = [name for name in rest if known and set(filter(None, table.column(name))) <= set(known)]
-    label = label or next((each[0] for each in (fits, rest) if len(each) == 1), None) or _named(table, LABEL)
-    return Columns(path, label, split, group)
+    split, named_group = _named(table.columns, SPLIT), _named(table.columns, GROUP)
+    asked_group = group if group in table.columns else None
+    rest = _others(table, path, split, asked_group or named_group) or _others(table, path, split)
+    label = label or _find_label(table, rest, known)
+    # What its name alone makes a column of groups is none where it is needed for labels.
+    usual_group = named_group if group is None and named_group != label else None
+    return Columns(path, label, split, asked_group or usual_group)
 
 
 def check_labelled(table: Table, file: Path, columns: Columns) -> None:
@@ -103,12 +105,25 @@ def check_labelled(table: Table, file: Path, columns: Columns) -> None:
     )
 
 
+def _find_label(table: Table, names: Sequence[str], known: Sequence[str]) -> str | None:
+    """The one of these columns that holds labels; None where several may.
+
+    Where only one is called so, it is meant, unless it has other classes than the known ones: a column beside it may
+    hold what a classifier has answered, which fits better than the truth.
+    """
+    held = {name: {one_form(cell.strip()) for cell in table.column(name)} - {""} for name in names}
+    called = [name for name in names if _named([name], LABEL)]
+    called = [name for name in called if not known or not held[name] or held[name] & set(known)]
+    fits = [name for name in names if held[name] and held[name] <= set(known)]
+    return next((each[0] for each in (called, fits, names) if len(each) == 1), None) or _named(names, LABEL)
+
+
 def _others(table: Table, *taken: str | None) -> list[str]:
     """The columns with a name that are not taken."""
     return [name for name in table.columns if name and name not in taken]
 
 
-def _named(table: Table, names: Sequence[str]) -> str | None:
+def _named(columns: Sequence[str], names: Sequence[str]) -> str | None:
     """The column with the first of these names, however it is written."""
-    written = {re.sub(r"[\s-]", "_", name.strip().casefold()): name for name in reversed(table.columns)}
+    written = {re.sub(r"[\s-]", "_", name.strip().casefold()): name for name in reversed(columns)}
     return next((written[name] for name in names if name in written), None)
