@@ -117,6 +117,42 @@ def test_what_has_no_effect_is_refused(cli: Cli, leaky: str) -> None:
     assert (code, "--without-suspects" in err) == (2, True)
 
 
+def test_options_for_a_network_that_is_not_there_are_told(cli: Cli, leaky: str) -> None:
+    given = ("--model", "resnet18", "--entry", "state", "--preprocess", "mean=[0,0,0]")
+    code, _, err = cli("audit", leaky, *given)
+    assert code == 0
+    for option in ("--model", "--entry", "--preprocess"):
+        assert f"warning: {option} has no effect without --classifier" in err
+    assert "has no effect" not in cli("audit", leaky)[2]
+
+
+def test_fields_of_the_data_are_set_as_train_sets_them(cli: Cli, leaky: str) -> None:
+    rows = [f"{path},7,{path.parent.name}" for path in sorted(Path(leaky).glob("train/*/*.png"))]
+    Path("list.csv").write_text("\n".join(["path,age,breed", *rows]))
+    code, _, err = cli("audit", "list.csv")
+    assert (code, "--set data.label_column=age" in err) == (3, True)
+    code, _, err = cli("audit", "list.csv", "--set", "data.label_column=breed", "--set", "data.on_doubt=stop")
+    assert code == 0
+    assert "2 classes: cat, dog" in err
+    assert "warning: data.on_doubt has no effect on an audit" in err
+    assert "warning: data.label_column" not in err
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("--set", "epochs=3"), "unknown field 'epochs'"),
+        (("--set", "data.label_colum=breed"), "did you mean 'data.label_column'?"),
+        (("--set", "data.layout=classes", "--layout", "splits"), "data.layout is set twice"),
+        (("--set", "data.source=digits"), "data.source is set twice"),
+    ],
+)
+def test_what_is_no_field_of_the_data_is_refused(given: tuple[str, ...], said: str, cli: Cli, leaky: str) -> None:
+    code, _, err = cli("audit", leaky, *given)
+    assert (code, said in err) == (2, True), err
+    assert not Path("audits").exists()
+
+
 def test_a_run_tells_its_score_without_what_was_found(cli: Cli, pretrained: Path) -> None:
     """Digits that are in train and test alike; some of them are among the test images of the run."""
     digits = flipped_digits(0, num_images=200)

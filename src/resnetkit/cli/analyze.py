@@ -25,6 +25,7 @@ from resnetkit.cli.options import (
     PreprocessOption,
     WeightsModelOption,
 )
+from resnetkit.cli.settings import warn_of_idle
 from resnetkit.terminal import is_live, say, say_json, tell, tell_live, warn
 
 if TYPE_CHECKING:
@@ -120,9 +121,9 @@ def analyze(
     plane, choice = Plane(grid, span), Choice(images, split, data_dir, image if "stages" in names else None)
     if LANDSCAPE not in names:
         given = {"--grid": plane.grid != WHOLE.grid, "--span": plane.span != WHOLE.span}
-        _warn_of_idle(given, f"without the figure {LANDSCAPE}")
+        warn_of_idle(given, f"without the figure {LANDSCAPE}")
     if "stages" not in names:
-        _warn_of_idle({"--image": image is not None}, "without the figure stages")
+        warn_of_idle({"--image": image is not None}, "without the figure stages")
     require(against != source, f"--against names {source} again", fix="give another network")
     located = [locate(text) for text in (source, against) if text is not None]
     for one in located:
@@ -136,7 +137,7 @@ def analyze(
     opening = Opening(data, choice, seed, find_device(device))
     subjects = [opening.open(one, reading if one in read_so else {}) for one in located]
     if all(subject.sample is None for subject in subjects):
-        _warn_of_idle(
+        warn_of_idle(
             {"--images": images != USUAL_CHOICE.num_images, "--data-dir": data_dir is not None}, "without data"
         )
     if len({subject.data for subject in subjects}) > 1:
@@ -220,12 +221,6 @@ class LandscapeProgress:
         """Say what was computed of a landscape that is stopped on the way."""
         if self.known:
             tell(f"{self.name}: {self.known:,} points are kept; the same command goes on there")
-
-
-def _warn_of_idle(given: dict[str, bool], why: str) -> None:
-    for option, is_given in given.items():
-        if is_given:
-            warn(f"{option} has no effect {why}")
 
 
 def _print(analyses: Sequence[Analysis], *, is_asked: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,13 +24,17 @@ from resnetkit.cli.options import (
     WeightsModelOption,
 )
 from resnetkit.cli.program import program
-from resnetkit.cli.settings import with_limits
+from resnetkit.cli.settings import read_settings, warn_of_idle, with_limits
 from resnetkit.terminal import say, say_json, tell, warn
 
 if TYPE_CHECKING:
     from resnetkit.audit.auditing import Audit
+    from resnetkit.data.spec import DataSpec
     from resnetkit.sources.locate import Located
     from resnetkit.sources.weights import Embedder
+
+# Fields of the data that say how they are kept while they are trained on, and what stops that.
+OF_TRAINING = ("on_bad_image", "on_doubt", "check", "cache", "max_memory_bytes")
 
 
 def audit(
@@ -66,6 +71,9 @@ def audit(
         bool,
         typer.Option("--without-suspects", help="Leave probably wrong labels out of that list's training images too."),
     ] = False,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", "-s", help="A field of the data: data.field=value; repeatable.")
+    ] = None,
     layout: LayoutOption = None,
     group_by: GroupByOption = None,
     model: WeightsModelOption = None,
@@ -88,6 +96,7 @@ def audit(
       resnetkit audit photos --json --strict
       resnetkit audit photos --out audit-of-photos
       resnetkit audit photos --write-list clean.csv
+      resnetkit audit list.csv --set data.label_column=breed
     """
     from resnetkit.audit.auditing import audit_data
     from resnetkit.audit.clean_list import check_new_list, clean, write_clean_list
@@ -107,10 +116,22 @@ def audit(
         "--without-suspects leaves images out of a list, by what a classifier makes of them",
         fix="add --write-list FILE.csv and --classifier RUN, or leave it out",
     )
-    judged = None if classifier is None else locate_weights(classifier)
-    embedder = embedder_at_hand if judged is None else _open(judged, model, entry, preprocess)
+    of_data = {
+        "DATA": ("data.source", data),
+        "--data-dir": ("data.data_dir", data_dir),
+        "--layout": ("data.layout", layout),
+        "--group-by": ("data.group_by", group_by),
+        "--max-pixels": ("data.limits.max_pixels", max_pixels),
+        "--max-file-bytes": ("data.limits.max_file_bytes", max_file_bytes),
+    }
     spec = DataSpec(data, data_dir=data_dir, layout=layout or "auto", group_by=group_by)
     spec = replace(spec, limits=with_limits(spec.limits, max_pixels, max_file_bytes))
+    spec = _with_settings(spec, read_settings(set_, of_data, command="audit"))
+    if classifier is None:
+        idle = {"--model": model, "--entry": entry, "--preprocess": preprocess}
+        warn_of_idle({option: bool(value) for option, value in idle.items()}, "without --classifier")
+    judged = None if classifier is None else locate_weights(classifier)
+    embedder = embedder_at_hand if judged is None else _open(judged, model, entry, preprocess)
     found = audit_data(spec, embedder=embedder, judged=judged, progress=True)
     folder = write_audit(found, out, shlex.join([program(), *sys.argv[1:]]))
     if json:
@@ -125,6 +146,17 @@ def audit(
         tell(f"wrote {write_list}")
     if strict and found.of_severity("error"):
         raise typer.Exit(1)
+
+
+def _with_settings(spec: DataSpec, settings: Mapping[str, str]) -> DataSpec:
+    """The data as settings change them, with a warning for what matters to a training alone."""
+    from resnetkit.config import override
+    from resnetkit.data.spec import DataAlone
+
+    changed = override(DataAlone(spec), settings).data
+    idle = {f"data.{name}": getattr(changed, name) != getattr(spec, name) for name in OF_TRAINING}
+    warn_of_idle(idle, "on an audit, which looks at every image once and trains nothing")
+    return changed
 
 
 def _open(classifier: Located, model: str | None, entry: str | None, preprocess: list[str] | None) -> Embedder:

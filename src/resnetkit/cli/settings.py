@@ -7,10 +7,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from resnetkit.cli.foreign import ours
+from resnetkit.terminal import warn
 
 if TYPE_CHECKING:
     from resnetkit.images.spec import Limits
     from resnetkit.recipes.demands import Demands, SetRule
+
+
+def warn_of_idle(given: Mapping[str, bool], why: str) -> None:
+    """Say of the options that are given that they have no effect, and why."""
+    for option, is_given in given.items():
+        if is_given:
+            warn(f"{option} has no effect {why}")
 
 
 def with_limits(limits: Limits, max_pixels: int | None, max_file_bytes: int | None) -> Limits:
