@@ -109,7 +109,9 @@ def test_scores_are_those_of_the_answers() -> None:
     (pair,) = compared.pairs
     a, b = compared.sides
     assert pair.log_loss.value == pytest.approx(b.log_loss - a.log_loss)
-    assert pair.calibration_error.value == pytest.approx(b.calibration_error - a.calibration_error)
+    assert pair.calibration_error == pytest.approx(b.calibration_error - a.calibration_error)
+    assert isinstance(pair.as_values()["calibration_error"], float), "no interval: it would not hold the truth"
+    assert any("calibration errors come out too large on few images" in note for note in compared.notes)
     assert pair.log_loss.low < pair.log_loss.value < pair.log_loss.high
 
 
@@ -141,6 +143,9 @@ def test_among_several_a_difference_must_be_larger() -> None:
     assert not first.is_decided
     assert first.more_images is not None
     assert among.verdicts[0].startswith("A and B: Not decided")
+    assert first.top1.low > 0, "not corrected, which is said"
+    assert any("intervals are not corrected for several" in note for note in among.notes)
+    assert not any("intervals are not corrected" in note for note in compare_answers([a, b]).notes)
 
 
 def test_among_many_classes_too() -> None:

@@ -128,17 +128,34 @@ def test_seeds_are_compared_over_runs(runs: list[Path], tmp_path: Path) -> None:
     assert page.sections == ["result", "scores", "recipe", "reading"]
     assert compared.repeats.verdict in page.text
     assert len(list(csv.reader((tmp_path / "out" / RUNS_NAME).open(newline="")))) == 1 + 6
-    same = compare(parent, parent).repeats
-    assert same is not None
-    assert (same.difference.method, same.is_decided) == ("paired t", False)
-    single = compare(parent, runs[0]).repeats
+    single = compare(parent, other / runs[0].name).repeats
     assert single is not None
     assert single.difference.method == "one run beside several"
+    for own in (parent, runs[1], runs[1] / ".." / runs[1].name):
+        assert "on both sides" in compare(parent, own).unanswered
     write_repeats(other, Repeats(by="folds", runs=tuple(run.name for run in runs)))
     assert "not both over folds" in compare(parent, other).unanswered
-    folds = compare(other, other).repeats
+    shutil.copytree(other, tmp_path / "folds")
+    folds = compare(other, tmp_path / "folds").repeats
     assert folds is not None
     assert (folds.by, folds.difference.method) == ("folds", "paired t")
+
+
+def test_what_one_run_came_to_is_not_told_of_its_folder(runs: list[Path], tmp_path: Path) -> None:
+    shutil.copytree(runs[1], tmp_path / "run")
+    compared = compare(runs[0].parent, tmp_path / "run")
+    assert compared.runs is not None
+    assert compared.repeats is not None
+    assert (compared.classifiers, compared.runs.scores, compared.runs.seconds) == (None, {}, None)
+    assert any(f"are told of its first run, {runs[0]}" in note for note in compared.repeats.notes)
+
+
+def test_a_folder_of_repeats_is_compared_with_a_file_too(runs: list[Path], tmp_path: Path) -> None:
+    file = tmp_path / "answers.npz"
+    save_answers(file, RunFolder(runs[0]).read_answers().values())
+    compared = compare(runs[0].parent, file)
+    assert compared.repeats is not None
+    assert compared.repeats.b.runs == (str(file),)
 
 
 def test_runs_without_answers_say_so_and_keep_the_rest(runs: list[Path], tmp_path: Path) -> None:

@@ -26,7 +26,8 @@ def compare(
         str,
         typer.Argument(
             metavar="A",
-            help="A network's name, a run folder, a classifier, a weight file, or hf://OWNER/NAME.",
+            help="A network's name, a run folder or a folder of repeats, a classifier, a weight file, "
+            "a file of evaluate --answers, or hf://OWNER/NAME.",
             autocompletion=offer_sources,
         ),
     ],

@@ -35,7 +35,7 @@ def _print_answers(compared: AnswersComparison) -> None:
         say(f"p-values are corrected for {len(compared.pairs)} comparisons (Holm)")
     say(*(f"note  {note}" for note in compared.notes))
     say(
-        "note  McNemar's exact test, at the 5 % level; paired bootstrap intervals",
+        "note  McNemar's exact test, at the 5 % level, decides; the paired bootstrap intervals tell by how much",
         "note  it speaks of these classifiers, not of ways to train: other seeds move scores too (train --seeds)",
         "",
     )
@@ -50,11 +50,7 @@ def _print_pair(pair: PairComparison) -> None:
     rows = [
         ("top-1, points", in_points(top1.value, 2), f"{in_points(top1.low, 2)} to {in_points(top1.high, 2)}"),
         ("log loss, nats", *_plain(pair.log_loss.value, pair.log_loss.low, pair.log_loss.high)),
-        (
-            "calibration error, points",
-            in_points(pair.calibration_error.value, 2),
-            f"{in_points(pair.calibration_error.low, 2)} to {in_points(pair.calibration_error.high, 2)}",
-        ),
+        ("calibration error, points", in_points(pair.calibration_error, 2), "–"),
     ]
     print_table((f"{pair.b} minus {pair.a}", "difference", "95 % interval"), rows, numbers=(1, 2))
     apart = [one for one in pair.classes if one.top1.num_lost or one.top1.num_won]

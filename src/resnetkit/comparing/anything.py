@@ -122,7 +122,7 @@ def compare(a: Comparable, b: Comparable, *others: Comparable) -> Comparison:
             tensors = None
     answers, repeats, unanswered = _compare_answered(first, second)
     require(
-        networks is not None or tensors is not None or answers is not None,
+        any(part is not None for part in (networks, tensors, answers, repeats)),
         f"{first.name} and {second.name} have nothing to compare: {unanswered or NOTHING}",
         fix="compare the weight file with another file or a run, and answers with a run or other answers",
     )
@@ -169,19 +169,10 @@ def _compare_answered(a: Subject, b: Subject) -> tuple[AnswersComparison | None,
 def compare_runs(a: Run, b: Run) -> RunComparison:
     """Recipes, data and scores of two runs."""
     left, right = ({k: v for k, v in to_dict(run.record.recipe).items() if k != "model"} for run in (a, b))
-    same_images = all(
-        mine == yours
-        for mine, yours in (
-            (a.record.data.fingerprint, b.record.data.fingerprint),
-            *((getattr(a.record.recipe.data, name), getattr(b.record.recipe.data, name)) for name in SPLIT_FIELDS),
-        )
-    )
+    same_images = a.record.data.fingerprint == b.record.data.fingerprint  # which covers each split's images
     scores, seconds = {}, None
     if a.result is not None and b.result is not None:
         both = [split for split in a.result.scores if split in b.result.scores]
         scores = {split: (a.result.scores[split].top1, b.result.scores[split].top1) for split in both}
         seconds = (a.result.seconds, b.result.seconds)
     return RunComparison(differing_values(left, right), same_images, scores, seconds)
-
-
-SPLIT_FIELDS = ("split_seed", "validation", "validation_fraction", "test_fraction")

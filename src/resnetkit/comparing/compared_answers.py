@@ -68,7 +68,8 @@ class PairComparison:
     """Two sides, ``b`` against ``a``.
 
     Attributes:
-        top1, log_loss, calibration_error: differences, the second minus the first.
+        top1, log_loss, calibration_error: differences, the second minus the first. The last has no interval: errors are
+            means of absolute values, which chance alone makes larger, and drawing images anew does so once more.
         p_value: of McNemar's exact test.
         p_corrected: by Holm's procedure, over all pairs that are compared; the same for a single one.
         more_images: how many more would decide, were the true difference what it looks like; None: it is decided, or
@@ -83,7 +84,7 @@ class PairComparison:
     p_corrected: float
     more_images: int | None
     log_loss: Interval
-    calibration_error: Interval
+    calibration_error: float
     classes: tuple[ClassDifference, ...] = field(repr=False)
     only_one: tuple[AnsweredOnce, ...] = field(repr=False)
 
@@ -115,8 +116,9 @@ class PairComparison:
 
     def as_values(self) -> dict[str, Any]:
         """Plain values, for JSON; of the images, how many, which is in ``top1``."""
-        values = {name: getattr(self, name) for name in ("a", "b", "p_value", "p_corrected", "more_images")}
-        values |= {name: to_dict(getattr(self, name)) for name in ("top1", "log_loss", "calibration_error")}
+        plain = ("a", "b", "p_value", "p_corrected", "more_images", "calibration_error")
+        values = {name: getattr(self, name) for name in plain}
+        values |= {name: to_dict(getattr(self, name)) for name in ("top1", "log_loss")}
         classes = [{**vars(one), "top1": to_dict(one.top1)} for one in self.classes]
         return {**values, "is_decided": self.is_decided, "verdict": self.verdict, "classes": classes}
 

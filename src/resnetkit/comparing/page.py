@@ -21,12 +21,12 @@ THUMBNAIL_PX = 160
 
 @dataclass(frozen=True)
 class Difference:
-    """A row of differences: words for people, and a bar about 0."""
+    """A row of differences: words for people, and a bar about 0, both empty where there is no interval."""
 
     title: str
     value: str
     interval: str
-    bar: Markup
+    bar: Markup | str
     meaning: str
 
 
@@ -70,7 +70,7 @@ def _made(compared: Comparison) -> list[tuple[str, str, str]]:
 
 
 def _differences(pair: PairComparison) -> list[Difference]:
-    top1, log_loss, calibration = pair.top1, pair.log_loss, pair.calibration_error
+    top1, log_loss = pair.top1, pair.log_loss
     far = "How far stated probabilities are from how often they are right: less is better."
     return [
         _difference("Top-1, points", (top1.value, top1.low, top1.high), 100, 2, "Right answers: more is better."),
@@ -81,16 +81,20 @@ def _differences(pair: PairComparison) -> list[Difference]:
             4,
             "Surprise at the true class: less is better.",
         ),
-        _difference("Calibration error, points", (calibration.value, calibration.low, calibration.high), 100, 2, far),
+        Difference("Calibration error, points", _signed(100 * pair.calibration_error, 2), "–", "", far),
     ]
 
 
 def _difference(
     title: str, numbers: tuple[float, float, float], factor: float, decimals: int, meaning: str
 ) -> Difference:
-    words = [f"{factor * number:+.{decimals}f}".replace("-", "\N{MINUS SIGN}") for number in numbers]
+    words = [_signed(factor * number, decimals) for number in numbers]
     bar = _bar_about_zero(*numbers, max(*map(abs, numbers), 1e-9), f"{title}: {words[0]}, {words[1]} to {words[2]}")
     return Difference(title, words[0], f"{words[1]} to {words[2]}", bar, meaning)
+
+
+def _signed(number: float, decimals: int) -> str:
+    return f"{number:+.{decimals}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _recall_bar(low: float, value: float, high: float) -> Markup:

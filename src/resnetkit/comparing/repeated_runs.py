@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from resnetkit.comparing.compared_answers import in_points, p_words
-from resnetkit.comparing.shared_images import Side, share_images
+from resnetkit.comparing.shared_images import Side, about_choosing, share_images
 from resnetkit.comparing.sides import Answered
 from resnetkit.config import to_dict
 from resnetkit.errors import Code, require
 from resnetkit.evaluation.paired import LEVEL
 from resnetkit.evaluation.repeated import RunsDifference, compare_repeats, least_difference
 from resnetkit.images.types import Indices
+from resnetkit.terminal import first_few
 
 SEEDS_TOLD = (3, 5, 10)
+LACKING = {
+    "runs": "one run a side tells of no spread: compare the two runs themselves, image by image",
+    "spread": "all scores of a side are the same, which is no spread to judge it by",
+    "spread of differences": "every two runs are exactly as far apart, which is no spread to judge it by",
+}
 
 
 @dataclass(frozen=True)
@@ -65,14 +71,15 @@ class RepeatsComparison:
         """The sentence that can be said of the two."""
         one = self.difference
         points = f"{100 * abs(one.value):.2f} points apart"
+        ahead = f" ({self.better} ahead)" if self.better else ""
         if one.low is None or one.high is None or one.p_value is None:
-            return f"Not decided: {points}; scores that are all the same have no spread to judge it by"
+            return f"Not decided: {points}{ahead}; {LACKING[one.lacks]}"
         low, high = (one.low, one.high) if one.value >= 0 else (-one.high, -one.low)
         interval = f"95 % interval {in_points(low, 2)} to {in_points(high, 2)}"
         told = f"{interval}, {p_words(one.p_value)} ({one.method} over {self.by})"
         if self.is_decided:
             return f"{self.better} is better: {points}, {told}"
-        return f"Not decided: {points}{f' ({self.better} ahead)' if self.better else ''}, {told}"
+        return f"Not decided: {points}{ahead}, {told}"
 
     def as_values(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -90,9 +97,17 @@ def compare_repeated(a: Answered, b: Answered) -> RepeatsComparison:
     """Compare the scores of two sides over seeds, or over folds, image for image the same.
 
     Raises:
-        ResnetkitError: where one side's runs are of folds and the other's are not, for folds that are not the same, and
-            where there is no image that all runs answered and none was trained on.
+        ResnetkitError: for a run that is on both sides, where one side's runs are of folds and the other's are not, for
+            folds that are not the same, and where there is no image that all runs answered and none was trained on.
     """
+    both = [run.name for run, place in zip(a.runs, a.places, strict=True) if place in b.places]
+    require(
+        not both,
+        f"{first_few(both)} would be on both sides",
+        why="a run tells nothing of a side that it belongs to",
+        fix="compare it with another run, or with another folder",
+        code=Code.DATA,
+    )
     by = "folds" if "folds" in (a.by, b.by) else "seeds"
     require(
         by == "seeds" or a.by == b.by,
@@ -101,23 +116,30 @@ def compare_repeated(a: Answered, b: Answered) -> RepeatsComparison:
         fix="compare folds with folds, and seeds with seeds",
         code=Code.DATA,
     )
-    sides = _over_folds(a, b) if by == "folds" else _over_seeds(a, b)
+    of_a, of_b, told = _over_folds(a, b) if by == "folds" else _over_seeds(a, b)
     num_runs = len(a.runs)
     is_same = by == "folds" or (num_runs > 1 and len(b.runs) == num_runs and a.seeds == b.seeds and bool(a.seeds))
-    difference = compare_repeats(sides[0].top1, sides[1].top1, is_paired=is_same and num_runs > 1)
-    notes = (*a.notes, *b.notes, *_limits(difference, by, sides))
-    return RepeatsComparison(*sides, by, difference, notes)
+    difference = compare_repeats(of_a.top1, of_b.top1, is_paired=is_same and num_runs > 1)
+    chosen = about_choosing([replace(one.runs[0], name=one.name) for one in (a, b)])
+    notes = (*a.notes, *b.notes, *told, *chosen, *_limits(difference, by, (of_a, of_b)))
+    return RepeatsComparison(of_a, of_b, by, difference, notes)
 
 
-def _over_seeds(a: Answered, b: Answered) -> tuple[RepeatedSide, RepeatedSide]:
+Scored = tuple[RepeatedSide, RepeatedSide, list[str]]
+"""Both sides, and sentences about images that are not compared."""
+
+
+def _over_seeds(a: Answered, b: Answered) -> Scored:
     runs = [*a.runs, *b.runs]
     shared = share_images(runs)
     shares = [_share_right(run, rows) for run, rows in zip(runs, shared.rows, strict=True)]
     of_a, of_b = shares[: len(a.runs)], shares[len(a.runs) :]
-    return _side(a, of_a, [len(shared)] * len(of_a)), _side(b, of_b, [len(shared)] * len(of_b))
+    told = shared.notes([one.name for one in (a, b) for _ in one.runs])
+    sizes = [len(shared)] * len(runs)
+    return _side(a, of_a, sizes[: len(of_a)]), _side(b, of_b, sizes[len(of_a) :]), list(dict.fromkeys(told))
 
 
-def _over_folds(a: Answered, b: Answered) -> tuple[RepeatedSide, RepeatedSide]:
+def _over_folds(a: Answered, b: Answered) -> Scored:
     require(
         len(a.runs) == len(b.runs),
         f"{a.name} has {len(a.runs)} folds that have finished, and {b.name} has {len(b.runs)}",
@@ -130,7 +152,8 @@ def _over_folds(a: Answered, b: Answered) -> tuple[RepeatedSide, RepeatedSide]:
         for place, side in enumerate((a, b))
     )
     sizes = [len(shared) for shared in each]
-    return _side(a, of_a, sizes), _side(b, of_b, sizes)
+    told = [f"fold {place}: {text}" for place, one in enumerate(each, 1) for text in one.notes((a.name, b.name))]
+    return _side(a, of_a, sizes), _side(b, of_b, sizes), told
 
 
 def _share_right(run: Side, rows: Indices) -> float:
@@ -148,7 +171,7 @@ def _limits(difference: RunsDifference, by: str, sides: Sequence[RepeatedSide]) 
         points = "/".join(f"{100 * least_difference(difference.sd, number):.2f}" for number in SEEDS_TOLD)
         numbers, sd = "/".join(map(str, SEEDS_TOLD)), f"{100 * difference.sd:.2f}"
         told.append(f"at sd {sd} points, {numbers} {by} a side tell {points} points apart, four times in five")
-    if difference.method == "one run beside several":
+    if difference.method == "one run beside several" and difference.sd is not None:
         told.append("the single run is taken to vary with its seed as the others do")
     if by == "folds":
         told.append("folds share most of their training images, so the interval is a little too narrow")

@@ -104,6 +104,18 @@ def share_images(sides: Sequence[Side]) -> SharedImages:
     )
 
 
+def about_choosing(sides: Sequence[Side]) -> list[str]:
+    """Sentences about sides that are judged by images that chose, or may have chosen, among their epochs."""
+    chosen = [side.name for side in sides if side.val_chose]
+    perhaps = [side.name for side in sides if side.val_chose is None]
+    told = []
+    if chosen:
+        told.append(f"these images chose the epoch of {' and of '.join(chosen)}: that score is a little too good")
+    if perhaps:
+        told.append(f"these are validation images, which may have chosen the epoch of {' and of '.join(perhaps)}")
+    return told
+
+
 @dataclass(frozen=True, eq=False)
 class _Known:
     """Images that one side answered: different ones ``digests``, ascending, at ``rows``, and what is to be left out."""

@@ -27,6 +27,7 @@ class Answered:
     Attributes:
         by: what differs between several; None for one alone.
         runs: those that have answers.
+        places: of each, the folder or file that it is, as the disk knows it.
         seeds: of each; empty where it is not known, as of a file.
         notes: sentences on runs that are missing.
     """
@@ -34,6 +35,7 @@ class Answered:
     name: str
     by: Literal["seeds", "folds"] | None
     runs: tuple[Side, ...]
+    places: tuple[Path, ...]
     seeds: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -46,7 +48,7 @@ def answered_by_run(name: str, run: RunFolder) -> Answered:
     """
     recipe = run.read_record().recipe
     side = _judged(name, run.read_answers(), val_chose=recipe.validation_chooses)
-    return Answered(name, None, (side,), (recipe.seed,))
+    return Answered(name, None, (side,), (run.path.resolve(),), (recipe.seed,))
 
 
 def is_answers_file(path: Path) -> bool:
@@ -65,7 +67,7 @@ def answered_in_file(name: str, path: Path) -> Answered:
     Raises:
         ResnetkitError: for a damaged file, and one of training images alone.
     """
-    return Answered(name, None, (_judged(name, read_answers(path), val_chose=None),))
+    return Answered(name, None, (_judged(name, read_answers(path), val_chose=None),), (path.resolve(),))
 
 
 def answered_by_repeats(name: str, parent: Path) -> Answered:
@@ -85,7 +87,8 @@ def answered_by_repeats(name: str, parent: Path) -> Answered:
     each = [answered_by_run(str(Path(name) / run.path.name), run) for run in finished]
     num_missing = len(repeats.runs) - len(finished)
     notes = (f"{num_missing} of the {len(repeats.runs)} runs of {name} have not finished",) if num_missing else ()
-    return Answered(name, repeats.by, tuple(one.runs[0] for one in each), tuple(one.seeds[0] for one in each), notes)
+    runs, places, seeds = zip(*((one.runs[0], one.places[0], one.seeds[0]) for one in each), strict=True)
+    return Answered(name, repeats.by, runs, places, seeds, notes)
 
 
 def _judged(name: str, answers: Mapping[str, Answers], *, val_chose: bool | None) -> Side:

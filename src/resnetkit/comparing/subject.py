@@ -31,7 +31,7 @@ from resnetkit.sources.weights import open_weights
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run."""
+    """A run, or the first of several; ``result`` where it is one alone, and has finished."""
 
     record: Record
     result: Result | None
@@ -101,10 +101,17 @@ def _with_run(subject: Subject, folder: RunFolder) -> Subject:
 
 
 def _of_repeats(name: str, parent: Path, image_size_px: int | None) -> Subject:
-    """Several runs, of which the first that has finished tells their network and recipe."""
+    """Several runs, of which the first that has finished tells their network and recipe, and nothing it came to."""
     answered = answered_by_repeats(name, parent)
     first = find_subject(answered.runs[0].name, image_size_px=image_size_px)
-    return dataclasses.replace(first, name=name, tensors=None, answered=answered, unanswered="")
+    told = f"network and recipe of {name} are told of its first run, {answered.runs[0].name}"
+    return Subject(
+        name,
+        first.spec,
+        first.image_size_px,
+        run=None if first.run is None else dataclasses.replace(first.run, result=None),
+        answered=dataclasses.replace(answered, notes=(*answered.notes, told)),
+    )
 
 
 def _of_classifier(name: str, classifier: Classifier, image_size_px: int | None) -> Subject:

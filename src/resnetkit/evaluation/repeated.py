@@ -15,6 +15,7 @@ import numpy as np
 from resnetkit.config import frozen
 from resnetkit.evaluation.paired import LEVEL, POWER
 
+LEAST_SD = 1e-12  # below, scores differ by rounding alone
 Method = Literal["paired t", "Welch's t", "one run beside several"]
 
 
@@ -23,7 +24,7 @@ class RunsDifference:
     """The mean of the second side minus that of the first, with its 95 % interval.
 
     Attributes:
-        low, high, p_value: None where no spread is known: a run a side, or scores that are all the same.
+        low, high, p_value: None where no spread is known: see :attr:`lacks`.
         num_a, num_b: runs.
         sd: standard deviation of one run's score about the mean of its side, over both sides.
         tells_apart: least true difference that so many runs a side would find with a probability of 80 %.
@@ -38,6 +39,13 @@ class RunsDifference:
     method: Method
     sd: float | None
     tells_apart: float | None
+
+    @property
+    def lacks(self) -> Literal["", "runs", "spread", "spread of differences"]:
+        """The thing for want of which there is no interval: a second run, or scores or differences that vary."""
+        if self.low is not None:
+            return ""
+        return "runs" if self.sd is None else "spread" if self.sd <= LEAST_SD else "spread of differences"
 
 
 def compare_repeats(a: Sequence[float], b: Sequence[float], *, is_paired: bool) -> RunsDifference:
@@ -57,7 +65,7 @@ def compare_repeats(a: Sequence[float], b: Sequence[float], *, is_paired: bool) 
     freedom = sum(free for free, _ in spreads)
     sd = math.sqrt(sum(free * variance for free, variance in spreads) / freedom) if spreads else None
     method: Method = "paired t" if is_paired else "Welch's t" if min(sizes) > 1 else "one run beside several"
-    if sd is None or sd <= 1e-12:
+    if sd is None or sd <= LEAST_SD:
         return RunsDifference(value, None, None, None, *sizes, method, sd, None)
     if is_paired:
         variance, freedoms = float((right - left).var(ddof=1)) / len(left), float(len(left) - 1)
@@ -68,7 +76,7 @@ def compare_repeats(a: Sequence[float], b: Sequence[float], *, is_paired: bool) 
     else:
         variance, freedoms = sd**2 * (1 / sizes[0] + 1 / sizes[1]), float(freedom)
     apart = least_difference(sd, min(sizes)) if min(sizes) > 1 else None
-    if variance <= 1e-24:
+    if variance <= LEAST_SD**2:
         return RunsDifference(value, None, None, None, *sizes, method, sd, apart)
     low, high, p_value = _student(value, math.sqrt(variance), freedoms)
     return RunsDifference(value, low, high, p_value, *sizes, method, sd, apart)
