@@ -232,6 +232,17 @@ def test_of_several_columns_of_labels_one_is_asked_for_or_found_by_known_classes
         open_data(spec(tmp_path, label_column="other"))
 
 
+def test_answers_beside_labels_are_not_taken_for_them(tmp_path: Path) -> None:
+    features = {
+        name: {"names": list(names), "_type": "ClassLabel"} for name, names in (("label", "ab"), ("answer", "ac"))
+    }
+    made = table([(png(i), i % 2) for i in range(30)], answer=[i % 2 for i in range(30)])
+    made = made.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    write(tmp_path / "train.parquet", made)
+    assert open_data(spec(tmp_path), known=["a", "c"]).class_names == ("a", "b")
+    assert open_data(spec(tmp_path), known=["c"]).class_names == ("a", "c"), "label has none of them"
+
+
 def test_a_column_of_groups_keeps_rows_together(tmp_path: Path) -> None:
     write(tmp_path / "train.parquet", table([*rows(29), (None, -1)], animal=[i // 3 for i in range(30)]))
     listings = open_data(spec(tmp_path, group_by="animal")).listings

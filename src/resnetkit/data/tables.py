@@ -142,7 +142,9 @@ def _label_column(
     }
     there = table.schema.names
     columns = [name for name in there if name in names or name == (wanted or LABEL)]
-    fits = [name for name in columns if known and set(known) <= set(names.get(name, ()))]
+    # Where what is called so has some of the known classes, a column that has them all may be answers to it.
+    is_meant = LABEL in columns and set(known) & set(names.get(LABEL, ()))
+    fits = [name for name in columns if known and set(known) <= set(names.get(name, ())) and not is_meant]
     choices = (
         [[name for name in there if name == wanted]] if wanted else [fits, [LABEL] if LABEL in columns else columns]
     )
