@@ -218,7 +218,7 @@ def test_it_fits_and_axe_finds_nothing(
     sources: Callable[[], list[Path]] = {
         "two": lambda: runs[:2],
         "three": lambda: runs,
-        "seeds": lambda: [runs[0].parent, runs[0]],
+        "seeds": lambda: [runs[0].parent, shutil.copytree(runs[0], tmp_path / "run")],
     }[kind]
     write(tmp_path / "out", *sources())
     context = browser.new_context(
