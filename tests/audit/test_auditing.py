@@ -9,6 +9,8 @@ from tests.audit.altered import picture, save, write_photos
 
 from resnetkit.audit.auditing import Audit, audit_data
 from resnetkit.audit.checks import CHECKS, Check
+from resnetkit.data.source import BadImagesError, DataSource
+from resnetkit.errors import Code, ResnetkitError
 
 
 def counts_of(audit: Audit) -> dict[str, int]:
@@ -83,6 +85,30 @@ def test_unreadable_files_are_findings(tmp_path: Path) -> None:
     assert audit.as_dict()["num_images"] == {"train": 24, "val": 12}
 
 
+def test_data_of_which_nothing_can_be_read_are_refused(tmp_path: Path) -> None:
+    for file in write_photos(tmp_path).rglob("*.png"):
+        file.write_bytes(file.read_bytes()[:200])
+    with pytest.raises(BadImagesError, match="36 of 36 image files cannot be used"):
+        audit_data(str(tmp_path))
+
+
+def test_the_network_is_looked_for_before_any_image_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(source: DataSource) -> None:
+        raise ResnetkitError(Code.WEIGHTS, "no such weights")
+
+    monkeypatch.setattr("resnetkit.audit.subject._look_at", lambda *args: pytest.fail("decoded"))
+    with pytest.raises(ResnetkitError, match="no such weights"):
+        audit_data(str(write_photos(tmp_path)), embedder=refuse)
+
+
+def test_near_copies_of_what_leaks_are_found_in_their_own_split_too(tmp_path: Path) -> None:
+    """The pixels of one are those of a training image, which stands for it where looks are compared."""
+    write_photos(tmp_path)
+    save(picture(2), tmp_path / "val/cat/same.png")
+    save(picture(2), tmp_path / "val/cat/anew.jpg", quality=60)
+    assert counts_of(audit_data(str(tmp_path))) == {"leaks": 2, "near_duplicates": 1}
+
+
 def test_odd_images_are_told_by_what_they_are(tmp_path: Path) -> None:
     write_photos(tmp_path, train=40)
     draw, cats = np.random.default_rng(0), tmp_path / "train/cat"
@@ -123,3 +149,11 @@ def test_uneven_and_small_classes(tmp_path: Path) -> None:
     audit = audit_data(str(tmp_path))
     assert counts_of(audit) == {"rare_classes": 1, "small_classes": 1, "absent_from_val": 1}
     assert "'dog' (3)" in audit.findings[0].sentence
+
+
+def test_data_without_training_images_have_no_rare_classes(tmp_path: Path) -> None:
+    for file in write_photos(tmp_path / "photos").rglob("train/*/*.png"):
+        file.unlink()
+    rows = [f"{file},{file.parent.name},test\n" for file in sorted((tmp_path / "photos/val").rglob("*.png"))]
+    (tmp_path / "list.csv").write_text("path,label,split\n" + "".join(rows))
+    assert counts_of(audit_data(str(tmp_path / "list.csv"))) == {}

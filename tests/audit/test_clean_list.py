@@ -8,7 +8,9 @@ import pytest
 from tests.audit.altered import picture, save, write_photos
 
 from resnetkit.audit.auditing import Audit, audit_data
-from resnetkit.audit.clean_list import COLUMNS, clean, write_clean_list
+from resnetkit.audit.clean_list import COLUMNS, check_listable, clean, write_clean_list
+from resnetkit.audit.copies import Copy, group_copies
+from resnetkit.audit.copy_findings import look_for_copies
 from resnetkit.audit.findings import Finding, Mark
 from resnetkit.data.loading import open_data
 from resnetkit.data.spec import DataSpec
@@ -110,4 +112,69 @@ def test_no_file_is_overwritten(photos: Path, tmp_path: Path) -> None:
 def test_images_that_are_no_files_cannot_be_listed(tmp_path: Path) -> None:
     with pytest.raises(ResnetkitError, match="no files of their own"):
         write_clean_list(tmp_path / "clean.csv", clean(audit_data("digits")))
+    assert not (tmp_path / "clean.csv").exists()
+
+
+def listed_of(audit: Audit) -> set[str]:
+    chosen = clean(audit)
+    return {chosen.subject.identifiers[row] for row in chosen.kept}
+
+
+def joined(audit: Audit, *pairs: tuple[str, str]) -> Audit:
+    """The audit as if these pairs, and no others, looked the same."""
+    rows = [sorted(map(audit.subject.identifiers.index, pair)) for pair in pairs]
+    audit.subject.__dict__["copies"] = group_copies(len(audit.subject), [Copy(*pair, "alike", 0.9) for pair in rows])
+    return replace(audit, findings=tuple(look_for_copies(audit.subject)))
+
+
+def test_every_image_that_leaks_is_left_out_and_not_only_the_likest(tmp_path: Path) -> None:
+    audit = audit_data(str(write_photos(tmp_path / "photos")))
+    leaky = ("train/cat/0.png", "train/cat/2.png")
+    audit = joined(audit, *((name, "val/cat/1000.png") for name in leaky))
+    assert [finding.count for finding in audit.findings if finding.name == "leaks"] == [1]
+    assert set(audit.subject.identifiers) - listed_of(audit) == set(leaky)
+
+
+def test_no_image_of_a_picture_under_two_classes_is_kept(tmp_path: Path) -> None:
+    audit = audit_data(str(write_photos(tmp_path / "photos")))
+    names = {"train/cat/0.png", "train/cat/2.png", "train/dog/1.png", "val/cat/1000.png"}
+    others = sorted(names - {"train/cat/0.png"})
+    audit = joined(audit, *(("train/cat/0.png", other) for other in others))
+    conflicts = next(finding for finding in audit.findings if finding.name == "conflicts")
+    assert conflicts.sentence == "1 picture is under two classes"
+    assert {audit.subject.identifiers[row] for mark in conflicts.marks for row in (mark.row, mark.other)} == names
+    assert set(audit.subject.identifiers) - listed_of(audit) == names
+
+
+def test_a_table_that_holds_the_images_is_refused_before_they_are_looked_at(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = pytest.importorskip("pyarrow").table
+    files = sorted(write_photos(tmp_path / "photos").rglob("*.png"))
+    images = [{"bytes": file.read_bytes(), "path": None} for file in files]
+    (tmp_path / "tables").mkdir()
+    labelled = {"image": images, "label": [file.parent.name for file in files]}
+    parquet.write_table(table(labelled), tmp_path / "tables/train-00000-of-00001.parquet")
+    source = open_data(DataSpec(str(tmp_path / "tables")))
+    with pytest.raises(ResnetkitError, match="no files of their own"):
+        check_listable(source)
+
+
+def test_a_list_keeps_its_groups(tmp_path: Path) -> None:
+    folder = write_photos(tmp_path / "photos")
+    rows = [(file, file.parent.name, f"day {number // 4}") for number, file in enumerate(sorted(folder.rglob("*.png")))]
+    text = "path,label,group\n" + "".join(f"{','.join(map(str, row))}\n" for row in rows)
+    (tmp_path / "all.csv").write_text(text)
+    write_clean_list(tmp_path / "clean.csv", clean(audit_data(str(tmp_path / "all.csv"))))
+    written = read(tmp_path / "clean.csv")
+    assert {row["path"]: row["group"] for row in written} == {
+        f"{file.relative_to(tmp_path)}": day for file, _, day in rows
+    }
+
+
+def test_a_class_without_training_images_is_refused(tmp_path: Path) -> None:
+    folder = write_photos(tmp_path / "photos")
+    for number in range(0, 24, 2):
+        save(picture(number), folder / "val/cat" / f"again{number}.png")
+    with pytest.raises(ResnetkitError, match="no training image of 'cat'"):
+        write_clean_list(tmp_path / "clean.csv", clean(audit_data(str(folder))))
     assert not (tmp_path / "clean.csv").exists()

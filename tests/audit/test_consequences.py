@@ -71,6 +71,26 @@ def test_doubtful_labels_are_said_to_be_chosen(audit: Audit) -> None:
     assert "owed to the choice" in str(found)
 
 
+def test_doubtful_labels_among_others_are_said_to_be_chosen_too(audit: Audit) -> None:
+    leaks = next(finding for finding in audit.findings if finding.name == "leaks")
+    findings = [*audit.findings, replace(leaks, name="label_issues")]
+    found = weigh_findings(audit.subject, findings, {"val": answers_of(audit, set())})
+    chosen = {one.finding for one in found if "owed to the choice" in str(one)}
+    assert chosen == {"label_issues", ALL}
+    assert {one.finding for one in found} == {"leaks", "conflicts", "label_issues", ALL}
+
+
+def test_an_image_that_is_in_a_later_split_too_is_no_leak_of_its_own(tmp_path: Path) -> None:
+    folder = write_photos(tmp_path)
+    save(picture(1000), folder / "test/cat/leak.png")
+    audit = audit_data(str(folder))
+    assert audit.counts["leaks"] == 1
+    val = answers_of(audit, set())
+    assert weigh_findings(audit.subject, audit.findings, {"val": val}) == ()
+    (found,) = weigh_findings(audit.subject, audit.findings, {"test": val})
+    assert (found.split, found.of_these.num_images) == ("test", 1)
+
+
 def test_a_run_says_what_it_has_kept(pretrained: Path) -> None:
     """The first fifty test images of digits, put beside themselves among the training images."""
     kept = RunFolder(pretrained).read_answers()["test"]

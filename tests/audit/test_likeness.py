@@ -8,7 +8,7 @@ from sklearn.datasets import load_digits
 from tests.audit.altered import ALTERED, picture
 
 from resnetkit.audit.alterations import ALTERATIONS
-from resnetkit.audit.likeness import are_plain, find_alike, hash_images
+from resnetkit.audit.likeness import are_plain, find_alike, hash_images, join_rows
 
 PICTURES = [picture(number) for number in range(150)]
 
@@ -64,3 +64,20 @@ def test_images_of_one_colour_are_like_none() -> None:
     flat = np.full((3, 32, 32), 128, np.uint8)
     flat[:, 3, 4] += np.array([0, 2, 3], np.uint8)
     assert not find_alike(flat)
+
+
+def test_many_that_look_the_same_are_connected_by_few_pairs() -> None:
+    """As a fixed camera takes them: one scene and its noise, among other pictures."""
+    scene, noise = grey_of(PICTURES[0])[0].astype(np.float32), np.random.default_rng(0).normal(0, 4, (200, 32, 32))
+    alike = np.clip(scene + noise, 0, 255).astype(np.uint8)
+    found = find_alike(np.concatenate([grey_of(*PICTURES[1:20]), alike]))
+    assert len(found) < 10 * len(alike), "not all of 19,900 pairs"
+    groups = join_rows(219, *np.array([(pair.first, pair.second) for pair in found]).T)
+    assert len(set(groups[:19])) == 19
+    assert len(set(groups[19:])) == 1
+
+
+def test_of_few_that_look_the_same_all_pairs_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("resnetkit.audit.likeness.TOGETHER", 2)
+    scene, noise = grey_of(PICTURES[0])[0].astype(np.float32), np.random.default_rng(0).normal(0, 2, (8, 32, 32))
+    assert len(find_alike(np.clip(scene + noise, 0, 255).astype(np.uint8))) == 8 * 7 / 2

@@ -10,6 +10,7 @@ from tests.html_page import HOSTILE, Page
 
 from resnetkit.audit.auditing import audit_data
 from resnetkit.audit.page import SHOWN_MARKS, render_page
+from resnetkit.audit.subject import Subject
 from resnetkit.audit.writing import write_audit
 
 
@@ -42,6 +43,16 @@ def test_it_requests_nothing_and_hostile_names_stay_text(leaky: Path) -> None:
     for _, attributes in page.elements:
         assert not any(name.startswith("on") for name in attributes)
         assert attributes.get("src", "data:").startswith("data:")
+
+
+def test_every_picture_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_photos(tmp_path / "photos")
+    save(picture(4), folder / "val/cat/leak.png")
+    audit, read = audit_data(str(folder)), list[int]()
+    look = Subject.picture
+    monkeypatch.setattr(Subject, "picture", lambda self, row, px: read.append(row) or look(self, row, px))
+    list(render_page(audit, "resnetkit audit photos", "findings.csv"))
+    assert len(read) == len(set(read)) == 2
 
 
 @pytest.mark.slow

@@ -112,6 +112,12 @@ def test_a_clean_list_is_written_beside_it(cli: Cli, leaky: str) -> None:
     assert not Path("audits/0002-photos").exists(), "refused before anything was looked at"
 
 
+def test_data_that_cannot_be_listed_are_refused_before_they_are_looked_at(cli: Cli) -> None:
+    code, _, err = cli("audit", "digits", "--write-list", "clean.csv")
+    assert (code, "no files of their own" in err) == (2, True)
+    assert not Path("audits").exists()
+
+
 def test_what_has_no_effect_is_refused(cli: Cli, leaky: str) -> None:
     code, _, err = cli("audit", leaky, "--write-list", "clean.csv", "--without-suspects")
     assert (code, "--without-suspects" in err) == (2, True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +11,7 @@ from resnetkit.audit.consequences import Consequence, find_answers, weigh_findin
 from resnetkit.audit.findings import Finding, Mark, Severity, worst_first
 from resnetkit.audit.subject import FindEmbedder, Subject, open_subject
 from resnetkit.data.given import GivenData
+from resnetkit.data.source import DataSource
 from resnetkit.data.spec import DataSpec
 from resnetkit.sources.locate import Located
 from resnetkit.sources.weights import Embedder
@@ -69,6 +71,7 @@ def audit_data(
     *,
     embedder: Embedder | FindEmbedder | None = None,
     judged: Located | None = None,
+    on_opened: Callable[[DataSource], None] = lambda source: None,
     progress: bool = False,
 ) -> Audit:
     """Look at all images of some data, and tell what is the matter with them. Nothing of them is changed.
@@ -78,13 +81,14 @@ def audit_data(
         embedder: the network for the checks that go by what images show, or who finds one for the data, as
             :func:`~resnetkit.audit.weights_at_hand.embedder_at_hand` does; None: they are left out.
         judged: the run or classifier whose score is told with the images that were found, and without.
+        on_opened: called with the data before any image is looked at, and may refuse them.
 
     Raises:
         ResnetkitError: where there is no such data, or none of it can be read.
     """
     given = data if isinstance(data, GivenData) else None
     spec = data.spec if isinstance(data, GivenData) else DataSpec(data) if isinstance(data, str) else data
-    subject = open_subject(spec, embedder, given=given, progress=progress)
+    subject = open_subject(spec, embedder, given=given, on_opened=on_opened, progress=progress)
     run = {name: check for name, check in CHECKS.items() if subject.embedder is not None or not check.needs_classifier}
     found = [finding for check in run.values() for finding in check.look(subject)]
     counts = {name: 0 for check in run.values() for name in check.finds}

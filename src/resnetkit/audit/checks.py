@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from resnetkit.audit.classes import find_uneven_classes
-from resnetkit.audit.copies import find_copies
+from resnetkit.audit.copy_findings import look_for_copies
 from resnetkit.audit.findings import Finding
 from resnetkit.audit.label_issues import find_label_issues
 from resnetkit.audit.oddities import ODDITIES, find_odd_images
@@ -33,7 +33,7 @@ class Check:
 
 
 CHECKS: dict[str, Check] = {
-    "copies": Check("copies of images", find_copies, ("leaks", "conflicts", "duplicates", "near_duplicates")),
+    "copies": Check("copies of images", look_for_copies, ("leaks", "conflicts", "duplicates", "near_duplicates")),
     "classes": Check(
         "sizes of classes",
         find_uneven_classes,

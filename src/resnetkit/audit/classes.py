@@ -17,9 +17,11 @@ SHOWN_CLASSES = 5
 
 
 def find_uneven_classes(subject: Subject) -> Iterator[Finding]:
-    """Look at the numbers of images by class, in training and in what scores it."""
+    """Look at the numbers of images by class, in training and in what scores it; data to score alone have none."""
     trained = count_classes(subject, "train")
-    rare = np.flatnonzero(trained * UNEVEN_RATIO <= trained.max(initial=0))
+    if not trained.any():
+        return
+    rare = np.flatnonzero(trained * UNEVEN_RATIO <= trained.max())
     if len(rare):
         largest = int(trained.argmax())
         yield Finding(

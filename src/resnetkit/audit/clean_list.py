@@ -12,14 +12,17 @@ import numpy as np
 import numpy.typing as npt
 
 from resnetkit.audit.auditing import Audit
-from resnetkit.audit.copies import Copy, group_rows
+from resnetkit.audit.classes import count_classes
+from resnetkit.audit.copy_findings import find_repeated
 from resnetkit.audit.findings import Mark
 from resnetkit.audit.subject import Subject
+from resnetkit.data.source import DataSource
 from resnetkit.errors import require
 from resnetkit.files import write_durably
-from resnetkit.terminal import csv_line
+from resnetkit.terminal import csv_line, first_few, quoted
 
 COLUMNS = ("path", "label", "split", "suspect")
+GROUP = "group"  # one more, where the data have groups
 TRAIN = "train"
 CONFLICT, LEAK, COPY, SUSPECT = (
     "a picture that is under two classes",
@@ -78,7 +81,7 @@ def clean(audit: Audit, *, without_suspects: bool = False) -> CleanList:
     subject = audit.subject
     marks = {finding.name: finding.marks for finding in audit.findings}
     left_out = dict.fromkeys(_both(marks.get("conflicts", ())), CONFLICT)
-    left_out |= {row: LEAK for row in _leaking(audit) if row not in left_out}
+    left_out |= {row: LEAK for row in _leaking(subject) if row not in left_out}
     left_out |= {row: COPY for row in _repeated(subject) if row not in left_out}
     names = {
         mark.row: subject.class_names[mark.suggested]
@@ -97,31 +100,53 @@ def check_new_list(path: Path) -> None:
     require(not path.exists(), f"{path} is there already", fix="give a new name, or remove it first")
 
 
+def check_listable(source: DataSource) -> None:
+    """Refuse data of which an image is no file of its own, as in a table that holds the images."""
+    places = (source.root / name for listing in source.listings.values() for name in listing.identifiers)
+    require(
+        all(map(os.path.isfile, places)),
+        f"the images of {source.name} are no files of their own",
+        why="a list names one file for each image",
+        fix="leave --write-list out",
+    )
+
+
 def write_clean_list(path: Path, chosen: CleanList) -> None:
     """Write the images that were chosen to a new file, with paths from its folder on where they lie below it.
 
     Raises:
-        ResnetkitError: where the file is there, or the images are no files.
+        ResnetkitError: where the file is there, the images are no files, or no training image of a class is left.
     """
     check_new_list(path)
-    subject = chosen.subject
-    require(
-        subject.traits is not None,
-        f"the images of {subject.source.name} are no files of their own",
-        why="a list names one file for each image",
-        fix="leave --write-list out",
-    )
+    check_listable(chosen.subject.source)
+    _check_classes(chosen)
     write_durably(path, "".join(map(csv_line, _lines(path, chosen))).encode("utf-8", "surrogateescape"))
+
+
+def _check_classes(chosen: CleanList) -> None:
+    subject = chosen.subject
+    trained = [row for row in chosen.kept if subject.split_of(row) == TRAIN]
+    left = np.bincount(subject.labels[trained], minlength=len(subject.class_names))
+    emptied = np.flatnonzero((left == 0) & (count_classes(subject, TRAIN) > 0))
+    names = first_few([quoted(subject.class_names[label]) for label in emptied.tolist()])
+    require(
+        not len(emptied),
+        f"the list would have no training image of {names}",
+        why="an audit has something against each of them",
+        fix="look at its report, and mend the data or leave --write-list out",
+    )
 
 
 def _lines(path: Path, chosen: CleanList) -> Iterator[tuple[str, ...]]:
     subject, folder = chosen.subject, os.path.abspath(path.parent)
-    yield COLUMNS
+    has_groups = any(listing.groups is not None for listing in subject.source.listings.values())
+    yield (*COLUMNS, *[GROUP] * has_groups)
     for row in chosen.kept:
         file = os.path.abspath(subject.source.root / subject.identifiers[row])
         is_below = os.path.commonpath([folder, file]) == folder
         place = os.path.relpath(file, folder).replace(os.sep, "/") if is_below else file
-        yield (place, subject.class_of(row), subject.split_of(row), chosen.suspects.get(row, ""))
+        told = (place, subject.class_of(row), subject.split_of(row), chosen.suspects.get(row, ""))
+        yield (*told, *[subject.group_of(row)] * has_groups)
 
 
 def _both(marks: tuple[Mark, ...]) -> Iterator[int]:
@@ -131,21 +156,14 @@ def _both(marks: tuple[Mark, ...]) -> Iterator[int]:
             yield mark.other
 
 
-def _leaking(audit: Audit) -> Iterator[int]:
+def _leaking(subject: Subject) -> list[int]:
     """Rows of which a copy is in a later split."""
-    subject = audit.subject
-    marks = [mark for finding in audit.findings for mark in finding.marks if mark.other is not None]
-    groups = group_rows(len(subject), [Copy(mark.other, mark.row) for mark in marks if mark.other is not None])
+    groups = subject.copies.groups
     latest: npt.NDArray[np.int64] = np.full(int(groups.max(initial=-1)) + 1, -1)
     np.maximum.at(latest, groups, subject.splits)
-    yield from np.flatnonzero(subject.splits < latest[groups]).tolist()
+    return np.flatnonzero(subject.splits < latest[groups]).tolist()
 
 
-def _repeated(subject: Subject) -> Iterator[int]:
+def _repeated(subject: Subject) -> list[int]:
     """Rows with the pixels and class of an earlier one in their split."""
-    known = set()
-    for row in range(len(subject)):
-        key = (int(subject.splits[row]), int(subject.labels[row]), int(subject.digests[row]))
-        if key in known:
-            yield row
-        known.add(key)
+    return np.flatnonzero(find_repeated(subject) != np.arange(len(subject))).tolist()

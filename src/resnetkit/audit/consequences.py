@@ -43,6 +43,7 @@ class Consequence:
 
     Attributes:
         finding: by its name; :data:`ALL` for the images of several.
+        includes: the names of all findings that the images are of.
         of_these: of these images alone.
         without: of the others; None where there are no others.
     """
@@ -52,6 +53,7 @@ class Consequence:
     whole: Accuracy
     of_these: Accuracy
     without: Accuracy | None
+    includes: tuple[str, ...] = ()
 
     @property
     def words(self) -> str:
@@ -67,9 +69,9 @@ split too 83.33 % (95 % interval 43.65 to 96.99, n = 6)
         """
         rest = "there are no others" if self.without is None else str(self.without)
         told = f"{self.split}: top-1 is {self.whole}, and without {self.words} {rest}"
-        if self.finding != CHOSEN_BY_ANSWERS:
+        if CHOSEN_BY_ANSWERS not in self.includes:
             return told
-        return f"{told}; some of that is owed to the choice, for they were found by what a network does not answer"
+        return f"{told}; some of that is owed to the choice, for doubtful labels are what a network does not answer"
 
     def as_dict(self) -> dict[str, Any]:
         """It as JSON-ready values."""
@@ -85,15 +87,16 @@ def weigh_findings(
     Images are known by their pixels, so answers of a run are of use wherever its files lie now. Images that a
     classifier was trained on are in no score of a run; here they are leaks, and counted.
     """
-    digests = {finding.name: _digests_of(subject, finding) for finding in findings if finding.name in WEIGHED}
+    weighed = {finding.name: finding for finding in findings if finding.name in WEIGHED}
     found = []
     for split, own in answers.items():
+        digests = {name: _digests_of(subject, finding, split) for name, finding in weighed.items()}
         concerned = {name: np.isin(own.digests, digests.get(name, [])) for name in WEIGHED}
         concerned["leaks"] |= own.trained_on
-        masks = {name: mask for name, mask in concerned.items() if mask.any()}
+        masks: dict[tuple[str, ...], Mask] = {(name,): mask for name, mask in concerned.items() if mask.any()}
         if len(masks) > 1:
-            masks[ALL] = np.logical_or.reduce(list(masks.values()))
-        found += [_weigh(split, name, own.is_right, mask) for name, mask in masks.items()]
+            masks[tuple(name for (name,) in masks)] = np.logical_or.reduce(list(masks.values()))
+        found += [_weigh(split, names, own.is_right, mask) for names, mask in masks.items()]
     return tuple(found)
 
 
@@ -139,17 +142,18 @@ def _as_split(subject: Subject, name: str, rows: npt.NDArray[np.int64], images: 
     )
 
 
-def _digests_of(subject: Subject, finding: Finding) -> Digests:
-    """The images that a finding is about; of a leak, that of the later split, of a conflict, both."""
-    rows = [mark.row for mark in finding.marks]
+def _digests_of(subject: Subject, finding: Finding, split: str) -> Digests:
+    """The images that a finding is about; of leaks, those in this split from an earlier one; of a conflict, both."""
+    rows = [mark.row for mark in finding.marks if finding.name != "leaks" or subject.split_of(mark.row) == split]
     if finding.name == "conflicts":
         rows += [mark.other for mark in finding.marks if mark.other is not None]
     return subject.digests[rows]
 
 
-def _weigh(split: str, name: str, is_right: Mask, mask: Mask) -> Consequence:
+def _weigh(split: str, names: tuple[str, ...], is_right: Mask, mask: Mask) -> Consequence:
     without = None if mask.all() else _accuracy(is_right[~mask])
-    return Consequence(split, name, _accuracy(is_right), _accuracy(is_right[mask]), without)
+    name = names[0] if len(names) == 1 else ALL
+    return Consequence(split, name, _accuracy(is_right), _accuracy(is_right[mask]), without, names)
 
 
 def _accuracy(is_right: Mask) -> Accuracy:

@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from resnetkit.audit.copies import Copies, find_copies
 from resnetkit.audit.features import Features, compute_features
 from resnetkit.audit.label_judgement import Judgement, judge_labels
 from resnetkit.data.given import GivenData
 from resnetkit.data.loading import open_data
 from resnetkit.data.prepared_images import Examination, Examined, FolderImages, Originals, examine_all
-from resnetkit.data.source import DataSource
+from resnetkit.data.source import BadImagesError, DataSource
 from resnetkit.data.spec import DataSpec
 from resnetkit.data.survey import measure_floats, measure_sixteen_bit
 from resnetkit.images.digests import Digests
@@ -81,6 +82,11 @@ class Subject:
         """Name of the class that an image is labelled with."""
         return self.class_names[int(self.labels[row])]
 
+    def group_of(self, row: int) -> str:
+        """Name of the group that an image is in; empty where there are none."""
+        groups = self.source.listings[self.split_of(row)].groups
+        return "" if groups is None else groups[int(self.positions[row])]
+
     def rows_of(self, split: str) -> Indices:
         """The rows of one split; none where there is no such split."""
         where = self.split_names.index(split) if split in self.split_names else -1
@@ -92,6 +98,12 @@ class Subject:
         red, green, blue = (self.thumbnails[:, channel].astype(np.uint32) for channel in range(3))
         grey: UInt8Images = ((red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16).astype(np.uint8)
         return grey
+
+    @cached_property
+    def copies(self) -> Copies:
+        """The images that hold the same picture, looked for when they are first asked for."""
+        with progress_bar("comparing images", len(self), wanted=self.progress) as on_done:
+            return find_copies(self.digests, self.grey, num_workers=self.source.spec.num_workers, on_done=on_done)
 
     @cached_property
     def features(self) -> Features:
@@ -125,14 +137,20 @@ def open_subject(
     embedder: Embedder | FindEmbedder | None = None,
     *,
     given: GivenData | None = None,
+    on_opened: Callable[[DataSource], None] = lambda source: None,
     progress: bool = False,
 ) -> Subject:
     """Open data and look at every image; unreadable ones are findings, and no errors.
+
+    Args:
+        on_opened: called with the data before any image is looked at, and may refuse them.
 
     Raises:
         ResnetkitError: where there is no such data, or none of it can be read.
     """
     source = open_data(spec, given=given)
+    on_opened(source)
+    network = embedder(source) if callable(embedder) else embedder
     preprocessing = _to_look_at(source)
     looks = {}
     with progress_bar("looking at images", sum(source.split_sizes.values()), wanted=progress) as on_done:
@@ -144,6 +162,13 @@ def open_subject(
     listings = [source.listings[name] for name in names]
     traits = [look.traits[row] for look in looks.values() for row in look.examined.readable]
     known = tuple(one for one in traits if one is not None)
+    bad_images = tuple(
+        BadImage(str(source.root / listing.identifiers[row]), reason)
+        for listing, one in zip(listings, examined, strict=True)
+        for row, reason in one.reasons.items()
+    )
+    if not sum(counts):
+        raise BadImagesError(bad_images, len(bad_images))
     return Subject(
         source=source,
         preprocessing=preprocessing,
@@ -160,12 +185,8 @@ def open_subject(
         aspect_ratios=np.concatenate([one.aspect_ratios for one in examined]),
         thumbnails=np.concatenate([look.thumbnails for look in looks.values()]),
         traits=known if len(known) == len(traits) else None,
-        bad_images=tuple(
-            BadImage(str(source.root / listing.identifiers[row]), reason)
-            for listing, one in zip(listings, examined, strict=True)
-            for row, reason in one.reasons.items()
-        ),
-        embedder=embedder(source) if callable(embedder) else embedder,
+        bad_images=bad_images,
+        embedder=network,
         progress=progress,
     )
 

@@ -99,7 +99,7 @@ def audit(
       resnetkit audit list.csv --set data.label_column=breed
     """
     from resnetkit.audit.auditing import audit_data
-    from resnetkit.audit.clean_list import check_new_list, clean, write_clean_list
+    from resnetkit.audit.clean_list import check_listable, check_new_list, clean, write_clean_list
     from resnetkit.audit.weights_at_hand import embedder_at_hand
     from resnetkit.audit.writing import write_audit
     from resnetkit.data.spec import DataSpec
@@ -132,7 +132,8 @@ def audit(
         warn_of_idle({option: bool(value) for option, value in idle.items()}, "without --classifier")
     judged = None if classifier is None else locate_weights(classifier)
     embedder = embedder_at_hand if judged is None else _open(judged, model, entry, preprocess)
-    found = audit_data(spec, embedder=embedder, judged=judged, progress=True)
+    refuse = check_listable if write_list is not None else lambda source: None
+    found = audit_data(spec, embedder=embedder, judged=judged, on_opened=refuse, progress=True)
     folder = write_audit(found, out, shlex.join([program(), *sys.argv[1:]]))
     if json:
         say_json({**found.as_dict(), "folder": str(folder)})
