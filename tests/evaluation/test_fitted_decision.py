@@ -91,5 +91,5 @@ def test_demands_are_granted_one_by_one_and_each_refusal_says_why() -> None:
     assert decision.temperature == fitted.temperature
     assert len(refusals) == 1
     assert "99.9 %" in refusals[0]
-    assert "promises" in refusals[0]
+    assert "it takes 2,995 right ones" in refusals[0]
     assert fitted.granted(Demands()) == (Decision(fitted.temperature), ())

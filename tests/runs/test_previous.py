@@ -94,3 +94,26 @@ def test_a_damaged_run_is_passed_over(tmp_path: Path, record: Record) -> None:
     assert found is not None
     assert found.name == "0001-run"
     assert json.loads(own.recipe_file.read_text())
+
+
+def test_a_run_that_is_not_ours_to_read_is_passed_over(
+    tmp_path: Path, record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("0001-a", "0002-b"):
+        a_run(tmp_path, name, record, None)
+    read = RunFolder.read_record
+
+    def refused(folder: RunFolder) -> Record:
+        if folder.path.name == "0001-a":
+            raise PermissionError(13, "Permission denied")
+        return read(folder)
+
+    monkeypatch.setattr(RunFolder, "read_record", refused)
+    assert find_previous(RunFolder(tmp_path / "0002-b"), record, None) is None
+
+
+def test_answers_that_are_selected_keep_what_belongs_to_each() -> None:
+    whole = replace(answers_of(NAMES, 4), familiarity=np.arange(4, dtype=np.float32))
+    chosen = whole.select(np.array([3, 1])).familiarity
+    assert chosen is not None
+    assert chosen.tolist() == [3, 1]

@@ -1,6 +1,7 @@
 """The file that says which runs belong together: read as it was written, or refused with a reason."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,3 +51,8 @@ def test_a_folder_without_one_says_what_to_give(tmp_path: Path) -> None:
     with pytest.raises(ResnetkitError, match=r"no repeats\.json") as caught:
         read_repeats(tmp_path)
     assert "--seeds" in caught.value.fix
+
+
+def test_a_name_that_is_no_utf8_is_kept_as_it_is(tmp_path: Path) -> None:
+    write_repeats(tmp_path, replace(TWO, runs=("0001-caf\udce9",)))
+    assert read_repeats(tmp_path).runs == ("0001-caf\udce9",)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,7 @@ NO_DIGESTS = np.empty(0, np.uint64)
 
 MAX_IMAGES = 10_000  # of which numbers are kept, 27 characters for each
 MORE_IMAGES = "ask for less, or set it by more images: resnetkit calibrate CLASSIFIER DATA --out FILE"
+NUM_TRIES = 20
 RISK = 0.05  # that a threshold for a wanted precision does not keep it
 
 
@@ -104,45 +106,57 @@ class Yardstick:
         """At most the ``rate`` of known images lie below, on average over all images that could have been these."""
         place = math.floor((self.num_images + 1) * rate)
         least = math.ceil(1 / rate) - 1
-        self._require_images(place >= 1, least, f"calling {100 * rate:g} % of known images unknown")
+        self._require_images(place >= 1, least, f"a threshold by which {100 * rate:g} % of known images are unknown")
         return Unknown(float(np.sort(self._numbers("familiarity"))[place - 1]), rate)
 
     def _sets(self, coverage: float, rule: SetRule) -> Sets:
         """Split conformal prediction (Vovk et al. 2005; Angelopoulos and Bates 2021, arXiv:2107.07511, Sec. 1)."""
         place = math.ceil((self.num_images + 1) * coverage - 1e-9)
         least = math.ceil(coverage / (1 - coverage) - 1e-9)
-        self._require_images(place <= self.num_images, least, f"sets that cover {100 * coverage:g} %")
+        self._require_images(place <= self.num_images, least, f"a threshold of sets that cover {100 * coverage:g} %")
         return Sets(rule, float(np.sort(self._numbers(rule))[place - 1]), coverage)
 
     def _sure(self, precision: float) -> Sure:
         """The lowest threshold above which so many were right that the precision is kept but in :data:`RISK` of cases.
 
-        By the exact binomial bound, spread over the thresholds tried, as in Geifman and El-Yaniv 2017
-        (arXiv:1705.08500), Algorithm 1.
+        The surest of the images are tried by the exact binomial bound: so few that a single wrong one would still pass
+        (in small sets none), then a twentieth of all more and more, until some do not pass. An order that does not
+        depend on the answers needs no correction for the number of tries (Angelopoulos et al. 2021, arXiv:2110.01052,
+        fixed sequence testing).
         """
         from scipy.stats import beta
 
+        def passes(right: npt.NDArray[Any], sure: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+            promised: npt.NDArray[np.float64] = np.nan_to_num(beta.ppf(RISK, right, sure - right + 1))
+            return promised >= precision  # it is NaN where none is right
+
         confidence, is_right = self._numbers("confidence"), self._numbers("is_right")
         order = np.argsort(-confidence, kind="stable")
-        num_sure, num_right = np.arange(1, len(order) + 1), is_right[order].cumsum()
-        risk = RISK / math.ceil(math.log2(max(len(order), 2)))
-        promised = np.nan_to_num(beta.ppf(risk, num_right, num_sure - num_right + 1))  # NaN where none was right
         # Only between two different numbers can a threshold lie.
-        is_last = np.append(np.diff(confidence[order]) < -ROUNDING, True)
-        kept = np.flatnonzero(is_last & (promised >= precision))
+        lasts = np.flatnonzero(np.append(np.diff(confidence[order]) < -ROUNDING, True))
+        shares = np.ceil(np.arange(1, NUM_TRIES + 1) / NUM_TRIES * len(order)).astype(np.int64)
+        sure = np.unique(lasts[np.searchsorted(lasts, shares - 1)]) + 1
+        tries = [sure[passes(sure - wrong, sure)] for wrong in (1, 0)]
+        sure = tries[0] if len(tries[0]) else tries[1]
+        right = is_right[order].cumsum()[sure - 1]
+        kept = sure[np.logical_and.accumulate(passes(right, sure))]
         if not len(kept):
+            least = math.ceil(math.log(RISK) / math.log(precision))
+            found = (
+                f"{sure[0] - right[0]:,.0f} of the {sure[0]:,} surest are wrong" if len(sure) else "they are too few"
+            )
             raise ResnetkitError(
                 Code.DATA,
                 f"{self.num_images:,} images ({self.images}) cannot promise {100 * precision:g} % of right answers",
-                why=f"the most that any threshold promises by them is {100 * promised.max():.1f} %",
+                why=f"{found}; it takes {least:,} right ones without a wrong one, or more",
                 fix=MORE_IMAGES,
             )
-        return Sure(float(confidence[order][kept[-1]]), precision)
+        return Sure(float(confidence[order][kept[-1] - 1]), precision)
 
     def _require_images(self, is_enough: bool, least: int, what: str) -> None:
         require(
             is_enough,
-            f"{what} takes at least {least:,} images to set it by, {self.images} has {self.num_images:,}",
+            f"it takes at least {least:,} images to set {what}, {self.images} has {self.num_images:,}",
             fix=MORE_IMAGES,
             code=Code.DATA,
         )

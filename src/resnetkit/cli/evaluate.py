@@ -217,6 +217,8 @@ def evaluate(
             warn(text)
         joined = join_answers(evaluation.split, evaluation.answers)
         decided = score_decision(joined, opened.decision, of_unknown)
+        if others and decided is None:
+            warn(f"{unknown_data} is measured against unseen images, of which there are none here")
         if together and opened.decision.unknown is not None:
             warn("how many images are unknown is measured by one process alone, without --out: not here")
         if answers is not None:

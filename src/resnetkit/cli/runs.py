@@ -55,7 +55,7 @@ def list_(
     \b
     Examples:
       resnetkit runs
-      resnetkit runs runs/0001-resnet20-digits-seeds --sort test_top1
+      resnetkit runs runs/0001-resnet20-digits-5-seeds --sort test_top1
       resnetkit runs --sort seconds --top 5 --csv
       resnetkit runs diff runs/0001-resnet20-digits runs/0002-resnet20-digits
     """

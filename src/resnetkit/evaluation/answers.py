@@ -55,6 +55,7 @@ class Answers:
             labels=self.labels[rows],
             trained_on=self.trained_on[rows],
             probabilities=self.probabilities[rows],
+            familiarity=None if self.familiarity is None else self.familiarity[rows],
         )
 
     @cached_property

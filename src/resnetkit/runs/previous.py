@@ -41,7 +41,7 @@ def find_previous(folder: RunFolder, record: Record, judged: Answers | None) -> 
     """The run before this one on the same data, and what changed since; None where there is none.
 
     It is the last of the runs in the same parent folder that has an earlier number, has ended, and was of the data with
-    this fingerprint. One that is damaged is passed over.
+    this fingerprint. One that is damaged, or not ours to read, is passed over.
 
     Args:
         judged: the answers that the later run is judged by.
@@ -51,7 +51,7 @@ def find_previous(folder: RunFolder, record: Record, judged: Answers | None) -> 
     )
     for path in reversed(earlier):
         other = RunFolder(path)
-        with suppress(ResnetkitError):
+        with suppress(ResnetkitError, OSError):  # OSError: somebody else's, in a shared folder
             found = _compare(other, record, judged) if other.recipe_file.is_file() else None
             if found is not None:
                 return found

@@ -90,4 +90,4 @@ def read_repeats(parent: Path) -> Repeats:
 
 def write_repeats(parent: Path, repeats: Repeats) -> None:
     """Write ``repeats.json`` durably; to be called anew for each run that begins, it replaces what was said before."""
-    write_durably(parent / FILE_NAME, (json.dumps(to_dict(repeats), indent=2, ensure_ascii=False) + "\n").encode())
+    write_durably(parent / FILE_NAME, (json.dumps(to_dict(repeats), indent=2) + "\n").encode())

@@ -35,6 +35,8 @@ def with_fitted_decision(
     is_new = ~val.trained_on
     if not is_new.any():
         listener.message("temperature 1: the weights were trained on all val images")
+        if recipe.decision:
+            listener.warning("decision has no effect: no val image is left to set thresholds by")
         return classifier
     source = f"val of {classifier.provenance['data']}"
     fitted = fit_decision(read["val"][is_new], val.labels[is_new], val.digests[is_new], source)

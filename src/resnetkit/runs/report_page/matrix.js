@@ -66,10 +66,10 @@ class Matrix {
 function openPairs() {
   for (const row of document.querySelectorAll("#pairs [data-pair]")) {
     const [truth, answer] = row.dataset.pair.split(" ").map(Number);
-    const number = row.cells[2].textContent;
-    const label = `${number} images of ${CLASSES[truth]}, taken for ${CLASSES[answer]}`;
+    const number = Number(row.cells[2].textContent.replaceAll(",", ""));
+    const label = `${images(number)} of ${CLASSES[truth]}, taken for ${CLASSES[answer]}`;
     const open = () => showCell(truth, answer, listInTable);
-    row.cells[2].replaceChildren(make("button", { type: "button", class: "link", "aria-label": label, on: { click: open } }, number));
+    row.cells[2].replaceChildren(make("button", { type: "button", class: "link", "aria-label": label, on: { click: open } }, count(number)));
   }
 }
 

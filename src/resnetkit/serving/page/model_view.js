@@ -65,9 +65,9 @@ function networkPart(details, urls) {
 /** What the thresholds of a classifier make of answers; nothing where it has none. */
 function decisionPart({ unknown, sure, sets }) {
   const told = [
-    unknown && t("decision.unknown", { share: percent(unknown.rate, 0) }),
-    sure && t("decision.unsure", { least: percent(sure.least), share: percent(sure.precision, 0) }),
-    sets && t("decision.sets", { share: percent(sets.coverage, 0) }),
+    unknown && t("decision.unknown", { share: percent(unknown.rate) }),
+    sure && t("decision.unsure", { least: percent(sure.least), share: percent(sure.precision) }),
+    sets && t("decision.sets", { share: percent(sets.coverage) }),
   ].filter(Boolean);
   return told.length > 0 && part(t("model.decision"), make("ul", {}, told.map((words) => make("li", {}, words))));
 }
@@ -98,7 +98,7 @@ export function modelView(root, details) {
       share && make("p", { class: "quiet" }, t("images.unseen", { share })),
     ),
     part(t("model.training"), details.training ? trainingPart(details.training) : make("p", { class: "quiet" }, t("model.training.none"))),
-    part(t("model.limits"), make("p", { class: "quiet" }, t(description.decision.unknown ? "model.limits.files" : "model.limits.lead")), toldFacts("limit", limits)),
+    part(t("model.limits"), make("p", { class: "quiet" }, t(description.decision.unknown || description.decision.sure ? "model.limits.files" : "model.limits.lead")), toldFacts("limit", limits)),
     part(t("model.network"), networkPart(details, urls)),
   );
   return () => urls.forEach((url) => URL.revokeObjectURL(url));

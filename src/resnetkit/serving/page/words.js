@@ -43,7 +43,7 @@ export const short = (number) =>
 export function percent(share, digits = 1) {
   const least = 10 ** -digits / 100;
   if (share > 0 && share < least / 2) return `<\u2009${(100 * least).toFixed(digits)}\u00a0%`;
-  if (share < 1 && share > 1 - least / 2) return `>\u2009${(100 - 100 * least).toFixed(digits)}\u00a0%`;
+  if (share < 1 && share >= 1 - least / 2) return `>\u2009${(100 - 100 * least).toFixed(digits)}\u00a0%`;
   return `${(100 * share).toFixed(digits)}\u00a0%`;
 }
 
