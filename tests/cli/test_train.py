@@ -205,3 +205,10 @@ def test_find_rate_tells_a_range_and_draws_it(cli: Cli, empty_folder: Path) -> N
     found = json.loads(out)
     assert found["low"] <= found["suggested"] <= found["high"]
     assert [path.name for path in empty_folder.iterdir()] == ["rates.html"]
+
+
+def test_find_rate_writes_over_nothing(cli: Cli, empty_folder: Path) -> None:
+    (empty_folder / "rates.html").write_text("mine")
+    code, out, err = cli("find-rate", "digits", "--out", "rates.html")
+    assert (code, "exists already" in err, "sweep 1" in out + err) == (2, True, False), err
+    assert (empty_folder / "rates.html").read_text() == "mine"

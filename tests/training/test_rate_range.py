@@ -1,6 +1,7 @@
 """Sweeps of the learning rate are read as they are, and where they say nothing, that is said."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -59,11 +60,52 @@ def test_ends_that_were_hit_are_told() -> None:
     assert "disagree" in " ".join(read(0.02, 0.5).warnings)
 
 
+@pytest.mark.parametrize("num_sweeps", [2, 3, 5])
+def test_what_is_suggested_lies_in_the_range_and_sweeps_that_lie_apart_are_told(num_sweeps: int) -> None:
+    noise, apart = np.random.default_rng(num_sweeps), 0
+    for _ in range(60):
+        found = read(*(0.1 * 10 ** noise.normal(0, 0.25, num_sweeps)))
+        assert found.low is not None
+        assert found.high is not None
+        assert found.suggested is not None
+        assert found.low < found.suggested < found.high
+        if any(one.lowest < found.low or one.begins > found.high for one in found.readings):
+            apart += 1
+            assert "disagree" in " ".join(found.warnings)
+    assert apart or num_sweeps == 2
+
+
+def test_a_fall_in_one_update_gives_no_range_to_choose_in_and_that_is_told() -> None:
+    coarse = np.geomspace(1e-5, 10, 20).tolist()
+    cliff = Sweep(0, (2.3,) * 12 + (0.3,) + (2.3,) * 7, None)
+    found = read_sweeps(coarse, [cliff, cliff], 0.1)
+    assert found.low == found.suggested == found.high == pytest.approx(coarse[12])
+    assert "more --steps" in " ".join(found.warnings)
+
+
 def test_a_loss_that_does_not_fall_suggests_nothing() -> None:
-    found = read_sweeps(RATES, [curve(0.1), curve(0.1, flat=True)], 0.1)
+    flat = Sweep(0, (2.3,) * 100, None)
+    found = read_sweeps(RATES, [curve(0.1), flat], 0.1)
     assert (found.suggested, found.low, found.readings) == (None, None, ())
-    assert "hardly fell" in found.warnings[0]
+    assert "raise --to" in " ".join(found.warnings)
     assert "say nothing" in found.verdict
+
+
+@pytest.mark.parametrize("losses", [(), (2.3,) * 3, (2.3,) * 8 + (50.0,) * 4])
+def test_sweeps_that_ran_away_before_the_loss_fell_are_to_begin_lower(losses: tuple[float, ...]) -> None:
+    found = read_sweeps(RATES, [Sweep(0, losses, RATES[len(losses)]), curve(0.1)], 0.1)
+    told = " ".join(found.warnings)
+    assert "begin lower (--from)" in told
+    assert "raise --to" not in told
+
+
+def test_a_sweep_that_ran_away_at_once_is_told_and_drawn(found: FoundRate, tmp_path: Path) -> None:
+    nothing = Sweep(0, (), RATES[0])
+    assert nothing.told(RATES) == "the first update ran away"
+    read = read_sweeps(RATES, [nothing, nothing], 0.1)
+    assert read.mean_curve() == []
+    write_page(tmp_path / "rates.html", replace(found, range=read))
+    assert "begin lower" in Page((tmp_path / "rates.html").read_text()).text
 
 
 def test_smoothing_takes_noise_and_leaves_lines() -> None:
@@ -108,3 +150,9 @@ def test_too_little_to_say_anything_is_refused() -> None:
     for wrong in ({"num_steps": 5}, {"num_sweeps": 1}, {"rates": (1.0, 0.1)}):
         with pytest.raises(ResnetkitError):
             find_rate("digits", **wrong)  # type: ignore[arg-type]
+
+
+def test_several_processes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ResnetkitError, match="single process"):
+        find_rate("digits")

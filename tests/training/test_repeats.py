@@ -13,12 +13,13 @@ import pytest
 from tests.html_page import Page
 
 from resnetkit.classifier.classifier import load_classifier
+from resnetkit.cli.run_results import print_repeats
 from resnetkit.errors import ResnetkitError
 from resnetkit.evaluation.metrics import Accuracy
 from resnetkit.evaluation.spread import Spread, spread_of
 from resnetkit.runs.events import Listener, StepReport
 from resnetkit.runs.folder import RunFolder
-from resnetkit.runs.repeated_result import RepeatedResult, read_repeated_result
+from resnetkit.runs.repeated_result import RepeatedResult, read_repeated_result, render_page
 from resnetkit.runs.repeats import read_repeats, write_repeats
 from resnetkit.training.interruption import Interrupted
 from resnetkit.training.repeats import resume_repeats, train_repeats
@@ -104,7 +105,21 @@ def test_the_scores_are_those_of_the_runs(whole: RepeatedResult) -> None:
 
 def test_one_run_has_no_spread() -> None:
     assert spread_of([0.5]) == Spread(0.5, None, None, None, 1)
-    assert spread_of([0.5, 0.5]) == Spread(0.5, 0.0, 0.5, 0.5, 2)
+
+
+@pytest.mark.parametrize("values", [[0.5, 0.5], [0.0] * 3, [0.1] * 3, [1234.1] * 5])
+def test_equal_scores_have_no_interval(values: list[float]) -> None:
+    found = spread_of(values)
+    assert found == Spread(pytest.approx(values[0]), 0.0, None, None, len(values))
+
+
+def test_that_equal_scores_have_no_spread_is_said(whole: RepeatedResult, capsys: pytest.CaptureFixture[str]) -> None:
+    equal = replace(whole, results=(whole.results[0],) * NUM_RUNS)
+    print_repeats(equal, as_json=False)
+    assert capsys.readouterr().out.count("no spread to judge by") == 2, "of top-1 and of the log loss"
+    assert "no spread to judge by" in Page(render_page(equal)).text
+    print_repeats(whole, as_json=False)
+    assert "no spread" not in capsys.readouterr().out
 
 
 def test_no_share_is_above_one(whole: RepeatedResult) -> None:

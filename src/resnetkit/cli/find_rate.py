@@ -67,10 +67,12 @@ def find_rate(
     from resnetkit.cli.progress import ConsoleListener
     from resnetkit.config import to_dict
     from resnetkit.data.spec import DataSpec
+    from resnetkit.errors import require
     from resnetkit.training.automatic_weights import AUTO
     from resnetkit.training.rate_page import write_page
     from resnetkit.training.rate_sweeps import find_rate as find
 
+    require(out is None or not Path(out).exists(), f"{out} exists already", fix="give another name, or remove it")
     options = {"--device": ("runtime.device", None if device == "auto" else device)}
     others = {"DATA": ("data.source", data), "--model": ("model", model), "--layout": ("data.layout", layout)}
     settings = read_settings(set_, options | others, command="train")

@@ -124,8 +124,10 @@ def print_repeats(result: RepeatedResult, *, as_json: bool) -> None:
 
 
 def _spread_words(spread: Spread, scale: float, unit: str) -> str:
-    if spread.sd is None or spread.low is None or spread.high is None:
+    if spread.sd is None:
         return ""
+    if spread.low is None or spread.high is None:
+        return " (the same in all: no spread to judge by)"
     digits = 2 if scale > 1 else 4
     low, high = (f"{scale * edge:.{digits}f}" for edge in (spread.low, spread.high))
     return f" (standard deviation {scale * spread.sd:.{digits}f}{unit}; 95 % interval of the mean {low} to {high})"

@@ -10,6 +10,7 @@ import numpy as np
 from resnetkit.config import frozen
 
 LEVEL = 0.05
+ROUNDING = 1e-12  # of the largest score: what lies no farther apart is equal
 
 
 @frozen
@@ -18,9 +19,9 @@ class Spread:
 
     Attributes:
         mean: over the runs.
-        sd: standard deviation of one run's score, with n - 1; None of a single run, as the interval.
+        sd: standard deviation of one run's score, with n - 1; None of a single run.
         low, high: 95 % interval of the mean by Student's t, for scores that vary as a normal distribution does
-            (Biometrika 6, 1908).
+            (Biometrika 6, 1908); None where there is nothing to judge by: of a single run, and of equal scores.
     """
 
     mean: float
@@ -43,5 +44,7 @@ def spread_of(values: Sequence[float]) -> Spread:
     if count < 2:
         return Spread(mean, None, None, None, count)
     sd = float(np.std(values, ddof=1))
+    if sd <= ROUNDING * float(np.abs(values).max()):
+        return Spread(mean, 0.0, None, None, count)
     half = float(t.ppf(1 - LEVEL / 2, count - 1)) * sd / math.sqrt(count)
     return Spread(mean, sd, mean - half, mean + half, count)

@@ -33,7 +33,7 @@ LEVEL = 0.05
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over runs with its 95 % interval; None: one run has no interval."""
+    """A mean over runs with its 95 % interval; None: one run has no interval, nor have equal readings."""
 
     mean: float
     low: float | None

@@ -22,6 +22,15 @@ from resnetkit.errors import Code, ResnetkitError, require, summarize
 from resnetkit.training.interruption import Interrupted
 
 
+def require_single_process(what: str, fix: str) -> None:
+    """Refuse what several processes that torchrun started cannot do together.
+
+    Raises:
+        ResnetkitError: where there are several.
+    """
+    require(os.environ.get("WORLD_SIZE", "1") == "1", what, fix=fix)
+
+
 @contextmanager
 def process_group(device: torch.device) -> Iterator[Shard]:
     """Join the other processes that torchrun started, if any, for the duration of the block.

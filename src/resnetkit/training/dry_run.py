@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +11,6 @@ from typing import Any
 from resnetkit.data.given import GivenData
 from resnetkit.data.spec import DataSpec
 from resnetkit.data.types import LoadedData
-from resnetkit.errors import require
 from resnetkit.files import next_numbered_folder
 from resnetkit.images.types import ArrayImages
 from resnetkit.machine.peaks import watch_memory
@@ -25,7 +23,7 @@ from resnetkit.runs.notebook_progress import usual_listener
 from resnetkit.tracking.trackers import open_trackers
 from resnetkit.training.automatic_weights import AUTO, WeightsChoice
 from resnetkit.training.computing import start_computing
-from resnetkit.training.distributed import process_group
+from resnetkit.training.distributed import process_group, require_single_process
 from resnetkit.training.pace import forecasts_by, measure_pace, numbers_frozen
 from resnetkit.training.planning import command_line, plan_within
 from resnetkit.training.preparing import RunStart, prepare
@@ -100,8 +98,7 @@ def rehearse(
         ResnetkitError: as training would before its first step.
     """
     started = time.monotonic()
-    require(
-        os.environ.get("WORLD_SIZE", "1") == "1",
+    require_single_process(
         "a dry run is one of a single process, and says nothing of how several would fare",
         fix="leave out torchrun, or the dry run",
     )

@@ -16,6 +16,7 @@ FAR = 3.0  # times a range beyond which a rate is said to be out of it
 # digits, where half of the fall was worse (benchmarks/trust.md).
 BEGINS, SUGGESTED = 0.8, 0.9
 NEAR_END = 0.05  # of the steps of a sweep
+START = 5  # updates whose mean is the loss at the start
 LEAST_FALL = 0.05  # of the loss at the start
 
 
@@ -34,6 +35,8 @@ class Sweep:
 
     def told(self, rates: Sequence[float]) -> str:
         """A sentence on it."""
+        if not self.losses:
+            return "the first update ran away"
         end = "did not run away" if self.diverged_at is None else f"ran away at {self.diverged_at:.3g}"
         lowest = rates[int(np.argmin(smoothed(self.losses, len(rates))))]
         return f"the loss was lowest at {lowest:.3g} and {end}"
@@ -62,9 +65,9 @@ class RateRange:
     """All sweeps together.
 
     Attributes:
-        low, high: rates between which a run may choose, by the most careful sweep at either end.
-        suggested: middle one of the sweeps, as a factor; ``spread``: the least and the highest of theirs.
-        readings: by sweep; empty, like the range, where the loss did not fall.
+        low, high: rates between which a run may choose: the medians of where the sweeps' begin and are lowest.
+        suggested: the median of theirs, so never outside; ``spread``: the least and the highest of theirs.
+        readings: by sweep; empty, like the range, where the loss of a sweep did not fall.
         warnings: sentences on what the sweeps do not say.
     """
 
@@ -106,15 +109,17 @@ class RateRange:
 
 def read_sweeps(rates: Sequence[float], sweeps: Sequence[Sweep], own: float) -> RateRange:
     """Read sweeps over the same rates."""
-    readings = [one for sweep in sweeps if (one := _read(rates, sweep)) is not None]
-    if len(readings) < len(sweeps):
-        told = "the loss hardly fell in some sweeps: raise --to, or give more --steps"
-        return RateRange(tuple(rates), tuple(sweeps), own, (), None, None, None, None, (told,))
+    each = [(sweep, _read(rates, sweep)) for sweep in sweeps]
+    if unread := [sweep for sweep, one in each if one is None]:
+        told = _reasons(unread)
+        return RateRange(tuple(rates), tuple(sweeps), own, (), None, None, None, None, tuple(told))
+    readings = [one for _, one in each if one is not None]
     suggested = [one.suggested for one in readings]
-    low = float(np.median([one.begins for one in readings]))
-    high = max(low, min(one.lowest for one in readings))
-    middle = float(np.exp(np.mean(np.log(suggested))))
-    warnings = _warnings(rates, sweeps, readings)
+    # In every sweep these three ascend, and so do their medians, which means of some and ends of others need not.
+    low, middle, high = (
+        _median(ones) for ones in ([one.begins for one in readings], suggested, [one.lowest for one in readings])
+    )
+    warnings = _warnings(rates, sweeps, readings, (low, high))
     spread = (min(suggested), max(suggested))
     return RateRange(tuple(rates), tuple(sweeps), own, tuple(readings), low, high, middle, spread, tuple(warnings))
 
@@ -128,14 +133,29 @@ def smoothed(losses: Sequence[float], num_steps: int) -> Floats:
     return means
 
 
+def _median(rates: Sequence[float]) -> float:
+    """The middle rate; of an even number the geometric mean of both."""
+    return float(np.sqrt(np.prod(np.sort(rates)[[(len(rates) - 1) // 2, len(rates) // 2]])))
+
+
+def _reasons(unread: Sequence[Sweep]) -> list[str]:
+    """Sentences on why sweeps give no rates, with what would mend it."""
+    reasons = list[str]()
+    if any(sweep.diverged_at is not None for sweep in unread):
+        reasons.append("some sweeps ran away before the loss fell: begin lower (--from), or give more --steps")
+    if any(sweep.diverged_at is None for sweep in unread):
+        reasons.append("the loss hardly fell in some sweeps: raise --to, or give more --steps")
+    return reasons
+
+
 def _read(rates: Sequence[float], sweep: Sweep) -> Reading | None:
     """The rates that a sweep gives; None where its loss hardly fell."""
     if len(sweep.losses) < 10:
         return None
     curve = smoothed(sweep.losses, len(rates))
-    start, bottom = float(curve[:5].mean()), int(curve.argmin())
+    start, bottom = float(curve[:START].mean()), int(curve.argmin())
     fall = start - float(curve[bottom])
-    if fall < LEAST_FALL * start:
+    if bottom < START or fall < LEAST_FALL * start:
         return None
     behind = [int(np.argmax(curve <= start - share * fall)) for share in (BEGINS, SUGGESTED)]
     steepest = int(np.gradient(curve)[: bottom + 1].argmin())
@@ -154,7 +174,10 @@ def _valley(curve: Floats) -> int:
     return min(len(curve) - 1, max(0, first + int(third) + int(third / 2)))
 
 
-def _warnings(rates: Sequence[float], sweeps: Sequence[Sweep], readings: Sequence[Reading]) -> list[str]:
+def _warnings(
+    rates: Sequence[float], sweeps: Sequence[Sweep], readings: Sequence[Reading], ends: tuple[float, float]
+) -> list[str]:
+    low, high = ends
     near, found = max(2, round(NEAR_END * len(rates))), list[str]()
     if any(one.begins <= rates[2 * near] for one in readings):
         found.append(f"the loss fell from the lowest rates on: begin lower than {rates[0]:.2g} (--from)")
@@ -163,6 +186,9 @@ def _warnings(rates: Sequence[float], sweeps: Sequence[Sweep], readings: Sequenc
     elif all(sweep.diverged_at is None for sweep in sweeps):
         found.append(f"no sweep ran away up to {rates[-1]:.2g}: where training diverges is not known")
     suggested = [one.suggested for one in readings]
-    if max(suggested) > FAR * min(suggested):
+    if low == high:
+        found.append("nearly all of the fall is in one update: more --steps, or a --from and --to that lie closer")
+    apart = any(one.lowest < low or one.begins > high for one in readings)
+    if apart or max(suggested) > FAR * min(suggested):
         found.append("the sweeps disagree: more of them (--sweeps), or longer ones (--steps), would tell more")
     return found

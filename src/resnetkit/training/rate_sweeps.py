@@ -19,7 +19,7 @@ from resnetkit.runs.events import Listener
 from resnetkit.runs.notebook_progress import usual_listener
 from resnetkit.training.automatic_weights import AUTO, WeightsChoice
 from resnetkit.training.computing import start_computing
-from resnetkit.training.distributed import process_group
+from resnetkit.training.distributed import process_group, require_single_process
 from resnetkit.training.planning import plan
 from resnetkit.training.preparing import RunStart, first_network, prepare
 from resnetkit.training.rate_range import RateRange, Sweep, read_sweeps
@@ -107,6 +107,7 @@ def find_rate(
     Raises:
         ResnetkitError: as training would before its first step; and for too few steps, or no rates.
     """
+    require_single_process("sweeps of the learning rate are done by a single process", fix="leave out torchrun")
     require(num_steps >= 20, f"a sweep needs 20 steps or more, got {num_steps}", fix="--steps 100")
     require(num_sweeps >= 2, f"sweeps tell how sure they are from 2 on, got {num_sweeps}", fix="--sweeps 5")
     listener = listener or usual_listener()

@@ -6,7 +6,6 @@ them begins: it has all that is needed to go on where a process ended.
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -30,7 +29,7 @@ from resnetkit.runs.result import Result, finished_result
 from resnetkit.tracking.trackers import open_trackers, trackers_of
 from resnetkit.training.automatic_weights import AUTO, WeightsChoice
 from resnetkit.training.computing import start_computing
-from resnetkit.training.distributed import process_group
+from resnetkit.training.distributed import process_group, require_single_process
 from resnetkit.training.interruption import Interrupted
 from resnetkit.training.planning import command_line, plan_within
 from resnetkit.training.preparing import RunStart, prepare
@@ -199,8 +198,7 @@ def _locked(parent: Path) -> AbstractContextManager[None]:
 
 
 def _refuse_several_processes() -> None:
-    require(
-        os.environ.get("WORLD_SIZE", "1") == "1",
+    require_single_process(
         "repeats are trained by a single process",
         fix="leave out torchrun; or start each run by itself: --seed 0, --seed 1, …",
     )
