@@ -18,14 +18,13 @@ from resnetkit.audit.features import Features
 from resnetkit.evaluation.metrics import Probabilities
 from resnetkit.images.digests import Digests
 from resnetkit.images.types import Indices
-from resnetkit.training.first_look import folds_of
+from resnetkit.training.first_look import folds_of, of_length_one
 
 Mask = npt.NDArray[np.bool_]
 
 INVERSE_PENALTY = 3.0  # scikit-learn's C, for features of length one: three times more or less makes little difference
 MOST_ITERATIONS = 300
 LEAST_OTHERS = 5  # images of a class that a head has learned from: with fewer, it knows too little of the class
-SMALLEST_LENGTH = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +104,7 @@ def judge_labels(
     Args:
         advance: is told of each number of images that have been judged.
     """
-    scaled = _of_length_one(features)
+    scaled = of_length_one(features)
     folds = folds_of(labels, digests)
     probabilities = np.zeros((len(labels), num_classes))
     is_judged = np.zeros(len(labels), np.bool_)
@@ -133,9 +132,3 @@ def _answer(features: Features, labels: Indices, asked: Features) -> tuple[Indic
         warnings.simplefilter("ignore", ConvergenceWarning)  # a ranking needs no last digit
         head.fit(features, labels)
     return head.classes_.astype(np.int64), head.predict_proba(asked)
-
-
-def _of_length_one(features: Features) -> Features:
-    lengths = np.linalg.norm(features, axis=1, keepdims=True)
-    scaled: Features = (features / np.maximum(lengths, SMALLEST_LENGTH)).astype(np.float32)
-    return scaled

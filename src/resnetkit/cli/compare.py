@@ -73,10 +73,11 @@ def compare(
     from resnetkit.comparing import anything, writing
     from resnetkit.comparing.subject import find_subject
     from resnetkit.errors import require
+    from resnetkit.files import check_new_folder
 
     require(image_size is None or image_size >= 8, f"--image-size must be at least 8, got {image_size}")
     if out is not None:
-        writing.check_new_folder(out)
+        check_new_folder(out)
     texts = [a, b, *(others or [])]
     subjects = [find_subject(text, image_size_px=image_size, entry=entry) for text in texts]
     for subject in subjects:

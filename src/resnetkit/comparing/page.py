@@ -9,10 +9,9 @@ from markupsafe import Markup
 
 from resnetkit.comparing.anything import Comparison
 from resnetkit.comparing.compared_answers import AnsweredOnce, PairComparison, in_points, p_words
-from resnetkit.comparing.pictures import UInt8Pixels
 from resnetkit.pages.axes import Axis
 from resnetkit.pages.charts import svg
-from resnetkit.pages.raster import png_image
+from resnetkit.pages.raster import UInt8Pixels, png_image
 from resnetkit.pages.templates import fill_template
 
 MOST_PICTURES = 24  # of each side

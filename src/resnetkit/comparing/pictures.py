@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-import numpy.typing as npt
-
 from resnetkit.data.loading import open_data
 from resnetkit.errors import ResnetkitError, require
 from resnetkit.images.prepared_pixels import prepare_seen
 from resnetkit.images.types import UnreadableImage
+from resnetkit.pages.raster import UInt8Pixels
 from resnetkit.sources.locate import locate
 from resnetkit.sources.own_data import find_data
-
-UInt8Pixels = npt.NDArray[np.uint8]
 
 
 def read_pictures(run: str, digests: Mapping[str, int]) -> tuple[dict[str, UInt8Pixels], str]:

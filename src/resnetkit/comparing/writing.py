@@ -10,23 +10,18 @@ import numpy as np
 from resnetkit.comparing.anything import Comparison
 from resnetkit.comparing.compared_answers import AnswersComparison
 from resnetkit.comparing.page import MOST_PICTURES, comparison_page
-from resnetkit.comparing.pictures import UInt8Pixels, read_pictures
+from resnetkit.comparing.pictures import read_pictures
 from resnetkit.comparing.repeated_runs import RepeatsComparison
 from resnetkit.comparing.shared_images import Side
 from resnetkit.comparing.subject import Subject
 from resnetkit.errors import require
-from resnetkit.files import durable_folder
+from resnetkit.files import check_new_folder, durable_folder
+from resnetkit.pages.raster import UInt8Pixels
 from resnetkit.terminal import csv_line
 
 PAGE_NAME = "comparison.html"
 IMAGES_NAME = "images.csv"
 RUNS_NAME = "runs.csv"
-
-
-def check_new_folder(out: Path) -> None:
-    """Refuse a folder that holds something, or a file of that name."""
-    is_free = not out.exists() or (out.is_dir() and not any(out.iterdir()))
-    require(is_free, f"{out} is there already", fix="give another folder with --out, or remove it first")
 
 
 def write_comparison(out: Path, compared: Comparison, subjects: Sequence[Subject]) -> list[str]:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from resnetkit.config import frozen
+from resnetkit.evaluation.paired import LEVEL
 
-LEVEL = 0.05
 ROUNDING = 1e-12  # of the largest score: what lies no farther apart is equal
 
 

@@ -135,11 +135,12 @@ def _answers(features: Features, labels: Indices, asked: Features) -> Indices:
     """Answers of a linear head, fitted to features of known labels."""
     from sklearn.linear_model import RidgeClassifier  # a second that other runs need not wait
 
-    head = RidgeClassifier(alpha=RIDGE).fit(_of_length_one(features), labels)
-    return np.asarray(head.predict(_of_length_one(asked)), np.int64)
+    head = RidgeClassifier(alpha=RIDGE).fit(of_length_one(features), labels)
+    return np.asarray(head.predict(of_length_one(asked)), np.int64)
 
 
-def _of_length_one(features: Features) -> Features:
+def of_length_one(features: Features) -> Features:
+    """Features ``(N, F)``, each divided by its length."""
     lengths = np.linalg.norm(features, axis=1, keepdims=True)
     scaled: Features = (features / np.maximum(lengths, SMALLEST_LENGTH)).astype(np.float32)
     return scaled

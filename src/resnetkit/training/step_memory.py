@@ -31,7 +31,7 @@ class StepMemory:
         return self.gradients + self.optimizer + self.maps
 
 
-def estimate_step_memory(recipe: Recipe, network: ResNet, *, bf16: bool, num_ranks: int = 1) -> StepMemory:
+def estimate_step_memory(recipe: Recipe, network: ResNet, *, bf16: bool) -> StepMemory:
     """Memory of an update beside the weights, their averages and the images.
 
     Args:
@@ -46,7 +46,7 @@ def estimate_step_memory(recipe: Recipe, network: ResNet, *, bf16: bool, num_ran
         own = row.name.replace(" ", "")
         part = own if own in recipe.parts else part  # pooling and the like belong to the part below
         kept += row.kept_bytes if part in trained else 0
-    together = recipe.batch_size // recipe.accumulate_steps // num_ranks
+    together = recipe.batch_size // recipe.accumulate_steps
     return StepMemory(gradients, _numbers_kept(recipe) * gradients, kept * together // (2 if bf16 else 1))
 
 
