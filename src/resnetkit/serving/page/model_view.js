@@ -4,7 +4,7 @@ import { codeBlock } from "./copying.js";
 import { make, newId, show } from "./dom.js";
 import { croppedShare, preprocessingWords } from "./preprocessing.js";
 import { scoresPart } from "./scores.js";
-import { bytes, count, isTold, percent, short, t } from "./words.js";
+import { bytes, count, isTold, percent, setPercent, short, t } from "./words.js";
 
 const FEW_CLASSES = 30;
 const CLASSES_SHOWN = 200;
@@ -65,9 +65,9 @@ function networkPart(details, urls) {
 /** What the thresholds of a classifier make of answers; nothing where it has none. */
 function decisionPart({ unknown, sure, sets }) {
   const told = [
-    unknown && t("decision.unknown", { share: percent(unknown.rate) }),
-    sure && t("decision.unsure", { least: percent(sure.least), share: percent(sure.precision) }),
-    sets && t("decision.sets", { share: percent(sets.coverage) }),
+    unknown && t("decision.unknown", { share: setPercent(unknown.rate) }),
+    sure && t("decision.unsure", { least: percent(sure.least), share: setPercent(sure.precision) }),
+    sets && t("decision.sets", { share: setPercent(sets.coverage) }),
   ].filter(Boolean);
   return told.length > 0 && part(t("model.decision"), make("ul", {}, told.map((words) => make("li", {}, words))));
 }

@@ -47,6 +47,9 @@ export function percent(share, digits = 1) {
   return `${(100 * share).toFixed(digits)}\u00a0%`;
 }
 
+/** A share in [0, 1] that was set as percent, with all the digits that it was set with: 5 %, 99.95 %. */
+export const setPercent = (share) => `${Number((100 * share).toPrecision(12))}\u00a0%`;
+
 /** A number of bytes, short. */
 export function bytes(number) {
   const units = ["B", "kB", "MB", "GB"];
