@@ -10,6 +10,7 @@ import torch
 
 from resnetkit.classifier.classifier import load_classifier
 from resnetkit.models.resnet import create_model
+from resnetkit.recipes.demands import Demands
 from resnetkit.runs.folder import RunFolder
 
 Cli = Callable[..., tuple[int, str, str]]
@@ -32,9 +33,27 @@ def test_a_run_is_fine_tuned_from_the_command_line(cli: Cli, trained: Path, tmp_
     assert "classifier.safetensors, new head, frozen up to stage2" in (run / "report.html").read_text()
 
 
+def test_a_run_is_trained_with_demands_on_its_answers_and_tells_the_thresholds(cli: Cli, tmp_path: Path) -> None:
+    demands = ("--unknown-at", "0.1", "--coverage", "0.9", "--set-rule", "aps", "--precision-at", "0.995")
+    code, out, err = cli("train", "digits", *demands, "--out", str(tmp_path), "--json", *QUICK)
+    assert code == 0, err
+    run = Path(json.loads(out)["run"])
+    assert RunFolder(run).read_record().recipe.decision == Demands(0.1, 0.9, "aps", 0.995)
+    decision = load_classifier(run).decision
+    assert decision.unknown is not None
+    assert decision.unknown.rate == 0.1
+    assert decision.sets is not None
+    assert (decision.sets.rule, decision.sets.coverage) == ("aps", 0.9)
+    assert decision.sure is None  # one epoch does not reach that precision, which is said
+    assert "unknown: like none of its classes; 10 % of images of its classes may be called so" in err
+    assert "sets: hold the true class of 90 % of images (aps)" in err
+    assert "warning: " in err.partition("sets: hold")[2]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["--coverage", "0.9", "--set", "decision.coverage=0.8"], "by --coverage 0.9 and by --set decision.coverage="),
         (["--epochs", "3", "--set", "epochs=5"], "epochs is set twice: by --epochs 3 and by --set epochs=5"),
         (["--seed", "1", "--set", "seed=2"], "by --seed 1 and by --set seed=2"),
         (["--reset-head", "--set", "fine_tuning.reset_head=false"], "by --reset-head and by --set fine_tuning.res"),

@@ -120,7 +120,7 @@ UnknownAtOption = Annotated[
     typer.Option(
         "--unknown-at",
         help="Share of images of known classes that may be called unknown, e.g. 0.05; 0: none is. "
-        "Left out: as the classifier says.",
+        "Left out: as the classifier (train: the recipe) says.",
         show_default=False,
     ),
 ]
@@ -129,7 +129,7 @@ CoverageOption = Annotated[
     typer.Option(
         "--coverage",
         help="Give each image a set of classes that holds the true one with this probability, e.g. 0.95; 0: no sets. "
-        "Left out: as the classifier says.",
+        "Left out: as the classifier (train: the recipe) says.",
         show_default=False,
     ),
 ]
@@ -145,7 +145,7 @@ PrecisionAtOption = Annotated[
     typer.Option(
         "--precision-at",
         help="Call answers unsure so that of the others this share is right, e.g. 0.99; 0: none is. "
-        "Left out: as the classifier says.",
+        "Left out: as the classifier (train: the recipe) says.",
         show_default=False,
     ),
 ]

@@ -17,6 +17,7 @@ from resnetkit.cli.completion import offer_data, offer_networks, offer_recipes, 
 from resnetkit.cli.options import (
     BadImageOption,
     CheckOption,
+    CoverageOption,
     DataDirOption,
     DeviceOption,
     EntryOption,
@@ -25,6 +26,9 @@ from resnetkit.cli.options import (
     LayoutOption,
     MaxFileBytesOption,
     MaxPixelsOption,
+    PrecisionAtOption,
+    SetRuleOption,
+    UnknownAtOption,
 )
 from resnetkit.cli.run_results import print_dry_run, print_repeats, print_result
 from resnetkit.cli.settings import read_settings, with_limits
@@ -115,6 +119,10 @@ def train(
             "--folds", help="Train so often, each time tested on another part of the images.", show_default=False
         ),
     ] = None,
+    unknown_at: UnknownAtOption = None,
+    coverage: CoverageOption = None,
+    set_rule: SetRuleOption = None,
+    precision_at: PrecisionAtOption = None,
     track: Annotated[
         list[str] | None,
         typer.Option(
@@ -153,6 +161,7 @@ def train(
       resnetkit train path/to/photos --group-by '([^/_]+)_\\d+'
       resnetkit train path/to/photos --dry-run
       resnetkit train path/to/photos --strict
+      resnetkit train path/to/photos --unknown-at 0.05 --precision-at 0.99
       resnetkit train digits --seeds 5
       resnetkit train path/to/photos --folds 5
       resnetkit train path/to/scenes --layout train=part1,train=part2,test=part3
@@ -204,6 +213,10 @@ def train(
         "--adapt-channels": ("fine_tuning.adapt_channels", adapt_channels or None),
         "--freeze": ("fine_tuning.freeze", freeze),
         "--seed": ("seed", seed),
+        "--unknown-at": ("decision.unknown_at", unknown_at),
+        "--coverage": ("decision.coverage", coverage),
+        "--set-rule": ("decision.set_rule", set_rule),
+        "--precision-at": ("decision.precision_at", precision_at),
         "--device": ("runtime.device", None if device == "auto" else device),
     }
     of_data = {

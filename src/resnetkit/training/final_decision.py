@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from resnetkit.classifier.classifier import Classifier
 from resnetkit.classifier.decision import Logits
+from resnetkit.classifier.decision_words import iter_facts
 from resnetkit.evaluation.answers import Answers
 from resnetkit.evaluation.fitted_decision import LEAST_IMAGES, fit_decision
 from resnetkit.recipes.recipe import Recipe
@@ -46,6 +47,8 @@ def with_fitted_decision(
     else:
         listener.message(f"temperature {fitted.temperature:g}, fitted to {num_images}")
     decision, refusals = fitted.granted(recipe.decision)
+    for heading, words in iter_facts(replace(decision, temperature=1.0)):
+        listener.message(f"{heading}: {words}")
     for text in refusals:
         listener.warning(text)
     return replace(classifier, decision=decision, yardstick=fitted.yardstick)
