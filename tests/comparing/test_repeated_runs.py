@@ -35,15 +35,27 @@ def answered(
     ("a", "b", "reason"),
     [
         ([2], [6], "10.00 points apart (A ahead); one run a side tells of no spread: compare the two runs themselves"),
-        ([6, 6], [2, 2], "10.00 points apart (B ahead); all scores of a side are the same"),
+        ([6, 6], [2, 2], "10.00 points apart (B ahead); every two runs are exactly as far apart"),
+        ([6, 6], [2, 2, 2], "10.00 points apart (B ahead); all scores of a side are the same"),
         ([6, 5], [4, 3], "5.00 points apart (B ahead); every two runs are exactly as far apart"),
-        ([6, 6], [6, 6], "0.00 points apart; all scores of a side are the same"),
+        ([6, 6], [6, 6], "0.00 points apart; every two runs are exactly as far apart"),
     ],
 )
 def test_without_an_interval_it_says_why(a: list[int], b: list[int], reason: str) -> None:
     compared = compare_repeated(answered("A", a), answered("B", b))
     assert compared.verdict.startswith(f"Not decided: {reason}")
     assert not any("the others do" in note for note in compared.notes)
+
+
+def test_what_seeds_tell_apart_is_told_by_the_spread_that_the_test_is_of() -> None:
+    """Where runs of one seed go up and down together, few of them tell small differences."""
+    sides = answered("A", [2, 20, 11]), answered("B", [3, 21, 13])
+    (told,) = [note for note in compare_repeated(*sides).notes if "four times in five" in note]
+    assert told.startswith(
+        "at sd 1.44 points of differences over seeds, 3/5/10 seeds a side tell 4.71/2.43/1.44 points"
+    )
+    (told,) = [note for note in compare_repeated(sides[0], answered("B", [3, 21])).notes if "four times in" in note]
+    assert told.startswith("at sd 25.98 points over seeds, ")
 
 
 def test_one_run_beside_several_is_told() -> None:

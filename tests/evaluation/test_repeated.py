@@ -1,5 +1,7 @@
 """Scores of several runs a side: the tests are Student's and Welch's, and find what they say they find."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -38,11 +40,21 @@ def test_without_a_spread_nothing_is_said(sides: tuple[list[float], list[float]]
     assert (found.low, found.high, found.p_value) == (None, None, None)
 
 
-def test_so_large_a_difference_is_found_four_times_of_five() -> None:
-    random, num_runs, sd = np.random.default_rng(0), 5, 0.16
-    least = least_difference(sd, num_runs)
-    found = [
-        compare_repeats(random.normal(0, sd, num_runs), random.normal(least, sd, num_runs), is_paired=False).p_value
-        for _ in range(1500)
-    ]
-    assert np.mean([p_value is not None and p_value < 0.05 for p_value in found]) == pytest.approx(0.8, abs=0.04)
+@pytest.mark.parametrize("num_runs", [2, 3, 5, 10])
+@pytest.mark.parametrize("is_paired", [False, True])
+def test_so_large_a_difference_is_found_four_times_of_five(num_runs: int, is_paired: bool) -> None:
+    """Of paired runs, the scores themselves vary far more than the differences that are judged by."""
+    random, sd, size = np.random.default_rng(0), 0.16, (4000, num_runs)
+    least = least_difference(sd, num_runs, is_paired=is_paired)
+    common = random.normal(0, 10 * sd, size) if is_paired else np.zeros(size)
+    a = common + (np.zeros(size) if is_paired else random.normal(0, sd, size))
+    b = common + random.normal(least, sd, size)
+    test = stats.ttest_rel if is_paired else partial(stats.ttest_ind, equal_var=False)
+    assert np.mean(test(a, b, axis=1).pvalue < 0.05) == pytest.approx(0.8, abs=0.03)
+
+
+def test_what_paired_runs_tell_apart_is_judged_by_their_differences() -> None:
+    a, apart = np.array([0.70, 0.80, 0.90, 0.75]), np.array([0.01, 0.02, 0.03, 0.02])
+    found = compare_repeats(a.tolist(), (a + apart).tolist(), is_paired=True)
+    sd = np.std(apart, ddof=1)
+    assert (found.sd, found.tells_apart) == pytest.approx((sd, least_difference(sd, 4, is_paired=True)))

@@ -167,10 +167,11 @@ def _side(answered: Answered, top1: Sequence[float], num_images: Sequence[int]) 
 def _limits(difference: RunsDifference, by: str, sides: Sequence[RepeatedSide]) -> list[str]:
     """Sentences on what such a comparison can say and what not."""
     told = []
-    if difference.sd:
-        points = "/".join(f"{100 * least_difference(difference.sd, number):.2f}" for number in SEEDS_TOLD)
-        numbers, sd = "/".join(map(str, SEEDS_TOLD)), f"{100 * difference.sd:.2f}"
-        told.append(f"at sd {sd} points, {numbers} {by} a side tell {points} points apart, four times in five")
+    if difference.sd is not None and difference.p_value is not None:
+        least = [least_difference(difference.sd, number, is_paired=difference.is_paired) for number in SEEDS_TOLD]
+        numbers, points = "/".join(map(str, SEEDS_TOLD)), "/".join(f"{100 * one:.2f}" for one in least)
+        spread = f"at sd {100 * difference.sd:.2f} points {'of differences ' if difference.is_paired else ''}over {by}"
+        told.append(f"{spread}, {numbers} {by} a side tell {points} points apart, four times in five")
     if difference.method == "one run beside several" and difference.sd is not None:
         told.append("the single run is taken to vary with its seed as the others do")
     if by == "folds":

@@ -16,6 +16,7 @@ from resnetkit.config import frozen
 from resnetkit.evaluation.paired import LEVEL, POWER
 
 LEAST_SD = 1e-12  # below, scores differ by rounding alone
+NUM_SHARES = 200  # places at which the power of Welch's test is summed up
 Method = Literal["paired t", "Welch's t", "one run beside several"]
 
 
@@ -26,7 +27,8 @@ class RunsDifference:
     Attributes:
         low, high, p_value: None where no spread is known: see :attr:`lacks`.
         num_a, num_b: runs.
-        sd: standard deviation of one run's score about the mean of its side, over both sides.
+        sd: standard deviation of one run's score about the mean of its side, over both sides; of paired runs, of the
+            difference between the two of a pair.
         tells_apart: least true difference that so many runs a side would find with a probability of 80 %.
     """
 
@@ -41,11 +43,16 @@ class RunsDifference:
     tells_apart: float | None
 
     @property
+    def is_paired(self) -> bool:
+        """Tell whether run was compared with run."""
+        return self.method == "paired t"
+
+    @property
     def lacks(self) -> Literal["", "runs", "spread", "spread of differences"]:
         """The thing for want of which there is no interval: a second run, or scores or differences that vary."""
         if self.low is not None:
             return ""
-        return "runs" if self.sd is None else "spread" if self.sd <= LEAST_SD else "spread of differences"
+        return "runs" if self.sd is None else "spread of differences" if self.is_paired else "spread"
 
 
 def compare_repeats(a: Sequence[float], b: Sequence[float], *, is_paired: bool) -> RunsDifference:
@@ -61,40 +68,55 @@ def compare_repeats(a: Sequence[float], b: Sequence[float], *, is_paired: bool) 
     left, right = np.asarray(a, np.float64), np.asarray(b, np.float64)
     value = float(right.mean() - left.mean())
     sizes = (len(left), len(right))
-    spreads = [(len(one) - 1, float(one.var(ddof=1))) for one in (left, right) if len(one) > 1]
+    samples = [right - left] if is_paired else [left, right]
+    spreads = [(len(one) - 1, float(one.var(ddof=1))) for one in samples if len(one) > 1]
     freedom = sum(free for free, _ in spreads)
     sd = math.sqrt(sum(free * variance for free, variance in spreads) / freedom) if spreads else None
     method: Method = "paired t" if is_paired else "Welch's t" if min(sizes) > 1 else "one run beside several"
     if sd is None or sd <= LEAST_SD:
         return RunsDifference(value, None, None, None, *sizes, method, sd, None)
     if is_paired:
-        variance, freedoms = float((right - left).var(ddof=1)) / len(left), float(len(left) - 1)
+        variance, freedoms = sd**2 / len(left), float(freedom)
     elif method == "Welch's t":
-        parts = [float(one.var(ddof=1)) / len(one) for one in (left, right)]
+        parts = [float(one.var(ddof=1)) / len(one) for one in samples]
         variance = sum(parts)
         freedoms = variance**2 / sum(part**2 / (size - 1) for part, size in zip(parts, sizes, strict=True))
     else:
         variance, freedoms = sd**2 * (1 / sizes[0] + 1 / sizes[1]), float(freedom)
-    apart = least_difference(sd, min(sizes)) if min(sizes) > 1 else None
-    if variance <= LEAST_SD**2:
-        return RunsDifference(value, None, None, None, *sizes, method, sd, apart)
+    apart = least_difference(sd, min(sizes), is_paired=is_paired) if min(sizes) > 1 else None
     low, high, p_value = _student(value, math.sqrt(variance), freedoms)
     return RunsDifference(value, low, high, p_value, *sizes, method, sd, apart)
 
 
-def least_difference(sd: float, num_runs: int) -> float:
+def least_difference(sd: float, num_runs: int, *, is_paired: bool) -> float:
     """Least true difference that is found with a probability of 80 % by so many runs a side, at least two.
 
-    ``(t1 + t2) sd √(2 / n)``, with ``t`` of ``2 n − 2`` degrees of freedom for half of the level and for the power
-    (G. W. Snedecor and W. G. Cochran, Statistical Methods, 7th edition, 6.14).
+    Student's t has then a noncentral distribution, by how many standard errors the difference is from 0 (N. L. Johnson
+    and B. L. Welch, Biometrika 31, 1940). For sides of one size it is the same in Welch's test, which takes fewer
+    degrees of freedom the less alike the two variances came out, independently of their sum: its power is the mean over
+    their shares in it, which have a beta distribution.
 
-    >>> [round(least_difference(0.16, n), 2) for n in (3, 5, 10)]
-    [0.49, 0.32, 0.21]
+    Args:
+        sd: as in :class:`RunsDifference`; unpaired sides are taken to vary alike.
+
+    >>> [round(least_difference(0.16, n, is_paired=False), 2) for n in (3, 5, 10)]
+    [0.56, 0.33, 0.21]
+    >>> [round(least_difference(0.16, n, is_paired=True), 2) for n in (3, 5, 10)]
+    [0.52, 0.27, 0.16]
     """
-    from scipy.stats import t
+    from scipy.optimize import brentq
+    from scipy.special import nctdtr, nctdtrinc
+    from scipy.stats import beta, t
 
-    freedom = 2 * num_runs - 2
-    return float((t.ppf(1 - LEVEL / 2, freedom) + t.ppf(POWER, freedom)) * sd * math.sqrt(2 / num_runs))
+    free = num_runs - 1
+    highest = float(t.ppf(1 - LEVEL / 2, free))
+    if is_paired:
+        return float(nctdtrinc(free, 1 - POWER, highest)) * sd / math.sqrt(num_runs)
+    shares = beta.ppf((np.arange(NUM_SHARES) + 0.5) / NUM_SHARES, free / 2, free / 2)
+    bounds = t.ppf(1 - LEVEL / 2, free / (shares**2 + (1 - shares) ** 2))
+    most = highest + float(t.ppf(POWER, free))  # enough even with as few degrees of freedom as one side has
+    errors = brentq(lambda errors: float(nctdtr(2 * free, errors, bounds).mean()) - (1 - POWER), 0, most)
+    return float(errors) * sd * math.sqrt(2 / num_runs)
 
 
 def _student(value: float, error: float, freedom: float) -> tuple[float, float, float]:
