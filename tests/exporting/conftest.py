@@ -58,7 +58,7 @@ def script_of(tmp_path: Path) -> Callable[..., Script]:
 
     def run(classifier: Classifier, target: str = "onnx", folder: Path = tmp_path) -> Script:
         names: dict[str, object] = {"__name__": "predict", "__file__": str(folder / "predict.py")}
-        exec(predict_script(TARGETS[target], classifier.preprocessing), names)
+        exec(predict_script(TARGETS[target], classifier.preprocessing, classifier.decision), names)
         return Script(names)
 
     return run

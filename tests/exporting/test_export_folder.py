@@ -7,7 +7,9 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ from tests.exporting.conftest import Script, smooth
 from tests.small_classifiers import SMALL
 
 from resnetkit.classifier.classifier import Classifier
-from resnetkit.classifier.decision import Decision
+from resnetkit.classifier.decision import Decision, Sets, Sure, Unknown
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.exporting import proving, runner
 from resnetkit.exporting.decided_alike import Statuses
@@ -26,6 +28,7 @@ from resnetkit.exporting.proof_images import open_proof_images
 from resnetkit.exporting.subject import Subject
 from resnetkit.exporting.targets import TARGETS, Target, find_target
 from resnetkit.files import sha256_of
+from resnetkit.images.spec import Fit, Preprocessing
 from resnetkit.inference.torch_engines import plain_predictor
 from resnetkit.sources.locate import Located
 
@@ -187,15 +190,41 @@ def test_a_folder_that_holds_something_is_refused_before_any_work(make: Make, tm
         export(Subject(make(), "small"), TARGETS["onnx"], None, tmp_path / "out", max_loss=1)  # type: ignore[arg-type]
 
 
-def test_predict_is_short_and_holds_to_its_word(make: Make) -> None:
-    for target in (target for target in TARGETS.values() if target.runtime is not None):
-        for interpolation in ("bilinear", "nearest"):
-            text = predict_script(target, make(SMALL, 16, interpolation=interpolation).preprocessing)
-            assert text.count("\n") < 140
-            assert "{" + "%" not in text
-            compile(text, target.name, "exec")
-            imported = {line.split()[1].partition(".")[0] for line in text.splitlines() if "import " in line[:11]}
-            assert imported <= {"json", "os", "sys", "pathlib", "numpy", "PIL", target.needs}
+def all_scripts() -> Iterator[tuple[str, str]]:
+    """The ``predict.py`` of each kind of classifier, with what it needs beside numpy and Pillow."""
+    thresholds = product((None, Unknown(2.5, 0.05)), (None, Sure(0.9, 0.99)), (None, *RULES))
+    decisions = [Decision(unknown=unknown, sure=sure, sets=sets) for unknown, sure, sets in thresholds]
+    images = product(get_args(Fit), ("bilinear", "nearest"), ("full", "reduced"))
+    ways = [Preprocessing(16, 16, fit=fit, interpolation=way, jpeg_scaling=scaling) for fit, way, scaling in images]  # type: ignore[arg-type]
+    for target, way, decision in product(TARGETS.values(), ways, decisions):
+        if target.runtime is not None:
+            yield predict_script(target, way, decision), target.needs
+
+
+RULES = (Sets("lac", 0.9, 0.95), Sets("aps", 0.9, 0.95))
+SCRIPTS = sorted(set(all_scripts()))
+
+
+def test_predict_is_short_and_holds_to_its_word() -> None:
+    assert len(SCRIPTS) > 100
+    for text, needs in SCRIPTS:
+        assert text.count("\n") < 120
+        assert "{" + "%" not in text
+        assert ("def decide" in text) == ("decide(" in text)
+        assert ("def prepare" in text) == ("prepare(" in text)
+        compile(text, needs, "exec")
+        imported = {line.split()[1].partition(".")[0] for line in text.splitlines() if "import " in line[:11]}
+        assert imported <= {"json", "os", "sys", "pathlib", "numpy", "PIL", needs}
+
+
+def test_predict_is_written_as_its_formatter_would_write_it(tmp_path: Path) -> None:
+    ruff = pytest.importorskip("ruff").find_ruff_bin()
+    for number, (text, _) in enumerate(SCRIPTS):
+        (tmp_path / f"{number}.py").write_text(text)
+    settings = ["--isolated", "--no-cache", "--line-length", "120"]
+    for command in (["format", "--diff"], ["check", "--select", "E,F,W,I,B,RET"]):
+        done = subprocess.run([ruff, *command, *settings, tmp_path], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
 
 
 def test_what_predict_cannot_read_it_refuses_and_says_why(
@@ -215,7 +244,7 @@ def test_what_predict_cannot_read_it_refuses_and_says_why(
     }
     for name, write in cases.items():
         write(tmp_path / name)
-        with pytest.raises(script.Unreadable):  # type: ignore[arg-type]
+        with pytest.raises((ValueError, OSError)):
             script.read_image(tmp_path / name)
     assert script.read_image(Path(_saved(smooth(40, 30), tmp_path / "good.png"))).shape == (40, 30, 3)
 
@@ -250,6 +279,18 @@ def test_in_a_process_of_its_own_it_knows_nothing_of_this_package(
         assert path == row.source
         assert said.startswith(f"{row.class_name} ")
         assert float(said.split()[2]) == pytest.approx(row.probability, abs=1e-4)
+
+
+@pytest.mark.slow
+def test_names_that_a_stream_cannot_write_end_nothing(make: Make, folder_of_images: Path, tmp_path: Path) -> None:
+    classifier = replace(make(SMALL, 20), class_names=("猫", "chien", "two\nlines {% raw %}"))
+    found = export_to(classifier, "onnx", folder_of_images, tmp_path / "out")
+    command = [sys.executable, str(found.folder / "predict.py"), str(folder_of_images)]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 11
+    assert all("\\u732b 0." in line and "two\\nlines {% raw %} 0." in line for line in done.stdout.splitlines())
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resnetkit.classifier.decision import ROUNDING
+from resnetkit.classifier.decision import ROUNDING, Decision
 from resnetkit.config import to_dict
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.exporting.page import render_proof
@@ -65,7 +65,7 @@ def export(
     with _parent_of(out), durable_folder(out) as folder:
         target.write(subject, folder)
         if target.runtime is not None:
-            script = predict_script(target, subject.classifier.preprocessing)
+            script = predict_script(target, subject.classifier.preprocessing, subject.classifier.decision)
             (folder / PREDICT_FILE).write_text(script, encoding="utf-8")
         _write_json(folder / CLASSIFIER_FILE, _describe(subject, target, folder))
         asked = Asked(target.name, subject.precision, max_loss)
@@ -78,14 +78,16 @@ def export(
     return Exported(out, {name: file.stat().st_size for name, file in _files_in(out).items()}, proof)
 
 
-def predict_script(target: Target, preprocessing: Preprocessing) -> str:
-    """The text of an export's ``predict.py``."""
+def predict_script(target: Target, preprocessing: Preprocessing, decision: Decision) -> str:
+    """The text of an export's ``predict.py``: no more than its classifier needs."""
     return (
         fill_template(
             "exporting/predict.py.jinja",
             runtime=target.runtime,
             needs=target.needs,
             resizes=target.resizes(preprocessing),
+            preprocessing=preprocessing,
+            decision=decision,
             longest_side_ratio=LONGEST_SIDE_RATIO,
         )
         + "\n"

@@ -24,15 +24,17 @@ def main(folder: Path, asked: Path, answers: Path) -> None:
     import numpy as np
 
     answer = predict.open_model()
+    decide = getattr(predict, "decide", lambda *numbers: ("ok", None))  # a classifier without thresholds has none
     rows: dict[str, list[Any]] = {"probabilities": [], "logits": [], "positions": [], "statuses": [], "sets": []}
     refused = {}
     for position, path in enumerate(request["paths"]):
         try:
-            probabilities, logits = answer(predict.read_image(path))
-        except predict.Unreadable as error:
-            refused[position] = str(error)
+            image = predict.read_image(path)
+        except Exception as error:
+            refused[position] = f"cannot be read ({error or type(error).__name__})"
         else:
-            status, in_set = predict.decide(probabilities, logits)
+            probabilities, logits = answer(image)
+            status, in_set = decide(probabilities, logits)
             for name, value in zip(rows, (probabilities, logits, position, status, in_set), strict=True):
                 rows[name].append(value)
         print(position, flush=True)
