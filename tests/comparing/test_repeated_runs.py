@@ -10,8 +10,7 @@ import pytest
 from tests.comparing.test_answers import answers_of
 
 from resnetkit.comparing.repeated_runs import compare_repeated
-from resnetkit.comparing.shared_images import Side
-from resnetkit.comparing.sides import Answered
+from resnetkit.comparing.sides import Answered, Side
 from resnetkit.errors import ResnetkitError
 
 SIZE = 40
@@ -68,7 +67,7 @@ def test_images_that_are_not_compared_or_chose_are_told(by: Literal["seeds", "fo
     a, b = answered("A", [2, 4], by=by, more=10), answered("B", [6, 9], by=by)
     b = replace(b, runs=tuple(replace(run, val_chose=True) for run in b.runs))
     notes = compare_repeated(a, b).notes
-    assert notes.count(f"{before}A alone answered 10 more") == 1
+    assert notes.count(f"{before}A answered 10 more, which another did not") == 1
     assert "these images chose the epoch of B: that score is a little too good" in notes
 
 

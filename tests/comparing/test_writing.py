@@ -14,7 +14,7 @@ from tests.html_page import HOSTILE, Page
 from resnetkit.comparing.answers import compare_answers
 from resnetkit.comparing.anything import Comparison, compare
 from resnetkit.comparing.page import comparison_page
-from resnetkit.comparing.shared_images import Side
+from resnetkit.comparing.sides import Side
 from resnetkit.comparing.subject import find_subject
 from resnetkit.comparing.writing import IMAGES_NAME, PAGE_NAME, RUNS_NAME, write_comparison
 from resnetkit.errors import ResnetkitError

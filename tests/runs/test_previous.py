@@ -6,9 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.comparing.test_answers import answers_of as answers_for
 from tests.html_page import Page
 from tests.small_reports import answers_of, report_of
 
+from resnetkit.comparing.answers import compare_answers
+from resnetkit.comparing.sides import Side
 from resnetkit.config import to_dict
 from resnetkit.evaluation.answers import Answers, score_answers
 from resnetkit.evaluation.paired import PairedDifference
@@ -69,6 +72,40 @@ def test_only_images_that_count_for_both_are_compared(tmp_path: Path, record: Re
     page = Page(render_report(replace(report_of(later), previous=found)))
     assert "previous" in page.sections
     assert f"On the 65 images that both were scored on, top-1 differs by {found.difference}" in page.text
+
+
+def test_a_report_and_a_comparison_count_the_same_images(tmp_path: Path, record: Record) -> None:
+    """With copies, the same picture under two classes, images that one lacks or was trained on, in another order."""
+    random = np.random.default_rng(1)
+    size = 60
+    digests = np.arange(1, size + 1)
+    digests[50:55] = digests[:5]  # copies
+    labels = np.arange(size) % 3
+    labels[50:53], labels[53:55] = labels[:3], (labels[3:5] + 1) % 3  # of which two are of another class
+    first, second = (
+        answers_for(labels.tolist(), random.integers(0, 3, size).tolist(), digests=digests.tolist()) for _ in range(2)
+    )
+    first = replace(first, trained_on=np.arange(size) == 20)
+    order = random.permutation(size - 3)  # it lacks the last three
+    second = second.select(order)
+    a_run(tmp_path / "runs", "0001-run", record, first)
+    own = a_run(tmp_path / "runs", "0002-run", record, second)
+    previous = find_previous(own, record, second)
+    (pair,) = compare_answers([Side("A", first), Side("B", second)]).pairs
+    assert previous is not None
+    assert previous.difference is not None
+    found = previous.difference
+    assert found.num_images == size - 5 - 2 - 1 - 3
+    assert (found.value, found.num_lost, found.num_won, found.num_images) == (
+        *(pair.top1.value, pair.top1.num_lost, pair.top1.num_won),
+        pair.top1.num_images,
+    )
+    assert previous.notes == (
+        "the run before answered 3 more, which another did not",
+        "1 that one was trained on are left out",
+        "3 copies count once",
+        "2 with two different classes are left out",
+    )
 
 
 def test_without_common_images_and_changes_it_says_so(tmp_path: Path, record: Record) -> None:

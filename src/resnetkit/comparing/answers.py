@@ -16,7 +16,7 @@ from resnetkit.comparing.compared_answers import (
     PairComparison,
     SideScores,
 )
-from resnetkit.comparing.shared_images import SharedImages, Side, about_choosing, share_images
+from resnetkit.comparing.sides import Side, about_choosing, shared_by
 from resnetkit.evaluation.answers import Answers
 from resnetkit.evaluation.calibration import NUM_BINS
 from resnetkit.evaluation.metrics import SMALLEST_PROBABILITY, Accuracy, bin_numbers
@@ -29,6 +29,7 @@ from resnetkit.evaluation.paired import (
     resampled,
     resampled_top1,
 )
+from resnetkit.evaluation.shared_images import SharedImages
 from resnetkit.images.types import Indices
 
 MOST_MORE_IMAGES = 10_000_000  # beyond, nobody looks for them
@@ -40,7 +41,7 @@ def compare_answers(sides: Sequence[Side]) -> AnswersComparison:
     Raises:
         ResnetkitError: where they have no image in common that none was trained on.
     """
-    images = share_images(sides)
+    images = shared_by(sides)
     facts = [_Facts.of(side.answers, rows) for side, rows in zip(sides, images.rows, strict=True)]
     pairs = [_compare(sides, facts, images, *both) for both in combinations(range(len(sides)), 2)]
     corrected = holm([pair.p_value for pair in pairs])

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from resnetkit.comparing.shared_images import SharedImages
 from resnetkit.config import to_dict
 from resnetkit.evaluation.metrics import Accuracy
 from resnetkit.evaluation.paired import LEVEL, Interval, PairedDifference
+from resnetkit.evaluation.shared_images import SharedImages
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class SideScores:
 
     Attributes:
         split: which of its splits these images are of.
-        val_chose: as in :class:`~resnetkit.comparing.shared_images.Side`.
+        val_chose: as in :class:`~resnetkit.comparing.sides.Side`.
     """
 
     name: str

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from resnetkit.comparing.compared_answers import in_points, p_words
-from resnetkit.comparing.shared_images import Side, about_choosing, share_images
-from resnetkit.comparing.sides import Answered
+from resnetkit.comparing.sides import Answered, Side, about_choosing, shared_by
 from resnetkit.config import to_dict
 from resnetkit.errors import Code, require
 from resnetkit.evaluation.paired import LEVEL
@@ -131,7 +130,7 @@ Scored = tuple[RepeatedSide, RepeatedSide, list[str]]
 
 def _over_seeds(a: Answered, b: Answered) -> Scored:
     runs = [*a.runs, *b.runs]
-    shared = share_images(runs)
+    shared = shared_by(runs)
     shares = [_share_right(run, rows) for run, rows in zip(runs, shared.rows, strict=True)]
     of_a, of_b = shares[: len(a.runs)], shares[len(a.runs) :]
     told = shared.notes([one.name for one in (a, b) for _ in one.runs])
@@ -146,7 +145,7 @@ def _over_folds(a: Answered, b: Answered) -> Scored:
         fix="compare the same number of folds",
         code=Code.DATA,
     )
-    each = [share_images(both) for both in zip(a.runs, b.runs, strict=True)]
+    each = [shared_by(both) for both in zip(a.runs, b.runs, strict=True)]
     of_a, of_b = (
         [_share_right(run, shared.rows[place]) for run, shared in zip(side.runs, each, strict=True)]
         for place, side in enumerate((a, b))

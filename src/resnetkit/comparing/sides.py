@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from resnetkit.comparing.shared_images import Side
 from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.evaluation.answers import Answers
+from resnetkit.evaluation.shared_images import SharedImages, share_images
 from resnetkit.runs.answer_files import read_answers
 from resnetkit.runs.folder import RunFolder
 from resnetkit.runs.repeats import read_repeats
@@ -18,6 +18,19 @@ from resnetkit.runs.result import finished_result
 
 # Those say most of which no one has seen the images while training went on.
 JUDGED = ("test", "all", "val")
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of those that are compared, and what it answered on the split that it is judged by.
+
+    Attributes:
+        val_chose: these are validation images that chose among its epochs; None: they may have.
+    """
+
+    name: str
+    answers: Answers
+    val_chose: bool | None = False
 
 
 @dataclass(frozen=True)
@@ -100,3 +113,39 @@ def _judged(name: str, answers: Mapping[str, Answers], *, val_chose: bool | None
             fix=f"evaluate it on others: resnetkit evaluate {name} DATA --answers FILE.npz, and compare that file",
         )
     return Side(name, answers[split], val_chose if split == "val" else False)
+
+
+def shared_by(sides: Sequence[Side]) -> SharedImages:
+    """The images that all sides answered and none was trained on.
+
+    Raises:
+        ResnetkitError: where there is none, saying why.
+    """
+    shared = share_images([side.answers for side in sides])
+    require(
+        len(shared) > 0,
+        f"no image was answered by {' and '.join(side.name for side in sides)} alike",
+        why=_why_none(shared),
+        fix="evaluate them on the same images: resnetkit evaluate RUN DATA --answers FILE.npz, and compare these files",
+        code=Code.DATA,
+    )
+    return shared
+
+
+def _why_none(shared: SharedImages) -> str:
+    sentences = [f"they answered {' and '.join(f'{size:,}' for size in shared.num_answered)} different images"]
+    sentences += [f"of {shared.num_trained_on:,}, one was trained on it"] if shared.num_trained_on else []
+    sentences += [f"{shared.num_disputed:,} have two different classes"] if shared.num_disputed else []
+    return ", ".join(sentences)
+
+
+def about_choosing(sides: Sequence[Side]) -> list[str]:
+    """Sentences about sides that are judged by images that chose, or may have chosen, among their epochs."""
+    chosen = [side.name for side in sides if side.val_chose]
+    perhaps = [side.name for side in sides if side.val_chose is None]
+    told = []
+    if chosen:
+        told.append(f"these images chose the epoch of {' and of '.join(chosen)}: that score is a little too good")
+    if perhaps:
+        told.append(f"these are validation images, which may have chosen the epoch of {' and of '.join(perhaps)}")
+    return told

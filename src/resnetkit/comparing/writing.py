@@ -12,7 +12,7 @@ from resnetkit.comparing.compared_answers import AnswersComparison
 from resnetkit.comparing.page import MOST_PICTURES, comparison_page
 from resnetkit.comparing.pictures import read_pictures
 from resnetkit.comparing.repeated_runs import RepeatsComparison
-from resnetkit.comparing.shared_images import Side
+from resnetkit.comparing.sides import Side
 from resnetkit.comparing.subject import Subject
 from resnetkit.errors import require
 from resnetkit.files import check_new_folder, durable_folder

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-import numpy as np
-
 from resnetkit.errors import ResnetkitError
 from resnetkit.evaluation.answers import Answers
 from resnetkit.evaluation.metrics import Accuracy
 from resnetkit.evaluation.paired import PairedDifference
+from resnetkit.evaluation.shared_images import share_images
 from resnetkit.pages.differences import ValueDifference
 from resnetkit.runs.differences import differing_records
 from resnetkit.runs.folder import RunFolder
@@ -29,12 +28,14 @@ class Previous:
         scores: by split, of the earlier run; where it has one.
         difference: accuracy of the later run minus that of the earlier one on the images that both were judged by;
             None where there are none.
+        notes: sentences about images that are not in it.
     """
 
     name: str
     changed: tuple[ValueDifference, ...]
     scores: Mapping[str, Accuracy]
     difference: PairedDifference | None
+    notes: tuple[str, ...] = ()
 
 
 def find_previous(folder: RunFolder, record: Record, judged: Answers | None) -> Previous | None:
@@ -67,14 +68,14 @@ def _compare(other: RunFolder, record: Record, judged: Answers | None) -> Previo
     changed = differences.recipe + differences.weights + differences.environment
     scores = {name: one.top1 for name, one in result.scores.items()}
     earlier = other.read_answers().get(judged.split) if judged is not None and other.answers_file.is_file() else None
-    difference = None if earlier is None or judged is None else _difference(earlier, judged)
-    return Previous(other.path.name, changed, scores, difference)
+    difference, notes = (None, ()) if earlier is None or judged is None else _difference(earlier, judged)
+    return Previous(other.path.name, changed, scores, difference, notes)
 
 
-def _difference(earlier: Answers, later: Answers) -> PairedDifference | None:
-    """The difference on the images that count for both scores, known by their digests."""
-    rows = [np.flatnonzero(~one.trained_on) for one in (earlier, later)]
-    _, first, second = np.intersect1d(earlier.digests[rows[0]], later.digests[rows[1]], return_indices=True)
-    if not len(first):
-        return None
-    return PairedDifference.of(earlier.is_right[rows[0][first]], later.is_right[rows[1][second]])
+def _difference(earlier: Answers, later: Answers) -> tuple[PairedDifference | None, tuple[str, ...]]:
+    """The difference on the images that count for both scores, and sentences about others."""
+    shared = share_images([earlier, later])
+    if not len(shared):
+        return None, ()
+    first, second = (one.is_right[rows] for one, rows in zip((earlier, later), shared.rows, strict=True))
+    return PairedDifference.of(first, second), tuple(shared.notes(["the run before", "this run"]))
