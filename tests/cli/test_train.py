@@ -48,6 +48,21 @@ def test_a_run_is_trained_with_demands_on_its_answers_and_tells_the_thresholds(c
     assert "unknown: like none of its classes; 10 % of images of its classes may be called so" in err
     assert "sets: hold the true class of 90 % of images (aps)" in err
     assert "warning: " in err.partition("sets: hold")[2]
+    measured = json.loads(out)["decision"]
+    assert measured["sure"] is None
+    assert (measured["unknown"]["rejected"]["num_images"], measured["sets"]["asked"]) == (359, 0.9)
+    _, again, _ = cli("evaluate", str(run), "--json")
+    assert json.loads(again)["decision"] == measured
+    page = (run / "report.html").read_text()
+    assert '<tr><th scope="row">Called unknown</th><td>' in page
+    assert f"{measured['sets']['mean_size']:.2f} on average" in page
+    code, _, _ = cli("report", str(run))
+    assert code == 0
+    assert "Called unknown" in (run / "report.html").read_text()  # drawn anew from what is stored
+
+
+def test_a_run_without_demands_says_nothing_of_thresholds(trained: Path) -> None:
+    assert "what they promise" not in (trained / "report.html").read_text()
 
 
 @pytest.mark.parametrize(

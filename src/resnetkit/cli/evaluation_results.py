@@ -8,11 +8,9 @@ from resnetkit.terminal import say
 
 if TYPE_CHECKING:
     from resnetkit.data.seen import SeenImages
-    from resnetkit.evaluation.decision_scores import DecisionScores, SetScores, SureScores, UnknownScores
+    from resnetkit.evaluation.decision_scores import DecisionScores
     from resnetkit.evaluation.metrics import Scores
     from resnetkit.evaluation.scoring import Evaluation
-
-SHOWN_CLASSES = 5
 
 
 def as_json(
@@ -98,38 +96,7 @@ def _share(value: float | None) -> str:
 
 
 def _print_decision(scores: DecisionScores) -> None:
-    """Print what was measured of each threshold, beside what it was set for."""
-    if scores.unknown is not None:
-        _print_unknown(scores.unknown)
-    if (apart := scores.separation) is not None:
-        say(
-            f"unknown images    AUROC {100 * apart.auroc:.1f} %, FPR95 {100 * apart.fpr95:.1f} %"
-            f"  ({apart.num_unknown:,} against {apart.num_known:,})"
-        )
-    if scores.sure is not None:
-        _print_sure(scores.sure)
-        say(f"risk over cover   {100 * scores.aurc:.3f} %  (AURC: error of the surest answers, mean over how many)")
-    if scores.sets is not None:
-        _print_sets(scores.sets)
+    from resnetkit.evaluation.decision_score_words import iter_facts
 
-
-def _print_unknown(unknown: UnknownScores) -> None:
-    say(f"called unknown    {unknown.rejected}, set for {100 * unknown.asked:g} %")
-    if unknown.found is not None:
-        say(f"unknown found     {unknown.found}")
-
-
-def _print_sure(sure: SureScores) -> None:
-    right = "none is sure" if sure.precision is None else str(sure.precision)
-    say(f"sure and right    {right}, set for {100 * sure.asked:g} %")
-    say(f"sure              {sure.coverage}")
-
-
-def _print_sets(sets: SetScores) -> None:
-    say(f"sets that hold it {sets.coverage}, set for {100 * sets.asked:g} % by {sets.rule}")
-    say(f"classes in a set  {sets.mean_size:.2f} on average")
-    say(f"sets of one class {sets.single}")
-    covers = [(entry.coverage.value, entry.name, entry.coverage) for entry in sets.classes if entry.coverage]
-    missed = sorted(cover for cover in covers if cover[0] < 1)
-    for _, name, coverage in missed[:SHOWN_CLASSES] if len(covers) > 1 else ():
-        say(f"  least held      {name}: {coverage}")
+    for heading, words in iter_facts(scores):
+        say(f"{heading:<17} {words}")

@@ -26,9 +26,11 @@ def print_result(result: Result, *, as_json: bool) -> None:
         left_out = [{"path": bad.path, "reason": bad.reason} for bad in result.left_out]
         content = {"run": str(result.run), "seconds": result.seconds, "scores": scores, "left_out": left_out}
         content["calibration"] = {name: to_dict(value) for name, value in result.calibration.items()}
+        content["decision"] = None if result.decided is None else to_dict(result.decided)
         content["first_look"] = None if result.first_look is None else to_dict(result.first_look)
         say_json({**content, "num_trained_on": result.num_trained_on})
         return
+    from resnetkit.evaluation.decision_score_words import iter_facts
     from resnetkit.pages.formatting import duration
     from resnetkit.tracking.trackers import TRACKERS, trackers_of
 
@@ -38,6 +40,9 @@ def print_result(result: Result, *, as_json: bool) -> None:
         say(f"cv    top-1 {look.top1}  a linear head in {look.num_folds} folds of training images, which are few")
     if judged := result.calibration.get(result.judged_split or ""):
         say(f"cal   {_calibration(judged)}")
+    if result.decided is not None:
+        for heading, words in iter_facts(result.decided):
+            say(f"test  {heading:<17} {words}")
     for text in _warnings(result):
         say(f"warning: {text}")
     for name, number in result.num_trained_on.items():

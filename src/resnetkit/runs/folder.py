@@ -225,7 +225,7 @@ class RunFolder:
 
 
 TEXTS = {"event", "time", "quantity", "data", "split", "image", "reason"}
-AT_THE_END = {"scores", "num_trained_on", "calibration"}
+AT_THE_END = {"scores", "num_trained_on", "calibration", "decided"}
 
 
 def _parsed(line: bytes) -> dict[str, Any] | None:

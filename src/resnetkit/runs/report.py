@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from resnetkit.data.types import DataAudit
+from resnetkit.evaluation.decision_score_words import iter_facts
+from resnetkit.evaluation.decision_scores import DecisionScores
 from resnetkit.evaluation.metrics import Scores
 from resnetkit.evaluation.mistakes import Mistake
 from resnetkit.files import write_durably
@@ -56,6 +58,7 @@ class Report:
         why: pictures for each of them; empty: none were made.
         images: all images of that split that count, one by one; None for a page that leaves them out.
         thresholds: what is left of its answers where only sure ones are taken.
+        decided: what the thresholds of its decision come to on it.
         calibration: how far its probabilities can be believed.
         audit: what is wrong with the images as far as their pixels tell it, and how many there are of each class.
         class_names: of the data.
@@ -78,6 +81,7 @@ class Report:
     why: Sequence[Why] = ()
     images: ScoredImages | None = None
     thresholds: Thresholds | None = None
+    decided: DecisionScores | None = None
     calibration: DrawnCalibration | None = None
     audit: DataAudit | None = None
     class_names: Sequence[str] = ()
@@ -103,6 +107,7 @@ def render_report(report: Report) -> str:
         report=report,
         split=split,
         mistakes=zip_longest(report.mistakes, report.why),
+        decided=() if report.decided is None else list(iter_facts(report.decided)),
         measured=None if split is None else measured(report.scores, split),
         curves=draw_curves(report.history),
         best_epoch=max(_known(report.history, "val_top1"), key=lambda row: row["val_top1"], default=None),

@@ -77,6 +77,7 @@ def report_on(
         why=() if shown is None else shown.why,
         images=None if shown is None else ScoredImages.of(shown.answers, shown.pictures, shown.root),
         thresholds=None if shown is None else _thresholds(shown.answers),
+        decided=None if result is None else result.decided,
         calibration=_calibration(result, exhibits),
         audit=record.data.audit,
         class_names=record.data.class_names,

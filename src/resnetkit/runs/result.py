@@ -8,6 +8,7 @@ from pathlib import Path
 from resnetkit.config import from_dict
 from resnetkit.errors import ResnetkitError
 from resnetkit.evaluation.calibration import Calibrated
+from resnetkit.evaluation.decision_scores import DecisionScores
 from resnetkit.evaluation.metrics import Scores
 from resnetkit.images.types import BadImage
 from resnetkit.pages.showing import show
@@ -31,6 +32,7 @@ class Result:
         first_look: cross-validated score of training images, by what the weights that it started from made of them.
         calibration: of the same images as the scores, by split, before and after the temperature was fitted to those of
             ``val``; none of an earlier version's run.
+        decided: what the thresholds, which ``val`` set, come to on ``test``; None without any, or without test.
     """
 
     run: Path
@@ -41,6 +43,7 @@ class Result:
     val_chose: bool = True
     first_look: FirstLook | None = None
     calibration: dict[str, Calibrated] = field(default_factory=dict)
+    decided: DecisionScores | None = None
 
     @property
     def folder(self) -> RunFolder:
@@ -66,6 +69,7 @@ def finished_result(folder: RunFolder) -> Result | None:
         seconds = float(ends[-1]["seconds"])
         num_trained_on = from_dict(dict[str, int], ends[-1].get("num_trained_on", {}))
         calibration = from_dict(dict[str, Calibrated], ends[-1].get("calibration", {}))
+        decided = from_dict(DecisionScores, found) if (found := ends[-1].get("decided")) is not None else None
     except (ResnetkitError, KeyError, TypeError, RecursionError):
         return None
     record = folder.read_record()
@@ -78,6 +82,7 @@ def finished_result(folder: RunFolder) -> Result | None:
         record.recipe.validation_chooses,
         recorded_look(folder),
         calibration,
+        decided,
     )
 
 

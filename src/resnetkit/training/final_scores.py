@@ -15,6 +15,7 @@ from resnetkit.config import to_dict
 from resnetkit.data.types import LoadedData, Split
 from resnetkit.evaluation.answers import Answers, score_answers
 from resnetkit.evaluation.calibration import Calibrated, calibration_of
+from resnetkit.evaluation.decision_scores import score_decision
 from resnetkit.evaluation.scoring import as_answers, read_logits
 from resnetkit.evaluation.sharing import BATCH_SIZE
 from resnetkit.explanation.exhibits import exhibit
@@ -63,6 +64,8 @@ def finish(
     scores = {name: score for name, one in answers.items() if (score := score_answers(one)) is not None}
     num_trained_on = {name: int(one.trained_on.sum()) for name, one in answers.items()}
     calibration = {name: Calibrated(calibration_of(before[name]), calibration_of(answers[name])) for name in scores}
+    has_promised = "test" in scores and classifier.decision.has_thresholds
+    decided = score_decision(answers["test"], classifier.decision) if has_promised else None
     result = Result(
         folder.path,
         scores,
@@ -72,6 +75,7 @@ def finish(
         record.recipe.validation_chooses,
         recorded_look(folder),
         calibration,
+        decided,
     )
     judged = result.judged_split
     shown = None
@@ -88,6 +92,7 @@ def finish(
         scores={name: to_dict(value) for name, value in scores.items()},
         num_trained_on=num_trained_on,
         calibration={name: to_dict(value) for name, value in calibration.items()},
+        decided=None if decided is None else to_dict(decided),
     )
     folder.sync()
     return result

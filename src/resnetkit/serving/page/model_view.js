@@ -69,7 +69,7 @@ function decisionPart({ unknown, sure, sets }) {
     sure && t("decision.unsure", { least: percent(sure.least), share: setPercent(sure.precision) }),
     sets && t("decision.sets", { share: setPercent(sets.coverage) }),
   ].filter(Boolean);
-  return told.length > 0 && part(t("model.decision"), make("ul", {}, told.map((words) => make("li", {}, words))));
+  return told.length > 0 && part(t("model.decision"), make("ul", { class: "steps" }, told.map((words) => make("li", {}, words))));
 }
 
 export function modelView(root, details) {
