@@ -19,7 +19,8 @@ from resnetkit.classifier.classifier import Classifier
 from resnetkit.classifier.demanding import demanding
 from resnetkit.classifier.prediction import Prediction, Predictions, Predictor
 from resnetkit.comparing.anything import Comparison, compare
-from resnetkit.evaluation.metrics import Scores, score
+from resnetkit.evaluation.decision_scores import DecisionScores, SureScores
+from resnetkit.evaluation.metrics import Accuracy, Scores, score
 from resnetkit.evaluation.scoring import Evaluation
 from resnetkit.explanation.explanation import Explanation, Explanations, HeatMap
 from resnetkit.images.preprocessing import Window
@@ -132,6 +133,9 @@ def test_a_result_tells_its_scores_with_intervals_though_its_folder_is_gone() ->
     assert f"95 % interval {100 * one.low:.2f} to {100 * one.high:.2f} %" in text
     assert "training 1 min 15 s" in text
     assert text_of(Result(Path("gone"), {}, 1.0)).startswith("Not measured:")
+    decided = DecisionScores(0.01, None, SureScores(0.99, Accuracy.of(90, 90), Accuracy.of(90, 100)), None, None)
+    promised = text_of(Result(Path("gone"), {"test": scores()}, 75.0, decided=decided))
+    assert "sure and right 100.00 % (95 % interval 95.91 to 100.00, n = 90), set for 99 %" in promised
 
 
 @pytest.mark.parametrize("val_chose", [True, False])

@@ -9,6 +9,8 @@ import pytest
 
 from resnetkit.classifier.decision import Decision, Sets, Unknown
 from resnetkit.classifier.file import read_description
+from resnetkit.evaluation.decision_scores import DecisionScores, SureScores
+from resnetkit.evaluation.metrics import Accuracy
 from resnetkit.publishing.card import model_card
 from resnetkit.publishing.subject import Subject
 from resnetkit.runs.folder import RunFolder
@@ -153,3 +155,11 @@ def test_it_says_how_the_classifier_decides(subject: Subject) -> None:
         "true class of 95 % of images",
     ):
         assert told in card
+
+
+def test_it_says_what_the_thresholds_come_to_on_test(subject: Subject) -> None:
+    sure = SureScores(0.99, Accuracy.of(90, 90), Accuracy.of(90, 100))
+    decided = DecisionScores(0.01, None, sure, None, None)
+    card = model_card(replace(subject, result=replace(subject.result, decided=decided)))
+    assert "- Sure and right: 100.00 % (95 % interval 95.91 to 100.00, n = 90), set for 99 %" in card
+    assert "Sure and right" not in model_card(subject)

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from resnetkit.classifier.decision_words import iter_facts
 from resnetkit.errors import ResnetkitError
+from resnetkit.evaluation import decision_score_words
 from resnetkit.pages.charts import share_bar
 from resnetkit.pages.formatting import duration
 from resnetkit.pages.raster import PIXELATED_BELOW_PX, photo_url, png_url
@@ -83,6 +84,7 @@ def show_result(result: Result) -> str:
     from resnetkit.runs.result import warnings_about_recall
 
     told, warnings = [("training", duration(result.seconds)), ("run", str(result.run))], []
+    promises = [] if result.decided is None else list(decision_score_words.iter_facts(result.decided))
     curves: list[Markup] = []
     with suppress(ResnetkitError, OSError):
         recipe = result.folder.read_record().recipe
@@ -93,7 +95,7 @@ def show_result(result: Result) -> str:
             warnings = warnings_about_recall(recipe, result.judged_split, result.scores[result.judged_split])
         curves = learning_curves(result.folder.events("epoch"))[:2]  # the report has the learning rate too
     filters: Filters = {"confusion": _confusion, "left_out": _left_out}
-    return _fill("result", result, filters, told=told, warnings=warnings, curves=curves, words=WORDS)
+    return _fill("result", result, filters, told=told + promises, warnings=warnings, curves=curves, words=WORDS)
 
 
 def show_explanations(explanations: Sequence[Explanation]) -> str:

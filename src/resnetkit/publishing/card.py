@@ -10,6 +10,7 @@ from resnetkit.anatomy.table import describe
 from resnetkit.classifier.decision_words import iter_facts
 from resnetkit.classifier.description import Description
 from resnetkit.config import to_dict
+from resnetkit.evaluation import decision_score_words
 from resnetkit.pages.formatting import duration, flatten
 from resnetkit.publishing.front_matter import front_matter, say_interval, say_range
 from resnetkit.publishing.subject import Subject
@@ -57,6 +58,10 @@ def _scores(subject: Subject) -> Iterator[str]:
     did = "chose the epoch, too" if subject.result.val_chose else "were watched in training, and chose nothing of it"
     told = {"test": "The test images were read once, after training.", "val": f"Validation images {did}."}
     yield " ".join(text for split, text in told.items() if split in subject.result.scores)
+    if subject.result.decided is not None:
+        yield ""
+        for heading, words in decision_score_words.iter_facts(subject.result.decided):
+            yield f"- {heading.strip().capitalize()}: {_words(words)}"
 
 
 def _classes(subject: Subject) -> Iterator[str]:
