@@ -55,6 +55,14 @@ def test_programs_get_all_columns(cli: Cli, folder: Path) -> None:
     assert cli("runs", str(folder), "--csv", "--json").code == 2
 
 
+def test_what_cannot_be_looked_into_is_told_in_one_line(cli: Cli, folder: Path) -> None:
+    (folder / "disk").symlink_to(folder / "nowhere")
+    for form in ("--json", "--csv"):
+        told = cli("runs", str(folder), form)
+        assert told.err == f"warning: not looked into: {folder / 'disk'} (No such file or directory)\n"
+        assert "nowhere" not in told.out
+
+
 def test_an_empty_or_absent_folder_says_what_to_type(cli: Cli, empty_folder: Path) -> None:
     absent = cli("runs")
     assert absent.code == 3

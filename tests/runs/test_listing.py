@@ -69,7 +69,7 @@ def test_each_run_is_in_its_state(make_run: MakeRun, tmp_path: Path) -> None:
     held = make_run("7")
     (tmp_path / "photos" / "cats").mkdir(parents=True)
     with held.locked():
-        rows = list_runs(tmp_path)
+        rows = list_runs(tmp_path).rows
     assert [(row.run.name, row.status, row.epoch) for row in rows] == [
         ("1", "finished", 1),
         ("2", "interrupted", 3),
@@ -93,7 +93,7 @@ def test_a_run_before_its_record_is_running_while_it_is_locked(make_run: MakeRun
     folder = make_run("1")
     folder.recipe_file.unlink()
     with folder.locked():
-        assert [row.status for row in list_runs(tmp_path)] == ["running"]
+        assert [row.status for row in list_runs(tmp_path).rows] == ["running"]
 
 
 def test_what_most_runs_have_is_not_told(make_run: MakeRun, tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_what_most_runs_have_is_not_told(make_run: MakeRun, tmp_path: Path) -> N
     make_run("b", replace(RECIPE, model=replace(RECIPE.model, depths=(1, 1, 1))))
     make_run("c", replace(RECIPE, model_name="resnet32", model=CATALOG["resnet32"].spec))
     make_run("d", replace(RECIPE, epochs=99, data=DataSpec("digits")))
-    told = {row.run.name: dict(row.differs) for row in list_runs(tmp_path)}
+    told = {row.run.name: dict(row.differs) for row in list_runs(tmp_path).rows}
     assert told == {"a0": {}, "a1": {"seed": "1"}, "a2": {}, "b": {"model.depths": "[1, 1, 1]"}, "c": {}, "d": {}}
 
 
@@ -110,11 +110,11 @@ def test_any_column_sorts_and_what_lacks_it_comes_last(make_run: MakeRun, tmp_pa
     make_run("1", correct=7)
     make_run("2")
     make_run("3", replace(RECIPE, model_name="resnet8"), correct=9)
-    assert [row.run.name for row in list_runs(tmp_path, sort="test_top1")] == ["3", "1", "2"]
-    assert [row.run.name for row in list_runs(tmp_path, sort="network")] == ["1", "2", "3"]
-    assert [row.run.name for row in list_runs(tmp_path, sort="test_top1", most=1)] == ["3"]
+    assert [row.run.name for row in list_runs(tmp_path, sort="test_top1").rows] == ["3", "1", "2"]
+    assert [row.run.name for row in list_runs(tmp_path, sort="network").rows] == ["1", "2", "3"]
+    assert [row.run.name for row in list_runs(tmp_path, sort="test_top1", most=1).rows] == ["3"]
     for column in COLUMNS:
-        assert len(list_runs(tmp_path, sort=column)) == 3
+        assert len(list_runs(tmp_path, sort=column).rows) == 3
     with pytest.raises(ResnetkitError, match="no column") as caught:
         list_runs(tmp_path, sort="test_top")
     assert "test_top1" in caught.value.fix
@@ -126,7 +126,7 @@ def test_repeats_and_studies_are_looked_into_and_runs_are_not(make_run: MakeRun,
     write_repeats(tmp_path / "runs" / "0001-seeds", Repeats(by="seeds", runs=("0001-a",)))
     make_run("studies/x/arm-seed-0/0001-a")
     make_run(".hidden/0001-a")
-    rows = list_runs(tmp_path)
+    rows = list_runs(tmp_path).rows
     assert [str(row.run.relative_to(tmp_path)) for row in rows] == [
         "runs/0001-seeds/0001-a",
         "studies/x/arm-seed-0/0001-a",
@@ -139,12 +139,12 @@ def test_only_the_end_of_the_events_is_read(make_run: MakeRun, tmp_path: Path, m
     with open(folder.metrics_file, "a") as file:
         file.write(json.dumps({"event": "note", "text": "x" * 200_000}) + "\n")
     folder.record("epoch", epoch=4, **EPOCH)
-    (found,) = list_runs(tmp_path)
+    (found,) = list_runs(tmp_path).rows
     assert found.epoch == 4
     shutil.rmtree(folder.path)
     folder = make_run("1", correct=8)
     monkeypatch.setattr(RunFolder, "events", None)
-    (found,) = list_runs(tmp_path)
+    (found,) = list_runs(tmp_path).rows
     assert found.status == "finished"
 
 

@@ -121,6 +121,14 @@ def test_without_common_images_and_changes_it_says_so(tmp_path: Path, record: Re
     assert "Nothing has changed that either run wrote down" in page.text
 
 
+def test_a_run_is_not_before_itself(tmp_path: Path, record: Record) -> None:
+    """As it would be by a link that someone made to the best of their runs."""
+    answers = answers_of(NAMES, 20)
+    own = a_run(tmp_path / "runs", "0002-run", record, answers)
+    (tmp_path / "runs" / "0001-best").symlink_to(own.path)
+    assert find_previous(own, record, answers) is None
+
+
 def test_a_damaged_run_is_passed_over(tmp_path: Path, record: Record) -> None:
     answers = answers_of(NAMES, 20)
     a_run(tmp_path / "runs", "0001-run", record, answers)

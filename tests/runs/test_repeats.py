@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from resnetkit.errors import Code, ResnetkitError
-from resnetkit.runs.repeats import FILE_NAME, Repeats, has_repeats, read_repeats, write_repeats
+from resnetkit.runs.finding import REPEATS_NAME, has_repeats
+from resnetkit.runs.repeats import Repeats, read_repeats, write_repeats
 
 TWO = Repeats(by="seeds", runs=("0001-resnet20-digits", "0002-resnet20-digits"))
 
@@ -17,10 +18,10 @@ def test_it_is_read_as_it_was_written_whatever_later_versions_add(tmp_path: Path
     assert has_repeats(tmp_path)
     assert read_repeats(tmp_path) == TWO
     assert [run.path for run in TWO.folders(tmp_path)] == [tmp_path / name for name in TWO.runs]
-    content = json.loads((tmp_path / FILE_NAME).read_text())
+    content = json.loads((tmp_path / REPEATS_NAME).read_text())
     assert content.items() >= {"format": "resnetkit repeats 1", "by": "seeds"}.items()
     assert content["runs"] == list(TWO.runs)
-    (tmp_path / FILE_NAME).write_text(json.dumps(content | {"new": 1}))
+    (tmp_path / REPEATS_NAME).write_text(json.dumps(content | {"new": 1}))
     assert read_repeats(tmp_path) == TWO
 
 
@@ -40,7 +41,7 @@ def test_it_is_read_as_it_was_written_whatever_later_versions_add(tmp_path: Path
     ],
 )
 def test_a_damaged_one_is_refused(tmp_path: Path, content: str) -> None:
-    (tmp_path / FILE_NAME).write_text(content)
+    (tmp_path / REPEATS_NAME).write_text(content)
     with pytest.raises(ResnetkitError, match="damaged") as caught:
         read_repeats(tmp_path)
     assert caught.value.code is Code.WEIGHTS

@@ -56,10 +56,12 @@ def offer_studies(typed: str) -> Offers:
 
 def offer_runs(typed: str) -> Offers:
     """Runs in the folder that is being typed, else in ``runs``."""
+    from resnetkit.runs.finding import is_run
+
     folder = Path(typed.rpartition("/")[0]) if "/" in typed else RUNS
     with suppress(OSError):
         for run in sorted(folder.iterdir()):
-            if (run / "recipe.json").is_file() and PLAIN_WORD.fullmatch(str(run)):
+            if is_run(run) and PLAIN_WORD.fullmatch(str(run)):
                 yield str(run), "a run"
 
 

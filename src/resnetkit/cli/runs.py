@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 from resnetkit.cli.completion import offer_runs
 from resnetkit.cli.options import JsonOption
 from resnetkit.cli.program import program
-from resnetkit.terminal import csv_line, for_programs, say, say_json
+from resnetkit.terminal import csv_line, first_few, for_programs, say, say_json, warn
 
 if TYPE_CHECKING:
     from resnetkit.pages.differences import ValueDifference
@@ -63,7 +63,9 @@ def list_(
     from resnetkit.runs.listing import list_runs
 
     require(not (csv and json), "--csv and --json are two forms of the same", fix="leave one out")
-    rows = list_runs(Path(folder), sort=sort, most=top)
+    rows, unread = list_runs(Path(folder), sort=sort, most=top)
+    if unread:
+        warn(f"not looked into: {first_few(unread)}")
     if json:
         say_json([row.as_values() for row in rows])
     elif csv:
@@ -140,7 +142,6 @@ def _print_rows(rows: list[RunRow], folder: Path) -> None:
 
 def _cells(row: RunRow, folder: Path) -> tuple[str, ...]:
     from resnetkit.pages.formatting import duration
-    from resnetkit.terminal import first_few
 
     top1 = row.top1
     name = str(row.run.relative_to(folder)) if row.run != folder else str(row.run)

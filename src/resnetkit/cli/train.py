@@ -190,7 +190,7 @@ def train(
     from resnetkit.cli.progress import ConsoleListener
     from resnetkit.data.spec import DataSpec
     from resnetkit.errors import require
-    from resnetkit.runs.repeats import has_repeats
+    from resnetkit.runs.finding import has_repeats
     from resnetkit.training import run
     from resnetkit.training.automatic_weights import AUTO, WeightsChoice
     from resnetkit.training.dry_run import rehearse

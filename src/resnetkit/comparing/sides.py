@@ -12,6 +12,7 @@ from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.evaluation.answers import Answers
 from resnetkit.evaluation.shared_images import SharedImages, share_images
 from resnetkit.runs.answer_files import read_answers
+from resnetkit.runs.finding import is_run
 from resnetkit.runs.folder import RunFolder
 from resnetkit.runs.repeats import read_repeats
 from resnetkit.runs.result import finished_result
@@ -90,7 +91,7 @@ def answered_by_repeats(name: str, parent: Path) -> Answered:
         ResnetkitError: where none has, or a finished one's answers cannot be read.
     """
     repeats = read_repeats(parent)
-    finished = [run for run in repeats.folders(parent) if run.recipe_file.is_file() and finished_result(run)]
+    finished = [run for run in repeats.folders(parent) if is_run(run.path) and finished_result(run)]
     require(
         bool(finished),
         f"none of the {len(repeats.runs)} runs of {name} has finished",

@@ -21,9 +21,9 @@ from resnetkit.comparing.sides import (
 from resnetkit.errors import ResnetkitError
 from resnetkit.models.resnet import ResNet
 from resnetkit.models.spec import ResNetSpec
+from resnetkit.runs.finding import has_repeats
 from resnetkit.runs.folder import RunFolder
 from resnetkit.runs.record import Record
-from resnetkit.runs.repeats import has_repeats
 from resnetkit.runs.result import Result, finished_result
 from resnetkit.sources.locate import Located, Source, locate
 from resnetkit.sources.weights import open_weights

@@ -24,6 +24,7 @@ from resnetkit.files import create_numbered_folder, io_errors, is_locked, last_l
 from resnetkit.folders.table_file import is_table
 from resnetkit.recipes.recipe import Recipe
 from resnetkit.runs.answer_files import read_answers, write_answers, write_predictions
+from resnetkit.runs.finding import EVENTS_NAME, RECORD_NAME
 from resnetkit.runs.record import Record
 from resnetkit.terminal import shown
 
@@ -48,7 +49,7 @@ class RunFolder:
     @property
     def recipe_file(self) -> Path:
         """Every value that ran, versions, machine, data fingerprint."""
-        return self.path / "recipe.json"
+        return self.path / RECORD_NAME
 
     @property
     def images_file(self) -> Path:
@@ -58,7 +59,7 @@ class RunFolder:
     @property
     def metrics_file(self) -> Path:
         """One line per event."""
-        return self.path / "metrics.jsonl"
+        return self.path / EVENTS_NAME
 
     @property
     def checkpoints(self) -> Path:

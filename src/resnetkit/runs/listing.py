@@ -5,26 +5,23 @@ Of a run, its record is read and the end of its events: hundreds are listed in s
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from resnetkit.config import from_dict, to_dict
 from resnetkit.errors import Code, ResnetkitError, did_you_mean, require
 from resnetkit.evaluation.metrics import Accuracy
 from resnetkit.pages.formatting import flatten
+from resnetkit.runs.finding import find_runs
 from resnetkit.runs.folder import RunFolder
 from resnetkit.runs.record import Record
-from resnetkit.runs.repeats import has_repeats
 
 Status = Literal["finished", "running", "interrupted", "diverged", "damaged"]
 
-# Of a folder without a record, what shows that a run was begun in it.
-REMNANTS = ("metrics.jsonl", "log.txt", "images.json", "checkpoints")
 TOLD_APART = ("model_name", "name", "data.source", "data.data_dir")  # by columns of their own
 
 
@@ -102,8 +99,15 @@ COLUMNS = tuple(RunRow(Path(), "damaged").as_values())
 DESCENDING = ("top1", "top1_low", "top1_high", "num_images", "val_top1", "test_top1", "epoch", "seconds", "started")
 
 
-def list_runs(parent: Path, *, sort: str = "run", most: int | None = None) -> list[RunRow]:
-    """All runs below a folder, also those in folders of repeats and of studies.
+class Listing(NamedTuple):
+    """A row for each run, and what could not be looked into, each with the reason."""
+
+    rows: list[RunRow]
+    unread: tuple[str, ...]
+
+
+def list_runs(parent: Path, *, sort: str = "run", most: int | None = None) -> Listing:
+    """All runs below a folder, as :func:`~resnetkit.runs.finding.find_runs` has them: of repeats and of studies too.
 
     Args:
         sort: one of :data:`COLUMNS`; of :data:`DESCENDING`, what is highest comes first. What lacks it comes last.
@@ -120,40 +124,21 @@ def list_runs(parent: Path, *, sort: str = "run", most: int | None = None) -> li
         fix="resnetkit train DATA makes runs in the folder runs; or give another: resnetkit runs FOLDER",
         code=Code.DATA,
     )
-    found = [(folder, repeats, *_read(folder)) for folder, repeats in _find(parent, None)]
-    usual = _usual_values([record for *_, record in found if record is not None])
+    found = find_runs(parent)
+    read = [(run.repeats, *_read(RunFolder(run.path))) for run in found.runs]
+    usual = _usual_values([record for *_, record in read if record is not None])
     rows = [
         replace(row, repeats=repeats, differs={} if record is None else _unusual(record, usual))
-        for _, repeats, row, record in found
+        for repeats, row, record in read
     ]
-    return _sorted(rows, sort)[:most]
-
-
-def _find(folder: Path, repeats: Path | None) -> Iterator[tuple[RunFolder, Path | None]]:
-    """Run folders in and below a folder, in the order of their names; nothing of ours is looked for in a run."""
-    inner: list[Path] = []
-    names: set[str] = set()
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                names.add(entry.name)
-                if entry.is_dir(follow_symlinks=False) and not entry.name.startswith("."):
-                    inner.append(Path(entry.path))
-    except OSError:  # not ours to read, or gone meanwhile
-        return
-    if "recipe.json" in names or names.intersection(REMNANTS):
-        yield RunFolder(folder), repeats
-        return
-    own = folder if has_repeats(folder) else None
-    for path in sorted(inner):
-        yield from _find(path, own)
+    return Listing(_sorted(rows, sort)[:most], found.unread)
 
 
 def _read(folder: RunFolder) -> tuple[RunRow, Record | None]:
     """A run, but for what it takes the others to know; None: it has no record."""
     try:
         if not folder.recipe_file.is_file():
-            raise ResnetkitError(Code.WEIGHTS, "it has no recipe.json: it was stopped before it began")
+            raise ResnetkitError(Code.WEIGHTS, "it has no recipe.json any more")
         record = folder.read_record()
         return _row(folder, record), record
     except (ResnetkitError, OSError) as error:

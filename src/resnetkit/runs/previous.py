@@ -13,6 +13,7 @@ from resnetkit.evaluation.paired import PairedDifference
 from resnetkit.evaluation.shared_images import share_images
 from resnetkit.pages.differences import ValueDifference
 from resnetkit.runs.differences import differing_records
+from resnetkit.runs.finding import find_runs
 from resnetkit.runs.folder import RunFolder
 from resnetkit.runs.record import Record
 from resnetkit.runs.result import finished_result
@@ -47,13 +48,10 @@ def find_previous(folder: RunFolder, record: Record, judged: Answers | None) -> 
     Args:
         judged: the answers that the later run is judged by.
     """
-    earlier = sorted(
-        other for other in folder.path.resolve().parent.glob("*") if other.name < folder.path.resolve().name
-    )
-    for path in reversed(earlier):
-        other = RunFolder(path)
+    own = folder.path.resolve()
+    for run in reversed(find_runs(own.parent, is_deep=False).runs):
         with suppress(ResnetkitError, OSError):  # OSError: somebody else's, in a shared folder
-            found = _compare(other, record, judged) if other.recipe_file.is_file() else None
+            found = _compare(RunFolder(run.path), record, judged) if run.path.name < own.name else None
             if found is not None:
                 return found
     return None

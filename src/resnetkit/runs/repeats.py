@@ -15,9 +15,9 @@ from resnetkit.config import from_dict, read_object, to_dict
 from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.files import write_durably
 from resnetkit.recipes.recipe import Recipe
+from resnetkit.runs.finding import REPEATS_NAME, has_repeats
 from resnetkit.runs.folder import RunFolder
 
-FILE_NAME = "repeats.json"
 FORMAT: Literal["resnetkit repeats 1"] = "resnetkit repeats 1"
 
 
@@ -60,21 +60,16 @@ class Repeats:
         )
 
 
-def has_repeats(parent: Path) -> bool:
-    """Tell whether a folder says that it holds repeats."""
-    return (parent / FILE_NAME).is_file()
-
-
 def read_repeats(parent: Path) -> Repeats:
     """The repeats that a folder holds.
 
     Raises:
         ResnetkitError: where it says of none, or what it says is damaged or names what is no folder in it.
     """
-    file = parent / FILE_NAME
+    file = parent / REPEATS_NAME
     require(
         has_repeats(parent),
-        f"{parent} holds no repeats of a run: it has no {FILE_NAME}",
+        f"{parent} holds no repeats of a run: it has no {REPEATS_NAME}",
         fix="give the folder that resnetkit train --seeds or --folds printed",
         code=Code.WEIGHTS,
     )
@@ -90,4 +85,4 @@ def read_repeats(parent: Path) -> Repeats:
 
 def write_repeats(parent: Path, repeats: Repeats) -> None:
     """Write ``repeats.json`` durably; to be called anew for each run that begins, it replaces what was said before."""
-    write_durably(parent / FILE_NAME, (json.dumps(to_dict(repeats), indent=2) + "\n").encode())
+    write_durably(parent / REPEATS_NAME, (json.dumps(to_dict(repeats), indent=2) + "\n").encode())

@@ -21,6 +21,7 @@ from resnetkit.folders.table_file import is_table
 from resnetkit.images.decoding import decode
 from resnetkit.images.spec import Limits
 from resnetkit.images.types import UnreadableImage
+from resnetkit.runs.finding import is_run
 from resnetkit.runs.folder import RunFolder
 from resnetkit.terminal import json_text
 
@@ -45,8 +46,8 @@ class KeptAnswers:
 
 def run_of(source: str) -> RunFolder | None:
     """The run that a classifier's source is; None where it is anything else."""
-    run = RunFolder(Path(source).expanduser())
-    return run if run.recipe_file.is_file() else None
+    folder = Path(source).expanduser()
+    return RunFolder(folder) if is_run(folder) else None
 
 
 def kept_answers(run: RunFolder) -> KeptAnswers | None:

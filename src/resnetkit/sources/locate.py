@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from resnetkit.errors import Code, ResnetkitError
+from resnetkit.runs.finding import has_repeats, is_run
 from resnetkit.sources import hub
 
 if TYPE_CHECKING:  # the catalog of networks is loaded where one of its names may be meant
@@ -133,15 +134,15 @@ def _of_folder(text: str, folder: Path) -> Located:
     """A run, or else a folder as the hub keeps it."""
     from resnetkit.classifier.file import FILE_NAME, read_description
 
-    if (folder / "recipe.json").is_file():
+    if is_run(folder):
         file = folder / FILE_NAME
         return Located(text, "run", folder, read_description(file) if file.is_file() else None)
     for name in hub.USUAL_FILES:
         if (folder / name).is_file():
             return _of_file(text, folder / name)
-    from resnetkit.runs.repeats import has_repeats, read_repeats
-
     if has_repeats(folder):
+        from resnetkit.runs.repeats import read_repeats
+
         runs = read_repeats(folder).runs
         raise ResnetkitError(
             Code.WEIGHTS,

@@ -21,10 +21,11 @@ from resnetkit.files import create_numbered_folder, locked, next_numbered_folder
 from resnetkit.models.spec import ResNetSpec
 from resnetkit.recipes.recipe import Chosen
 from resnetkit.runs.events import Listener, Listeners
+from resnetkit.runs.finding import REPEATS_NAME
 from resnetkit.runs.folder import name_of_run
 from resnetkit.runs.notebook_progress import usual_listener
 from resnetkit.runs.repeated_result import RepeatedResult, read_repeated_result, write_page
-from resnetkit.runs.repeats import FILE_NAME, Repeats, read_repeats, write_repeats
+from resnetkit.runs.repeats import Repeats, read_repeats, write_repeats
 from resnetkit.runs.result import Result, finished_result
 from resnetkit.tracking.trackers import open_trackers, trackers_of
 from resnetkit.training.automatic_weights import AUTO, WeightsChoice
@@ -159,7 +160,7 @@ def _begin(parent: Path, repeats: Repeats, number: int, options: Continuation, l
     """Do a run that has no folder yet."""
     require(
         repeats.recipe is not None,
-        f"{parent / FILE_NAME} does not say what to train",
+        f"{parent / REPEATS_NAME} does not say what to train",
         why="its runs were not begun by resnetkit train",
         code=Code.WEIGHTS,
     )
