@@ -179,7 +179,7 @@ def test_files_have_small_pictures_and_what_is_no_file_has_none(tmp_path: Path) 
     (tmp_path / "broken.jpg").write_bytes(b"no image")
     sources = [str(tmp_path / name) for name in ("large.jpg", "tiny.png", "broken.jpg")] + ["7"]
     images = Page(Predictions(map(prediction, sources))._repr_html_()).all("img")
-    assert [image["class"] for image in images] == ["thumbnail", "thumbnail pixelated"]
+    assert [image["class"] for image in images] == ["thumbnail smooth", "thumbnail pixelated"]
     assert all(len(image["src"]) < 3_000 for image in images)
 
 

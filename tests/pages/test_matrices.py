@@ -12,7 +12,7 @@ from PIL import Image
 from tests.pages.test_charts import contrast, schemes
 
 from resnetkit.pages.matrices import MAX_OPACITY, cell_map, heat_map
-from resnetkit.pages.raster import ANCHORS, colour, png_image
+from resnetkit.pages.raster import ANCHORS, colour
 
 
 def test_a_heat_map_tells_every_count_once() -> None:
@@ -94,22 +94,6 @@ def test_lightness_rises_with_the_number(scale: str) -> None:
 
 def test_numbers_beyond_the_scale_have_the_colours_of_its_ends() -> None:
     assert colour(np.array([-3.0, 9.0])).tolist() == colour(np.array([0.0, 1.0])).tolist()
-
-
-def test_an_image_on_a_page_keeps_its_pixels_and_its_words_are_text() -> None:
-    pixels = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
-    image = png_image(pixels, '"><script>')
-    assert "<script" not in image
-    assert 'class="pixelated"' in image
-    code = re.search(r'base64,([^"]+)"', image).group(1)
-    assert np.array_equal(np.asarray(Image.open(io.BytesIO(base64.b64decode(code)))), pixels)
-
-
-def test_a_large_image_is_shrunk_whole() -> None:
-    image = png_image(np.zeros((400, 800, 3), np.uint8), "photo", longest_px=160)
-    code = re.search(r'base64,([^"]+)"', image).group(1)
-    assert Image.open(io.BytesIO(base64.b64decode(code))).size == (160, 80)
-    assert 'class="smooth"' in image
 
 
 def test_of_names_that_have_no_room_some_are_left_out() -> None:

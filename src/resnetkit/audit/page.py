@@ -12,7 +12,7 @@ from resnetkit.audit.findings import Finding, Mark
 from resnetkit.audit.subject import Subject
 from resnetkit.errors import ResnetkitError
 from resnetkit.images.types import BadImage
-from resnetkit.pages.raster import PIXELATED_BELOW_PX, photo_url, png_url
+from resnetkit.pages.raster import photo_image
 from resnetkit.pages.templates import stream_template
 
 # Of each finding; so that a page stays below 15 MB, whatever the data. All are in the table beside it.
@@ -111,7 +111,4 @@ def _picture(subject: Subject, row: int) -> Markup:
         pixels = subject.picture(row, PICTURE_PX)
     except ResnetkitError:
         return Markup("<p>no longer readable</p>")
-    is_small = max(pixels.shape[:2]) < PIXELATED_BELOW_PX
-    url = png_url(pixels) if is_small else photo_url(pixels)
-    kind = "pixelated" if is_small else "smooth"
-    return Markup('<img class="{}" alt="{}" src="{}">').format(kind, subject.identifiers[row], url)
+    return photo_image(pixels, subject.identifiers[row])

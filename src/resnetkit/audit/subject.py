@@ -24,6 +24,7 @@ from resnetkit.images.file_traits import FileTraits, read_traits
 from resnetkit.images.prepared_pixels import prepare_seen
 from resnetkit.images.spec import Preprocessing
 from resnetkit.images.types import BadImage, Indices, UInt8Images, empty_images
+from resnetkit.pages.raster import shrunk
 from resnetkit.sources.weights import Embedder
 from resnetkit.terminal import progress_bar
 
@@ -236,6 +237,4 @@ def _squeeze(pixels: UInt8Images, wanted: Preprocessing) -> UInt8Images:
 
 def _shrink(pixels: UInt8Images, wanted: Preprocessing) -> UInt8Images:
     """The whole image in its own shape, its longer side no longer than that of the square, uint8 ``(3, h, w)``."""
-    image = Image.fromarray(pixels)
-    image.thumbnail((wanted.image_size_px, wanted.image_size_px))
-    return np.asarray(image).transpose(2, 0, 1)
+    return shrunk(pixels, wanted.image_size_px).transpose(2, 0, 1)

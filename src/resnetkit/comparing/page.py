@@ -11,7 +11,7 @@ from resnetkit.comparing.anything import Comparison
 from resnetkit.comparing.compared_answers import AnsweredOnce, PairComparison, in_points, p_words
 from resnetkit.pages.axes import Axis
 from resnetkit.pages.charts import svg
-from resnetkit.pages.raster import UInt8Pixels, png_image
+from resnetkit.pages.raster import UInt8Pixels, as_picture, photo_image
 from resnetkit.pages.templates import fill_template
 
 MOST_PICTURES = 24  # of each side
@@ -117,4 +117,4 @@ def _gallery(pair: PairComparison, place: int) -> Gallery:
 
 
 def _picture(pixels: UInt8Pixels, alt: str) -> Markup:
-    return png_image(pixels.transpose(1, 2, 0) if len(pixels) == 3 else pixels[0], alt, longest_px=THUMBNAIL_PX)
+    return photo_image(as_picture(pixels), alt, longest_px=THUMBNAIL_PX)

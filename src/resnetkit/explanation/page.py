@@ -14,7 +14,7 @@ from resnetkit.explanation.pictures import draw_scale, iter_panels
 from resnetkit.explanation.words import SAYS, Share, iter_shares, tell_answer, tell_question
 from resnetkit.images.types import UInt8Images
 from resnetkit.pages.charts import share_bar
-from resnetkit.pages.raster import photo_url, png_url
+from resnetkit.pages.raster import jpeg_url, png_url
 from resnetkit.pages.templates import stream_template
 
 START = "<!doctype html>\n<!-- explained by resnetkit -->\n"
@@ -78,16 +78,19 @@ def _section(explanation: Explanation) -> Section:
         answer=tell_answer(explanation),
         question=question,
         figures=tuple(
-            Figure(panel.title, panel.place, _image(panel.pixels, f"{panel.title}: {explanation.source}"), panel.notes)
+            Figure(
+                panel.title, panel.place, panel_image(panel.pixels, f"{panel.title}: {explanation.source}"), panel.notes
+            )
             for panel in iter_panels(explanation)
         ),
         shares=tuple(iter_shares(explanation)),
     )
 
 
-def _image(pixels: UInt8Images, alt: str) -> Markup:
+def panel_image(pixels: UInt8Images, alt: str) -> Markup:
+    """An ``<img>`` of a panel, in its own size."""
     tag = Markup('<img alt="{}" src="{}" width="{}" height="{}">')
-    return tag.format(alt, photo_url(pixels), pixels.shape[1], pixels.shape[0])
+    return tag.format(alt, jpeg_url(pixels), pixels.shape[1], pixels.shape[0])
 
 
 def _scale(method: Method) -> Markup:

@@ -60,17 +60,24 @@ def as_drawn(explanation: Explanation, *, shortest_px: int = SHORT_PX, longest_p
     top, left = _ends(image)
     image = image[top : len(image) - top, left : image.shape[1] - left]
     window = replace(window, left=window.left - left, top=window.top - top)
-    height, width = image.shape[:2]
-    longest = max(height, width)
-    if longest < PIXELATED_BELOW_PX:
-        factor = max(1, shortest_px // longest)
-        drawn = image.repeat(factor, 0).repeat(factor, 1)
-    else:
+    longest = max(image.shape[:2])
+    if longest >= PIXELATED_BELOW_PX:
         scale = min(max(longest, shortest_px), longest_px) / longest
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        drawn = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
-    across, down = drawn.shape[1] / width, drawn.shape[0] / height
-    return replace(explanation, image=drawn, window=window.of_image_resized(across, down))
+        return resized(replace(explanation, image=image, window=window), scale)
+    factor = max(1, shortest_px // longest)
+    drawn = image.repeat(factor, 0).repeat(factor, 1)
+    return replace(explanation, image=drawn, window=window.of_image_resized(factor, factor))
+
+
+def resized(explanation: Explanation, scale: float) -> Explanation:
+    """The explanation of the image in another size, smoothly."""
+    image, window = explanation.image, explanation.window
+    assert image is not None
+    assert window is not None
+    height, width = image.shape[:2]
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    drawn = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
+    return replace(explanation, image=drawn, window=window.of_image_resized(size[0] / width, size[1] / height))
 
 
 def _ends(image: UInt8Images) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 from resnetkit.explanation.explanation import Explanation
 from resnetkit.explanation.pictures import iter_panels
 from resnetkit.explanation.words import iter_shares, tell_question
-from resnetkit.pages.raster import photo_url
+from resnetkit.pages.raster import jpeg_url
 from resnetkit.pages.svg import box, picture, text
 
 SIGN = "explained by resnetkit"
@@ -62,7 +62,7 @@ def render_svg(explanation: Explanation) -> str:
     for number, panel in enumerate(panels):
         left, top = corner(number)
         parts.append(text(left, top + 18, panel.title, "heading"))
-        parts.append(image.format(left, top + TITLE_PX, PANEL_PX, panel_px, photo_url(panel.pixels)))
+        parts.append(image.format(left, top + TITLE_PX, PANEL_PX, panel_px, jpeg_url(panel.pixels)))
         if panel.place:
             parts.append(text(left, top + TITLE_PX + panel_px + 16, f"strongest: {panel.place}", "note"))
     parts += _shares(explanation, *corner(len(panels)))

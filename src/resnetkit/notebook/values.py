@@ -13,7 +13,7 @@ from resnetkit.errors import ResnetkitError
 from resnetkit.evaluation import decision_score_words
 from resnetkit.pages.charts import share_bar
 from resnetkit.pages.formatting import duration
-from resnetkit.pages.raster import PIXELATED_BELOW_PX, photo_url, png_url
+from resnetkit.pages.raster import photo_image
 from resnetkit.pages.templates import fill_template
 
 if TYPE_CHECKING:
@@ -100,11 +100,12 @@ def show_result(result: Result) -> str:
 
 def show_explanations(explanations: Sequence[Explanation]) -> str:
     """Pictures of what the network saw of each image, its maps, and the probabilities."""
+    from resnetkit.explanation.page import panel_image
     from resnetkit.explanation.words import iter_shares, tell_answer, tell_question
 
     filters: Filters = {
         "panels": _panels,
-        "photo": _photo,
+        "photo": panel_image,
         "answer": tell_answer,
         "question": tell_question,
         "shares": iter_shares,
@@ -183,22 +184,11 @@ def _thumbnail(prediction: Prediction) -> Markup | str:
 
 
 def _small(pixels: UInt8Images) -> Markup:
-    import numpy as np
-    from PIL import Image
-
-    if max(pixels.shape[:2]) < PIXELATED_BELOW_PX:
-        return Markup('<img class="thumbnail pixelated" alt="" src="{}">').format(png_url(pixels))
-    image = Image.fromarray(pixels)
-    image.thumbnail((2 * THUMBNAIL_PX, 2 * THUMBNAIL_PX))  # for screens with two pixels for each
-    return Markup('<img class="thumbnail" alt="" src="{}">').format(photo_url(np.asarray(image)))
+    # For screens with two pixels for each.
+    return photo_image(pixels, "", longest_px=2 * THUMBNAIL_PX, css="thumbnail")
 
 
 def _panels(explanation: Explanation) -> Sequence[Panel]:
     from resnetkit.explanation.pictures import iter_panels
 
     return tuple(iter_panels(explanation, shortest_px=PICTURE_PX, longest_px=PICTURE_PX))
-
-
-def _photo(pixels: UInt8Images, alt: str) -> Markup:
-    tag = Markup('<img alt="{}" src="{}" width="{}" height="{}">')
-    return tag.format(alt, photo_url(pixels), pixels.shape[1], pixels.shape[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -51,37 +51,70 @@ def colour(values: npt.NDArray[np.floating], scale: ColourScale = "sequential") 
     return np.round(mixed).astype(np.uint8)
 
 
-def png_url(pixels: UInt8Pixels) -> str:
-    """Return uint8 pixels ``(H, W)`` or ``(H, W, 3)`` as a ``data:`` URL of a PNG, the same for the same pixels."""
+def as_picture(pixels: UInt8Pixels) -> UInt8Pixels:
+    """Return the pixels ``(H, W)`` or ``(H, W, 3)`` of an image uint8 ``(C, H, W)``, as a picture file has them.
+
+    Of other than one or three channels, the first is shown.
+    """
+    return pixels.transpose(1, 2, 0) if len(pixels) == 3 else pixels[0]
+
+
+def shrunk(pixels: UInt8Pixels, longest_px: int) -> UInt8Pixels:
+    """Return uint8 pixels ``(H, W)`` or ``(H, W, 3)`` whose longer side has at most so many."""
+    if max(pixels.shape[:2]) <= longest_px:
+        return pixels
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    image.thumbnail((longest_px, longest_px))
+    return np.asarray(image)
+
+
+def png_bytes(pixels: UInt8Pixels) -> bytes:
+    """Return uint8 pixels ``(H, W)``, ``(H, W, 3)`` or ``(H, W, 4)`` as a PNG, the same for the same pixels."""
     require(pixels.dtype == np.uint8 and pixels.size > 0, f"pixels must be uint8, got {pixels.dtype} {pixels.shape}")
-    png = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(png, format="PNG", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(png.getvalue()).decode()}"
+    return _file(pixels, format="PNG")
 
 
-def png_image(pixels: UInt8Pixels, alt: str, *, longest_px: int | None = None) -> Markup:
+def jpeg_bytes(pixels: UInt8Pixels) -> bytes:
+    """Return uint8 pixels ``(H, W)`` or ``(H, W, 3)`` as a JPEG: of a photograph, a tenth of a PNG's bytes."""
+    return _file(pixels, format="JPEG", quality=88, subsampling=0)
+
+
+def photo_bytes(pixels: UInt8Pixels) -> bytes:
+    """Return uint8 pixels ``(H, W)`` or ``(H, W, 3)`` as a JPEG; of a small image, whose pixels are seen, as a PNG."""
+    return png_bytes(pixels) if _is_small(pixels) else jpeg_bytes(pixels)
+
+
+def png_url(pixels: UInt8Pixels) -> str:
+    """Return pixels as a ``data:`` URL of :func:`png_bytes`."""
+    return f"data:image/png;base64,{_as_text(png_bytes(pixels))}"
+
+
+def jpeg_url(pixels: UInt8Pixels) -> str:
+    """Return pixels as a ``data:`` URL of :func:`jpeg_bytes`."""
+    return f"data:image/jpeg;base64,{_as_text(jpeg_bytes(pixels))}"
+
+
+def png_image(pixels: UInt8Pixels, alt: str) -> Markup:
     """Return an ``<img>`` that holds its own PNG; small images keep their square pixels when enlarged.
 
     Args:
         pixels: uint8 ``(H, W)`` or ``(H, W, 3)``.
         alt: what a screen reader says of it.
+    """
+    return _image(png_url(pixels), alt, is_small=_is_small(pixels))
+
+
+def photo_image(pixels: UInt8Pixels, alt: str, *, longest_px: int | None = None, css: str = "") -> Markup:
+    """Return an ``<img>`` that holds its own file: of a small image the exact pixels, which stay squares, else a JPEG.
+
+    Args:
+        pixels, alt: as for :func:`png_image`.
         longest_px: larger images are shrunk so that their longer side has this many pixels.
+        css: a class of its own.
     """
-    kind = "pixelated" if max(pixels.shape[:2]) < PIXELATED_BELOW_PX else "smooth"
-    if longest_px is not None and max(pixels.shape[:2]) > longest_px:
-        image = Image.fromarray(np.ascontiguousarray(pixels))
-        image.thumbnail((longest_px, longest_px))
-        pixels = np.asarray(image)
-    return Markup('<img class="{}" alt="{}" src="{}">').format(kind, alt, png_url(pixels))
-
-
-def photo_url(pixels: UInt8Pixels) -> str:
-    """Return uint8 pixels ``(H, W)`` or ``(H, W, 3)`` as a ``data:`` URL of a JPEG, which for photographs takes a tenth
-    of a PNG's bytes.
-    """
-    jpeg = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(jpeg, format="JPEG", quality=88, subsampling=0)
-    return f"data:image/jpeg;base64,{base64.b64encode(jpeg.getvalue()).decode()}"
+    is_small = _is_small(pixels)
+    shown = pixels if longest_px is None else shrunk(pixels, longest_px)
+    return _image(png_url(shown) if is_small else jpeg_url(shown), alt, is_small=is_small, css=css)
 
 
 def small_picture(pixels: UInt8Pixels, longest_px: int) -> str:
@@ -89,7 +122,25 @@ def small_picture(pixels: UInt8Pixels, longest_px: int) -> str:
 
     It takes about a kilobyte; the longer side has at most ``longest_px``.
     """
-    image, file = Image.fromarray(np.ascontiguousarray(pixels)), io.BytesIO()
-    image.thumbnail((longest_px, longest_px))
-    image.save(file, format=SMALL_FORMAT, quality=70, lossless=max(image.size) < EXACT_BELOW_PX)
-    return base64.b64encode(file.getvalue()).decode()
+    small = shrunk(pixels, longest_px)
+    return _as_text(_file(small, format=SMALL_FORMAT, quality=70, lossless=max(small.shape[:2]) < EXACT_BELOW_PX))
+
+
+def _is_small(pixels: UInt8Pixels) -> bool:
+    longest: int = max(pixels.shape[:2])
+    return longest < PIXELATED_BELOW_PX
+
+
+def _image(url: str, alt: str, *, is_small: bool, css: str = "") -> Markup:
+    kind = f"{css} {'pixelated' if is_small else 'smooth'}".strip()
+    return Markup('<img class="{}" alt="{}" src="{}">').format(kind, alt, url)
+
+
+def _file(pixels: UInt8Pixels, **options: Any) -> bytes:
+    content = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(content, **options)
+    return content.getvalue()
+
+
+def _as_text(content: bytes) -> str:
+    return base64.b64encode(content).decode()

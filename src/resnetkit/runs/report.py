@@ -19,7 +19,7 @@ from resnetkit.evaluation.metrics import Scores
 from resnetkit.evaluation.mistakes import Mistake
 from resnetkit.files import write_durably
 from resnetkit.images.types import UInt8Images
-from resnetkit.pages.raster import SMALL_PREFIX, photo_url, png_image
+from resnetkit.pages.raster import SMALL_PREFIX, as_picture, photo_image
 from resnetkit.pages.templates import fill_template, for_script
 from resnetkit.runs.previous import Previous
 from resnetkit.runs.report_calibration import DrawnCalibration
@@ -103,7 +103,7 @@ def render_report(report: Report) -> str:
     split = report.judged
     return fill_template(
         "runs/report.html.jinja",
-        {"thumbnail": thumbnail, "picture": picture},
+        {"thumbnail": thumbnail, "picture": photo_image},
         report=report,
         split=split,
         mistakes=zip_longest(report.mistakes, report.why),
@@ -142,10 +142,4 @@ def _known(history: Sequence[Mapping[str, Any]], key: str) -> list[Mapping[str, 
 
 def thumbnail(mistake: Mistake) -> Markup:
     """The image, on the page itself."""
-    pixels = mistake.pixels.transpose(1, 2, 0) if len(mistake.pixels) == 3 else mistake.pixels[0]
-    return png_image(pixels, mistake.identifier, longest_px=THUMBNAIL_PX)
-
-
-def picture(pixels: UInt8Images, alt: str) -> Markup:
-    """A picture, on the page itself."""
-    return Markup('<img class="smooth" alt="{}" src="{}">').format(alt, photo_url(pixels))
+    return photo_image(as_picture(mistake.pixels), mistake.identifier, longest_px=THUMBNAIL_PX)

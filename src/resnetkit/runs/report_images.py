@@ -15,7 +15,7 @@ from resnetkit.data.reading import read_in_turn
 from resnetkit.data.types import Split
 from resnetkit.evaluation.answers import Answers
 from resnetkit.images.types import Indices
-from resnetkit.pages.raster import small_picture
+from resnetkit.pages.raster import as_picture, small_picture
 
 # A page opens at once, and can be sent by mail, up to about 15 MB: this many characters of it are pictures.
 PICTURE_CHARACTERS = 9_000_000
@@ -129,7 +129,7 @@ def draw_pictures(answers: Answers, split: Split, rows: Indices) -> dict[int, st
     room, todo = PICTURE_CHARACTERS, iter(wanted)
     for pixels in read_in_turn(split.images, batches):
         for image in pixels:
-            picture = small_picture(image.transpose(1, 2, 0) if len(image) == 3 else image[0], side_px)
+            picture = small_picture(as_picture(image), side_px)
             room -= len(picture)
             if room < 0:
                 return pictures

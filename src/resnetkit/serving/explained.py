@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
 from resnetkit.explanation.explanation import Explanation
-from resnetkit.explanation.pictures import draw_overlay
+from resnetkit.explanation.pictures import draw_overlay, resized
 from resnetkit.explanation.words import SAYS, iter_notes, tell_answer, tell_method, tell_place
-from resnetkit.images.types import UInt8Images
-from resnetkit.pages.raster import PIXELATED_BELOW_PX
+from resnetkit.pages.raster import photo_bytes, png_bytes
 
 LONGEST_PX = 1024  # of the pictures; smaller images keep their size
-JPEG_QUALITY = 90
 
 
 def explained(explanation: Explanation, warnings: Sequence[str] = ()) -> tuple[dict[str, Any], list[bytes]]:
@@ -52,25 +45,12 @@ def explained(explanation: Explanation, warnings: Sequence[str] = ()) -> tuple[d
             *warnings,
         ],
     }
-    is_small = max(shown.image.shape[:2]) < PIXELATED_BELOW_PX
-    return values, [_file(draw_overlay(shown, heat), "PNG"), _file(shown.image, "PNG" if is_small else "JPEG")]
+    return values, [png_bytes(draw_overlay(shown, heat)), photo_bytes(shown.image)]
 
 
 def _shown(explanation: Explanation) -> Explanation:
     """The explanation of the image at the size of the pictures."""
     assert explanation.image is not None
     assert explanation.window is not None
-    height, width = explanation.image.shape[:2]
-    scale = LONGEST_PX / max(height, width)
-    if scale >= 1:
-        return explanation
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    image = np.asarray(Image.fromarray(explanation.image).resize(size, Image.Resampling.BICUBIC))
-    window = explanation.window.of_image_resized(size[0] / width, size[1] / height)
-    return replace(explanation, image=image, window=window)
-
-
-def _file(pixels: UInt8Images, kind: str) -> bytes:
-    content = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(content, kind, quality=JPEG_QUALITY)
-    return content.getvalue()
+    longest = max(explanation.image.shape[:2])
+    return explanation if longest <= LONGEST_PX else resized(explanation, LONGEST_PX / longest)

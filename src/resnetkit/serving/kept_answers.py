@@ -19,6 +19,7 @@ from resnetkit.errors import ResnetkitError
 from resnetkit.evaluation.answers import Answers
 from resnetkit.folders.table_file import is_table
 from resnetkit.images.decoding import decode
+from resnetkit.images.preprocessing import array_to_image
 from resnetkit.images.spec import Limits
 from resnetkit.images.types import UnreadableImage
 from resnetkit.runs.finding import is_run
@@ -132,8 +133,7 @@ def _named_image(name: str, data_dir: str | None, parts: Sequence[str]) -> Image
             images = splits[split]
             if int(number) >= len(images):
                 return None
-            pixels = images[int(number)].transpose(1, 2, 0)
-            return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).convert("RGB")
+            return array_to_image(images[int(number)]).convert("RGB")
         case _:
             return None
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from resnetkit.config import to_dict
 from resnetkit.evaluation.metrics import Accuracy, Scores
-from resnetkit.pages.raster import colour
+from resnetkit.pages.raster import colour, png_bytes
 from resnetkit.runs.events import StepReport
 from resnetkit.runs.record import Record
 from resnetkit.runs.result import Result
@@ -123,9 +121,7 @@ def confusion_picture(scores: Scores) -> tuple[bytes, int]:
     cell_px = max(1, SIDE_PX // len(matrix))
     shares = np.cbrt(matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1))
     pixels = colour(shares).repeat(cell_px, axis=0).repeat(cell_px, axis=1)
-    png = io.BytesIO()
-    Image.fromarray(pixels).save(png, format="PNG")
-    return png.getvalue(), len(pixels)
+    return png_bytes(pixels), len(pixels)
 
 
 def told_in_markdown(result: Result) -> str:
