@@ -9,6 +9,7 @@ from PIL import Image
 
 from resnetkit.data.given import GivenData, ListedImages
 from resnetkit.data.loading import open_data
+from resnetkit.data.prepared_images import PixelImages
 from resnetkit.data.source import BadImagesError, DataSource
 from resnetkit.data.spec import DataSpec
 from resnetkit.errors import ResnetkitError
@@ -49,6 +50,22 @@ def test_nothing_is_held_back_for_a_test_unless_asked(photos: np.ndarray) -> Non
     assert given(photos, test_fraction=0.2).split_sizes == {"train": 14, "val": 2, "test": 4}
     assert given(photos, max_train_images=7).split_sizes == {"train": 7, "val": 2}
     assert GivenData(photos, np.zeros(20, np.int64), ("cat",)).spec.test_fraction == 0
+
+
+@pytest.mark.parametrize("kind", ["colour", "grey"])
+def test_to_prepare_an_array_anew_copies_none_of_it(photos: np.ndarray, kind: str) -> None:
+    array = photos if kind == "colour" else np.ascontiguousarray(photos[..., 0])
+    channels_first = array.transpose(0, 3, 1, 2) if kind == "colour" else array[:, None]
+    source = given(array)
+    for split, listing in source.listings.items():
+        rows = list(map(int, listing.identifiers))
+        whole = listing.prepared(lambda image, wanted: image, SEEN)
+        some = whole.select(np.array([1, 0]))
+        assert isinstance(whole, PixelImages)
+        for images in (whole, some):
+            assert np.shares_memory(images.stored, array), split
+        assert np.array_equal(whole.as_array(), channels_first[rows])
+        assert np.array_equal(some.select(np.array([1])).as_array(), channels_first[rows[:1]])
 
 
 @pytest.mark.parametrize("keep", [10**9, 0])

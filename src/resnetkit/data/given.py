@@ -74,9 +74,9 @@ class GivenData:
     def originals(self, rows: Indices, limits: Limits, prepare: Prepare, preprocessing: Preprocessing) -> Originals:
         """The images at some rows, to be prepared as they are read."""
         if isinstance(self.images, np.ndarray):
-            pixels = self.images[rows]
+            pixels = self.images
             channels_first = pixels[:, None] if pixels.ndim == 3 else pixels.transpose(0, 3, 1, 2)
-            return PixelImages(channels_first, prepare, preprocessing)
+            return PixelImages(channels_first, prepare, preprocessing, rows)
         return ListedImages([self.images[row] for row in rows], limits, prepare, preprocessing)
 
 

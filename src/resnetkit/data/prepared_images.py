@@ -123,29 +123,40 @@ class FolderImages:
 
 @dataclass(frozen=True)
 class PixelImages:
-    """Images whose pixels are in memory, uint8 ``(N, C, H, W)``."""
+    """Images whose pixels are in memory; to choose some of them copies none.
 
-    pixels: UInt8Images
+    Attributes:
+        stored: uint8 ``(N, C, H, W)``.
+        rows: int64 ``(n,)``, of those that are meant; None: all of them.
+    """
+
+    stored: UInt8Images
     prepare: Prepare
     preprocessing: Preprocessing
+    rows: Indices | None = None
 
     def __len__(self) -> int:
-        return len(self.pixels)
+        return len(self.stored) if self.rows is None else len(self.rows)
 
     @property
     def is_prepared(self) -> bool:
         """Tell whether preparing leaves the pixels as they are."""
         wanted = self.preprocessing
         size = wanted.image_size_px
-        return size == wanted.resize_px and self.pixels.shape[1:] == (wanted.channels, size, size)
+        return size == wanted.resize_px and self.stored.shape[1:] == (wanted.channels, size, size)
+
+    def as_array(self) -> UInt8Images:
+        """The pixels as they are stored, uint8 ``(n, C, H, W)``; a copy where only some are meant."""
+        return self.stored if self.rows is None else self._at(np.arange(len(self)))
 
     def read(self, indices: Indices) -> UInt8Images:
         """The images at ``indices``, uint8 ``(n, C, H, W)``."""
-        return self.pixels[indices] if self.is_prepared else stacked([self._prepared(self.pixels[i]) for i in indices])
+        originals = self._at(indices)
+        return originals if self.is_prepared else stacked([self._prepared(original) for original in originals])
 
     def examine(self, index: int) -> Examined:
         """One image with the hash of its original pixels."""
-        original = self.pixels[index]
+        original = self.stored[index if self.rows is None else self.rows[index]]
         sha256 = hashlib.sha256(original.tobytes()).digest()
         digest = image_digest(original[0] if len(original) == 1 else original.transpose(1, 2, 0))
         prepared = original if self.is_prepared else self._prepared(original)
@@ -153,7 +164,13 @@ class PixelImages:
 
     def select(self, indices: Indices) -> PixelImages:
         """Only the images at ``indices``."""
-        return replace(self, pixels=self.pixels[indices])
+        return replace(self, rows=indices if self.rows is None else self.rows[indices])
+
+    def _at(self, indices: Indices) -> UInt8Images:
+        """Some images as they are stored, copied into channels-last memory."""
+        chosen = indices if self.rows is None else self.rows[indices]
+        copied: UInt8Images = np.take(self.stored.transpose(0, 2, 3, 1), chosen, axis=0).transpose(0, 3, 1, 2)
+        return copied
 
     def _prepared(self, original: UInt8Images) -> UInt8Images:
         wanted = self.preprocessing
@@ -241,7 +258,7 @@ def load_images(
     """The readable images of ``shape`` (C, H, W), in memory if they are to be kept, and what was found."""
     if isinstance(originals, PixelImages) and originals.is_prepared:  # they are there already, and all readable
         examined = examine_all(len(originals), examine, None, num_workers=num_workers, on_done=on_done)
-        return ArrayImages(originals.pixels), examined
+        return ArrayImages(originals.as_array()), examined
     pixels = empty_images(len(originals), shape) if keep else None
     examined = examine_all(len(originals), examine, pixels, num_workers=num_workers, on_done=on_done)
     if pixels is not None:

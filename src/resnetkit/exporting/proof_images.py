@@ -122,7 +122,7 @@ def _of_run(located: Located, classifier: Classifier, max_images: int, place: Pa
     told = f"{_counted(len(rows), len(listing.labels))} of the split {split} of {located.text}"
     originals = chosen.prepared(prepare_seen, classifier.preprocessing)
     if isinstance(originals, PixelImages):
-        paths = _write_pixels(originals.pixels, place)
+        paths = _write_pixels(originals.as_array(), place)
     else:
         paths = _find_or_write(source, chosen.identifiers, spec.limits, place)
     return ProofImages(tuple(paths), tuple(chosen.identifiers), labels, told)
