@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.audit.altered import picture, save
 from tests.audit.flipped import NUM_CLASSES, Flipped, flipped_digits
 
 from resnetkit.audit.auditing import Audit, audit_data
@@ -14,6 +15,7 @@ from resnetkit.audit.findings import Finding
 from resnetkit.audit.label_issues import COLUMNS
 from resnetkit.audit.writing import LABELS, write_audit
 from resnetkit.data.given import GivenData
+from resnetkit.data.spec import DataSpec
 from resnetkit.sources.weights import open_embedder
 
 
@@ -92,3 +94,16 @@ def test_without_a_classifier_they_are_not_looked_for(digits: Flipped, tmp_path:
     assert "wrong labels" in audit.left_out
     assert "num_label_issues" not in audit.as_dict()
     assert not (write_audit(audit, tmp_path / "audit", "resnetkit audit") / LABELS).exists()
+
+
+def test_images_of_one_object_or_picture_do_not_confirm_each_other(tmp_path: Path) -> None:
+    """They are one set, which no fold of any check divides: as groups say it, and as copies are found."""
+    for number in range(6):
+        name, split = f"thing{number // 2}_{number}", ("train", "val")[number % 2]
+        save(picture(number), tmp_path / split / "ab"[number < 2] / f"{name}.png")
+    save(picture(5), tmp_path / "train" / "a" / "thing9_0.jpg", quality=70)  # of what thing2_5 in val shows
+    spec = DataSpec(str(tmp_path), group_by=r"([^/_]+)_\d+")
+    subject = audit_data(spec).subject
+    sets = dict(zip((Path(name).stem for name in subject.identifiers), subject.sets.tolist(), strict=True))
+    assert sets["thing0_0"] == sets["thing0_1"] != sets["thing1_2"] == sets["thing1_3"]
+    assert sets["thing2_4"] == sets["thing2_5"] == sets["thing9_0"] != sets["thing1_2"]

@@ -13,7 +13,7 @@ def features_of(digits: Flipped) -> np.ndarray:
 
 
 def numbers(count: int) -> np.ndarray:
-    return np.arange(1, count + 1).astype(np.uint64)
+    return np.arange(1, count + 1)
 
 
 def judge(digits: Flipped) -> Judgement:

@@ -11,6 +11,7 @@ from resnetkit.audit.auditing import Audit, audit_data
 from resnetkit.audit.findings import Finding
 from resnetkit.audit.object_free_facts import Fact
 from resnetkit.audit.shortcuts import divide, predict_classes
+from resnetkit.data.spec import DataSpec
 
 CLASSES = ("ant", "bee", "wasp")
 PER_CLASS = 30
@@ -97,12 +98,23 @@ def test_colours_at_the_edges_are_no_warning(tmp_path: Path) -> None:
     assert finding["background_shortcuts"].severity == "info"
 
 
+def test_what_tells_one_object_from_another_is_no_shortcut_where_groups_say_so(tmp_path: Path) -> None:
+    """Each of twelve objects is in images of a size of its own, which tells nothing of the class of another object."""
+    for thing in range(12):
+        for view in range(6):
+            side = 40 + 2 * (5 * thing % 12)
+            save(picture(100 * thing + view, (side, side)), tmp_path / CLASSES[thing % 3] / f"thing{thing}_{view}.png")
+    whole = {"validation_fraction": 0.0, "test_fraction": 0.0}
+    assert "shortcuts" in found(audit_data(DataSpec(str(tmp_path), **whole)))
+    assert "shortcuts" not in found(audit_data(DataSpec(str(tmp_path), group_by=r"([^/_]+)_\d+", **whole)))
+
+
 def one_fact(values: np.ndarray) -> list[Fact]:
     return [Fact("it", "file", values.astype(np.float64)[:, None])]
 
 
 def folds(labels: np.ndarray) -> np.ndarray:
-    return divide(labels, np.arange(1, len(labels) + 1).astype(np.uint64))
+    return divide(labels, np.arange(len(labels)))
 
 
 def test_one_class_of_many_is_given_away() -> None:

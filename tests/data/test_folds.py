@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from tests.cats_and_dogs import write_images
 
-from resnetkit.data.folds import folds_of
+from resnetkit.data.folds import folds_in_order, folds_of
 from resnetkit.data.loading import open_data
 from resnetkit.data.source import DataSource
 from resnetkit.data.spec import DataSpec
@@ -53,6 +53,19 @@ def test_what_belongs_together_in_any_way_is_in_one_fold() -> None:
 def test_a_class_whose_images_all_belong_together_is_refused() -> None:
     with pytest.raises(ResnetkitError, match="class 'b' cannot be divided"):
         fold(together=(["b" if label == 1 else str(row) for row, label in enumerate(LABELS)],))
+
+
+def test_in_order_a_set_is_in_one_fold_and_classes_are_in_all() -> None:
+    rng = np.random.default_rng(0)
+    labels, sets = rng.integers(0, 3, 200), rng.integers(0, 120, 200)
+    folds = folds_in_order(labels, sets, 5)
+    assert len(np.unique(sets)) < 120 < 200, "some are there twice"
+    for one in np.unique(sets):
+        assert len(np.unique(folds[sets == one])) == 1
+    alone = folds_in_order(labels, np.arange(200), 5)
+    for label in range(3):
+        counts = np.bincount(alone[labels == label], minlength=5)
+        assert counts.max() - counts.min() <= 1
 
 
 def opened(source: Path | str, number: int, **others: object) -> DataSource:

@@ -14,6 +14,7 @@ from resnetkit.data.source import DataSource
 from resnetkit.data.spec import DataSpec
 from resnetkit.data.splitting import SPLITS, split_indices
 from resnetkit.errors import Code, ResnetkitError
+from resnetkit.images.spec import Preprocessing
 
 FRACTIONS = {"validation_fraction": 0.1, "test_fraction": 0.25}
 # Three classes of 40 objects, of each of which there are one to four images.
@@ -168,7 +169,10 @@ def test_an_image_folder_is_divided_by_its_groups(folder: Path) -> None:
 
 def test_what_validates_is_by_groups_also_where_some_images_are_chosen(folder: Path) -> None:
     source = by_object(folder, max_train_images=10)
-    assert len(source.listings["train"].groups or ()) == 10
+    groups = source.listings["train"].groups or ()
+    assert (len(groups), len(set(groups))) == (10, 6), "two images of each object, and of each class one in part"
+    loaded = source.load(["train"], Preprocessing(8, 8))
+    assert loaded.splits["train"].select(np.array([1, 0])).groups == [groups[1], groups[0]]
 
 
 def test_groups_that_given_splits_share_are_a_warning(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """Held-back splits: fractions per class, stability, and small classes."""
 
+from collections import Counter
 from itertools import pairwise
 
 import numpy as np
@@ -72,6 +73,27 @@ def test_classes_keep_their_shares_and_small_ones_an_image() -> None:
     assert counts[1] == 1
     assert abs(counts[0] - 20) <= 1
     assert np.bincount([int(name[0]) for name in some(3, names)]).tolist() == [1, 1, 1]
+
+
+def test_fewer_images_are_those_of_fewer_objects() -> None:
+    """Of each class one object at most is there in part, and more images are more objects."""
+    views = [(label, thing, view) for label in range(3) for thing in range(12) for view in range(1 + thing % 4)]
+    names = [f"{label}/{thing}_{view}.jpg" for label, thing, view in views]
+    labels, groups = np.array([int(name[0]) for name in names]), [name.split("_")[0] for name in names]
+
+    def chosen(count: int) -> set[str]:
+        rows = choose_some(names, labels, seed=0, num_images=count, groups=groups)
+        return {names[row] for row in rows}
+
+    sizes = Counter(groups)
+    for count in range(3, len(names) + 1):
+        counts = Counter(name.split("_")[0] for name in chosen(count))
+        assert counts.total() == count
+        in_part = [group for group, number in counts.items() if number < sizes[group]]
+        assert len({group[0] for group in in_part}) == len(in_part)
+        assert chosen(count - 1) < chosen(count)
+        by_class = Counter(name[0] for name in chosen(count))
+        assert max(by_class.values()) - min(by_class.values()) <= 1
 
 
 def test_which_images_are_chosen_depends_on_names_and_seed_alone() -> None:

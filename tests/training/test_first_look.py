@@ -22,7 +22,7 @@ from resnetkit.runs.first_look import FirstLook, recorded_look
 from resnetkit.runs.folder import RunFolder
 from resnetkit.runs.result import finished_result
 from resnetkit.training import first_look
-from resnetkit.training.first_look import NUM_FOLDS, folds_of, take_first_look
+from resnetkit.training.first_look import NUM_FOLDS, take_first_look
 from resnetkit.training.planning import plan
 from resnetkit.training.run import resume, train
 from resnetkit.training.state import new_network
@@ -83,19 +83,6 @@ def look(recipe: Recipe, split: Split, seen: np.ndarray = NOTHING, **changes: ob
     return take_first_look(recipe, new_network(recipe), loaded, seen, COMPUTING)
 
 
-def test_images_of_the_same_pixels_are_in_one_fold_and_classes_in_all() -> None:
-    rng = np.random.default_rng(0)
-    labels, digests = rng.integers(0, 3, 200), rng.integers(0, 120, 200).astype(np.uint64)
-    folds = folds_of(labels, digests)
-    assert len(np.unique(digests)) < 120 < 200, "some are there twice"
-    for digest in np.unique(digests):
-        assert len(np.unique(folds[digests == digest])) == 1
-    alone = folds_of(labels, np.arange(200, dtype=np.uint64))
-    for label in range(3):
-        counts = np.bincount(alone[labels == label], minlength=NUM_FOLDS)
-        assert counts.max() - counts.min() <= 1
-
-
 def test_any_first_ones_of_those_drawn_are_about_as_many_of_each_class() -> None:
     split = replace(split_of(50), labels=np.repeat([0, 1], (80, 20)))
     order = first_look._drawn(split, NOTHING, seed=0)
@@ -121,6 +108,18 @@ def test_labels_by_chance_are_answered_by_chance(recipe: Recipe) -> None:
     found = look(recipe, by_chance)
     assert found is not None
     assert found.top1.low < 0.5 < found.top1.high, "a head that had seen what it answers would know more"
+
+
+def test_images_of_one_object_do_not_answer_for_each_other() -> None:
+    """Objects with labels that mean nothing, of three images each: who knows two of them knows the label."""
+    draw, objects = np.random.default_rng(0), np.repeat(np.arange(60), 3)
+    features, labels = draw.normal(size=(60, 100)).astype(np.float32)[objects], (np.arange(60) % 2)[objects]
+    mixed = replace(split_of(90), labels=labels)
+    apart = replace(mixed, groups=[str(number) for number in objects])
+    scores = [first_look._score(features, split, 90) for split in (mixed, apart)]
+    told = [score.top1.value for score in scores if score is not None]
+    assert told[0] > 0.9
+    assert told[1] < 0.7
 
 
 def test_the_network_is_as_it_was(recipe: Recipe) -> None:

@@ -15,13 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from resnetkit.audit.features import Features
+from resnetkit.data.folds import folds_in_order
 from resnetkit.evaluation.metrics import Probabilities
-from resnetkit.images.digests import Digests
 from resnetkit.images.types import Indices
-from resnetkit.training.first_look import folds_of, of_length_one
+from resnetkit.training.first_look import of_length_one
 
 Mask = npt.NDArray[np.bool_]
 
+NUM_FOLDS = 5
 INVERSE_PENALTY = 3.0  # scikit-learn's C, for features of length one: three times more or less makes little difference
 MOST_ITERATIONS = 300
 LEAST_OTHERS = 5  # images of a class that a head has learned from: with fewer, it knows too little of the class
@@ -93,19 +94,18 @@ class Judgement:
 def judge_labels(
     features: Features,
     labels: Indices,
-    digests: Digests,
+    sets: Indices,
     num_classes: int,
     advance: Callable[[int], None] = lambda _: None,
 ) -> Judgement:
     """Judge each label by a logistic regression on the features ``(N, F)`` of the four fifths that it is not among.
 
-    Images of the same pixels are in the same fifth, so none is judged by a label of its own.
-
     Args:
+        sets: ``(N,)``, alike for images that show the same: they are in one fifth, so that none confirms another.
         advance: is told of each number of images that have been judged.
     """
     scaled = of_length_one(features)
-    folds = folds_of(labels, digests)
+    folds = folds_in_order(labels, sets, NUM_FOLDS)
     probabilities = np.zeros((len(labels), num_classes))
     is_judged = np.zeros(len(labels), np.bool_)
     for fold in range(int(folds.max(initial=-1)) + 1):

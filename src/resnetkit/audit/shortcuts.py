@@ -15,18 +15,17 @@ from scipy.stats import binom, hypergeom
 from resnetkit.audit.findings import Finding, Mark
 from resnetkit.audit.object_free_facts import Fact, Group, gather_facts
 from resnetkit.audit.subject import Subject
+from resnetkit.data.folds import folds_in_order
 from resnetkit.data.survey import spread
 from resnetkit.evaluation.metrics import Accuracy
-from resnetkit.images.digests import Digests
 from resnetkit.images.types import Indices
 from resnetkit.terminal import first_few, quoted
-from resnetkit.training.first_look import folds_of
 
 MOST_IMAGES = 5000  # more would say the same, and take longer
 LEAF_IMAGES = 5
 LEAVES_PER_CLASS = 4
 SIGNIFICANCE = 0.001  # of all that is tried, together
-DIVISIONS, NUM_TREES = 3, 30
+DIVISIONS, NUM_FOLDS, NUM_TREES = 3, 5, 30
 STRONG = 0.5  # agreement beyond chance (Cohen's kappa) on one class against all others
 WEAK_GAIN = 0.1  # of what guessing the largest class gets wrong
 COMMON = 0.9  # of the images that a fact finds: so many with one value are worth a word
@@ -116,7 +115,7 @@ def find_shortcuts(subject: Subject) -> Iterator[Finding]:
     if len(np.unique(labels)) < 2:
         return
     facts = gather_facts(subject, rows)
-    predictions = predict_classes(facts, labels, divide(labels, subject.digests[rows]), len(subject.class_names))
+    predictions = predict_classes(facts, labels, divide(labels, subject.sets[rows]), len(subject.class_names))
     of_files = [one for one in predictions if one.fact.group != "background"]
     of_backgrounds = [one for one in predictions if one.fact.group == "background"]
     yield from _told(
@@ -150,12 +149,12 @@ def find_shortcuts(subject: Subject) -> Iterator[Finding]:
     )
 
 
-def divide(labels: Indices, digests: Digests) -> Indices:
-    """Folds ``(R, n)`` of :data:`DIVISIONS`, in each as :func:`~resnetkit.training.first_look.folds_of` makes them."""
+def divide(labels: Indices, sets: Indices) -> Indices:
+    """Folds ``(R, n)`` of :data:`DIVISIONS`, in each as :func:`~resnetkit.data.folds.folds_in_order` makes them."""
     found = np.empty((DIVISIONS, len(labels)), np.int64)
     for number, folds in enumerate(found):
         order = np.random.default_rng(number).permutation(len(labels))
-        folds[order] = folds_of(labels[order], digests[order])
+        folds[order] = folds_in_order(labels[order], sets[order], NUM_FOLDS)
     return found
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 from resnetkit.audit.copies import Copies, find_copies
 from resnetkit.audit.features import Features, compute_features
 from resnetkit.audit.label_judgement import Judgement, judge_labels
+from resnetkit.data.folds import sets_of
 from resnetkit.data.given import GivenData
 from resnetkit.data.loading import open_data
 from resnetkit.data.prepared_images import Examination, Examined, FolderImages, Originals, examine_all
@@ -107,6 +108,12 @@ class Subject:
             return find_copies(self.digests, self.grey, num_workers=self.source.spec.num_workers, on_done=on_done)
 
     @cached_property
+    def sets(self) -> Indices:
+        """The set of each image, int64 ``(N,)``: copies of one picture, and images of one group, are in one."""
+        groups = [self.group_of(row) or row for row in range(len(self))]
+        return sets_of(len(self), (self.copies.groups.tolist(), groups))
+
+    @cached_property
     def features(self) -> Features:
         """Features of all images by the embedder's network, float32 ``(N, F)``; computed when they are first asked for.
 
@@ -123,7 +130,7 @@ class Subject:
     def judgement(self) -> Judgement:
         """The labels, judged by those features when they are first asked for."""
         with progress_bar("judging labels", len(self), wanted=self.progress) as advance:
-            return judge_labels(self.features, self.labels, self.digests, len(self.class_names), advance)
+            return judge_labels(self.features, self.labels, self.sets, len(self.class_names), advance)
 
     def picture(self, row: int, longest_px: int) -> UInt8Images:
         """One image to look at, decoded again, uint8 ``(H, W, 3)``, no larger than that."""

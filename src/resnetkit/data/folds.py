@@ -1,4 +1,4 @@
-"""Folds of the images of a data set, each of which is tested on once by a network that trains on the others."""
+"""Folds of images: each is answered for once by what has learned from others; what belongs together is in one."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from resnetkit.data.splitting import hashes_of
 from resnetkit.errors import Code, require
@@ -36,7 +38,10 @@ def folds_of(
     Raises:
         ResnetkitError: for a class that cannot be both in a fold and outside of it.
     """
-    sets = _sets(len(labels), together)
+    rows_of = defaultdict[int, list[int]](list)
+    for row, one in enumerate(sets_of(len(labels), together).tolist()):
+        rows_of[one].append(row)
+    sets = dict(rows_of)
     hashes = hashes_of(identifiers, seed)
     first = {one: min(rows, key=lambda row: (hashes[row, 0], hashes[row, 1])) for one, rows in sets.items()}
     order = sorted(sets, key=lambda one: (-len(sets[one]), *hashes[first[one]].tolist()))
@@ -61,8 +66,34 @@ def folds_of(
     return folds
 
 
-def _sets(num_images: int, together: Iterable[Sequence[Hashable]]) -> dict[int, list[int]]:
-    """Rows that stay together, by one of them: those of the same key in any way of naming, and so on from these."""
+def folds_in_order(labels: Indices, sets: npt.NDArray[Any], num_folds: int) -> Indices:
+    """The fold of each image, from 0, int64 ``(N,)``: every class evenly in each, in the order that the images have.
+
+    Args:
+        sets: ``(N,)``, alike for images that stay in one fold; a set counts as an image of the class of its first.
+    """
+    _, firsts, members = np.unique(sets, return_index=True, return_inverse=True)
+    leading = np.sort(firsts)
+    folds = np.empty(len(labels), np.int64)
+    folds[leading] = ranks_in_class(labels[leading]) % num_folds
+    return folds[firsts][members]
+
+
+def ranks_in_class(labels: Indices) -> Indices:
+    """The position of each image among those of its class, from 0, int64 ``(N,)``."""
+    ranks = np.empty(len(labels), np.int64)
+    for label in np.unique(labels):
+        own = labels == label
+        ranks[own] = np.arange(own.sum())
+    return ranks
+
+
+def sets_of(num_images: int, together: Iterable[Sequence[Hashable]]) -> Indices:
+    """The set of each image, int64 ``(N,)``: images of the same key in any way of naming, and so on from these.
+
+    >>> sets_of(4, [["rex", "rex", "tom", "ada"], [5, 7, 7, 9]]).tolist()
+    [0, 0, 0, 3]
+    """
     leader = list(range(num_images))
 
     def find(row: int) -> int:
@@ -74,10 +105,7 @@ def _sets(num_images: int, together: Iterable[Sequence[Hashable]]) -> dict[int, 
         known: dict[Hashable, int] = {}
         for row, key in enumerate(keys):
             leader[find(row)] = find(known.setdefault(key, row))
-    sets = defaultdict[int, list[int]](list)
-    for row in range(num_images):
-        sets[find(row)].append(row)
-    return dict(sets)
+    return np.array([find(row) for row in range(num_images)], np.int64)
 
 
 def file_keys(root: Path, paths: Sequence[str]) -> list[Hashable]:

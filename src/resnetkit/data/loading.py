@@ -124,7 +124,9 @@ def _with_some_to_train_on(source: DataSource) -> DataSource:
         fix=f"set data.max_train_images to {num_classes} or more",
         code=Code.DATA,
     )
-    rows = choose_some(train.identifiers, train.labels, seed=source.spec.split_seed, num_images=most)
+    rows = choose_some(
+        train.identifiers, train.labels, seed=source.spec.split_seed, num_images=most, groups=train.groups
+    )
     note = f"trains on {most:,} of {num_images:,} images (data.max_train_images)"
     return replace(source, listings={**source.listings, "train": train.select(rows)}, notes=(*source.notes, note))
 

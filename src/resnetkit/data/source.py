@@ -248,7 +248,7 @@ class DataSource:
             assert isinstance(originals, FolderImages)
             images, listing = UncheckedImages.of(originals, shapes[name], refuse), self.listings[name]
             known = (images.aspect_ratios, images.digests, name in whole, images.bad)
-            splits[name] = Split(name, images, listing.labels, listing.identifiers, *known)
+            splits[name] = Split(name, images, listing.labels, listing.identifiers, *known, listing.groups)
         # Of names and labels alone: who repairs a file that a run has stopped at may go on with it.
         unread = {name: [UNREAD] * len(split) for name, split in splits.items()}
         told = (
@@ -300,7 +300,16 @@ class DataSource:
                 fix="repair the files of this class, or remove the class",
             )
         identifiers = [listing.identifiers[index] for index in readable]
-        return Split(name, images, labels, identifiers, examination.aspect_ratios, examination.digests, is_whole)
+        return Split(
+            name,
+            images,
+            labels,
+            identifiers,
+            examination.aspect_ratios,
+            examination.digests,
+            is_whole,
+            groups=groups_at(listing.groups, readable),
+        )
 
 
 def _readable(name: str) -> str:

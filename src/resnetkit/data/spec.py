@@ -34,7 +34,8 @@ class DataSpec:
             images of the same pixels) is in one. A test split of the data's own is left alone. 0: no folds.
         fold: the fold that is the test split, from 0; the others are trained on, and validate as usual.
         max_train_images: train on no more images than this, about the same share of every class, chosen by each image's
-            name and ``split_seed``; fewer are among more of them. What validates and tests stays as it is.
+            name and ``split_seed``; fewer are among more of them. Groups come whole, but for the last one of a class.
+            What validates and tests stays as it is.
         on_doubt: images whose pixels are in two splits, or under two classes, are told of, or stop a training before it
             starts.
         max_memory_bytes: images that need more are read in every epoch, from the cache or, without it, decoded anew.

@@ -42,14 +42,20 @@ def split_indices(
     return {name: np.sort(np.concatenate([NONE, *parts])) for name, parts in chosen.items()}
 
 
-def choose_some(identifiers: Sequence[str], labels: Indices, *, seed: int, num_images: int) -> Indices:
+def choose_some(
+    identifiers: Sequence[str], labels: Indices, *, seed: int, num_images: int, groups: Sequence[str] | None = None
+) -> Indices:
     """Positions of ``num_images`` of the images: about the same share of every class, one of each where they suffice.
 
     Each class is ordered by a hash of ``seed/identifier``, and of all classes those come first that stand foremost in
     their own. So fewer images are among more of them, and a new file changes few of those chosen.
+
+    Args:
+        groups: of each image, all of one object: a class is ordered by a hash of ``seed/group`` first, so that fewer
+            images are those of fewer objects, each class's last one perhaps in part; None: each stands for itself.
     """
     hashes = hashes_of(identifiers, seed)
-    members = _members_in_order(hashes, labels)
+    members = _members_in_order(hashes if groups is None else np.hstack([hashes_of(groups, seed), hashes]), labels)
     rank, share = np.empty(len(labels), np.int64), np.empty(len(labels))
     for indices in members:
         rank[indices] = np.arange(len(indices))
@@ -59,8 +65,8 @@ def choose_some(identifiers: Sequence[str], labels: Indices, *, seed: int, num_i
 
 
 def _members_in_order(hashes: Hashes, labels: Indices) -> list[Indices]:
-    """Positions of each class's images, in the order of their hashes."""
-    order = np.lexsort((hashes[:, 1], hashes[:, 0], labels))
+    """Positions of each class's images, in the order of their hashes ``(N, H)``, the first of which count most."""
+    order = np.lexsort((*hashes.T[::-1], labels))
     return np.split(order, np.flatnonzero(np.diff(labels[order])) + 1) if len(order) else []
 
 

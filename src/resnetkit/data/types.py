@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from resnetkit.data.groups import groups_at
 from resnetkit.images.digests import Digests
 from resnetkit.images.types import BadImage, Images, Indices, UInt8Images
 
@@ -43,6 +44,7 @@ class Split:
         is_whole: whether the images are whole.
         bad: by position, images that turned out to be unreadable; only of those that are checked when they are first
             read, see :class:`~resnetkit.data.unchecked_images.UncheckedImages`.
+        groups: the group of each image, of which all show one object; None: none are known.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Split:
     digests: Digests
     is_whole: bool = True
     bad: dict[int, BadImage] = field(default_factory=dict)
+    groups: Sequence[str] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -80,6 +83,7 @@ class Split:
             self.aspect_ratios[rows],
             self.digests[rows],
             is_whole=self.is_whole,
+            groups=groups_at(self.groups, rows),
         )
 
 

@@ -11,6 +11,7 @@ import torch
 
 from resnetkit.data.augmentation import crop_and_flip
 from resnetkit.data.batches import read_batches
+from resnetkit.data.folds import folds_in_order, ranks_in_class, sets_of
 from resnetkit.data.randomness import Purpose, uniform
 from resnetkit.data.seen import contains
 from resnetkit.data.spec import Augmentation
@@ -70,7 +71,7 @@ def take_first_look(
     if not read or (len(read) < 2 and not is_few):
         return None
     looked_at = order[: sum(map(len, read))]
-    return _score(np.concatenate(read), split.labels[looked_at], split.digests[looked_at], per_class)
+    return _score(np.concatenate(read), split.select(looked_at), per_class)
 
 
 def _is_for(recipe: Recipe, data: LoadedData) -> bool:
@@ -84,25 +85,7 @@ def _drawn(split: Split, seen: Digests, seed: int) -> Indices:
     draws = uniform(seed, 0, np.arange(len(split)), Purpose.FIRST_LOOK, 1)[:, 0]
     order = np.argsort(draws, kind="stable")
     order = order[~contains(seen, split.digests[order])]
-    return order[np.argsort(_ranks(split.labels[order]), kind="stable")][:MOST_IMAGES]
-
-
-def _ranks(labels: Indices) -> Indices:
-    """The position of each image among those of its class, from 0."""
-    ranks = np.empty(len(labels), np.int64)
-    for label in np.unique(labels):
-        own = labels == label
-        ranks[own] = np.arange(own.sum())
-    return ranks
-
-
-def folds_of(labels: Indices, digests: Digests) -> Indices:
-    """The fold of each image, from 0: every class evenly in each of five, the same pixels always in the same one."""
-    _, firsts, groups = np.unique(digests, return_index=True, return_inverse=True)
-    leading = np.sort(firsts)  # each group goes with the first image of it
-    folds = np.empty(len(labels), np.int64)
-    folds[leading] = _ranks(labels[leading]) % NUM_FOLDS
-    return folds[firsts][groups]
+    return order[np.argsort(ranks_in_class(split.labels[order]), kind="stable")][:MOST_IMAGES]
 
 
 def _features(
@@ -119,9 +102,13 @@ def _features(
         yield pooled.flatten(1).float().cpu().numpy()
 
 
-def _score(features: Features, labels: Indices, digests: Digests, per_class: float) -> FirstLook | None:
-    """Cross-validated score of a linear head; None where no head has two classes to learn."""
-    folds, num_correct = folds_of(labels, digests), 0
+def _score(features: Features, split: Split, per_class: float) -> FirstLook | None:
+    """Cross-validated score of a linear head; None where no head has two classes to learn.
+
+    Images of the same pixels, and of one group, are in one fold.
+    """
+    labels, ways = split.labels, [way for way in (split.digests.tolist(), split.groups) if way is not None]
+    folds, num_correct = folds_in_order(labels, sets_of(len(labels), ways), NUM_FOLDS), 0
     num_folds = int(folds.max()) + 1
     for fold in range(num_folds):
         held = folds == fold
