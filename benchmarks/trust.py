@@ -186,7 +186,7 @@ def answers_of(predictor, decision, logits, labels) -> Answers:
         labels,
         nothing,
         decision.probabilities(logits),
-        familiarity=familiarity(logits).astype(np.float32),
+        familiarity=familiarity(logits),
     )
 
 

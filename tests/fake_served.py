@@ -13,7 +13,7 @@ from tests.small_classifiers import SMALL
 
 from resnetkit.classifier.description import Description
 from resnetkit.classifier.engine import Engine
-from resnetkit.classifier.prediction import Predictor, name_status
+from resnetkit.classifier.prediction import Predictor
 from resnetkit.images.prepared_inputs import iter_prepared
 from resnetkit.images.spec import Limits, Preprocessing
 from resnetkit.serving.app import Application
@@ -96,7 +96,7 @@ class FakeServed:
         logits = predictor.engine.logits(pixels)
         decided = predictor.decision.decide(logits)
         return [
-            ImageAnswer(name_status(decided, row), "", note, shares, logits[row], decided.set_of(row))
+            ImageAnswer(decided.statuses[row], "", note, shares, logits[row], decided.set_of(row))
             for row, shares in enumerate(decided.probabilities)
         ]
 

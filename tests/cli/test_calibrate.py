@@ -67,6 +67,27 @@ def test_images_that_set_a_decision_are_told_of_when_they_judge_it(
     assert other["decision"]["sets"]["coverage"]["num_images"] == 359
 
 
+@pytest.mark.parametrize(
+    ("decision", "said"),
+    [
+        (Decision(2.0, unknown=Unknown(-123.0, 0.2)), "set the temperature and thresholds: these hold a little better"),
+        (Decision(2.0), "set the temperature: it holds a little better"),
+        (Decision(unknown=Unknown(-123.0, 0.2)), "set the thresholds: these hold a little better"),
+        (Decision(), ""),
+    ],
+)
+def test_images_are_said_to_have_set_what_there_is(
+    cli: Cli, trained: Path, tmp_path: Path, decision: Decision, said: str
+) -> None:
+    replace(load_classifier(trained), decision=decision).save(tmp_path / "classifier.safetensors")
+    words = ("evaluate", str(tmp_path / "classifier.safetensors"), "digits", "--split", "train", "--engine", "torch")
+    told = cli(*words)
+    assert told.code == 0, told.err
+    assert (f"of them {said} on them" in told.out) == bool(said)
+    assert ("of them set" in told.out) == bool(said)
+    assert (json.loads(cli(*words, "--json").out)["num_fitted"] > 0) == bool(said)
+
+
 def test_thresholds_of_its_own_are_set_anew_for_what_they_were_set_for(
     cli: Cli, trained: Path, digits_folder: Path, tmp_path: Path
 ) -> None:

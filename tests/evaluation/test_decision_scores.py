@@ -79,6 +79,19 @@ def test_answers_of_which_none_is_sure_have_no_precision() -> None:
     assert (found.sure.precision, found.sure.coverage.correct) == (None, 0)
 
 
+def test_no_answer_is_sure_for_an_image_that_is_unknown() -> None:
+    decision = Decision(unknown=Unknown(4.5, 0.05), sure=Sure(0.55, 0.99))  # the second is below, and sure enough
+    assert decision.judge(PROBABILITIES, answers().familiarity).statuses == ("ok", "unknown", "unknown", "ok")
+    found, unkept = (score_decision(some, decision) for some in (answers(), replace(answers(), familiarity=None)))
+    for scores, right, sure in ((found, 2, 2), (unkept, 2, 3)):
+        assert scores is not None
+        assert scores.sure is not None
+        assert scores.sure.precision is not None
+        assert (scores.sure.precision.correct, scores.sure.precision.num_images) == (right, sure)
+        assert (scores.sure.coverage.correct, scores.sure.coverage.num_images) == (sure, 4)
+        assert scores.sure.counts_unknown == (scores is unkept)
+
+
 def test_unknown_images_are_told_apart_as_far_as_they_lie_below() -> None:
     known, unknown = np.arange(100, dtype=np.float32), np.float32([-1, -2, 3, 50])
     found = separation(known, unknown)

@@ -101,16 +101,16 @@ def test_log_loss_of_an_impossible_answer_is_finite() -> None:
 
 def test_calibration_error_by_hand() -> None:
     # Two bins: (0, 0.5] holds one right answer at 0.5; (0.5, 1] holds 0.8 right and 0.6 wrong.
-    probabilities = np.array([[0.5, 0.5], [0.8, 0.2], [0.6, 0.4]])
-    error = expected_calibration_error(probabilities, np.array([0, 0, 1]), num_bins=2)
+    error = expected_calibration_error(np.array([0.5, 0.8, 0.6]), np.array([True, True, False]), num_bins=2)
     assert error == pytest.approx(1 / 3 * abs(1 - 0.5) + 2 / 3 * abs(0.5 - 0.7))
 
 
 def test_calibration_error_with_one_bin_is_confidence_minus_accuracy(random_answers: Answers) -> None:
     probabilities, labels = random_answers
-    gap = probabilities.max(axis=1).mean() - (probabilities.argmax(axis=1) == labels).mean()
-    assert expected_calibration_error(probabilities, labels, num_bins=1) == pytest.approx(abs(gap))
-    assert expected_calibration_error(probabilities, labels) >= abs(gap) - 1e-12, "finer bins only find more"
+    stated, is_right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    gap = stated.mean() - is_right.mean()
+    assert expected_calibration_error(stated, is_right, num_bins=1) == pytest.approx(abs(gap))
+    assert expected_calibration_error(stated, is_right) >= abs(gap) - 1e-12, "finer bins only find more"
 
 
 def test_confused_pairs_are_the_mistakes_in_order(random_answers: Answers) -> None:

@@ -76,7 +76,8 @@ def test_joined_shares_are_what_one_process_finds(num_ranks: int) -> None:
         for rank in range(num_ranks)
     ]
     (images, one), (others, other) = joined(parts).as_loaded(), whole.as_loaded()
-    np.testing.assert_array_equal(given_answers(images), given_answers(others))
+    for name in ("probabilities", "familiarity"):
+        np.testing.assert_array_equal(getattr(given_answers(images), name), getattr(given_answers(others), name))
     assert one.reasons == other.reasons == {i: f"is number {i}" for i in range(99, NUM_IMAGES, 100)}
     assert one.sha256 == other.sha256
     np.testing.assert_array_equal(one.digests, other.digests)
@@ -92,6 +93,9 @@ def test_readable_images_are_computed_in_whole_batches() -> None:
 
 
 def test_answers_are_found_behind_a_choice_of_images() -> None:
-    probabilities = np.eye(4, dtype=np.float32)
-    some = SomeImages(SomeImages(AnsweredImages(probabilities), np.array([3, 1, 0])), np.array([1, 2]))
-    np.testing.assert_array_equal(given_answers(some), probabilities[[1, 0]])
+    probabilities, familiarities = np.eye(4, dtype=np.float32), np.arange(4, dtype=np.float32)
+    answered = AnsweredImages(probabilities, familiarities)
+    found = given_answers(SomeImages(SomeImages(answered, np.array([3, 1, 0])), np.array([1, 2])))
+    assert found is not None
+    np.testing.assert_array_equal(found.probabilities, probabilities[[1, 0]])
+    assert found.familiarity.tolist() == [1, 0]

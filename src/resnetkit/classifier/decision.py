@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,9 @@ from resnetkit.recipes.demands import SetRule
 
 Logits = npt.NDArray[np.float32]
 Probabilities = npt.NDArray[np.float32]
+Familiarities = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
+Status = Literal["ok", "unsure", "unknown"]
 
 ROUNDING = 1e-5  # by so much engines may differ in a probability: what lies on a threshold is within it
 
@@ -36,7 +39,7 @@ class Unknown:
         require(math.isfinite(self.below), f"decision.unknown.below must be finite, got {self.below}")
         require(0 < self.rate < 1, f"decision.unknown.rate must be between 0 and 1, got {self.rate}")
 
-    def holds(self, familiarities: npt.NDArray[np.floating[Any]]) -> Mask:
+    def holds(self, familiarities: Familiarities) -> Mask:
         """Mask of the images that are unknown, by their familiarity ``(N,)``."""
         unknown: Mask = familiarities < self.below - ROUNDING
         return unknown
@@ -105,6 +108,17 @@ class Decided:
     is_unsure: Mask
     in_set: Mask | None
 
+    @cached_property
+    def statuses(self) -> tuple[Status, ...]:
+        """The status of each image: ``unknown`` goes before ``unsure``, and what is neither is ``ok``."""
+        pairs = zip(self.is_unknown.tolist(), self.is_unsure.tolist(), strict=True)
+        return tuple("unknown" if unknown else "unsure" if unsure else "ok" for unknown, unsure in pairs)
+
+    @property
+    def is_ok(self) -> Mask:
+        """Mask ``(N,)`` of the images with status ``ok``: those whose answer is a class."""
+        return np.array([status == "ok" for status in self.statuses], np.bool_)
+
     def set_of(self, row: int) -> Mask | None:
         """The classes ``(K,)`` in the set of one image; None as above."""
         return None if self.in_set is None else self.in_set[row]
@@ -136,6 +150,11 @@ class Decision:
         """True where an image can have another status than ok, or a set."""
         return (self.unknown, self.sure, self.sets) != (None, None, None)
 
+    @property
+    def is_fitted(self) -> bool:
+        """True where images have set the temperature, a threshold, or both."""
+        return self.temperature != 1 or self.has_thresholds
+
     def probabilities(self, logits: Logits) -> Probabilities:
         """Return the class probabilities ``(N, K)`` for the logits ``(N, V, K)`` of V views of each image.
 
@@ -163,32 +182,41 @@ class Decision:
         array([[ True,  True, False],
                [ True, False, False]])
         """
-        return self.judge(self.probabilities(logits), logits)
+        return self.judge(self.probabilities(logits), familiarity(logits))
 
-    def judge(self, probabilities: Probabilities, logits: Logits) -> Decided:
-        """The same of probabilities ``(N, K)`` that were computed from the logits already."""
-        nobody = np.zeros(len(logits), np.bool_)
+    def judge(self, probabilities: Probabilities, familiarities: Familiarities | None) -> Decided:
+        """The same of what was computed from the logits already.
+
+        Args:
+            probabilities: ``(N, K)``.
+            familiarities: ``(N,)``, see :func:`familiarity`; None where they were not kept: then no image is unknown.
+        """
+        nobody = np.zeros(len(probabilities), np.bool_)
+        is_unknown = nobody
+        if self.unknown is not None and familiarities is not None:
+            is_unknown = self.unknown.holds(familiarities)
         return Decided(
             probabilities,
-            nobody if self.unknown is None else self.unknown.holds(familiarity(logits)),
+            is_unknown,
             nobody if self.sure is None else ~self.sure.holds(probabilities),
             None if self.sets is None else self.sets.of(probabilities),
         )
 
 
-def familiarity(logits: Logits) -> npt.NDArray[np.float64]:
+def familiarity(logits: Logits) -> Familiarities:
     """Measure ``(N,)`` by which images of known classes lie above others, for logits ``(N, V, K)``.
 
     It is the negative energy, ``log(sum(exp(logits)))``, as a mean over views (Liu et al. 2020, arXiv:2010.03759, eq. 4
-    at temperature 1).
+    at temperature 1), computed in float64 and rounded once, so that numbers that were kept decide as fresh ones do.
 
     >>> familiarity(np.zeros((1, 1, 4), np.float32)).round(3)
-    array([1.386])
+    array([1.386], dtype=float32)
     """
     exact = logits.astype(np.float64)
     highest = exact.max(axis=2, keepdims=True)
-    energies: npt.NDArray[np.float64] = (highest[:, :, 0] + np.log(np.exp(exact - highest).sum(axis=2))).mean(axis=1)
-    return energies
+    energies = highest[:, :, 0] + np.log(np.exp(exact - highest).sum(axis=2))
+    measured: Familiarities = energies.mean(axis=1).astype(np.float32)
+    return measured
 
 
 def strangeness(rule: SetRule, probabilities: Probabilities) -> npt.NDArray[np.float64]:

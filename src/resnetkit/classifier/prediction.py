@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -87,11 +87,6 @@ def rank_classes(probabilities: Probabilities, class_names: Sequence[str], top: 
     """
     order = np.argsort(-probabilities, kind="stable")[:top]
     return tuple((class_names[i], float(probabilities[i])) for i in order)
-
-
-def name_status(decided: Decided, row: int) -> Literal["ok", "unsure", "unknown"]:
-    """The status of the image at ``row``, which is readable."""
-    return "unknown" if decided.is_unknown[row] else "unsure" if decided.is_unsure[row] else "ok"
 
 
 def name_set(probabilities: Probabilities, in_set: Mask | None, class_names: Sequence[str]) -> tuple[str, ...] | None:
@@ -181,7 +176,7 @@ class Predictor:
         for row, probabilities in enumerate(decided.probabilities):
             ranked = rank_classes(probabilities, self.class_names, top)
             classes = name_set(probabilities, decided.set_of(row), self.class_names)
-            yield Prediction("", name_status(decided, row), top=ranked, classes=classes)
+            yield Prediction("", decided.statuses[row], top=ranked, classes=classes)
 
     def _no_logits(self) -> Logits:
         return np.empty((0, 1, len(self.class_names)), np.float32)

@@ -164,7 +164,7 @@ def _print_classifiers(compared: ClassifierComparison, a: str, b: str) -> None:
     if not compared.preprocessing:
         say("the same preprocessing")
     _print_values(compared.preprocessing, a, b)
-    say("the same decision" if not compared.decision else "decisions that differ: temperature and thresholds")
+    say("the same decision" if not compared.decision else "decisions that differ:")
     _print_values(compared.decision, a, b)
     if compared.same_order:
         say("the same classes")

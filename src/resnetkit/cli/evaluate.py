@@ -123,6 +123,7 @@ def evaluate(
       torchrun --nproc-per-node 2 -m resnetkit evaluate runs/0001-resnet18-photos
       resnetkit evaluate runs/0001-resnet18-photos millions --ray auto --out answers.parquet
     """
+    from resnetkit.classifier.decision import Familiarities
     from resnetkit.classifier.demanding import demanding
     from resnetkit.classifier.prediction import Predictor
     from resnetkit.config import to_dict
@@ -131,7 +132,7 @@ def evaluate(
     from resnetkit.evaluation import scoring
     from resnetkit.evaluation.answers import join_answers
     from resnetkit.evaluation.calibration import calibration_of
-    from resnetkit.evaluation.decision_scores import Familiarities, familiarity_of, score_decision
+    from resnetkit.evaluation.decision_scores import familiarity_of, score_decision
     from resnetkit.evaluation.sharing import BATCH_SIZE
     from resnetkit.inference.answering import Opening, Scoring
     from resnetkit.inference.conditions import find_conditions
@@ -219,8 +220,11 @@ def evaluate(
         decided = score_decision(joined, opened.decision, of_unknown)
         if others and decided is None:
             warn(f"{unknown_data} is measured against unseen images, of which there are none here")
-        if together and opened.decision.unknown is not None:
-            warn("how many images are unknown is measured by one process alone, without --out: not here")
+        if opened.decision.unknown is not None and joined.familiarity is None:
+            warn(
+                f"{out} holds rows of an earlier version, which kept no familiarity: unknown images are not counted, "
+                "and not left out of the sure ones; to have all answered again, give a new --out"
+            )
         if answers is not None:
             save_answers(Path(answers), evaluation.answers)
         if json:
@@ -231,7 +235,7 @@ def evaluate(
         else:
             computed = "" if precision == "fp32" else f", computed in {precision}"
             say(f"{classifier} on {spec.source}, split {evaluation.split}{computed}")
-            print_evaluation(evaluation, decided, opened.seen)
+            print_evaluation(evaluation, decided, opened.decision, opened.seen)
     if min_top1 is not None:
         _check(evaluation.scores, min_top1)
 

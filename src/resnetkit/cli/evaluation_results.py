@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from resnetkit.terminal import say
 
 if TYPE_CHECKING:
+    from resnetkit.classifier.decision import Decision
     from resnetkit.data.seen import SeenImages
     from resnetkit.evaluation.decision_scores import DecisionScores
     from resnetkit.evaluation.metrics import Scores
@@ -38,7 +39,17 @@ def as_json(
     }
 
 
-def print_evaluation(evaluation: Evaluation, decided: DecisionScores | None, seen: SeenImages | None) -> None:
+# By whether images have set the temperature, and whether thresholds.
+SET = {
+    (True, True): "the temperature and thresholds: these hold",
+    (True, False): "the temperature: it holds",
+    (False, True): "the thresholds: these hold",
+}
+
+
+def print_evaluation(
+    evaluation: Evaluation, decided: DecisionScores | None, decision: Decision, seen: SeenImages | None
+) -> None:
     """Tell what the images are to the weights, then the scores of those that they were not trained on."""
     num_images, old = evaluation.num_images, evaluation.trained_on
     if seen is None:
@@ -55,7 +66,8 @@ def print_evaluation(evaluation: Evaluation, decided: DecisionScores | None, see
     if evaluation.num_chose:
         say(f"{evaluation.num_chose:,} of them watched over training and chose the epoch: a little optimistic")
     if evaluation.num_fitted:
-        say(f"{evaluation.num_fitted:,} of them set the temperature and thresholds: these hold a little better on them")
+        what = SET[decision.temperature != 1, decision.has_thresholds]
+        say(f"{evaluation.num_fitted:,} of them set {what} a little better on them")
     assert evaluation.scores is not None
     _print_scores(evaluation.scores)
     if decided is not None:

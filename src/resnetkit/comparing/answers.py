@@ -18,8 +18,7 @@ from resnetkit.comparing.compared_answers import (
 )
 from resnetkit.comparing.sides import Side, about_choosing, shared_by
 from resnetkit.evaluation.answers import Answers
-from resnetkit.evaluation.calibration import NUM_BINS
-from resnetkit.evaluation.metrics import SMALLEST_PROBABILITY, Accuracy, bin_numbers
+from resnetkit.evaluation.metrics import SMALLEST_PROBABILITY, Accuracy, expected_calibration_error
 from resnetkit.evaluation.paired import (
     LEVEL,
     Floats,
@@ -75,9 +74,7 @@ class _Facts:
 
     @property
     def calibration_error(self) -> float:
-        bins = bin_numbers(self.confidences, NUM_BINS)
-        gaps = np.bincount(bins, weights=self.confidences - self.is_right, minlength=NUM_BINS)
-        return float(np.abs(gaps).sum() / len(self.is_right))
+        return expected_calibration_error(self.confidences, self.is_right)
 
     def scores(self) -> tuple[Accuracy, float, float]:
         accuracy = Accuracy.of(int(self.is_right.sum()), len(self.is_right))

@@ -7,9 +7,16 @@ import numpy.typing as npt
 
 from resnetkit.config import frozen
 from resnetkit.evaluation.answers import Answers
-from resnetkit.evaluation.metrics import Labels, Probabilities, bin_numbers, log_loss
+from resnetkit.evaluation.metrics import (
+    NUM_BINS,
+    Labels,
+    Probabilities,
+    bin_numbers,
+    expected_calibration_error,
+    log_loss,
+    mean_gap,
+)
 
-NUM_BINS = 15
 NUM_DRAWS = 200  # of labels, from which the floor is the mean: its standard error is below 2 % of it
 
 Shares = npt.NDArray[np.float64]
@@ -69,14 +76,14 @@ def measure_calibration(probabilities: Probabilities, labels: Labels, num_bins: 
     (0.4, [(1, 0.0), (1, 1.0)])
     """
     confidence = probabilities.max(1).astype(np.float64)
-    is_right = (probabilities.argmax(1) == labels).astype(np.float64)
+    is_right = probabilities.argmax(1) == labels
     bins = bin_numbers(confidence, num_bins)
     equally_many = np.empty(len(labels), np.int64)
     equally_many[np.argsort(confidence, kind="stable")] = np.arange(len(labels)) * num_bins // len(labels)
     return Calibration(
         num_images=len(labels),
-        ece=_mean_gap(confidence - is_right, bins),
-        adaptive_ece=_mean_gap(confidence - is_right, equally_many),
+        ece=expected_calibration_error(confidence, is_right, num_bins),
+        adaptive_ece=mean_gap(confidence - is_right, equally_many),
         log_loss=log_loss(probabilities, labels),
         floor=_floor(confidence, bins),
         bins=tuple(
@@ -92,17 +99,13 @@ def calibration_of(answers: Answers) -> Calibration:
     return measure_calibration(answers.probabilities[rows], answers.labels[rows])
 
 
-def _mean_gap(differences: Shares, bins: npt.NDArray[np.int64]) -> float:
-    return float(np.abs(np.bincount(bins, weights=differences)).sum() / len(bins))
-
-
 def _floor(confidence: Shares, bins: npt.NDArray[np.int64]) -> float:
     """Mean error over draws of which answers are right, each with the probability that it states; always the same."""
     draws = np.random.default_rng(0)
-    errors = [_mean_gap(confidence - (draws.random(len(bins)) < confidence), bins) for _ in range(NUM_DRAWS)]
+    errors = [mean_gap(confidence - (draws.random(len(bins)) < confidence), bins) for _ in range(NUM_DRAWS)]
     return float(np.mean(errors))
 
 
-def _bin(number: int, num_bins: int, confidence: Shares, is_right: Shares) -> Bin:
+def _bin(number: int, num_bins: int, confidence: Shares, is_right: npt.NDArray[np.bool_]) -> Bin:
     low, high = number / num_bins, (number + 1) / num_bins
     return Bin(low, high, float(confidence.mean()), float(is_right.mean()), len(confidence))

@@ -42,7 +42,7 @@ def _iter_unknown(unknown: UnknownScores) -> Iterator[tuple[str, str]]:
 def _iter_sure(sure: SureScores) -> Iterator[tuple[str, str]]:
     right = "none is sure" if sure.precision is None else str(sure.precision)
     yield "sure and right", f"{right}, set for {100 * sure.asked:g} %"
-    yield "sure", str(sure.coverage)
+    yield "sure", f"{sure.coverage}{' (unknown ones not left out)' if sure.counts_unknown else ''}"
 
 
 def _iter_sets(sets: SetScores) -> Iterator[tuple[str, str]]:

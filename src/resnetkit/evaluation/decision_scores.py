@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from resnetkit.classifier.decision import Decision, Sets, Sure, familiarity
+from resnetkit.classifier.decision import Decision, Familiarities, Mask, Sets, Sure, familiarity
 from resnetkit.classifier.prediction import BATCH_SIZE, Predictor
 from resnetkit.config import frozen
 from resnetkit.errors import Code, require
@@ -16,8 +16,6 @@ from resnetkit.evaluation.metrics import Accuracy
 from resnetkit.images.image_inputs import ImageInput
 from resnetkit.images.prepared_inputs import iter_prepared
 from resnetkit.images.types import Indices
-
-Familiarities = npt.NDArray[np.float32]
 
 
 @frozen
@@ -50,17 +48,19 @@ class SetScores:
 
 @frozen
 class SureScores:
-    """Scores of sure answers.
+    """Scores of sure answers: those of the images with status ``ok``, so that none is of an unknown image.
 
     Attributes:
         asked: precision that their threshold was set for.
         precision: share of sure answers that are right; None without any.
         coverage: share of images with a sure answer.
+        counts_unknown: unknown images may be among them, because familiarity was not kept.
     """
 
     asked: float
     precision: Accuracy | None
     coverage: Accuracy
+    counts_unknown: bool = False
 
 
 @frozen
@@ -114,10 +114,11 @@ class DecisionScores:
 def score_decision(
     answers: Answers, decision: Decision, of_unknown: Familiarities | None = None
 ) -> DecisionScores | None:
-    """Score a decision on images that the weights were not trained on; None where there are none.
+    """Score a decision, by the statuses and sets that it gives, on images that the weights were not trained on; None
+    where there are none.
 
     Args:
-        answers: that the decision's temperature made; their familiarity is needed where anything can be unknown.
+        answers: that the decision's temperature made; without their familiarity no image is unknown.
         of_unknown: familiarity of images of no known class.
     """
     rows = np.flatnonzero(~answers.trained_on)
@@ -125,14 +126,15 @@ def score_decision(
         return None
     of_known = None if answers.familiarity is None else answers.familiarity[rows]
     probabilities, labels, is_right = answers.probabilities[rows], answers.labels[rows], answers.is_right[rows]
+    decided = decision.judge(probabilities, of_known)
     sets = sure = unknown = apart = None
-    if decision.sets is not None:
-        sets = _sets(decision.sets, decision.sets.of(probabilities), labels, answers.class_names)
+    if decision.sets is not None and decided.in_set is not None:
+        sets = _sets(decision.sets, decided.in_set, labels, answers.class_names)
     if decision.sure is not None:
-        sure = _sure(decision.sure, decision.sure.holds(probabilities), is_right)
+        sure = _sure(decision.sure, decided.is_ok, is_right, decision.unknown is not None and of_known is None)
     if decision.unknown is not None and of_known is not None:
         found = None if of_unknown is None else _share(decision.unknown.holds(of_unknown))
-        unknown = UnknownScores(decision.unknown.rate, _share(decision.unknown.holds(of_known)), found)
+        unknown = UnknownScores(decision.unknown.rate, _share(decided.is_unknown), found)
     if of_known is not None and of_unknown is not None:
         apart = separation(of_known, of_unknown)
     return DecisionScores(_aurc(answers.confidences[rows], is_right), sets, sure, unknown, apart)
@@ -159,18 +161,18 @@ def familiarity_of(predictor: Predictor, images: Iterable[ImageInput]) -> tuple[
         readable = [image.pixels for image in batch if image.pixels is not None]
         num_bad += len(batch) - len(readable)
         if readable:
-            found.append(familiarity(predictor.engine.logits(np.stack(readable))).astype(np.float32))
+            found.append(familiarity(predictor.engine.logits(np.stack(readable))))
     require(bool(found), "none of the images of no known class can be read", code=Code.DATA)
     return np.concatenate(found), num_bad
 
 
-def _aurc(confidences: npt.NDArray[np.float32], is_right: npt.NDArray[np.bool_]) -> float:
+def _aurc(confidences: npt.NDArray[np.float32], is_right: Mask) -> float:
     surest_first = np.argsort(-confidences, kind="stable")
     errors = (~is_right[surest_first]).cumsum() / np.arange(1, len(is_right) + 1)
     return float(errors.mean())
 
 
-def _sets(sets: Sets, in_set: npt.NDArray[np.bool_], labels: Indices, class_names: tuple[str, ...]) -> SetScores:
+def _sets(sets: Sets, in_set: Mask, labels: Indices, class_names: tuple[str, ...]) -> SetScores:
     covered, sizes = in_set[np.arange(len(labels)), labels], in_set.sum(1)
     hits, counts = (np.bincount(some, minlength=len(class_names)).tolist() for some in (labels[covered], labels))
     return SetScores(
@@ -186,9 +188,10 @@ def _sets(sets: Sets, in_set: npt.NDArray[np.bool_], labels: Indices, class_name
     )
 
 
-def _sure(sure: Sure, is_sure: npt.NDArray[np.bool_], is_right: npt.NDArray[np.bool_]) -> SureScores:
-    return SureScores(sure.precision, _share(is_right[is_sure]) if is_sure.any() else None, _share(is_sure))
+def _sure(sure: Sure, is_sure: Mask, is_right: Mask, counts_unknown: bool) -> SureScores:
+    precision = _share(is_right[is_sure]) if is_sure.any() else None
+    return SureScores(sure.precision, precision, _share(is_sure), counts_unknown)
 
 
-def _share(holds: npt.NDArray[np.bool_]) -> Accuracy:
+def _share(holds: Mask) -> Accuracy:
     return Accuracy.of(int(holds.sum()), len(holds))

@@ -21,6 +21,7 @@ Probabilities = npt.NDArray[np.floating[Any]]
 Labels = npt.NDArray[np.integer[Any]]
 
 SMALLEST_PROBABILITY = 1e-12
+NUM_BINS = 15  # of a calibration error
 
 
 @frozen
@@ -150,7 +151,7 @@ def score(probabilities: Probabilities, labels: Labels, class_names: Sequence[st
         top1=Accuracy.of(int((ranks < 1).sum()), num_images),
         top5=Accuracy.of(int((ranks < 5).sum()), num_images) if num_classes > 5 else None,
         log_loss=log_loss(probabilities, labels),
-        expected_calibration_error=expected_calibration_error(probabilities, labels),
+        expected_calibration_error=expected_calibration_error(probabilities.max(axis=1), predicted == labels),
         macro_f1=float(np.mean([c.f1 for c in classes if c.f1 is not None])),
         classes=classes,
         confusion=_count_cells(predicted, labels, num_classes),
@@ -193,19 +194,27 @@ def log_loss(probabilities: Probabilities, labels: Labels) -> float:
     return float(-np.log(np.clip(given, SMALLEST_PROBABILITY, 1.0)).mean()) + 0.0
 
 
-def expected_calibration_error(probabilities: Probabilities, labels: Labels, num_bins: int = 15) -> float:
+def expected_calibration_error(
+    stated: Probabilities, is_right: npt.NDArray[np.bool_], num_bins: int = NUM_BINS
+) -> float:
     """Mean gap between stated probability and accuracy, over equal-width bins (arXiv:1706.04599, eq. 3).
 
-    Images fall into bins ``(i / num_bins, (i + 1) / num_bins]`` by their highest probability, and each bin
-    counts as much as it holds.
+    Images fall into bins ``(i / num_bins, (i + 1) / num_bins]``, and each bin counts as much as it holds.
+
+    Args:
+        stated: probabilities ``(N,)`` of the most probable classes.
+        is_right: mask ``(N,)`` of the images whose most probable class is the true one.
     """
-    stated = probabilities.max(axis=1).astype(np.float64)
-    correct = probabilities.argmax(axis=1) == labels
-    gaps = np.bincount(bin_numbers(stated, num_bins), weights=stated - correct, minlength=num_bins)
-    return float(np.abs(gaps).sum() / len(labels))
+    exact = stated.astype(np.float64)
+    return mean_gap(exact - is_right, bin_numbers(exact, num_bins))
 
 
-def bin_numbers(stated: npt.NDArray[np.float64], num_bins: int) -> npt.NDArray[np.int64]:
+def mean_gap(differences: npt.NDArray[np.float64], bins: npt.NDArray[np.int64]) -> float:
+    """Mean distance from 0 of the means of bins, each counting as it holds, of ``(N,)`` in bins of these numbers."""
+    return float(np.abs(np.bincount(bins, weights=differences)).sum() / len(bins))
+
+
+def bin_numbers(stated: npt.NDArray[np.float64], num_bins: int = NUM_BINS) -> npt.NDArray[np.int64]:
     """The numbers ``(N,)``, from 0, of the bins ``(i / num_bins, (i + 1) / num_bins]`` that probabilities fall into."""
     numbers: npt.NDArray[np.int64] = np.clip(np.ceil(stated * num_bins).astype(np.int64) - 1, 0, num_bins - 1)
     return numbers

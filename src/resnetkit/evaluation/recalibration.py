@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from resnetkit.classifier.decision import Decision
+from resnetkit.classifier.decision import Decision, familiarity
 from resnetkit.classifier.prediction import Predictor
 from resnetkit.classifier.yardstick import Yardstick
 from resnetkit.data.source import DataSource
@@ -66,7 +66,7 @@ def recalibrate(
     _, loaded, _ = load_to_score(predictor, source, split=asked, num_recorded=num_recorded, progress=progress)
     read = [read_logits(predictor.engine, one) for one in loaded.splits.values()]
     parts = [
-        as_answers(predictor, one, loaded.class_names, predictor.decision.probabilities(logits))
+        as_answers(predictor, one, loaded.class_names, predictor.decision.probabilities(logits), familiarity(logits))
         for one, logits in zip(loaded.splits.values(), read, strict=True)
     ]
     answers, logits = join_answers(asked, parts), np.concatenate(read)

@@ -8,9 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from resnetkit.classifier.decision import Logits, Probabilities, familiarity
+from resnetkit.classifier.decision import Familiarities, Logits, Probabilities, familiarity
 from resnetkit.classifier.engine import Engine
 from resnetkit.classifier.prediction import Predictor
 from resnetkit.data.loading import open_data
@@ -44,7 +43,7 @@ class Evaluation:
         scores: of the images that the weights were not trained on; None where they were trained on all of them.
         trained_on: of the others; None where there are none.
         num_chose: how many of the images that were scored chose among the epochs of a training.
-        num_fitted: how many of them the classifier's temperature was fitted to, and its thresholds are set by.
+        num_fitted: how many of them have set what there is of the classifier's temperature and thresholds.
         bad_images: files that could not be read and were left out.
         warnings: sentences the user should read, e.g. about the same image in two splits.
     """
@@ -177,7 +176,7 @@ def answer(predictor: Predictor, split: Split, class_names: Sequence[str]) -> An
     match_classes(class_names, predictor.class_names)  # before any image is read
     given = given_answers(split.images)
     if given is not None:
-        return as_answers(predictor, split, class_names, given)
+        return as_answers(predictor, split, class_names, given.probabilities, given.familiarity)
     found = []
     for pixels in _batches(split):
         logits = predictor.engine.logits(pixels)
@@ -196,9 +195,12 @@ def as_answers(
     split: Split,
     class_names: Sequence[str],
     probabilities: Probabilities,
-    familiarities: npt.NDArray[np.float64] | None = None,
+    familiarities: Familiarities,
 ) -> Answers:
     """The answers of :func:`answer`, from what was computed for all readable images of a split that has been read.
+
+    Args:
+        familiarities: ``(N,)``; NaN where they were not kept.
 
     Raises:
         ResnetkitError: as :func:`answer`.
@@ -222,7 +224,7 @@ def as_answers(
         labels,
         is_old,
         probabilities,
-        familiarity=None if familiarities is None else familiarities.astype(np.float32),
+        familiarity=None if np.isnan(familiarities).any() else familiarities,
     )
 
 
@@ -236,6 +238,7 @@ def _judged(predictor: Predictor, name: str, splits: tuple[Split, ...], class_na
     joined = join_answers(name, parts)
     seen = predictor.seen
     num_chose = 0 if seen is None else int(seen.chose(joined.digests).sum())
+    yardstick = predictor.yardstick if predictor.decision.is_fitted else None
     return Evaluation(
         split=name,
         splits=splits,
@@ -243,7 +246,7 @@ def _judged(predictor: Predictor, name: str, splits: tuple[Split, ...], class_na
         scores=score_answers(joined),
         trained_on=score_answers(joined, trained_on=True),
         num_chose=num_chose,
-        num_fitted=0 if predictor.yardstick is None else int(predictor.yardstick.made_by(joined.digests).sum()),
+        num_fitted=0 if yardstick is None else int(yardstick.made_by(joined.digests).sum()),
     )
 
 

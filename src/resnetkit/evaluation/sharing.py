@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 import numpy.typing as npt
 
-from resnetkit.classifier.decision import Probabilities
+from resnetkit.classifier.decision import Familiarities, Probabilities, familiarity
 from resnetkit.classifier.prediction import Predictor
 from resnetkit.data.prepared_images import Examination, Examined, Originals
 from resnetkit.data.reading import in_turn
@@ -32,6 +32,7 @@ class AnsweredRows:
         reasons: why an image cannot be read; empty where it can be.
         sha256: of its original bytes.
         probabilities: float32 ``(N, K)``.
+        familiarity: float32 ``(N,)``, :func:`~resnetkit.classifier.decision.familiarity`; NaN where it was not kept.
     """
 
     reasons: npt.NDArray[np.object_]
@@ -39,6 +40,7 @@ class AnsweredRows:
     digests: Digests
     aspect_ratios: npt.NDArray[np.float32]
     probabilities: Probabilities
+    familiarity: Familiarities
 
     @classmethod
     def empty(cls, num_images: int, num_classes: int) -> AnsweredRows:
@@ -49,6 +51,7 @@ class AnsweredRows:
             np.zeros(num_images, np.uint64),
             np.ones(num_images, np.float32),
             np.zeros((num_images, num_classes), np.float32),
+            np.full(num_images, np.nan, np.float32),
         )
 
     def __len__(self) -> int:
@@ -70,14 +73,19 @@ class AnsweredRows:
         )
         # The one large column is not copied for nothing.
         own = self.probabilities if len(readable) == len(self) else self.probabilities[readable]
-        return AnsweredImages(own), examination
+        return AnsweredImages(own, self.familiarity[readable]), examination
 
 
 @dataclass(frozen=True)
 class AnsweredImages:
-    """Images of which the answers are kept instead of the pixels."""
+    """Images of which the answers are kept instead of the pixels.
+
+    Attributes:
+        probabilities, familiarity: as in :class:`AnsweredRows`.
+    """
 
     probabilities: Probabilities
+    familiarity: Familiarities
 
     def __len__(self) -> int:
         return len(self.probabilities)
@@ -87,13 +95,14 @@ class AnsweredImages:
         raise AssertionError("these images have been answered, and their pixels were not kept")
 
 
-def given_answers(images: Images) -> Probabilities | None:
-    """Probabilities ``(N, K)`` of images that have been answered already; None for others."""
+def given_answers(images: Images) -> AnsweredImages | None:
+    """The answers kept of images that have been answered already; None for others."""
     if isinstance(images, AnsweredImages):
-        return images.probabilities
+        return images
     if isinstance(images, SomeImages):
         given = given_answers(images.images)
-        return None if given is None else given[images.rows]
+        if given is not None:
+            return AnsweredImages(given.probabilities[images.rows], given.familiarity[images.rows])
     return None
 
 
@@ -122,7 +131,9 @@ def answer_originals(
     # Batches of readable images, as where all are loaded first: so the same are computed together.
     for batch in _in_batches(readable()):
         rows = [index for index, _ in batch]
-        answered.probabilities[rows] = predictor.probabilities(np.stack([pixels for _, pixels in batch]))
+        logits = predictor.engine.logits(np.stack([pixels for _, pixels in batch]))
+        answered.probabilities[rows] = predictor.decision.probabilities(logits)
+        answered.familiarity[rows] = familiarity(logits)
     return answered
 
 

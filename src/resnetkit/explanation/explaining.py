@@ -12,7 +12,6 @@ import numpy as np
 
 from resnetkit.anatomy.table import describe
 from resnetkit.classifier.description import Description
-from resnetkit.classifier.prediction import name_status
 from resnetkit.errors import Code, ResnetkitError, did_you_mean
 from resnetkit.explanation.explanation import Asked, Explanation, Explanations, HeatMap
 from resnetkit.explanation.methods import Method, find_methods
@@ -186,7 +185,7 @@ def _explain(
     from resnetkit.explanation.subject import Question
 
     decided = subject.decision.decide(subject.logits(seen.pixels))
-    status, probabilities = name_status(decided, 0), decided.probabilities[0]
+    status, probabilities = decided.statuses[0], decided.probabilities[0]
     if not np.isfinite(probabilities).all():
         return Explanation(source, "error", "has an answer that is not a number")
     against = None if asked.against is None else class_names.index(asked.against)

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from resnetkit.classifier.decision import Decided, Decision, Logits, Mask, Probabilities
-from resnetkit.classifier.prediction import name_status
+from resnetkit.classifier.decision import Decided, Decision, Logits, Mask, Probabilities, familiarity
 from resnetkit.config import frozen
 
 
@@ -22,7 +21,7 @@ class Statuses:
     @classmethod
     def of(cls, decided: Decided) -> Statuses:
         """Those of a decision of ours."""
-        return cls([name_status(decided, row) for row in range(len(decided.probabilities))], decided.in_set)
+        return cls(decided.statuses, decided.in_set)
 
     def differ(self, other: Statuses) -> Mask:
         """Images ``(N,)`` of which the status or the set is another."""
@@ -65,13 +64,17 @@ def compare_decisions(
     """
     if not decision.has_thresholds:
         return None
-    is_other = Statuses.of(decision.judge(*own)).differ(found)
-    below, above = (Statuses.of(_moved(decision, by).judge(*own)) for by in (-tolerance, tolerance))
+    is_other = _judged(decision, *own).differ(found)
+    below, above = (_judged(_moved(decision, by), *own) for by in (-tolerance, tolerance))
     return DecidedAlike(
-        num_misjudged=int(Statuses.of(decision.judge(*exported)).differ(found).sum()),
+        num_misjudged=int(_judged(decision, *exported).differ(found).sum()),
         num_other=int(is_other.sum()),
         num_ties=int((is_other & below.differ(above)).sum()),
     )
+
+
+def _judged(decision: Decision, probabilities: Probabilities, logits: Logits) -> Statuses:
+    return Statuses.of(decision.judge(probabilities, familiarity(logits)))
 
 
 def _moved(decision: Decision, by: float) -> Decision:

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from resnetkit.classifier.decision import Decision
-from resnetkit.classifier.prediction import name_status
+from resnetkit.classifier.decision import Decision, familiarity
 from resnetkit.config import from_dict, to_dict
 from resnetkit.exporting.browser import find_browser
 from resnetkit.exporting.decided_alike import Statuses
@@ -85,8 +84,8 @@ def _answers_of_model(folder: Path, paths: Sequence[str]) -> list[PageAnswer]:
             return PageAnswer(np.empty(0, np.float32), np.empty((0, 0), np.float32), refused=str(error))
         given = {"image": image.reshape(*image.shape[:2], wanted.channels)}
         probabilities, logits = session.run(["probabilities", "logits"], given)
-        decided = decision.judge(probabilities, logits)
+        decided = decision.judge(probabilities, familiarity(logits))
         in_set = None if decided.in_set is None else tuple(np.flatnonzero(decided.in_set[0]).tolist())
-        return PageAnswer(probabilities[0], logits[0], name_status(decided, 0), in_set)
+        return PageAnswer(probabilities[0], logits[0], decided.statuses[0], in_set)
 
     return [answer(path) for path in paths]

@@ -188,6 +188,7 @@ def _scoring_table(known: dict[str, Any], rows: AnsweredRows) -> Any:
             "digest": rows.digests,
             "aspect_ratio": rows.aspect_ratios,
             "probabilities": list(rows.probabilities),
+            "familiarity": rows.familiarity,
         }
     )
 
@@ -210,8 +211,13 @@ def rows_of(tables: Iterable[Any], paths: Sequence[str], num_classes: int) -> An
 
 
 def _columns(table: Any, num_classes: int) -> dict[str, Any]:
+    """Columns of rows by name; rows of earlier versions have no familiarity."""
     columns = {name: table.column(name).combine_chunks() for name in table.column_names}
+    familiar = (
+        {"familiarity": columns["familiarity"].to_numpy(zero_copy_only=False)} if "familiarity" in columns else {}
+    )
     return {
+        **familiar,
         "reasons": np.array(columns["reason"].to_pylist(), object),
         "sha256": np.array(columns["sha256"].to_pylist(), SHA256),
         "digests": columns["digest"].to_numpy(zero_copy_only=False),

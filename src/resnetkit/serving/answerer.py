@@ -16,7 +16,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from resnetkit.classifier.decision import Decided, Logits
-from resnetkit.classifier.prediction import Predictor, name_status
+from resnetkit.classifier.prediction import Predictor
 from resnetkit.errors import summarize
 from resnetkit.images.decoding import read_header
 from resnetkit.images.prepared_inputs import MAX_DECODERS, prepare_image
@@ -183,7 +183,7 @@ class Answerer:
 
 def _answer(note: str, decided: Decided, logits: Logits, row: int) -> ImageAnswer:
     """The answer for the image at ``row`` of a batch."""
-    status, probabilities = name_status(decided, row), decided.probabilities[row]
+    status, probabilities = decided.statuses[row], decided.probabilities[row]
     return ImageAnswer(status, "", note, probabilities, logits[row], decided.set_of(row))
 
 

@@ -7,8 +7,8 @@ export const best = (probabilities, count) =>
 
 export const decide = (probabilities, logits, { unknown, sure, sets, rounding }) => {
   const order = best(probabilities, probabilities.length);
-  const isUnknown = unknown && familiarity(logits, probabilities.length) < unknown.below - rounding;
-  const isUnsure = sure && probabilities[order[0]] < Math.fround(sure.least - rounding); // both as float32
+  const isUnknown = unknown && familiarity(logits, probabilities.length) < Math.fround(unknown.below - rounding); // both as float32
+  const isUnsure = sure && probabilities[order[0]] < Math.fround(sure.least - rounding);
   return { status: isUnknown ? "unknown" : isUnsure ? "unsure" : "ok", inSet: sets && setOf(probabilities, order, sets, rounding) };
 };
 
@@ -20,7 +20,7 @@ const familiarity = (logits, numClasses) => {
     const highest = Math.max(...view);
     total += highest + Math.log(view.reduce((sum, logit) => sum + Math.exp(logit - highest), 0));
   }
-  return total / (logits.length / numClasses);
+  return Math.fround(total / (logits.length / numClasses));
 };
 
 const setOf = (probabilities, order, { rule, most }, rounding) => {
