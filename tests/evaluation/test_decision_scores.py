@@ -11,7 +11,16 @@ from resnetkit.classifier.classifier import Classifier
 from resnetkit.classifier.decision import Decision, Sets, Sure, Unknown, familiarity
 from resnetkit.errors import ResnetkitError
 from resnetkit.evaluation.answers import Answers
-from resnetkit.evaluation.decision_scores import familiarity_of, score_decision, separation
+from resnetkit.evaluation.decision_score_words import iter_facts
+from resnetkit.evaluation.decision_scores import (
+    ClassCoverage,
+    DecisionScores,
+    SetScores,
+    familiarity_of,
+    score_decision,
+    separation,
+)
+from resnetkit.evaluation.metrics import Accuracy
 from resnetkit.images.spec import Preprocessing
 from resnetkit.inference.torch_engines import plain_predictor
 from resnetkit.models.resnet import create_model
@@ -51,6 +60,14 @@ def test_every_threshold_is_scored_on_its_own() -> None:
     assert found.unknown.found is not None
     assert (found.unknown.rejected.correct, found.unknown.found.correct, found.unknown.found.num_images) == (1, 2, 3)
     assert found.aurc == pytest.approx((0 + 0 + 1 / 3 + 2 / 4) / 4)  # the two surest are right, the others wrong
+
+
+def test_only_classes_held_less_often_than_promised_are_told_as_such() -> None:
+    covers = {"low": (80, 100), "lowest": (70, 100), "as promised": (90, 100), "high": (99, 100)}
+    classes = tuple(ClassCoverage(name, Accuracy.of(*counts)) for name, counts in covers.items())
+    sets = SetScores("lac", 0.9, Accuracy.of(339, 400), 1.5, Accuracy.of(200, 400), classes)
+    told = [words for heading, words in iter_facts(DecisionScores(0.1, sets, None, None, None)) if "least" in heading]
+    assert [words.split(":")[0] for words in told] == ["lowest", "low"]
 
 
 def test_images_that_were_trained_on_are_in_no_score() -> None:

@@ -127,6 +127,12 @@ def test_a_changed_classifier_is_measured_anew(
 
 
 @needs_onnxruntime
+def test_one_image_at_a_time_is_told_as_one(file: Path, told: list[str]) -> None:
+    opened(file, "onnxruntime", batch_size=1, tell=told.append)
+    assert "for this classifier, 1 image at a time" in told[0]
+
+
+@needs_onnxruntime
 def test_weights_without_a_file_are_remembered_in_the_users_cache(classifier: Classifier, told: list[str]) -> None:
     opened(classifier, "onnxruntime", tell=told.append)
     assert len(kept(user_folder())) == 2

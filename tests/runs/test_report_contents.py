@@ -61,6 +61,16 @@ def test_a_first_look_is_told_and_where_images_are_few_noted(record: Record, per
     assert all("With 49 training images a class, the 145 validation images say little." in note for note in found)
 
 
+def test_images_that_are_in_no_score_are_noted(record: Record) -> None:
+    result = replace(a_result(val=[0, 0, 1, 1], test=[0, 0, 1, 1]), num_trained_on={"val": 1, "test": 4, "other": 3})
+    notes = [note for note in report_on(record, result, ()).notes if "not scored" in note]
+    assert notes == result.notes_on_met_images()
+    assert notes == [
+        "val: 1 more image is not scored, because the weights were trained on it",
+        "test: 4 more images are not scored, because the weights were trained on them",
+    ]
+
+
 def test_notes_are_warnings_missed_classes_and_files_that_were_ignored(record: Record) -> None:
     plain = report_on(record, a_result(test=[0, 0, 1, 1]), ()).notes
     assert plain == ["Training scores are means over each epoch on augmented images, so they can lie below validation."]

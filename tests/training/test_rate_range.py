@@ -108,6 +108,16 @@ def test_a_sweep_that_ran_away_at_once_is_told_and_drawn(found: FoundRate, tmp_p
     assert "begin lower" in Page((tmp_path / "rates.html").read_text()).text
 
 
+def test_where_one_sweep_ran_away_is_told_once(found: FoundRate) -> None:
+    def told(*rates: float) -> str:
+        sweeps = (*(Sweep(0, (2.3,) * 20, rate) for rate in rates), Sweep(0, (2.3,) * 100, None))
+        return replace(found, range=replace(found.range, sweeps=sweeps)).sentences()[2]
+
+    assert told(5.0) == "1 of 2 sweeps ran away, at 5"
+    assert told(5.0, 5.001) == "2 of 3 sweeps ran away, at 5"
+    assert told(5.0, 2.0) == "2 of 3 sweeps ran away, at 2 to 5"
+
+
 def test_smoothing_takes_noise_and_leaves_lines() -> None:
     line = np.linspace(2, 1, 100)
     noisy = line + np.random.default_rng(0).normal(0, 0.2, 100)

@@ -45,10 +45,10 @@ def print_result(result: Result, *, as_json: bool) -> None:
             say(f"test  {heading:<17} {words}")
     for text in _warnings(result):
         say(f"warning: {text}")
+    for note in result.notes_on_met_images():
+        say(f"note  {note}")
     for name, number in result.num_trained_on.items():
-        if number and name in result.scores:
-            say(f"note  {name}: {number:,} more images are not scored, because the weights were trained on them")
-        elif number:
+        if number and name not in result.scores:
             say(f"{name:<5} no score: the weights were trained on all {number:,} images")
     if not result.scores and not any(result.num_trained_on.values()):
         say("no scores: no images were held back for validation or test")

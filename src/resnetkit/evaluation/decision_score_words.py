@@ -50,6 +50,6 @@ def _iter_sets(sets: SetScores) -> Iterator[tuple[str, str]]:
     yield "classes in a set", f"{sets.mean_size:.2f} on average"
     yield "sets of one class", str(sets.single)
     covers = [(entry.coverage.value, entry.name, entry.coverage) for entry in sets.classes if entry.coverage]
-    missed = sorted(cover for cover in covers if cover[0] < 1)
+    missed = sorted(cover for cover in covers if cover[0] < sets.asked)
     for _, name, coverage in missed[:SHOWN_CLASSES] if len(covers) > 1 else ():
         yield "  least held", f"{name}: {coverage}"

@@ -169,7 +169,8 @@ def _choose(subject: _Subject, conditions: Conditions, cache: Cache, tell: Tell)
     kinds = [engines.ENGINES[name] for name in conditions.engines]
     names = ", ".join(conditions.engines) + _suffix(precision)
     doing = "measuring the engines" if len(kinds) > 1 else "checking the engine"
-    tell(f"{doing} {names} for this classifier, {conditions.batch_size} images at a time; once, a few seconds")
+    together = "1 image" if conditions.batch_size == 1 else f"{conditions.batch_size} images"
+    tell(f"{doing} {names} for this classifier, {together} at a time; once, a few seconds")
     reference = open_plain(classifier, batch_size=conditions.batch_size)
     plain, graph, problems = _rehearse(subject, kinds, settings)
     choice = choose(

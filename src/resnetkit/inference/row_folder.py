@@ -30,6 +30,7 @@ from resnetkit.images.image_rows import state_of
 FORMAT = "resnetkit rows 2"
 PART = re.compile(r"part-(\d{6,})\.parquet")
 LEFT_OVER = re.compile(r"\.(part-\d{6,}\.parquet|_manifest\.json)\.[0-9a-f]{16}")
+OTHER_FORMATS = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".xlsx", ".txt", ".html")
 ROWS_TOGETHER = 1024  # of a part: what a kill loses, and what a worker is given at once
 
 
@@ -51,9 +52,16 @@ class RowFolder:
         """Make the folder, or go on with it; no other process writes to it within the block.
 
         Raises:
-            ResnetkitError: where pyarrow is not installed, or the folder holds something else.
+            ResnetkitError: where pyarrow is not installed, the folder holds something else, or is called like a file
+                of another format.
         """
         _parquet()
+        ending, parquet = self.folder.suffix.lower(), self.folder.with_suffix(".parquet")
+        require(
+            ending not in OTHER_FORMATS or self.folder.is_dir(),
+            f"rows are kept in a folder of Parquet files, and {self.folder} is called like a file of {ending[1:]}",
+            fix=f"--out {parquet}; or print them: predict --format csv > {self.folder}",
+        )
         require(
             self.folder.is_dir() or not os.path.lexists(self.folder), f"{self.folder} is a file", fix="give a new name"
         )

@@ -133,6 +133,7 @@ def _start(fine_tuning: FineTuning) -> str:
 def _notes(record: Record, result: Result | None) -> list[str]:
     notes = list(record.warnings)
     if result is not None:
+        notes += result.notes_on_met_images()
         if result.first_look is not None and result.first_look.says_more:
             notes.append(result.first_look.beside_validation(record.data.num_images.get("val", 0)))
         for split, score in result.scores.items():

@@ -55,6 +55,15 @@ class Result:
         """The split whose scores say most; None without any. Test images are read once; those of val watched."""
         return next((name for name in ("test", "val") if name in self.scores), None)
 
+    def notes_on_met_images(self) -> list[str]:
+        """Sentences on images that are in no score, because the weights were trained on them, by split."""
+        notes = []
+        for name, number in self.num_trained_on.items():
+            if number and name in self.scores:
+                are, them = ("1 more image is", "it") if number == 1 else (f"{number:,} more images are", "them")
+                notes.append(f"{name}: {are} not scored, because the weights were trained on {them}")
+        return notes
+
     def _repr_html_(self) -> str:
         return show(self)
 

@@ -74,8 +74,8 @@ class FoundRate:
                 f"({low:.2g} to {high:.2g} over sweeps): {words}"
             )
         if read.diverged_at:
-            ends = f"{read.diverged_at[0]:.2g} to {read.diverged_at[-1]:.2g}"
-            said.append(f"{len(read.diverged_at)} of {len(read.sweeps)} sweeps ran away, at {ends}")
+            ends = dict.fromkeys(f"{rate:.2g}" for rate in (read.diverged_at[0], read.diverged_at[-1]))
+            said.append(f"{len(read.diverged_at)} of {len(read.sweeps)} sweeps ran away, at {' to '.join(ends)}")
         said.append(read.verdict)
         said.append(
             "A sweep shows each rate for one update of a network that has hardly trained: what is best over a whole "
