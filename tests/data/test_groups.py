@@ -128,7 +128,7 @@ def test_what_groups_cannot_do_is_told() -> None:
     (none,) = about_held_back(two, of_one | {"train": np.array([0, 0, 1])}, {"test": 0.1})
     assert none == "test has no images of class 'b': too few groups of it"
     (much,) = about_held_back(("a",), {"train": np.zeros(5, int), "test": np.zeros(5, int)}, {"test": 0.15})
-    assert much == "groups are large: test has 5 of 10 of 'a', where 15% is asked"
+    assert much == "groups are large: test has 5 of 10 of 'a', where 15 % is asked"
     with pytest.raises(ResnetkitError, match="no images can be held back for val"):
         about_held_back(two, of_one, {"test": 0.1, "val": 0.1})
     assert about_groups({"train": ["a", "b"], "val": ["c"]}) == (

@@ -11,6 +11,7 @@ from resnetkit.anatomy.skip_words import is_plain, join_words, keeps_skip_whole
 from resnetkit.anatomy.table import Description
 from resnetkit.anatomy.wiring import BlockWiring, NetworkWiring
 from resnetkit.models.spec import ResNetSpec
+from resnetkit.pages.formatting import plain_percent
 
 
 @dataclass(frozen=True)
@@ -130,12 +131,12 @@ def _shares(side: Side) -> str:
     rows = [
         row for row in side.description.rows if row.parameters and (row.name.startswith("stage") or row.name == "head")
     ]
-    shares = ", ".join(f"{row.name} {100 * row.parameters / total:.1f} %" for row in rows)
+    shares = ", ".join(f"{row.name} {plain_percent(row.parameters / total, 1)}" for row in rows)
     convs = [row for row in rows if row.name.startswith("stage")]
     costly = max(convs, key=lambda row: row.multiply_adds)
     return (
         f"{side.name}: {shares} of {total:,} parameters; most multiply-adds are in {costly.name} "
-        f"({100 * costly.multiply_adds / side.description.multiply_adds:.1f} %)."
+        f"({plain_percent(costly.multiply_adds / side.description.multiply_adds, 1)})."
     )
 
 

@@ -34,6 +34,7 @@ from resnetkit.models.spec import (
     ResNetSpec,
     ScaledAdd,
 )
+from resnetkit.pages.formatting import set_percent
 
 DEGRADATION = (
     "Without skips the training error itself rises with depth: a deeper plain network fits its training images worse, "
@@ -232,7 +233,7 @@ def _join_fact(spec: ResNetSpec) -> str:
             )
         case DropoutAdd(drop_rate=rate):
             return (
-                f"Dropout on the skip blocks {100 * rate:g} % of its numbers in training, in every block anew. Here "
+                f"Dropout on the skip blocks {set_percent(rate)} of its numbers in training, in every block anew. Here "
                 f"the others are scaled by {1 / (1 - rate):.3g}, so the skip is whole in the mean, but its noise, and "
                 "with it the size of the signal, grows from block to block; the paper's dropout leaves them as they "
                 f"are, which is a factor of {1 - rate:g} per block in the mean."

@@ -10,6 +10,7 @@ import numpy as np
 from resnetkit.audit.findings import Finding, Mark
 from resnetkit.audit.label_judgement import Judgement
 from resnetkit.audit.subject import Subject
+from resnetkit.pages.formatting import plain_percent
 from resnetkit.terminal import first_few, quoted
 
 COLUMNS = ("rank", "path", "split", "label", "suggested", "label_probability", "suggested_probability", "is_suspect")
@@ -84,16 +85,7 @@ def _advise(subject: Subject) -> str:
 def _mark(subject: Subject, judgement: Judgement, row: int) -> Mark:
     suggested = int(judgement.suggested[row])
     note = (
-        f"{quoted(subject.class_of(row))} ({_percent(judgement.given[row])}), rather "
-        f"{quoted(subject.class_names[suggested])} ({_percent(judgement.probabilities[row, suggested])})"
+        f"{quoted(subject.class_of(row))} ({plain_percent(judgement.given[row], 0)}), rather "
+        f"{quoted(subject.class_names[suggested])} ({plain_percent(judgement.probabilities[row, suggested], 0)})"
     )
     return Mark(row, None, note, 1 - float(judgement.given[row]), suggested)
-
-
-def _percent(probability: float) -> str:
-    """A probability as people may read it.
-
-    >>> _percent(0.9312), _percent(0.0004)
-    ('93 %', '< 1 %')
-    """
-    return f"{100 * probability:.0f} %" if probability >= 0.005 else "< 1 %"

@@ -19,6 +19,7 @@ from resnetkit.data.folds import folds_in_order
 from resnetkit.data.survey import spread
 from resnetkit.evaluation.metrics import Accuracy
 from resnetkit.images.types import Indices
+from resnetkit.pages.formatting import percent_digits, plain_percent
 from resnetkit.terminal import first_few, quoted
 
 MOST_IMAGES = 5000  # more would say the same, and take longer
@@ -213,10 +214,10 @@ def _told(
 
 
 def _sentence(subject: Subject, prediction: Prediction) -> str:
-    score, chance = prediction.accuracy, f"{100 * prediction.chance:.0f} %"
-    interval = f"{100 * score.low:.0f} to {100 * score.high:.0f}, n = {score.num_images:,}"
+    score, chance = prediction.accuracy, plain_percent(prediction.chance, 0)
+    interval = f"{percent_digits(score.low, 0)} to {percent_digits(score.high, 0)}, n = {score.num_images:,}"
     text = (
-        f"{prediction.fact.name} predicts the class of {100 * score.value:.0f} % of images "
+        f"{prediction.fact.name} predicts the class of {plain_percent(score.value, 0)} of images "
         f"(chance {chance}, 95 % interval {interval})"
     )
     away = [_give_away(subject, prediction, int(label)) for label in prediction.given_away]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from resnetkit.benchmarking.results import Benchmark, Row
+from resnetkit.pages.formatting import plain_percent
 from resnetkit.pages.svg import box, line, picture, text, words_px
 
 WORDS = {"predict": "prediction", "train": "training"}
@@ -90,5 +91,5 @@ def _bar(share: float) -> str:
 
 
 def _figures(row: Row) -> str:
-    share = "" if row.peak_share is None else f", {100 * row.peak_share:.0f} % of the peak"
+    share = "" if row.peak_share is None else f", {plain_percent(row.peak_share, 0)} of the peak"
     return f"{_milliseconds(row)[0]:.3g}{share}"

@@ -8,6 +8,7 @@ from typing import Any
 
 from resnetkit.benchmarking.plan import Case
 from resnetkit.benchmarking.timing import MIN_FOR_TAIL, Figure, percentile
+from resnetkit.pages.formatting import plain_percent
 
 PASSES_OF_TRAINING = 3
 """Forward, the gradients of the maps and those of the weights: each costs as much."""
@@ -104,6 +105,6 @@ def warning_about_spread(rows: Iterable[Row]) -> str | None:
     if not unsteady:
         return None
     return (
-        f"{len(unsteady)} of {len(figures)} cases differ by up to {100 * max(unsteady):.0f} % from round to round: "
-        "something else used the machine, so do not rely on their figures"
+        f"{len(unsteady)} of {len(figures)} cases differ by up to {plain_percent(max(unsteady), 0)} from round to "
+        "round: something else used the machine, so do not rely on their figures"
     )

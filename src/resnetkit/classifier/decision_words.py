@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from resnetkit.classifier.decision import Decision
 from resnetkit.classifier.yardstick import Yardstick
+from resnetkit.pages.formatting import plain_percent, set_percent
 
 
 def iter_facts(decision: Decision, yardstick: Yardstick | None = None) -> Iterator[tuple[str, str]]:
@@ -24,12 +25,12 @@ def iter_facts(decision: Decision, yardstick: Yardstick | None = None) -> Iterat
     if decision.temperature != 1:
         yield "temperature", f"{decision.temperature:.3g}"
     if decision.unknown is not None:
-        share = f"{100 * decision.unknown.rate:g} % of images of its classes may be called so"
+        share = f"{set_percent(decision.unknown.rate)} of images of its classes may be called so"
         yield "unknown", f"like none of its classes; {share}"
     if decision.sure is not None:
-        share = f"of the other answers {100 * decision.sure.precision:g} % are to be right"
-        yield "unsure", f"less than {100 * decision.sure.least:.1f} % probable; {share}"
+        share = f"of the other answers {set_percent(decision.sure.precision)} are to be right"
+        yield "unsure", f"less than {plain_percent(decision.sure.least)} probable; {share}"
     if decision.sets is not None:
-        yield "sets", f"hold the true class of {100 * decision.sets.coverage:g} % of images ({decision.sets.rule})"
+        yield "sets", f"hold the true class of {set_percent(decision.sets.coverage)} of images ({decision.sets.rule})"
     if yardstick is not None:
         yield "thresholds by", f"{yardstick.num_images:,} images: {yardstick.images}"

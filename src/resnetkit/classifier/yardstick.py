@@ -24,6 +24,7 @@ from resnetkit.data.seen import contains, pack_digests, unpack_digests
 from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.images.digests import Digests
 from resnetkit.images.types import Indices
+from resnetkit.pages.formatting import set_percent
 from resnetkit.recipes.demands import Demands, SetRule
 
 Numbers = npt.NDArray[np.float32]
@@ -106,14 +107,14 @@ class Yardstick:
         """At most the ``rate`` of known images lie below, on average over all images that could have been these."""
         place = math.floor((self.num_images + 1) * rate)
         least = math.ceil(1 / rate) - 1
-        self._require_images(place >= 1, least, f"a threshold by which {100 * rate:g} % of known images are unknown")
+        self._require_images(place >= 1, least, f"a threshold by which {set_percent(rate)} of known images are unknown")
         return Unknown(float(np.sort(self._numbers("familiarity"))[place - 1]), rate)
 
     def _sets(self, coverage: float, rule: SetRule) -> Sets:
         """Split conformal prediction (Vovk et al. 2005; Angelopoulos and Bates 2021, arXiv:2107.07511, Sec. 1)."""
         place = math.ceil((self.num_images + 1) * coverage - 1e-9)
         least = math.ceil(coverage / (1 - coverage) - 1e-9)
-        self._require_images(place <= self.num_images, least, f"a threshold of sets that cover {100 * coverage:g} %")
+        self._require_images(place <= self.num_images, least, f"a threshold of sets that cover {set_percent(coverage)}")
         return Sets(rule, float(np.sort(self._numbers(rule))[place - 1]), coverage)
 
     def _sure(self, precision: float) -> Sure:
@@ -147,7 +148,7 @@ class Yardstick:
             )
             raise ResnetkitError(
                 Code.DATA,
-                f"{self.num_images:,} images ({self.images}) cannot promise {100 * precision:g} % of right answers",
+                f"{self.num_images:,} images ({self.images}) cannot promise {set_percent(precision)} of right answers",
                 why=f"{found}; it takes {least:,} right ones without a wrong one, or more",
                 fix=MORE_IMAGES,
             )

@@ -18,6 +18,7 @@ from resnetkit.cli.options import (
     WeightsModelOption,
 )
 from resnetkit.cli.settings import read_settings
+from resnetkit.pages.formatting import plain_percent
 from resnetkit.terminal import say, say_json, tell, warn
 
 if TYPE_CHECKING:
@@ -165,6 +166,6 @@ def _cells(row: Row) -> tuple[str, ...]:
         f"{row.step_ms['p50']:,.1f}",
         "–" if tail is None else f"{tail:,.1f}",
         "–" if row.flops_per_second is None else f"{row.flops_per_second / 1e9:,.0f}",
-        "–" if row.peak_share is None else f"{100 * row.peak_share:.0f} %",
+        "–" if row.peak_share is None else plain_percent(row.peak_share, 0),
         "–" if row.peak_bytes is None else f"{row.peak_bytes / 1e6:,.0f}",
     )

@@ -27,6 +27,7 @@ from resnetkit.cli.options import (
     WeightsModelOption,
 )
 from resnetkit.cli.settings import read_demands, with_limits
+from resnetkit.pages.formatting import plain_percent, set_percent
 from resnetkit.terminal import say, say_json, tell, warn
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def _print(found: Recalibrated) -> None:
     why = f": it takes {LEAST_IMAGES} images to fit one to, these are {after.num_images}" if is_too_few else ""
     say(f"temperature {decision.temperature:g}{why}")
     rows = [
-        (name, *(f"{100 * value:.2f} %" for value in pair))
+        (name, *(plain_percent(value, 2) for value in pair))
         for name, pair in {
             "calibration error, 15 bins of equal width": (before.ece, after.ece),
             "  of that by chance alone": (before.floor, after.floor),
@@ -157,10 +158,10 @@ def _print(found: Recalibrated) -> None:
     rows.append(("log loss in nats", f"{before.log_loss:.4f}", f"{after.log_loss:.4f}"))
     print_table(("", "before", "after"), rows, numbers=range(1, 3))
     if decision.unknown is not None:
-        rate = f"{100 * decision.unknown.rate:g} % of known images"
+        rate = f"{set_percent(decision.unknown.rate)} of known images"
         say(f"unknown: below a familiarity of {decision.unknown.below:.4g}, as {rate} are")
     if decision.sets is not None:
-        say(f"sets: by {decision.sets.rule}, to hold the true class in {100 * decision.sets.coverage:g} %")
+        say(f"sets: by {decision.sets.rule}, to hold the true class in {set_percent(decision.sets.coverage)}")
     if decision.sure is not None:
-        precision = f"of the others {100 * decision.sure.precision:g} % are to be right"
-        say(f"unsure: below a probability of {100 * decision.sure.least:.2f} %; {precision}")
+        precision = f"of the others {set_percent(decision.sure.precision)} are to be right"
+        say(f"unsure: below a probability of {plain_percent(decision.sure.least)}; {precision}")

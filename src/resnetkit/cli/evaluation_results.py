@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from resnetkit.pages.formatting import percent_digits, plain_percent
 from resnetkit.terminal import say
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def _print_scores(scores: Scores) -> None:
     if scores.top5 is not None:
         say(f"top-5             {scores.top5}")
     say(f"log loss          {scores.log_loss:.4f} nats")
-    say(f"calibration error {100 * scores.expected_calibration_error:.2f} %  (15 bins)")
+    say(f"calibration error {plain_percent(scores.expected_calibration_error, 2)}  (15 bins)")
     say(f"macro F1          {scores.macro_f1:.4f}")
     lines = []
     mistaken = {pair.true_name: pair for pair in reversed(confused_pairs(scores))}  # the most frequent stays
@@ -94,7 +95,9 @@ def _print_scores(scores: Scores) -> None:
                 f"{entry.num_images:,}",
                 _share(entry.precision),
                 _share(entry.recall),
-                f"{100 * entry.recall_low:.1f} to {100 * entry.recall_high:.1f}" if entry.num_images else "–",
+                f"{percent_digits(entry.recall_low, 1)} to {percent_digits(entry.recall_high, 1)}"
+                if entry.num_images
+                else "–",
                 "–" if entry.f1 is None else f"{entry.f1:.3f}",
                 f"{worst.predicted_name} ({worst.num_images:,})" if worst else "",
             )
@@ -104,7 +107,7 @@ def _print_scores(scores: Scores) -> None:
 
 
 def _share(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f} %"
+    return "–" if value is None else plain_percent(value, 1)
 
 
 def _print_decision(scores: DecisionScores) -> None:

@@ -31,6 +31,7 @@ from resnetkit.cli.options import (
 )
 from resnetkit.cli.program import program
 from resnetkit.cli.settings import read_demands, with_limits
+from resnetkit.pages.formatting import plain_percent
 from resnetkit.terminal import progress_bar, say, say_json, tell
 
 if TYPE_CHECKING:
@@ -226,7 +227,7 @@ def _print(rows: Sequence[dict[str, Any]]) -> None:
             lines.append([row["path"], "error", row["reason"], "", "", ""])
             continue
         asked = row["explained"] if row["against"] is None else f"{row['explained']}, not {row['against']}"
-        share = "" if row["probability"] is None else f"{100 * row['probability']:.1f} %"
+        share = "" if row["probability"] is None else plain_percent(row["probability"], 1)
         look = row["maps"][0]["strongest"]
         lines.append([row["path"], row["status"], row["class"] or "", share, asked, look])
     print_table(("file", "status", "class", "probability", "why", "look at"), lines, numbers=(3,))

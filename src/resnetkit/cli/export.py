@@ -24,6 +24,7 @@ from resnetkit.cli.options import (
     WeightsModelOption,
 )
 from resnetkit.cli.settings import read_demands
+from resnetkit.pages.formatting import upper_bound
 from resnetkit.terminal import progress_bar, say, say_json, tell
 
 if TYPE_CHECKING:
@@ -169,8 +170,9 @@ def _print(exported: Exported, target: Target) -> None:
     width = max(map(len, exported.num_bytes))
     for name, size in exported.num_bytes.items():
         say(f"{name:<{width}} {size:>13,} bytes")
+    far, logits_far = upper_bound(proof.max_difference), upper_bound(proof.max_logit_difference)
     say(f"proved on {proof.images}: {proof.num_changed:,} of {proof.num_images:,} answers changed, "
-        f"probabilities within {proof.max_difference:.1g}, logits within {proof.max_logit_difference:.1g}")  # fmt: skip
+        f"probabilities within {far}, logits within {logits_far}")  # fmt: skip
     if proof.difference is not None:
         say(f"top-1     {proof.accuracy} before")
         say(f"          {proof.exported_accuracy} after: {proof.difference}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from resnetkit.pages.formatting import plain_percent, set_percent
 from resnetkit.terminal import csv_line, for_programs, json_text, say_json, tell
 
 if TYPE_CHECKING:
@@ -44,10 +45,10 @@ class Counts:
         """Tell what has no class, by what thresholds, and what was lost; exits with 1 if any file could not be read."""
         images = f"of {self.files - self.errors:,} images"
         if self.unknown and decision.unknown is not None:
-            at = f"unknown-at {100 * decision.unknown.rate:g} %"
+            at = f"unknown-at {set_percent(decision.unknown.rate)}"
             tell(f"{self.unknown:,} {images} {_are(self.unknown)} of no class that it knows ({at})")
         if self.unsure and decision.sure is not None:
-            at = f"precision-at {100 * decision.sure.precision:g} %"
+            at = f"precision-at {set_percent(decision.sure.precision)}"
             tell(f"{self.unsure:,} {images} {_are(self.unsure)} answered too unsurely to name a class ({at})")
         if self.losing_colour:
             counted = f"{self.losing_colour:,} of {self.files:,} images in colour"
@@ -70,11 +71,11 @@ def write_table(predictions: Iterable[Prediction], top: int) -> None:
 
     columns, rows, sets = ["file", "status", "class", "probability", "then"][: 4 + (top > 1)], [], []
     for prediction in predictions:
-        shares = [f"{name} {100 * share:.1f} %" for name, share in prediction.top]
+        shares = [f"{name} {plain_percent(share, 1)}" for name, share in prediction.top]
         match prediction.status:
             case "ok":
                 name, share = prediction.top[0]
-                cells = [name, f"{100 * share:.1f} %", ", ".join(shares[1:])]
+                cells = [name, plain_percent(share, 1), ", ".join(shares[1:])]
             case "error":
                 cells = [prediction.reason, "", ""]
             case _:  # it has no class, but classes that are the most probable ones

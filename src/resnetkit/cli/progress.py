@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from resnetkit.pages.formatting import plain_percent
 from resnetkit.runs.events import Listener, StepReport
 from resnetkit.terminal import is_live, tell, tell_live, warn
 
@@ -37,7 +38,7 @@ class ConsoleListener(Listener):
         self.last_shown = now
         text = (
             f"epoch {report.epoch}/{report.num_epochs}  step {report.step}/{report.num_steps}  "
-            f"ETA {_duration(report.eta_seconds)}  loss {report.loss:.4f}  top-1 {100 * report.top1:.1f} %  "
+            f"ETA {_duration(report.eta_seconds)}  loss {report.loss:.4f}  top-1 {plain_percent(report.top1, 1)}  "
             f"lr {report.learning_rate:.4g}  {report.images_per_second:,.0f} images/s"
         )
         (tell_live if is_live() else tell)(text)
@@ -45,11 +46,11 @@ class ConsoleListener(Listener):
     def epoch_ended(self, row: dict[str, Any]) -> None:
         """The permanent line."""
         text = f"epoch {row['epoch']}/{self.num_epochs}" if self.num_epochs else f"epoch {row['epoch']}"
-        text += f"  train loss {row['train_loss']:.4f}, top-1 {100 * row['train_top1']:.2f} %"
+        text += f"  train loss {row['train_loss']:.4f}, top-1 {plain_percent(row['train_top1'], 2)}"
         if "val_top1" in row:
-            text += f"  val loss {row['val_loss']:.4f}, top-1 {100 * row['val_top1']:.2f} %"
+            text += f"  val loss {row['val_loss']:.4f}, top-1 {plain_percent(row['val_top1'], 2)}"
             if abs(row["val_balanced_top1"] - row["val_top1"]) > TOLD_GAP:
-                text += f", balanced {100 * row['val_balanced_top1']:.2f} %"
+                text += f", balanced {plain_percent(row['val_balanced_top1'], 2)}"
         if row["images_per_second"]:
             text += f"  {row['images_per_second']:,.0f} images/s"
         tell(f"{text}  {_duration(row['elapsed_seconds'])}")

@@ -7,6 +7,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from resnetkit.cli.program import program
+from resnetkit.pages.formatting import plain_percent
 from resnetkit.terminal import say, say_json
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def _remark(split: str, result: Result) -> str:
 def _calibration(measured: Calibrated) -> str:
     """The calibration error in a line, and how much of it no classifier could avoid on so few images."""
     before, after, floor = (
-        f"{100 * value:.1f} %" for value in (measured.before.ece, measured.after.ece, measured.after.floor)
+        plain_percent(value, 1) for value in (measured.before.ece, measured.after.ece, measured.after.floor)
     )
     change = "" if measured.before == measured.after else f", {before} before its temperature was fitted"
     return f"calibration error {after}{change}; {floor} would be chance alone"
@@ -120,7 +121,7 @@ def print_repeats(result: RepeatedResult, *, as_json: bool) -> None:
         say("no scores: no images were held back for validation or test")
     else:
         top1, log_loss = result.top1, result.log_loss
-        say(f"mean        {split} top-1 {100 * top1.mean:.2f} %{_spread_words(top1, 100, ' points')}")
+        say(f"mean        {split} top-1 {plain_percent(top1.mean, 2)}{_spread_words(top1, 100, ' points')}")
         say(f"            {split} log loss {log_loss.mean:.4f}{_spread_words(log_loss, 1, '')}")
     if result.pooled is not None:
         say(f"together    top-1 {result.pooled}")

@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from resnetkit.cli.completion import offer_runs
 from resnetkit.cli.options import JsonOption
 from resnetkit.cli.program import program
+from resnetkit.pages.formatting import percent_digits, plain_percent
 from resnetkit.terminal import csv_line, first_few, for_programs, say, say_json, warn
 
 if TYPE_CHECKING:
@@ -152,7 +153,9 @@ def _cells(row: RunRow, folder: Path) -> tuple[str, ...]:
         row.data or "–",
         row.network or "–",
         " · ".join(part for part in (row.recipe, changes) if part) or "–",
-        "–" if top1 is None else f"{100 * top1.value:.2f} % ({100 * top1.low:.2f} to {100 * top1.high:.2f})",
+        "–"
+        if top1 is None
+        else f"{plain_percent(top1.value, 2)} ({percent_digits(top1.low, 2)} to {percent_digits(top1.high, 2)})",
         "–" if top1 is None else f"{top1.num_images:,} {row.split}{chose}",
         "–" if row.seconds is None else duration(row.seconds),
         "–" if row.started is None else f"{row.started.astimezone():%Y-%m-%d %H:%M}",

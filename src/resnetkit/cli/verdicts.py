@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from resnetkit.pages.formatting import percent_digits, plain_percent
 from resnetkit.terminal import say
 
 if TYPE_CHECKING:
@@ -60,8 +61,8 @@ def _print_pair(pair: PairComparison) -> None:
         (
             one.name,
             f"{one.num_images:,}",
-            f"{100 * one.a:.1f} %",
-            f"{100 * one.b:.1f} %",
+            plain_percent(one.a, 1),
+            plain_percent(one.b, 1),
             f"{one.top1.num_lost:,} : {one.top1.num_won:,}",
             p_words(one.p_corrected),
         )
@@ -82,7 +83,7 @@ def _plain(value: float, low: float, high: float) -> tuple[str, str]:
 def _print_repeats(compared: RepeatsComparison) -> None:
     say("VERDICT", compared.verdict, "")
     for side in (compared.a, compared.b):
-        each = ", ".join(f"{100 * top1:.2f}" for top1 in side.top1)
+        each = ", ".join(percent_digits(top1, 2) for top1 in side.top1)
         noun = compared.by[:-1] if len(side.top1) == 1 else compared.by
-        say(f"  {side.name}: mean top-1 {100 * side.mean:.2f} % of {len(side.top1)} {noun} ({each})")
+        say(f"  {side.name}: mean top-1 {plain_percent(side.mean, 2)} of {len(side.top1)} {noun} ({each})")
     say(*(f"note  {note}" for note in compared.notes), "")

@@ -15,6 +15,7 @@ from resnetkit.data.datasets import DATASETS
 from resnetkit.data.types import DataAudit, Split
 from resnetkit.images.spec import Preprocessing
 from resnetkit.images.types import Indices, mean_middle_share
+from resnetkit.pages.formatting import plain_percent
 from resnetkit.terminal import first_few, quoted, shown
 
 FEW_IMAGES = 10
@@ -116,7 +117,7 @@ def what_is_cut_off(preprocessing: Preprocessing, splits: Mapping[str, Split]) -
     if share >= CUT_OFF_SHARE:
         return ()
     return (
-        f"the middle square is {100 * share:.0f} % of the pixels of these images, and the rest is cut off "
+        f"the middle square is {plain_percent(share, 0)} of the pixels of these images, and the rest is cut off "
         "(preprocessing.fit=crop; squeeze and pad keep all of it)",
     )
 

@@ -12,6 +12,7 @@ import numpy as np
 from resnetkit.data.splitting import NONE, SPLITS, hashes_of, num_held_back
 from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.images.types import Indices
+from resnetkit.pages.formatting import set_percent
 from resnetkit.terminal import first_few, listed, quoted
 
 SHOWN_PATHS = 5
@@ -156,7 +157,9 @@ def about_held_back(
             for label in np.flatnonzero(held > np.maximum(TOO_LARGE * share * total, 1)).tolist()
         ]
         found += [f"{name} has no images of class {listed(none)}: too few groups of it"] if none else []
-        found += [f"groups are large: {name} has {first_few(much)}, where {share:.0%} is asked"] if much else []
+        found += (
+            [f"groups are large: {name} has {first_few(much)}, where {set_percent(share)} is asked"] if much else []
+        )
     return tuple(found)
 
 

@@ -16,6 +16,7 @@ from pydantic import BeforeValidator
 
 from resnetkit.config import frozen
 from resnetkit.errors import Code, require
+from resnetkit.pages.formatting import percent_digits, plain_percent
 
 Probabilities = npt.NDArray[np.floating[Any]]
 Labels = npt.NDArray[np.integer[Any]]
@@ -45,8 +46,8 @@ class Accuracy:
         return cls(correct / num_images, correct, num_images, low, high)
 
     def __str__(self) -> str:
-        interval = f"{100 * self.low:.2f} to {100 * self.high:.2f}"
-        return f"{100 * self.value:.2f} % (95 % interval {interval}, n = {self.num_images:,})"
+        interval = f"{percent_digits(self.low, 2)} to {percent_digits(self.high, 2)}"
+        return f"{plain_percent(self.value, 2)} (95 % interval {interval}, n = {self.num_images:,})"
 
 
 @frozen

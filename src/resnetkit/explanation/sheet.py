@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 from resnetkit.explanation.explanation import Explanation
 from resnetkit.explanation.pictures import iter_panels
 from resnetkit.explanation.words import iter_shares, tell_question
+from resnetkit.pages.formatting import plain_percent
 from resnetkit.pages.raster import jpeg_url
 from resnetkit.pages.svg import box, picture, text
 
@@ -77,7 +78,7 @@ def _shares(explanation: Explanation, left: float, top: float) -> Iterator[Marku
         role = f" ({share.role})" if share.role else ""
         name = _short(share.class_name, LONGEST_NAME - len(role)) + role
         yield text(left, y, name, "heading" if share.role else "label")
-        yield text(left + PANEL_PX - BAR_PX - 8, y, f"{100 * share.probability:.1f} %", anchor="end")
+        yield text(left + PANEL_PX - BAR_PX - 8, y, plain_percent(share.probability, 1), anchor="end")
         yield box(left + PANEL_PX - BAR_PX, y - 9, max(BAR_PX * share.probability, 1), 10, "skip-tip", radius=1)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from resnetkit.explanation.explanation import GAP, Check, Explanation, Heat, HeatMap
 from resnetkit.explanation.methods import METHODS
+from resnetkit.pages.formatting import plain_percent
 
 ROWS = ("upper", "middle", "lower")
 COLUMNS = ("left", "centre", "right")
@@ -90,7 +91,7 @@ def tell_place(heat: HeatMap) -> str:
         return "spread over the image"
     row, column = ROWS[best // 3], COLUMNS[best % 3]
     place = "centre" if (row, column) == ("middle", "centre") else f"{row} {column}"
-    return f"{place}, {100 * share:.0f} % of it"
+    return f"{place}, {plain_percent(share, 0)} of it"
 
 
 def tell_answer(explanation: Explanation) -> str:
@@ -103,7 +104,7 @@ def tell_answer(explanation: Explanation) -> str:
     'unknown: it is like none of the classes; the most probable one is cat, 75.0 %'
     """
     ((best, probability),) = explanation.top(1)
-    share = f"{best}, {100 * probability:.1f} %"
+    share = f"{best}, {plain_percent(probability, 1)}"
     if explanation.status == "ok":
         return f"{share} sure"
     return f"{explanation.status}: {DOUBTS[explanation.status]}; the most probable one is {share}"
@@ -148,7 +149,8 @@ def tell_weights(check: Check) -> str:
 def iter_notes(heat: HeatMap) -> Iterator[str]:
     """Yield what was found of a map: whether its values add up as they should, and what checks of it say."""
     if heat.gap is not None and heat.gap > GAP:
-        yield f"its values should add up to what the image changes of the score, and miss {100 * heat.gap:.0f} % of it"
+        gap = plain_percent(heat.gap, 0)
+        yield f"its values should add up to what the image changes of the score, and miss {gap} of it"
     if heat.check is not None:
         yield tell_weights(heat.check)
         yield tell_areas(heat.check)

@@ -16,6 +16,7 @@ from resnetkit.exporting.decided_alike import DecidedAlike, Statuses, compare_de
 from resnetkit.exporting.precision import ExportPrecision
 from resnetkit.exporting.proof_images import UNKNOWN
 from resnetkit.images.types import Indices
+from resnetkit.pages.formatting import plain_percent, set_percent
 
 MAX_DIFFERENCE = 1e-3  # of a probability, in float32: rounding, and pixels that a resizing rounds to the next level
 MAX_LOSS = 1.0  # points of top-1, of other precisions
@@ -243,9 +244,9 @@ def _near_enough(proof: Proof, max_loss: float) -> list[Demand]:
         share = 1 - proof.num_changed / proof.num_images
         return [
             (
-                f"{100 * LEAST_SAME:g} % of the answers stay the same",
+                f"{set_percent(LEAST_SAME)} of the answers stay the same",
                 share >= LEAST_SAME,
-                f"{100 * share:.1f} % of the answers stay the same",
+                f"{plain_percent(share, 1)} of the answers stay the same",
             )
         ]
     lost, most = -100 * proof.difference.value, -100 * proof.difference.low

@@ -16,6 +16,7 @@ from resnetkit.errors import summarize
 from resnetkit.graphs.agreement import Agreement, measure_agreement
 from resnetkit.images.types import Indices, UInt8Images
 from resnetkit.machine.precision import Precision
+from resnetkit.pages.formatting import set_percent
 
 # Largest difference of a probability from the float32 network's. In float32 only the order of rounding differs (3e-8 to
 # 7e-6 seen). In bfloat16, torch's and OpenVINO's alike, the check images gave 8e-4 to 1.3e-2 with random weights and
@@ -154,12 +155,12 @@ def find_loss(answer: Probabilities, expected: Probabilities, labels: Indices | 
     rows, given, best = np.arange(len(answer)), answer.argmax(1), expected.max(1)
     turned = best - expected[rows, given] > np.minimum(TOLERANCES["bf16"], best / 2)
     if turned.sum() > MAX_TURNED * len(answer):
-        return f"gives {turned.sum()} of {len(answer)} images another class (allowed: {100 * MAX_TURNED:g} %)"
+        return f"gives {turned.sum()} of {len(answer)} images another class (allowed: {set_percent(MAX_TURNED)})"
     if labels is None:
         return ""
     num_lost = int((expected.argmax(1) == labels).sum() - (given == labels).sum())
     if num_lost > MAX_LOST * len(labels):
-        return f"is right on {num_lost} of {len(labels)} images fewer (allowed: {100 * MAX_LOST:g} %)"
+        return f"is right on {num_lost} of {len(labels)} images fewer (allowed: {set_percent(MAX_LOST)})"
     return ""
 
 

@@ -12,7 +12,7 @@ from resnetkit.classifier.decision_words import iter_facts
 from resnetkit.errors import ResnetkitError
 from resnetkit.evaluation import decision_score_words
 from resnetkit.pages.charts import share_bar
-from resnetkit.pages.formatting import duration
+from resnetkit.pages.formatting import duration, plain_percent
 from resnetkit.pages.raster import photo_image
 from resnetkit.pages.templates import fill_template
 
@@ -152,7 +152,7 @@ def _provenance(provenance: Mapping[str, Any]) -> list[tuple[str, str]]:
     plain = {key: value for key, value in provenance.items() if isinstance(value, str | int | float)}
     top1 = plain.pop("val_top1", None)
     told = [(key.replace("_", " "), str(value)) for key, value in plain.items() if key != "data_fingerprint"]
-    return told + ([] if top1 is None else [("validation top-1", f"{100 * float(top1):.2f} %")])
+    return told + ([] if top1 is None else [("validation top-1", plain_percent(float(top1), 2))])
 
 
 def _confusion(scores: Scores) -> tuple[Markup | None, list[ConfusedPair]]:

@@ -14,6 +14,7 @@ from itertools import groupby
 from markupsafe import Markup
 
 from resnetkit.pages.axes import Axis, x_axis, y_axis, y_grid
+from resnetkit.pages.formatting import percent_digits, plain_percent
 from resnetkit.pages.marks import NUM_COLOURS, colour_class, shape_mark
 from resnetkit.pages.svg import box, text, words_px
 
@@ -189,14 +190,14 @@ def interval_bar(value: float, low: float, high: float) -> Markup:
     """A dot at ``value`` and a bar over its interval ``[low, high]``, on a scale from 0 to 1."""
     axis = Axis(0.0, 1.0, (), 4, 116)
     mark = Markup('<path class="track" d="M4,8H116"/><path class="bar" d="M{},8H{}"/><circle cx="{}" cy="8" r="3.5"/>')
-    label = f"{100 * value:.1f} %, between {100 * low:.1f} and {100 * high:.1f} %"
+    label = f"{plain_percent(value, 1)}, between {percent_digits(low, 1)} and {plain_percent(high, 1)}"
     return svg(120, 16, label, [mark.format(axis.place(low), axis.place(high), axis.place(value))], kind="interval")
 
 
 def share_bar(value: float) -> Markup:
     """A bar as long as its share of the whole, from 0 to 1."""
     bar = Markup('<path class="track" d="M2,8H118"/><path class="whole" d="M2,8H{}"/>')
-    return svg(120, 16, f"{100 * value:.1f} %", [bar.format(Axis(0.0, 1.0, (), 2, 118).place(value))], kind="interval")
+    return svg(120, 16, plain_percent(value, 1), [bar.format(Axis(0.0, 1.0, (), 2, 118).place(value))], kind="interval")
 
 
 def slanted_px(word: str) -> int:

@@ -12,11 +12,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from resnetkit.pages.charts import interval_bar
-from resnetkit.pages.formatting import cell, duration, flatten, percent
+from resnetkit.pages.formatting import cell, duration, flatten, percent, percent_digits
 from resnetkit.terminal import shown_lines
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "percent": percent,
+    "percent_digits": percent_digits,
     "duration": duration,
     "cell": cell,
     "flatten": flatten,

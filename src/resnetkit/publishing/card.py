@@ -11,7 +11,7 @@ from resnetkit.classifier.decision_words import iter_facts
 from resnetkit.classifier.description import Description
 from resnetkit.config import to_dict
 from resnetkit.evaluation import decision_score_words
-from resnetkit.pages.formatting import duration, flatten
+from resnetkit.pages.formatting import duration, flatten, plain_percent
 from resnetkit.publishing.front_matter import front_matter, say_interval, say_range
 from resnetkit.publishing.subject import Subject
 from resnetkit.runs.result import warnings_about_recall
@@ -200,7 +200,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.2f} %"
+    return plain_percent(share, 2)
 
 
 def _words(text: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from resnetkit.evaluation.metrics import Accuracy, Scores
+from resnetkit.pages.formatting import percent_digits
 from resnetkit.publishing.subject import Subject
 from resnetkit.runs.record import Record
 from resnetkit.sources.hub import NAME
@@ -63,4 +64,4 @@ def say_interval(share: Accuracy) -> str:
 
 def say_range(low: float, high: float) -> str:
     """Two shares in per cent."""
-    return f"{100 * low:.2f} to {100 * high:.2f}"
+    return f"{percent_digits(low, 2)} to {percent_digits(high, 2)}"

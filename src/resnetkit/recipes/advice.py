@@ -14,6 +14,7 @@ from resnetkit.images.spec import SMALL_PX, Fit, Preprocessing, with_margin
 from resnetkit.models.catalog import find_entry
 from resnetkit.models.spec import ResNetSpec
 from resnetkit.models.variations import SHORT_NAMES, split_name
+from resnetkit.pages.formatting import plain_percent
 from resnetkit.recipes.grey_ranges import nearly_black, say_ranges
 from resnetkit.recipes.named import RECIPES, REMARKS, Traits
 from resnetkit.recipes.recipe import Chosen, FineTuning, Recipe
@@ -286,7 +287,7 @@ def _choose_fit(summary: DataSummary, start: StartingPoint | None) -> tuple[Fit,
     shapes = summary.shapes
     if theirs != "crop" or shapes is None or shapes.middle_share >= LONG_SHARE:
         return theirs, ""
-    share = f"{100 * shapes.middle_share:.0f} %"
+    share = plain_percent(shapes.middle_share, 0)
     why = f"the middle square is only {share} of the pixels of these images, so they are not cropped"
     if shapes.are_alike:
         return "squeeze", f"{why}; they are alike in shape, so all are squeezed alike"

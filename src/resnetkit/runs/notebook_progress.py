@@ -7,6 +7,7 @@ from typing import Any
 
 from resnetkit.errors import first_line
 from resnetkit.jupyter import LiveOutput, in_notebook
+from resnetkit.pages.formatting import plain_percent
 from resnetkit.pages.templates import fill_template
 from resnetkit.runs.events import Listener, StepReport
 from resnetkit.runs.result import Result
@@ -85,4 +86,4 @@ class NotebookListener(Listener):
             return (self.messages or ["training"])[-1]
         last = self.epochs[-1]
         top1 = last["train_top1"] if last.get("val_top1") is None else last["val_top1"]
-        return f"epoch {last['epoch']}: top-1 {100 * top1:.2f} %{', ' * bool(self.end)}{self.end}"
+        return f"epoch {last['epoch']}: top-1 {plain_percent(top1, 2)}{', ' * bool(self.end)}{self.end}"

@@ -11,6 +11,7 @@ from resnetkit.evaluation.calibration import Calibrated
 from resnetkit.evaluation.decision_scores import DecisionScores
 from resnetkit.evaluation.metrics import Scores
 from resnetkit.images.types import BadImage
+from resnetkit.pages.formatting import plain_percent
 from resnetkit.pages.showing import show
 from resnetkit.recipes.recipe import Recipe
 from resnetkit.runs.first_look import FirstLook, recorded_look
@@ -104,11 +105,12 @@ def warnings_about_recall(recipe: Recipe, split: str, scores: Scores) -> list[st
     ]
     if not missed:
         return []
-    told = [f"{100 * (c.recall or 0):.0f} % of the {c.num_images:,} {split} images of '{c.name}'" for c in missed[:5]]
+    told = [
+        f"{plain_percent(c.recall or 0, 0)} of the {c.num_images:,} {split} images of '{c.name}'" for c in missed[:5]
+    ]
     more = f" and few of {len(missed) - 5} more classes" if len(missed) > 5 else ""
     largest = max(entry.num_images for entry in scores.classes)
     can_help = recipe.class_weights == "none" and 2 * min(entry.num_images for entry in missed) <= largest
     advice = "; class weights may help (--set class_weights=balanced)" if can_help else ""
-    return [
-        f"the classifier finds {', '.join(told)}{more}, where it finds {100 * scores.top1.value:.0f} % of all{advice}"
-    ]
+    all_found = plain_percent(scores.top1.value, 0)
+    return [f"the classifier finds {', '.join(told)}{more}, where it finds {all_found} of all{advice}"]

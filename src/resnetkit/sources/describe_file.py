@@ -10,6 +10,7 @@ from resnetkit.classifier.reference_check import check_reference
 from resnetkit.errors import require
 from resnetkit.models.catalog import CATALOG
 from resnetkit.models.catalog.entry import Entry
+from resnetkit.pages.formatting import plain_percent
 from resnetkit.sources.locate import Source, locate_weights
 from resnetkit.sources.weights import Weights, open_weights, say_preprocessing
 from resnetkit.weights.identification import Identification
@@ -78,7 +79,7 @@ def _of_weights(source: str, weights: Weights) -> dict[str, Any]:
     }
     if "origin" in provenance:
         top1 = provenance.get("published_top1")
-        score = "" if top1 is None else f", {100 * top1:.2f} % top-1 as published"
+        score = "" if top1 is None else f", {plain_percent(top1, 2)} top-1 as published"
         report["origin"] = f"{provenance['origin']}, {provenance['data']}{score}"
     elif "revision" in provenance:
         report["origin"] = f"{provenance['weights']}, revision {provenance['revision']}"

@@ -9,6 +9,7 @@ from typing import Any
 from resnetkit.anatomy.cost import count_cost
 from resnetkit.errors import Code, ResnetkitError, did_you_mean
 from resnetkit.models.catalog import find_entry
+from resnetkit.pages.formatting import plain_percent
 from resnetkit.sources.published import Published, published_names
 from resnetkit.sources.weight_store import AtHand, find_at_hand
 
@@ -68,7 +69,7 @@ class WeightsRow:
             self.name,
             values["network"] or "?",
             values["data"] or "–",
-            "–" if top1 is None else f"{100 * top1:.2f} %",
+            "–" if top1 is None else plain_percent(top1, 2),
             f"{size} px" if size else "–",
             f"{(self.num_bytes or self.estimated_bytes) / 1e6:,.0f} MB",
             values["licence"] or "–",

@@ -25,7 +25,10 @@ const ENGLISH = {
   waiting: () => "waiting …",
   unknown: () => "Unknown: it is like none of the classes that this classifier knows.",
   unsure: () => "Unsure: no class is probable enough to be named.",
-  set: ({ names, coverage }) => `${percent(coverage)} of such sets hold the true class: ${names.join(", ")}`,
+  set: ({ names }) => `${names.length === 1 ? "Possible class" : "Possible classes"}: ${names.join(", ")}`,
+  thresholdUnknown: ({ share }) => `An image that is like none of the classes is unknown; ${share} of images of the classes may be called so.`,
+  thresholdUnsure: ({ least, share }) => `An answer that is less than ${least} probable is unsure; of the others ${share} are to be right.`,
+  thresholdSets: ({ share }) => `Each image has a set of possible classes, which is to hold the true one for ${share} of images.`,
   fine: ({ width, height, milliseconds, threads }) =>
     `${width} × ${height} px · ${milliseconds} ms on ${threads} ${threads === 1 ? "thread" : "threads"}`,
   speed: ({ runtime, threads }) =>
@@ -69,7 +72,10 @@ const CHINESE = {
   waiting: () => "等待中 …",
   unknown: () => "未知：不像该分类器认识的任何类别。",
   unsure: () => "不确定：没有概率足够高、可以给出的类别。",
-  set: ({ names, coverage }) => `${percent(coverage)} 的此类集合包含真实类别：${names.join("、")}`,
+  set: ({ names }) => `可能的类别：${names.join("、")}`,
+  thresholdUnknown: ({ share }) => `不像任何已知类别的图片为未知；已知类别的图片中可有 ${share} 被称为未知。`,
+  thresholdUnsure: ({ least, share }) => `概率低于 ${least} 的回答为不确定；其余回答中应有 ${share} 正确。`,
+  thresholdSets: ({ share }) => `每张图片有一个可能类别的集合，${share} 的图片的集合应包含真实类别。`,
   fine: ({ width, height, milliseconds, threads }) => `${width} × ${height} 像素 · ${milliseconds} 毫秒，${threads} 个线程`,
   speed: ({ runtime, threads }) =>
     threads === 1
@@ -108,8 +114,16 @@ let language = kept() in LANGUAGES ? kept() : (preferred() ?? "en");
 // A sentence in the page's language.
 export const words = (key, values = {}) => LANGUAGES[language][key](values);
 
-export const percent = (share) =>
-  share.toLocaleString(LANGUAGES[language].number, { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
+// A share as percent, never rounded to certainty or to nothing.
+export const percent = (share, digits = 1) => {
+  const least = 10 ** -digits;
+  const text = (100 * share).toFixed(digits);
+  if (share > 0 && Number(text) === 0) return `<\u00a0${least.toFixed(digits)}\u00a0%`;
+  return share < 1 && Number(text) >= 100 ? `>\u00a0${(100 - least).toFixed(digits)}\u00a0%` : `${text}\u00a0%`;
+};
+
+// A share that was set as percent, with all the digits that it was set with: 5 %, 99.95 %.
+export const setPercent = (share) => `${Number((100 * share).toPrecision(12))}\u00a0%`;
 
 // Writes a sentence that changes with the language: into `element` now, and again whenever the language is switched.
 export const write = (element, key, values = {}) => {

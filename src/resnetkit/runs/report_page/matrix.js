@@ -36,7 +36,7 @@ class Matrix {
     const { sizes, given } = this.confusion;
     const wanted = byId("matrix-share").value;
     const share = number / (wanted === "column" ? given[answer] : sizes[truth]);
-    const text = wanted === "count" ? count(number) : (100 * share).toFixed(share < 0.0995 ? 1 : 0);
+    const text = wanted === "count" ? count(number) : percentDigits(share, share < 0.0995 ? 1 : 0).replace("\u00a0", "");
     const label = `true ${CLASSES[truth]}, answer ${CLASSES[answer]}: ${images(number)}, ${percent(number / sizes[truth])} of the class`;
     const look = { class: truth === answer ? "cell right" : "cell wrong", title: label, "aria-label": label, set: { "--share": Math.cbrt(share).toFixed(3) } };
     if (!DATA.images) return make("td", {}, make("span", { ...look, role: "img" }, text));

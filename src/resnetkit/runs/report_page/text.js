@@ -20,5 +20,14 @@ const MOST_LETTERS = 16;
 const short = (name) => (name.length > MOST_LETTERS ? `${name.slice(0, MOST_LETTERS - 1)}…` : name);
 
 const count = (number) => number.toLocaleString("en");
-const percent = (share, digits = 1) => `${(100 * share).toFixed(digits)}\u00a0%`;
+
+/** A share in percent, never rounded to certainty or to nothing; without the sign. */
+function percentDigits(share, digits) {
+  const least = 10 ** -digits;
+  const text = (100 * share).toFixed(digits);
+  if (share > 0 && Number(text) === 0) return `<\u00a0${least.toFixed(digits)}`;
+  return share < 1 && Number(text) >= 100 ? `>\u00a0${(100 - least).toFixed(digits)}` : text;
+}
+
+const percent = (share, digits = 1) => `${percentDigits(share, digits)}\u00a0%`;
 const images = (number) => `${count(number)} ${number === 1 ? "image" : "images"}`;

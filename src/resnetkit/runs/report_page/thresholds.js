@@ -9,7 +9,7 @@ function interval(right, all) {
   const centre = share + (Z * Z) / (2 * all);
   const half = Z * Math.sqrt((share * (1 - share)) / all + (Z * Z) / (4 * all * all));
   const ends = [right ? (centre - half) / scale : 0, right < all ? (centre + half) / scale : 1];
-  return ends.map((end) => (100 * end).toFixed(2)).join(" to ");
+  return ends.map((end) => percentDigits(end, 2)).join(" to ");
 }
 
 function followThreshold({ kept, right }) {

@@ -4,7 +4,7 @@ import { confusedPairs, confusionMatrix } from "./confusion.js";
 import { announce, make, show } from "./dom.js";
 import { failureNote } from "./failure.js";
 import { askJson } from "./server.js";
-import { isTold, percent, t } from "./words.js";
+import { isTold, percent, percentDigits, t } from "./words.js";
 import { thresholdPart, wilson } from "./threshold.js";
 import { thumbnails } from "./thumbnails.js";
 
@@ -60,7 +60,7 @@ function drawResults(content, details, given, urls) {
   show(
     content,
     make("p", { class: "headline" }, make("strong", {}, percent(1 - wrong.length / rows.length, 2)), t("results.headline", { n: rows.length })),
-    make("p", { class: "quiet" }, `${split} · ${t("results.interval", { low: (100 * low).toFixed(2), high: (100 * high).toFixed(2) })}`),
+    make("p", { class: "quiet" }, `${split} · ${t("results.interval", { low: percentDigits(low, 2), high: percentDigits(high, 2) })}`),
     part(t("results.threshold"), make("p", { class: "quiet" }, t("results.threshold.lead")), thresholdPart(rows)),
     part(
       t("results.matrix"),

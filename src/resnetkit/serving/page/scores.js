@@ -2,7 +2,7 @@
 
 import { draw, make } from "./dom.js";
 import { sortableHead, sorted } from "./tables.js";
-import { count, percent, t } from "./words.js";
+import { count, percent, percentDigits, t } from "./words.js";
 
 /** An interval on the way from 0 to 1, with the value in it. */
 export function intervalMark(low, value, high) {
@@ -24,7 +24,7 @@ const accuracy = (label, { value, low, high, num_images: n }) =>
     label,
     percent(value, 2),
     intervalMark(low, value, high),
-    make("span", { class: "quiet" }, t("scores.interval", { low: (100 * low).toFixed(2), high: (100 * high).toFixed(2), n })),
+    make("span", { class: "quiet" }, t("scores.interval", { low: percentDigits(low, 2), high: percentDigits(high, 2), n })),
   );
 
 function splitScores(split, { top1, top5, macro_f1: f1, expected_calibration_error: calibration }) {

@@ -1,7 +1,7 @@
 /** What a threshold costs and brings: answers below it are left open, those above it are right more often. */
 
 import { draw, make, newId } from "./dom.js";
-import { percent, t } from "./words.js";
+import { percent, percentDigits, t } from "./words.js";
 
 const WIDTH = 460;
 const HEIGHT = 260;
@@ -64,7 +64,7 @@ export function thresholdPart(rows) {
     const number = (label, value, more) => make("div", {}, make("dt", {}, label), make("dd", {}, make("strong", {}, value), make("span", { class: "quiet" }, more)));
     told.replaceChildren(
       number(t("threshold.answered"), percent(answered / rows.length), t("threshold.of", { some: answered, n: rows.length })),
-      number(t("threshold.right"), answered ? percent(correct / answered) : "–", answered ? t("threshold.interval", { low: (100 * low).toFixed(1), high: (100 * high).toFixed(1) }) : t("threshold.none")),
+      number(t("threshold.right"), answered ? percent(correct / answered) : "–", answered ? t("threshold.interval", { low: percentDigits(low, 1), high: percentDigits(high, 1) }) : t("threshold.none")),
       number(t("threshold.open"), percent(1 - answered / rows.length), t("images", { n: rows.length - answered })),
     );
     const isThere = answered > 0;

@@ -39,13 +39,15 @@ export const short = (number) =>
     maximumSignificantDigits: 3,
   }).format(number);
 
-/** A share in [0, 1] as percent, never rounded to certainty or to nothing. */
-export function percent(share, digits = 1) {
-  const least = 10 ** -digits / 100;
-  if (share > 0 && share < least / 2) return `<\u2009${(100 * least).toFixed(digits)}\u00a0%`;
-  if (share < 1 && share >= 1 - least / 2) return `>\u2009${(100 - 100 * least).toFixed(digits)}\u00a0%`;
-  return `${(100 * share).toFixed(digits)}\u00a0%`;
+/** A share in [0, 1] as percent, never rounded to certainty or to nothing; without the sign, as in intervals. */
+export function percentDigits(share, digits = 1) {
+  const least = 10 ** -digits;
+  const text = (100 * share).toFixed(digits);
+  if (share > 0 && Number(text) === 0) return `<\u2009${least.toFixed(digits)}`;
+  return share < 1 && Number(text) >= 100 ? `>\u2009${(100 - least).toFixed(digits)}` : text;
 }
+
+export const percent = (share, digits) => `${percentDigits(share, digits)}\u00a0%`;
 
 /** A share in [0, 1] that was set as percent, with all the digits that it was set with: 5 %, 99.95 %. */
 export const setPercent = (share) => `${Number((100 * share).toPrecision(12))}\u00a0%`;
