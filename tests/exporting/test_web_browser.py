@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.exporting.small_page import CLASS_NAMES, Quiet, browser_path, page_folder, runtime, served
+from tests.exporting.small_page import CLASS_NAMES, Quiet, browser_path, page_folder, runtime, served, small_description
 from tests.exporting.small_pictures import picture, saved
 
 from resnetkit.exporting.page_server import FolderHandler
@@ -118,7 +119,9 @@ def test_several_files_become_cards_in_their_order_and_names_stay_text(
     assert page.locator("#cards img").count() == 2
     names = cards(page).nth(0).locator(".name").all_inner_texts()
     assert sorted(names) == sorted(CLASS_NAMES)
-    shares = [float(text.rstrip("%")) for text in cards(page).nth(0).locator(".share").all_inner_texts()]
+    shares = [
+        float(text.strip("<> %\N{NO-BREAK SPACE}")) for text in cards(page).nth(0).locator(".share").all_inner_texts()
+    ]
     assert shares == sorted(shares, reverse=True)
     assert sum(shares) == pytest.approx(100, abs=0.3)
     assert re.search(r"61 × 47 px · \d+ ms on \d+ thread", cards(page).nth(0).inner_text())
@@ -223,6 +226,78 @@ def test_the_language_is_the_browsers_and_the_switch_changes_all_that_is_said(
     english = re.findall(r"[A-Za-z]{4,}", page.inner_text("body").replace(EVIL, ""))
     assert set(english) <= {"small", "page", "English", "ONNX", "Runtime", "daisy", "more", "another", "onerror",
                             "document", "title", "broken"}  # fmt: skip
+
+
+DOUBTS = {
+    "temperature": 1,
+    "unknown": {"below": -100, "rate": 0.05},
+    "sure": {"least": 0.9999, "precision": 0.9995},
+    "sets": {"rule": "lac", "most": 0.9999, "coverage": 0.95},
+    "rounding": 1e-5,
+}
+
+
+@pytest.fixture
+def deciding(page_folder: Path, tmp_path: Path) -> Callable[..., Path]:
+    """The folder of a page whose classifier decides by these thresholds."""
+
+    def make(**thresholds: object) -> Path:
+        folder = Path(shutil.copytree(page_folder, tmp_path / "deciding"))
+        (folder / "classifier.json").write_text(small_description(decision={**DOUBTS, **thresholds}))
+        return folder
+
+    return make
+
+
+@pytest.mark.parametrize("language", ["en-GB", "zh-CN"])
+def test_doubts_and_sets_are_told_on_the_card_and_what_they_promise_above_all_cards(
+    opened: Callable[..., Page], deciding: Callable[..., Path], files: list[str], language: str
+) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    with served(deciding(), Isolating) as at:
+        page = opened(at, locale=language, bypass_csp=True)
+        page.set_input_files("#files", files[1:2])
+        page.locator(".set").wait_for()
+        doubt, names = page.inner_text(".doubt"), page.inner_text(".set")
+        assert doubt.startswith("Unsure" if language == "en-GB" else "不确定")
+        assert names.startswith("Possible classes: " if language == "en-GB" else "可能的类别：")
+        assert all(name in names for name in CLASS_NAMES)
+        assert page.locator(".bars.named").count() == 0, "the most probable class is no answer"
+        told = page.locator("#thresholds li").all_inner_texts()
+        shares = ["5\N{NO-BREAK SPACE}%", "99.95\N{NO-BREAK SPACE}%", "95\N{NO-BREAK SPACE}%"]
+        assert len(told) == len(shares)
+        assert all(share in line for share, line in zip(shares, told, strict=True))
+        assert "99.99\N{NO-BREAK SPACE}%" in told[1]
+        assert axe.run(page).violations_count == 0
+        shown = page.evaluate(
+            "import('./page/words.js').then(({ percent }) => [0.99996, 1, 1e-5, 0].map((x) => percent(x)))"
+        )
+        assert [text.replace("\N{NO-BREAK SPACE}", " ") for text in shown] == [
+            "> 99.9 %",
+            "100.0 %",
+            "< 0.1 %",
+            "0.0 %",
+        ]
+
+
+def test_an_image_like_no_class_is_unknown_and_gets_no_set(
+    opened: Callable[..., Page], deciding: Callable[..., Path], files: list[str]
+) -> None:
+    with served(deciding(unknown={"below": 100, "rate": 0.05}, sure=None), Isolating) as at:
+        page = opened(at)
+        page.set_input_files("#files", files[1:2])
+        wait_until_done(page, 1)
+        assert page.inner_text(".doubt").startswith("Unknown")
+        assert page.locator(".set").count() == page.locator(".bars.named").count() == 0
+        assert page.locator("#thresholds li").count() == 2
+
+
+def test_a_classifier_without_thresholds_says_nothing_of_them(opened: Callable[..., Page], files: list[str]) -> None:
+    page = opened()
+    page.set_input_files("#files", files[1:2])
+    wait_until_done(page, 1)
+    assert not page.locator("#thresholds").is_visible()
+    assert page.locator(".bars.named").count() == 1
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

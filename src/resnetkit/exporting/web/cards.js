@@ -10,9 +10,15 @@ const element = (tag, className = "", ...children) => {
   return made;
 };
 
+const sentence = (kind, key, values) => {
+  const line = element("p", kind);
+  write(line, key, values);
+  return line;
+};
+
 // The `count` most probable classes with their bars.
-export const bars = (probabilities, classNames, count) => {
-  const list = element("ol", "bars");
+const bars = ({ probabilities, status }, classNames, count) => {
+  const list = element("ol", status === "ok" ? "bars named" : "bars"); // named: the first of them is the answer
   for (const index of best(probabilities, count)) {
     const filled = element("span");
     filled.style.width = `${100 * probabilities[index]}%`;
@@ -24,27 +30,17 @@ export const bars = (probabilities, classNames, count) => {
   return list;
 };
 
-// What thresholds have to say of an answer: where it is no class, and the set of classes where one is made.
-export const verdict = ({ status, inSet }, classNames, decision) => {
-  const told = [];
-  if (status !== "ok") {
-    const line = element("p", "doubt");
-    write(line, status);
-    told.push(line);
-  }
-  if (inSet && status !== "unknown") {
-    const line = element("p", "set");
-    write(line, "set", { names: inSet.map((index) => classNames[index]), coverage: decision.sets.coverage });
-    told.push(line);
-  }
-  return told;
-};
-
-export const fine = (answer, threads) => {
-  const line = element("p", "fine");
-  const { width, height } = answer;
-  write(line, "fine", { width, height, threads, milliseconds: Math.round(answer.milliseconds) });
-  return line;
+// An answer: where it is no class, why; the set of classes where one is made and can hold the true one; the most
+// probable classes; what it took.
+export const elementsOf = (answer, { class_names: classNames, threads }, count) => {
+  const { status, inSet, width, height, milliseconds } = answer;
+  const names = inSet?.map((index) => classNames[index]);
+  return [
+    ...(status === "ok" ? [] : [sentence("doubt", status)]),
+    ...(inSet && status !== "unknown" ? [sentence("set", "set", { names })] : []),
+    bars(answer, classNames, count),
+    sentence("fine", "fine", { width, height, threads, milliseconds: Math.round(milliseconds) }),
+  ];
 };
 
 // A card that waits; `answer` and `refuse` say what came of it, `redraw` shows another number of classes.
@@ -52,27 +48,17 @@ export const newCard = (picture, name) => {
   const title = element("h3", "", element("bdi"));
   if (typeof name === "string") title.firstChild.textContent = name;
   else write(title.firstChild, ...name);
-  const waiting = element("p", "fine");
-  write(waiting, "waiting");
-  const told = element("div", "told", title, waiting);
+  const told = element("div", "told", title, sentence("fine", "waiting"));
   const item = element("li", "", picture, told);
   let draw = () => {};
   return {
     item,
-    answer(answer, { class_names: classNames, decision }, threads, count) {
-      draw = (count) =>
-        told.replaceChildren(
-          title,
-          ...verdict(answer, classNames, decision),
-          bars(answer.probabilities, classNames, count),
-          fine(answer, threads),
-        );
+    answer(answer, about, count) {
+      draw = (count) => told.replaceChildren(title, ...elementsOf(answer, about, count));
       draw(count);
     },
     refuse(code, values) {
-      const problem = element("p", "problem");
-      write(problem, code, values);
-      told.replaceChildren(title, problem);
+      told.replaceChildren(title, sentence("problem", code, values));
       picture.remove();
     },
     redraw: (count) => draw(count),

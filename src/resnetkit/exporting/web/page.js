@@ -1,19 +1,19 @@
 // The page: images come in by a choice, a drop, a paste or the camera, and become cards.
 
 import { setUpCamera } from "./camera.js";
-import { bars, fine, newCard, pictureOf, pictureOfBitmap, verdict } from "./cards.js";
+import { elementsOf, newCard, pictureOf, pictureOfBitmap } from "./cards.js";
 import { open } from "./network.js";
-import { switchLanguage, write, writeAll } from "./words.js";
+import { percent, setPercent, switchLanguage, write, writeAll } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
 const USUAL_TOP = 5;
 
-let network, classNames;
+let network, about;
 let cards = [];
 let numPhotos = 0;
 const count = { done: 0, all: 0 };
 
-const top = () => Math.min(classNames.length, Math.max(1, Math.trunc(byId("top").valueAsNumber) || 1));
+const top = () => Math.min(about.class_names.length, Math.max(1, Math.trunc(byId("top").valueAsNumber) || 1));
 
 const show = () => {
   byId("answers").hidden = !cards.length;
@@ -32,7 +32,7 @@ const take = (given) => {
     network
       .classify(source)
       .then(
-        (answer) => card.answer(answer, network.description, network.threads, top()),
+        (answer) => card.answer(answer, about, top()),
         ({ code, values }) => card.refuse(code, values),
       )
       .then(() => {
@@ -46,13 +46,23 @@ const takeFiles = (files, name = (file) => file.name) =>
 
 const takePhoto = (bitmap) => take([[bitmap, newCard(pictureOfBitmap(bitmap), ["photo", { number: ++numPhotos }])]]);
 
-const answerLive = async (bitmap) => {
-  const answer = await network.classify(bitmap);
-  return [
-    ...verdict(answer, classNames, network.description.decision),
-    bars(answer.probabilities, classNames, top()),
-    fine(answer, network.threads),
-  ];
+const answerLive = async (bitmap) => elementsOf(await network.classify(bitmap), about, top());
+
+// What its thresholds have the classifier say, each in a sentence.
+const tellThresholds = ({ unknown, sure, sets }) => {
+  const told = [
+    unknown && ["thresholdUnknown", { share: setPercent(unknown.rate) }],
+    sure && ["thresholdUnsure", { least: percent(sure.least, 2), share: setPercent(sure.precision) }],
+    sets && ["thresholdSets", { share: setPercent(sets.coverage) }],
+  ].filter(Boolean);
+  byId("thresholds").hidden = !told.length;
+  byId("thresholds").replaceChildren(
+    ...told.map((sentence) => {
+      const line = document.createElement("li");
+      write(line, ...sentence);
+      return line;
+    }),
+  );
 };
 
 const hasFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
@@ -107,11 +117,13 @@ const begin = async () => {
     return;
   }
   const { description, threads, runtime } = network;
-  classNames = description.class_names;
-  byId("title").textContent = document.title = description.name;
-  write(byId("about"), "about", { classes: classNames.length, size: description.preprocessing.image_size_px });
+  about = { ...description, threads };
+  const classes = about.class_names.length;
+  byId("title").textContent = document.title = about.name;
+  write(byId("about"), "about", { classes, size: about.preprocessing.image_size_px });
+  tellThresholds(about.decision);
   write(byId("speed"), "speed", { runtime, threads });
-  Object.assign(byId("top"), { max: classNames.length, value: Math.min(USUAL_TOP, classNames.length) });
+  Object.assign(byId("top"), { max: classes, value: Math.min(USUAL_TOP, classes) });
   setUp();
   byId("loading").hidden = true;
   byId("asking").hidden = false;
