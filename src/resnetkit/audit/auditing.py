@@ -24,7 +24,7 @@ class Audit:
     Attributes:
         findings: those that matter most first.
         counts: by name of a finding, 0 too.
-        left_out: titles of the checks that need a classifier, where none was given.
+        left_out: names of what needs a classifier to be looked for, where none was given.
         consequences: of findings for the score of the run or classifier that was given.
         remarks: sentences on what could not be told.
     """
@@ -89,11 +89,12 @@ def audit_data(
     given = data if isinstance(data, GivenData) else None
     spec = data.spec if isinstance(data, GivenData) else DataSpec(data) if isinstance(data, str) else data
     subject = open_subject(spec, embedder, given=given, on_opened=on_opened, progress=progress)
-    run = {name: check for name, check in CHECKS.items() if subject.embedder is not None or not check.needs_classifier}
+    has_classifier = subject.embedder is not None
+    run = {name: check for name, check in CHECKS.items() if has_classifier or not check.needs_classifier}
     found = [finding for check in run.values() for finding in check.look(subject)]
     counts = {name: 0 for check in run.values() for name in check.finds}
     counts |= {finding.name: finding.count for finding in found}
-    left_out = tuple(check.title for name, check in CHECKS.items() if name not in run)
+    left_out = tuple(filter(None, (check.missed(has_classifier=has_classifier) for check in CHECKS.values())))
     audit = Audit(subject, worst_first(found), counts, left_out)
     if judged is None:
         return audit

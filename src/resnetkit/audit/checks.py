@@ -24,16 +24,27 @@ class Check:
         finds: the names of all its findings, of which programs get the count, 0 too.
         needs_classifier: it asks for :attr:`~resnetkit.audit.subject.Subject.features`, and is left out, said so, where
             no classifier was given.
+        with_classifier: names what it looks for only where one was given.
     """
 
     title: str
     look: Callable[[Subject], Iterable[Finding]]
     finds: tuple[str, ...]
     needs_classifier: bool = False
+    with_classifier: str = ""
+
+    def missed(self, *, has_classifier: bool) -> str:
+        """The name of all that is not looked for; empty where nothing is missed."""
+        return "" if has_classifier else self.title if self.needs_classifier else self.with_classifier
 
 
 CHECKS: dict[str, Check] = {
-    "copies": Check("copies of images", look_for_copies, ("leaks", "conflicts", "duplicates", "near_duplicates")),
+    "copies": Check(
+        "copies of images",
+        look_for_copies,
+        ("leaks", "conflicts", "duplicates", "near_duplicates"),
+        with_classifier="copies of which more than 5 % was cut off",
+    ),
     "classes": Check(
         "sizes of classes",
         find_uneven_classes,

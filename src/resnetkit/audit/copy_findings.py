@@ -99,8 +99,8 @@ def _near_duplicates(subject: Subject) -> Finding:
         "Nearly the same picture",
         len(near),
         f"{_images(len(near))} nearly the look of another one in the same split and class",
-        "Stored anew, resized, brightened or mirrored, or taken a moment later. Where a validation split is drawn at "
-        "random, such pictures come to stand on both sides.",
+        "Stored anew, resized, brightened, mirrored or cropped, or taken a moment later. Where a validation split is "
+        "drawn at random, such pictures come to stand on both sides.",
         _sorted(_beside(subject, row, _like_it_before(subject, row)) for row in near),
     )
 

@@ -10,9 +10,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from resnetkit.audit.copies import Copies, find_copies
+from resnetkit.audit.copies import SAME_PIXELS, Copies, Copy, find_copies, group_copies
+from resnetkit.audit.feature_copies import confirm_pairs, propose_pairs, shrink_all
 from resnetkit.audit.features import Features, compute_features
 from resnetkit.audit.label_judgement import Judgement, judge_labels
+from resnetkit.audit.likeness import are_plain
+from resnetkit.audit.registration import READ_PX
 from resnetkit.data.folds import sets_of
 from resnetkit.data.given import GivenData
 from resnetkit.data.loading import open_data
@@ -30,6 +33,7 @@ from resnetkit.sources.weights import Embedder
 from resnetkit.terminal import progress_bar
 
 THUMBNAIL_PX = 32
+TOGETHER = 1024  # thumbnails that are worked on at once, so that what comes between takes little memory
 
 # From data to the network that looks at their images; None: none does.
 FindEmbedder = Callable[[DataSource], Embedder | None]
@@ -97,15 +101,32 @@ class Subject:
     @cached_property
     def grey(self) -> UInt8Images:
         """The thumbnails in grey, uint8 ``(N, 32, 32)``, as Pillow weighs the colours."""
-        red, green, blue = (self.thumbnails[:, channel].astype(np.uint32) for channel in range(3))
-        grey: UInt8Images = ((red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16).astype(np.uint8)
+        grey = np.empty((len(self), THUMBNAIL_PX, THUMBNAIL_PX), np.uint8)
+        for start in range(0, len(self), TOGETHER):
+            some = self.thumbnails[start : start + TOGETHER].astype(np.uint32)
+            weighed = some[:, 0] * 19595 + some[:, 1] * 38470 + some[:, 2] * 7471 + 0x8000
+            grey[start : start + TOGETHER] = weighed >> 16
         return grey
 
     @cached_property
     def copies(self) -> Copies:
-        """The images that hold the same picture, looked for when they are first asked for."""
+        """The images that hold the same picture, looked for when they are first asked for; by features too, if any."""
         with progress_bar("comparing images", len(self), wanted=self.progress) as on_done:
-            return find_copies(self.digests, self.grey, num_workers=self.source.spec.num_workers, on_done=on_done)
+            found = find_copies(self.digests, self.grey, num_workers=self.source.spec.num_workers, on_done=on_done)
+        return found if self.embedder is None else group_copies(len(self), [*found.pairs, *self._by_features(found)])
+
+    def _by_features(self, found: Copies) -> list[Copy]:
+        """More copies, among photographs; of the same pixels one image is enough."""
+        again = [pair.second for pair in found.pairs if pair.note == SAME_PIXELS]
+        photos = np.setdiff1d(np.flatnonzero(~are_plain(self.grey)), again)
+        features = self.features
+        with progress_bar("comparing features", len(photos), wanted=self.progress) as on_done:
+            pairs = propose_pairs(features, found.groups, photos, on_done)
+        rows, num_workers = np.unique(pairs).tolist(), self.source.spec.num_workers
+        with progress_bar("reading what may be copies", len(rows), wanted=self.progress) as on_done:
+            pictures = shrink_all(rows, self.reader(READ_PX), num_workers=num_workers, on_done=on_done)
+        with progress_bar("laying them over one another", len(pairs), wanted=self.progress) as on_done:
+            return confirm_pairs(pairs, pictures, num_workers=num_workers, on_done=on_done)
 
     @cached_property
     def sets(self) -> Indices:
@@ -134,10 +155,18 @@ class Subject:
 
     def picture(self, row: int, longest_px: int) -> UInt8Images:
         """One image to look at, decoded again, uint8 ``(H, W, 3)``, no larger than that."""
-        square = replace(self.preprocessing, image_size_px=longest_px, resize_px=longest_px)
-        originals = self.source.listings[self.split_of(row)].prepared(_shrink, square)
-        pixels: UInt8Images = originals.read(self.positions[row : row + 1])[0].transpose(1, 2, 0)
-        return pixels
+        return self.reader(longest_px)(row)
+
+    def reader(self, longest_px: int) -> Callable[[int], UInt8Images]:
+        """A function that gives :meth:`picture` of many rows, one by one."""
+        square = replace(self.preprocessing, image_size_px=longest_px, resize_px=longest_px, jpeg_scaling="reduced")
+        originals = {name: listing.prepared(_shrink, square) for name, listing in self.source.listings.items()}
+
+        def read(row: int) -> UInt8Images:
+            pixels: UInt8Images = originals[self.split_of(row)].read(self.positions[row : row + 1])[0]
+            return pixels.transpose(1, 2, 0)
+
+        return read
 
 
 def open_subject(
