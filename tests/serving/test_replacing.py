@@ -1,18 +1,21 @@
 """A classifier's file is replaced under load: no request is lost, and each answer is of the version that it names."""
 
 import asyncio
+import dataclasses
 import os
 import shutil
 import signal
 from pathlib import Path
 
 import pytest
-from tests.serving.conftest import ENGINE, SETTINGS, Known, is_running, known_of, put, run, until
+from tests.serving.conftest import ENGINE, SETTINGS, Known, is_running, known_of, put, run, small_files, until
 from tests.serving.fake_versions import open_fake_version
 
+from resnetkit.classifier.classifier import load_classifier
+from resnetkit.classifier.decision import Decision, Sets, Sure
 from resnetkit.errors import ResnetkitError
 from resnetkit.serving import served_classifier, watching
-from resnetkit.serving.opening import ToServe
+from resnetkit.serving.opening import ToServe, open_to_serve
 from resnetkit.serving.served import NotReady, WorkerLost
 from resnetkit.serving.served_classifier import ServedClassifier
 from resnetkit.serving.served_set import open_served
@@ -97,6 +100,43 @@ def test_the_new_one_takes_over_and_a_damaged_one_does_not(file: Path, other: Pa
             assert set(load.versions) == set(NAMES.values())
 
     run(work)
+
+
+@pytest.mark.slow
+def test_a_file_with_other_thresholds_changes_statuses_and_loses_no_request(
+    file: Path, place: Path, tmp_path: Path
+) -> None:
+    strict = tmp_path / "strict.safetensors"
+    decision = Decision(sure=Sure(1.0, 0.99), sets=Sets("lac", 1.0, 0.9))  # nothing is so sure, and every class is in
+    dataclasses.replace(load_classifier(file), decision=decision).save(strict)
+    open_to_serve(ToServe("", str(strict), engine=ENGINE), max_batch_images=8, tell=lambda _: None)
+    pictures, versions = small_files(4), (version_of(file), version_of(strict))
+    seen: list[str] = []
+
+    async def ask_on(served: ServedClassifier, is_over: asyncio.Event) -> None:
+        while not is_over.is_set():
+            answers = await served.answer_files(pictures, deadline_seconds=60)
+            statuses, sets = {answer.status for answer in answers}, [answer.in_set for answer in answers]
+            if answers.version == versions[0]:
+                assert (statuses, sets) == ({"ok"}, [None] * 4)
+            else:
+                assert (answers.version, statuses) == (versions[1], {"unsure"})
+                assert all(in_set is not None and in_set.all() for in_set in sets)
+            assert answers.description.decision == (Decision() if answers.version == versions[0] else decision)
+            seen.append(answers.version)
+
+    async def work() -> None:
+        async with open_served([ToServe("small", str(place), engine=ENGINE)], SETTINGS) as opened:
+            is_over = asyncio.Event()
+            asking = [asyncio.create_task(ask_on(opened["small"], is_over)) for _ in range(4)]
+            await until(lambda: len(seen) > 8 or any(task.done() for task in asking))
+            put(strict, place)
+            await until(lambda: seen[-8:] == [versions[1]] * 8 or any(task.done() for task in asking))
+            is_over.set()
+            await asyncio.gather(*asking)
+
+    run(work)
+    assert set(seen) == set(versions)
 
 
 @pytest.fixture
