@@ -28,6 +28,19 @@ def test_an_answer_at_a_threshold_is_given(confidence: float) -> None:
     assert step == 1000 or found.kept[step + 1] == 0
 
 
+def test_an_image_that_is_unknown_is_answered_at_no_threshold() -> None:
+    answers = answers_of(("cat", "dog", "fish"), 200)
+    is_unknown = np.arange(200) < 30  # whatever their confidence
+    found = Thresholds.of(answers.confidences, answers.is_right, is_unknown)
+    assert (found.num_images, found.num_unknown, found.kept[0]) == (200, 30, 170)
+    page = Page(render_report(report_of(answers, thresholds=found)))
+    assert "30 of 200 images are unknown to the classifier" in page.text
+    given = ~is_unknown & (answers.confidences >= 0.9)
+    assert f"90 % {given.sum()} ({given.sum() / 2:.1f} %)" in page.text
+    nothing = Thresholds.of(answers.confidences, answers.is_right, np.ones(200, np.bool_))
+    assert "200 of 200 images are unknown" in Page(render_report(report_of(answers, thresholds=nothing))).text
+
+
 def test_the_page_tells_thresholds_that_leave_something() -> None:
     answers = answers_of(("cat", "dog", "fish"), 200)
     page = Page(render_report(report_of(answers)))

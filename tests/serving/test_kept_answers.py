@@ -12,6 +12,7 @@ from PIL import Image
 from tests.fake_served import FakeServed, client_of, describe, picture
 from tests.serving.test_rows import ask
 
+from resnetkit.classifier.decision import Decision, Sure, Unknown
 from resnetkit.config import to_dict
 from resnetkit.data.seen import SeenImages
 from resnetkit.evaluation.answers import Answers, score_answers
@@ -118,11 +119,24 @@ def test_rows_are_those_that_the_scores_are_of(run: RunFolder) -> None:
             "path": IDENTIFIERS[index],
             "true": CLASSES[answers.labels[index]],
             "answer": CLASSES[answers.predicted[index]],
+            "status": "ok",
             "probability": float(answers.confidences[index]),
             "true_probability": float(answers.true_probabilities[index]),
         }
     right = sum(row["true"] == row["answer"] for row in results["rows"])
     assert right == answers.is_right[~answers.trained_on].sum()
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_rows_have_the_statuses_that_the_server_would_give(run: RunFolder, is_kept: bool) -> None:
+    familiar = np.arange(len(IDENTIFIERS), dtype=np.float32)
+    run.write_answers([replace(answers_of(IDENTIFIERS), familiarity=familiar if is_kept else None)])
+    served = FakeServed(source=str(run.path))
+    decision = Decision(unknown=Unknown(2.0, 0.1), sure=Sure(0.75, 0.9))
+    served.description = replace(served.description, decision=decision)
+    rows = ask(client_of(served), get("/models/shapes/results"))[0].json()["rows"]
+    expected = ["unknown", "unknown", "unsure", "unsure", "unsure", "unsure", "unsure", "ok", "ok"]
+    assert [row["status"] for row in rows] == (expected if is_kept else [None] * len(IDENTIFIERS))
 
 
 def test_results_are_read_again_when_they_have_changed(run: RunFolder) -> None:

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from resnetkit.classifier.decision import Probabilities
+from resnetkit.classifier.decision import Decided, Decision, Probabilities
 from resnetkit.evaluation.metrics import Scores, score
 from resnetkit.images.digests import Digests
 from resnetkit.images.types import Indices
@@ -57,6 +57,10 @@ class Answers:
             probabilities=self.probabilities[rows],
             familiarity=None if self.familiarity is None else self.familiarity[rows],
         )
+
+    def decided_by(self, decision: Decision) -> Decided:
+        """All that a decision of the temperature by which these were answered makes of them."""
+        return decision.judge(self.probabilities, self.familiarity)
 
     @cached_property
     def predicted(self) -> Indices:

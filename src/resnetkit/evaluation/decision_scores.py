@@ -121,15 +121,13 @@ def score_decision(
         answers: that the decision's temperature made; without their familiarity no image is unknown.
         of_unknown: familiarity of images of no known class.
     """
-    rows = np.flatnonzero(~answers.trained_on)
-    if not len(rows):
+    answers = answers.select(np.flatnonzero(~answers.trained_on))
+    if not len(answers):
         return None
-    of_known = None if answers.familiarity is None else answers.familiarity[rows]
-    probabilities, labels, is_right = answers.probabilities[rows], answers.labels[rows], answers.is_right[rows]
-    decided = decision.judge(probabilities, of_known)
+    of_known, is_right, decided = answers.familiarity, answers.is_right, answers.decided_by(decision)
     sets = sure = unknown = apart = None
     if decision.sets is not None and decided.in_set is not None:
-        sets = _sets(decision.sets, decided.in_set, labels, answers.class_names)
+        sets = _sets(decision.sets, decided.in_set, answers.labels, answers.class_names)
     if decision.sure is not None:
         sure = _sure(decision.sure, decided.is_ok, is_right, decision.unknown is not None and of_known is None)
     if decision.unknown is not None and of_known is not None:
@@ -137,7 +135,7 @@ def score_decision(
         unknown = UnknownScores(decision.unknown.rate, _share(decided.is_unknown), found)
     if of_known is not None and of_unknown is not None:
         apart = separation(of_known, of_unknown)
-    return DecisionScores(_aurc(answers.confidences[rows], is_right), sets, sure, unknown, apart)
+    return DecisionScores(_aurc(answers.confidences, is_right), sets, sure, unknown, apart)
 
 
 def separation(of_known: Familiarities, of_unknown: Familiarities) -> Separation:

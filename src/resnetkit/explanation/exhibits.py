@@ -32,8 +32,9 @@ def exhibit(
         mistakes = worst_mistakes(answers.select(rows), split)
     except Exception as error:
         tell(f"the report shows no images: {summarize(error)}")
-        return Exhibits(answers, root=root)
-    return Exhibits(answers, pictures, mistakes, explain_mistakes(classifier, mistakes, tell), root)
+        return Exhibits(answers, root=root, decision=classifier.decision)
+    why = explain_mistakes(classifier, mistakes, tell)
+    return Exhibits(answers, pictures, mistakes, why, root, classifier.decision)
 
 
 def explain_mistakes(classifier: Classifier, mistakes: Sequence[Mistake], tell: Tell) -> list[Why]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from resnetkit.classifier.classifier import load_classifier
+from resnetkit.classifier.decision import Decision
 from resnetkit.data.dataset_files import read_at_hand
 from resnetkit.data.datasets import DATASETS
 from resnetkit.data.loading import open_data
@@ -79,13 +80,14 @@ def _kept_answers(folder: RunFolder, judged: str, tell: Tell) -> Answers | None:
 def _stored_exhibits(folder: RunFolder, record: Record, answers: Answers, tell: Tell) -> Exhibits:
     """Exhibits of a run, its images read again from where its data are now."""
     place = folder.place_of_data(record.recipe)
-    root = root_of(place)
+    root, decision = root_of(place), Decision()
     try:
-        split = _read_again(record, place, answers.split)
         classifier = load_classifier(folder.path)
+        decision = classifier.decision
+        split = _read_again(record, place, answers.split)
     except ResnetkitError as error:
         tell(f"the report shows no images: {error.what}")
-        return Exhibits(answers, root=root)
+        return Exhibits(answers, root=root, decision=decision)
     found, places = _places(answers, split)
     if len(found) < len(answers):
         tell(f"{len(answers) - len(found):,} of {len(answers):,} images are not shown: they are no longer in {place}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import zip_longest
 from pathlib import Path
 from statistics import median
@@ -128,7 +128,7 @@ def script_data(report: Report) -> dict[str, Any]:
         data["classes"] = [one.name for one in scores.classes]
         data["cells"] = [[cell.true, cell.predicted, cell.num_images] for cell in scores.confusion]
     if report.thresholds is not None:
-        data["thresholds"] = {"kept": report.thresholds.kept, "right": report.thresholds.right}
+        data["thresholds"] = asdict(report.thresholds)
     if report.images is not None:
         prefix = {"picture_prefix": SMALL_PREFIX} if report.images.num_pictures else {}
         data["images"] = report.images.as_values() | prefix

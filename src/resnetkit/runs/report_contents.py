@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from resnetkit.anatomy.table import Description, as_rows, describe
+from resnetkit.classifier.decision import Decision
 from resnetkit.config import to_dict
 from resnetkit.evaluation.answers import Answers
 from resnetkit.evaluation.calibration import calibration_of
@@ -34,6 +35,7 @@ class Exhibits:
         mistakes: the worst; none where their images are gone.
         why: pictures for each of them.
         root: the folder that the images' names start from; None where they are no files.
+        decision: of the classifier, which says what images are unknown.
     """
 
     answers: Answers
@@ -41,6 +43,7 @@ class Exhibits:
     mistakes: Sequence[Mistake] = ()
     why: Sequence[Why] = ()
     root: str | None = None
+    decision: Decision = field(default_factory=Decision)
 
 
 def report_on(
@@ -76,7 +79,7 @@ def report_on(
         mistakes=() if shown is None else shown.mistakes,
         why=() if shown is None else shown.why,
         images=None if shown is None else ScoredImages.of(shown.answers, shown.pictures, shown.root),
-        thresholds=None if shown is None else _thresholds(shown.answers),
+        thresholds=None if shown is None else _thresholds(shown.answers, shown.decision),
         decided=None if result is None else result.decided,
         calibration=_calibration(result, exhibits),
         audit=record.data.audit,
@@ -106,9 +109,9 @@ def _calibration(result: Result | None, exhibits: Exhibits | None) -> DrawnCalib
     return DrawnCalibration(calibration_of(exhibits.answers)) if exhibits is not None and has_answers else None
 
 
-def _thresholds(answers: Answers) -> Thresholds | None:
-    rows = ~answers.trained_on
-    return Thresholds.of(answers.confidences[rows], answers.is_right[rows]) if rows.any() else None
+def _thresholds(answers: Answers, decision: Decision) -> Thresholds | None:
+    rows, is_unknown = ~answers.trained_on, answers.decided_by(replace(decision, sets=None)).is_unknown
+    return Thresholds.of(answers.confidences[rows], answers.is_right[rows], is_unknown[rows]) if rows.any() else None
 
 
 def _summary(record: Record, description: Description, result: Result | None) -> list[tuple[str, str]]:

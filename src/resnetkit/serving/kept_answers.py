@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from resnetkit.classifier.decision import Decision
 from resnetkit.data.dataset_files import read_at_hand
 from resnetkit.data.datasets import DATASETS
 from resnetkit.errors import ResnetkitError
@@ -51,8 +52,8 @@ def run_of(source: str) -> RunFolder | None:
     return RunFolder(folder) if is_run(folder) else None
 
 
-def kept_answers(run: RunFolder) -> KeptAnswers | None:
-    """The kept answers of a run; None where there are none.
+def kept_answers(run: RunFolder, decision: Decision) -> KeptAnswers | None:
+    """The kept answers of a run, with the statuses that a decision gives them; None where there are none.
 
     Raises:
         ResnetkitError: for damaged ones.
@@ -61,21 +62,23 @@ def kept_answers(run: RunFolder) -> KeptAnswers | None:
         status = run.answers_file.stat()
     except OSError:
         return None
-    return _read(run, status.st_mtime_ns, status.st_size)
+    return _read(run, decision, status.st_mtime_ns, status.st_size)
 
 
 @lru_cache(maxsize=4)
-def _read(run: RunFolder, *stamp: int) -> KeptAnswers | None:
+def _read(run: RunFolder, decision: Decision, *stamp: int) -> KeptAnswers | None:
     splits = run.read_answers()
     answers = next((splits[name] for name in (*JUDGED, *splits) if name in splits), None)
     if answers is None:
         return None
     rows = np.flatnonzero(~answers.trained_on)
-    return KeptAnswers(answers, rows, json_text(_as_tree(answers, rows)))
+    return KeptAnswers(answers, rows, json_text(_as_tree(answers, rows, decision)))
 
 
-def _as_tree(answers: Answers, rows: npt.NDArray[np.int64]) -> dict[str, Any]:
-    names = answers.class_names
+def _as_tree(answers: Answers, rows: npt.NDArray[np.int64], decision: Decision) -> dict[str, Any]:
+    """All of it, JSON-ready; no status where that takes a familiarity that was not kept."""
+    names, statuses = answers.class_names, answers.decided_by(replace(decision, sets=None)).statuses
+    is_told = decision.unknown is None or answers.familiarity is not None
     return {
         "split": answers.split,
         "class_names": list(names),
@@ -86,6 +89,7 @@ def _as_tree(answers: Answers, rows: npt.NDArray[np.int64]) -> dict[str, Any]:
                 "path": answers.identifiers[row],
                 "true": names[answers.labels[row]],
                 "answer": names[answers.predicted[row]],
+                "status": statuses[row] if is_told else None,
                 "probability": float(answers.confidences[row]),
                 "true_probability": float(answers.true_probabilities[row]),
             }

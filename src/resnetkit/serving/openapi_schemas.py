@@ -194,6 +194,7 @@ SCHEMAS: dict[str, Schema] = {
                         "path": TEXT,
                         "true": TEXT,
                         "answer": TEXT,
+                        "status": or_null({"enum": ["ok", "unsure", "unknown"]}),
                         "probability": SHARE,
                         "true_probability": SHARE,
                     }

@@ -37,7 +37,7 @@ async def show_image(front: Front, request: Request) -> Response:
 async def _kept(front: Front, request: Request) -> tuple[RunFolder, KeptAnswers]:
     served = front.find(request.path_params["model"])
     run = run_of(served.source)
-    kept = None if run is None else await asyncio.to_thread(kept_answers, run)
+    kept = None if run is None else await asyncio.to_thread(kept_answers, run, served.description.decision)
     if run is None or kept is None:
         raise refuse(
             404,

@@ -204,6 +204,7 @@ class FakeModel:
                     "path": f"test/{names[truth]}/{index:04}.jpg",
                     "true": names[truth],
                     "answer": names[answer],
+                    "status": "unknown" if index % 12 == 5 else "ok",
                     "probability": probability,
                     "true_probability": (1 - probability) / 2 if is_wrong else probability,
                 }

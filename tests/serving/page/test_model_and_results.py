@@ -120,7 +120,8 @@ def test_the_most_confused_classes_come_first_when_asked(results: Site) -> None:
 @pytest.mark.parametrize("percent", [0, 80, 95])
 def test_a_threshold_tells_coverage_and_accuracy(results: Site, percent: int) -> None:
     rows = results.fake.models[0].results()["rows"]
-    answered = [row for row in rows if row["probability"] >= percent / 100]
+    answered = [row for row in rows if row["probability"] >= percent / 100 and row["status"] != "unknown"]
+    assert "answered at no threshold: 20." in " ".join(results.texts("section p"))
     correct = sum(row["true"] == row["answer"] for row in answered)
     results.page.get_by_label("Threshold").fill(str(percent))
     words = " ".join(results.texts(".told-numbers div"))

@@ -12,10 +12,10 @@ function interval(right, all) {
   return ends.map((end) => percentDigits(end, 2)).join(" to ");
 }
 
-function followThreshold({ kept, right }) {
+function followThreshold({ kept, right, num_images: all }) {
   const slider = byId("threshold");
   const show = () => {
-    const [step, all] = [Number(slider.value), kept[0]];
+    const step = Number(slider.value);
     const from = percent(step / 1000);
     byId("threshold-number").textContent = from;
     slider.setAttribute("aria-valuetext", from);
@@ -28,4 +28,4 @@ function followThreshold({ kept, right }) {
   show();
 }
 
-if (DATA.thresholds) followThreshold(DATA.thresholds);
+if (DATA.thresholds?.kept[0]) followThreshold(DATA.thresholds);

@@ -210,6 +210,8 @@ export default {
 "results.interval": "95 % interval {low} to {high}",
 "results.threshold": "When should it keep silent?",
 "results.threshold.lead": "Answers below a threshold can be left to a person. How many that are, and how often the others are right:",
+"results.threshold.unknown": "(Unknown to the classifier, and answered at no threshold: {n}.)",
+"results.threshold.untold": "(Unknown images are not left out: this run has not kept which they are.)",
 "results.matrix": "What is taken for what",
 "results.matrix.lead": "Rows are true classes, columns are answers. Choose a cell to see its images; arrow keys go from cell to cell.",
 "results.matrix.part": "The {shown} of {n} classes that are confused most.",

@@ -16,6 +16,13 @@ function named({ class_names: names, rows }) {
   return rows.map((row) => ({ ...row, true: name(row.true), answer: name(row.answer) }));
 }
 
+/** How many images get no answer at any threshold; nothing where there are none. */
+function unknownWords(rows) {
+  if (rows.some((row) => row.status === null)) return ` ${t("results.threshold.untold")}`;
+  const n = rows.filter((row) => row.status === "unknown").length;
+  return n > 0 && ` ${t("results.threshold.unknown", { n })}`;
+}
+
 export function resultsView(root, details) {
   const urls = [];
   const content = make("div");
@@ -61,7 +68,7 @@ function drawResults(content, details, given, urls) {
     content,
     make("p", { class: "headline" }, make("strong", {}, percent(1 - wrong.length / rows.length, 2)), t("results.headline", { n: rows.length })),
     make("p", { class: "quiet" }, `${split} · ${t("results.interval", { low: percentDigits(low, 2), high: percentDigits(high, 2) })}`),
-    part(t("results.threshold"), make("p", { class: "quiet" }, t("results.threshold.lead")), thresholdPart(rows)),
+    part(t("results.threshold"), make("p", { class: "quiet" }, t("results.threshold.lead"), unknownWords(rows)), thresholdPart(rows)),
     part(
       t("results.matrix"),
       make("p", { class: "quiet" }, t("results.matrix.lead")),

@@ -20,10 +20,10 @@ export function wilson(correct, n) {
   return [Math.max(0, (middle - half) / whole), Math.min(1, (middle + half) / whole)];
 }
 
-/** For each threshold of 101, how many images are answered, and how many of these rightly. */
+/** For each threshold of 101, how many images are answered, and how many of these rightly; unknown ones at none. */
 export function tradeOff(rows) {
   return Array.from({ length: 101 }, (_, i) => {
-    const answered = rows.filter((row) => row.probability >= i / 100);
+    const answered = rows.filter((row) => row.status !== "unknown" && row.probability >= i / 100);
     return { threshold: i / 100, answered: answered.length, correct: answered.filter((row) => row.true === row.answer).length };
   });
 }
@@ -33,7 +33,7 @@ export function thresholdPart(rows) {
   const points = tradeOff(rows);
   const reached = points.filter(({ answered }) => answered > 0);
   const accuracies = reached.map(({ answered, correct }) => correct / answered);
-  const lowest = Math.max(0, Math.floor(Math.min(...accuracies) * 20 - 0.5) / 20);
+  const lowest = Math.max(0, Math.floor(Math.min(1, ...accuracies) * 20 - 0.5) / 20);
   const x = (share) => LEFT + share * (WIDTH - LEFT - RIGHT);
   const y = (accuracy) => TOP + ((1 - accuracy) / (1 - lowest || 1)) * (HEIGHT - TOP - BOTTOM);
   const at = ({ answered, correct }) => [x(answered / rows.length), y(correct / answered)];
@@ -47,7 +47,7 @@ export function thresholdPart(rows) {
     ticks.map((tick) => [draw("path", { class: "grid", d: `M${LEFT},${y(tick)}H${WIDTH - RIGHT}` }), draw("text", { x: LEFT - 8, y: y(tick) + 4, "text-anchor": "end" }, percent(tick, Number.isInteger(Math.round(tick * 1000) / 10) ? 0 : 1))]),
     [0, 0.25, 0.5, 0.75, 1].map((tick) => draw("text", { x: x(tick), y: HEIGHT - BOTTOM + 18, "text-anchor": tick === 1 ? "end" : "middle" }, percent(tick, 0))),
     draw("text", { class: "axis", x: WIDTH - RIGHT, y: HEIGHT - 4, "text-anchor": "end" }, t("threshold.coverage")),
-    draw("path", { class: "series-0", d: `M${line}` }),
+    line && draw("path", { class: "series-0", d: `M${line}` }),
     guide,
     dot,
   );

@@ -210,6 +210,8 @@ export default {
 "results.interval": "95 % 置信区间 {low} 至 {high}",
 "results.threshold": "什么时候不该回答？",
 "results.threshold.lead": "低于阈值的回答可以留给人来判断。这样的有多少，其余的有多准：",
+"results.threshold.unknown": "（分类器不认识、在任何阈值下都不回答的图片：{n} 张。）",
+"results.threshold.untold": "（未排除不认识的图片：这次运行没有保存哪些图片是不认识的。）",
 "results.matrix": "什么被当成什么",
 "results.matrix.lead": "行是真实类别，列是回答。选择一格可以看到它的图片；用方向键在格子间移动。",
 "results.matrix.part": "{n} 个类别中最易混淆的 {shown} 个。",
