@@ -174,7 +174,7 @@ def test_a_dry_run_tells_all_of_a_run_and_writes_none(cli: Cli, empty_folder: Pa
     settings = ("--set", "model.depths=[1,1,1]", *QUICK)
     code, out, err = cli("train", "digits", "--dry-run", *settings)
     assert code == 0, err
-    for words in ("network resnet20, ", "1 epochs of ", "MB, measured", "runs/0001-resnet20-digits", "--set epochs=1"):
+    for words in ("network resnet20, ", "1 epoch of ", "MB, measured", "runs/0001-resnet20-digits", "--set epochs=1"):
         assert words in out
     code, out, err = cli("train", "digits", "--dry-run", "--json", *settings)
     assert code == 0, err

@@ -426,6 +426,8 @@ def test_a_short_run_is_told() -> None:
     (warning,) = short.warnings
     assert "40 updates (2 epochs of 20)" in warning
     assert "--epochs 3)" in warning
+    (once,) = choose(DIGITS, DataSpec("digits"), settings={"epochs": 1, "batch_size": 64}).warnings
+    assert "20 updates (1 epoch of 20)" in once
     assert any("taken anew" in reason for reason in short.reasons)
     long = choose(DIGITS, DataSpec("digits"), settings={"epochs": 5, "batch_size": 64})
     assert long.warnings == ()

@@ -66,6 +66,10 @@ def print_result(result: Result, *, as_json: bool) -> None:
     say(f"next  {program()} predict {shlex.quote(str(result.run))} IMAGE…")
 
 
+def _counted(number: int, what: str) -> str:
+    return f"1 {what}" if number == 1 else f"{number:,} {what}s"
+
+
 def _remark(split: str, result: Result) -> str:
     if split == "test":
         return "read once, after training"
@@ -174,9 +178,10 @@ def print_dry_run(found: DryRun, *, as_json: bool) -> None:
     say(f"images  {images}; as {prepared.channels} × {size} × {size}, {kept}")
     say(f"network {recipe.model_name}, {found.num_parameters:,} parameters")
     at_most = " at most" if recipe.early_stopping_epochs else ""
+    epochs, updates = _counted(recipe.epochs, "epoch"), _counted(found.steps_per_epoch, "update")
     rate = f"{recipe.optimizer.kind} at a learning rate of {recipe.optimizer.learning_rate:g}"
     say(
-        f"recipe  {recipe.name}: {recipe.epochs:,} epochs of {found.steps_per_epoch:,} updates{at_most}, "
+        f"recipe  {recipe.name}: {epochs} of {updates}{at_most}, "
         f"{recipe.batch_size:,} images each, {rate}, seed {recipe.seed}"
     )
     say(

@@ -53,8 +53,9 @@ def warnings_about_length(recipe: Recipe, num_train: int) -> list[str]:
     num_steps = recipe.epochs * steps_per_epoch
     if not 0 < num_steps < FEW_STEPS:
         return []
+    epochs = "1 epoch" if recipe.epochs == 1 else f"{recipe.epochs} epochs"
     return [
-        f"a run of {num_steps} updates ({recipe.epochs} epochs of {steps_per_epoch}) is short: a network hardly leaves "
+        f"a run of {num_steps} updates ({epochs} of {steps_per_epoch}) is short: a network hardly leaves "
         f"its start in fewer than {FEW_STEPS} (--epochs {-(-FEW_STEPS // steps_per_epoch)})"
     ]
 
