@@ -10,6 +10,8 @@ from PIL import Image
 from tests.audit.altered import picture, save, write_photos
 from tests.audit.flipped import flipped_digits
 
+from resnetkit.sources.weights import open_embedder
+
 Cli = Callable[..., tuple[int, str, str]]
 
 
@@ -130,6 +132,48 @@ def test_options_for_a_network_that_is_not_there_are_told(cli: Cli, leaky: str) 
     for option in ("--model", "--entry", "--preprocess"):
         assert f"warning: {option} has no effect without --classifier" in err
     assert "has no effect" not in cli("audit", leaky)[2]
+
+
+@pytest.fixture
+def numbers() -> str:
+    """Digits as an image folder with a split for test."""
+    digits = flipped_digits(0, num_images=200)
+    for row, (pixels, label) in enumerate(zip(digits.images, digits.true, strict=True)):
+        save(Image.fromarray(pixels), Path("numbers", "test" if row % 4 == 0 else "train", str(label), f"{row}.png"))
+    return "numbers"
+
+
+@pytest.fixture
+def at_once(pretrained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks that need no training."""
+    monkeypatch.setattr("resnetkit.audit.trained_judge._train", lambda *_: open_embedder(str(pretrained)))
+
+
+@pytest.mark.usefixtures("at_once")
+def test_small_images_are_judged_by_networks_that_are_trained_for_it(cli: Cli, numbers: str) -> None:
+    code, out, err = cli("audit", numbers)
+    assert code == 0
+    assert "not looked for: wrong labels, which needs a network that knows such images (--classifier), or some" in err
+    assert "num_label_issues" not in json.loads(Path("audits/0001-numbers/findings.json").read_text())
+    code, out, err = cli("audit", numbers, "--train", "--json", "--write-list", "clean.csv", "--without-suspects")
+    told = json.loads(out)
+    assert (code, "wrong labels" in told["left_out"], told["scores"]) == (0, False, [])
+    assert told["num_label_issues"] >= 0
+    assert "training networks, each on one half of the training images" in err
+    with open(Path(told["folder"], "labels.csv"), newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["split"] for row in rows} == {"train", "val", "test"}
+    assert Path("clean.csv").exists()
+
+
+@pytest.mark.usefixtures("at_once")
+def test_with_train_a_classifier_is_there_for_its_score(cli: Cli, numbers: str, pretrained: Path) -> None:
+    for file in Path(numbers, "train").glob("*/*.png"):  # some are among the test images of the run
+        save(Image.open(file), Path(numbers, "test", file.parent.name, file.name))
+    code, out, err = cli("audit", numbers, "--train", "--classifier", str(pretrained))
+    assert code == 0
+    assert "score    test: top-1 is" in out
+    assert "training networks" in err
 
 
 def test_fields_of_the_data_are_set_as_train_sets_them(cli: Cli, leaky: str) -> None:

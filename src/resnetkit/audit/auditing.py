@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from resnetkit.audit.checks import CHECKS
 from resnetkit.audit.consequences import Consequence, find_answers, weigh_findings
+from resnetkit.audit.feature_judge import FeatureJudge
 from resnetkit.audit.findings import Finding, Mark, Severity, worst_first
-from resnetkit.audit.subject import FindEmbedder, Subject, open_subject
+from resnetkit.audit.subject import FindEmbedder, FindLabelJudge, Subject, open_subject
 from resnetkit.data.given import GivenData
 from resnetkit.data.source import DataSource
 from resnetkit.data.spec import DataSpec
@@ -24,7 +25,7 @@ class Audit:
     Attributes:
         findings: those that matter most first.
         counts: by name of a finding, 0 too.
-        left_out: names of what needs a classifier to be looked for, where none was given.
+        left_out: names of what was not looked for, each with what that needs.
         consequences: of findings for the score of the run or classifier that was given.
         remarks: sentences on what could not be told.
     """
@@ -32,7 +33,7 @@ class Audit:
     subject: Subject
     findings: tuple[Finding, ...]
     counts: dict[str, int]
-    left_out: tuple[str, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
     consequences: tuple[Consequence, ...] = ()
     remarks: tuple[str, ...] = ()
 
@@ -70,6 +71,7 @@ def audit_data(
     data: str | DataSpec | GivenData,
     *,
     embedder: Embedder | FindEmbedder | None = None,
+    find_judge: FindLabelJudge | None = None,
     judged: Located | None = None,
     on_opened: Callable[[DataSource], None] = lambda source: None,
     progress: bool = False,
@@ -80,6 +82,8 @@ def audit_data(
         data: name of a data set, path of an image folder, how to find and split either, or images at hand.
         embedder: the network for the checks that go by what images show, or who finds one for the data, as
             :func:`~resnetkit.audit.weights_at_hand.embedder_at_hand` does; None: they are left out.
+        find_judge: finds who judges the labels of the data in place of the embedder, as
+            :func:`~resnetkit.audit.trained_judge.judge_by_training` does.
         judged: the run or classifier whose score is told with the images that were found, and without.
         on_opened: called with the data before any image is looked at, and may refuse them.
 
@@ -88,13 +92,14 @@ def audit_data(
     """
     given = data if isinstance(data, GivenData) else None
     spec = data.spec if isinstance(data, GivenData) else DataSpec(data) if isinstance(data, str) else data
-    subject = open_subject(spec, embedder, given=given, on_opened=on_opened, progress=progress)
-    has_classifier = subject.embedder is not None
-    run = {name: check for name, check in CHECKS.items() if has_classifier or not check.needs_classifier}
+    subject = open_subject(spec, embedder, find_judge, given=given, on_opened=on_opened, progress=progress)
+    if subject.label_judge is None and subject.embedder is not None:
+        subject = replace(subject, label_judge=FeatureJudge())
+    run = {name: check for name, check in CHECKS.items() if subject.label_judge is not None or not check.needs_judge}
     found = [finding for check in run.values() for finding in check.look(subject)]
     counts = {name: 0 for check in run.values() for name in check.finds}
     counts |= {finding.name: finding.count for finding in found}
-    left_out = tuple(filter(None, (check.missed(has_classifier=has_classifier) for check in CHECKS.values())))
+    left_out = dict(filter(None, (check.missed(subject) for check in CHECKS.values())))
     audit = Audit(subject, worst_first(found), counts, left_out)
     if judged is None:
         return audit

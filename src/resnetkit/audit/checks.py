@@ -13,6 +13,9 @@ from resnetkit.audit.oddities import ODDITIES, find_odd_images
 from resnetkit.audit.shortcuts import find_shortcuts
 from resnetkit.audit.subject import Subject
 
+A_NETWORK = "a network that knows such images (--classifier)"
+NETWORKS = f"{A_NETWORK}, or some that are trained for it (--train)"
+
 
 @dataclass(frozen=True)
 class Check:
@@ -22,20 +25,22 @@ class Check:
         title: names it in a sentence.
         look: gives what it finds; findings of nothing need not be given.
         finds: the names of all its findings, of which programs get the count, 0 too.
-        needs_classifier: it asks for :attr:`~resnetkit.audit.subject.Subject.features`, and is left out, said so, where
-            no classifier was given.
-        with_classifier: names what it looks for only where one was given.
+        needs_judge: it asks for :attr:`~resnetkit.audit.subject.Subject.judgement`, and is left out, said so, where
+            nobody judges labels.
+        with_classifier: names what it looks for only where a classifier was given.
     """
 
     title: str
     look: Callable[[Subject], Iterable[Finding]]
     finds: tuple[str, ...]
-    needs_classifier: bool = False
+    needs_judge: bool = False
     with_classifier: str = ""
 
-    def missed(self, *, has_classifier: bool) -> str:
-        """The name of all that is not looked for; empty where nothing is missed."""
-        return "" if has_classifier else self.title if self.needs_classifier else self.with_classifier
+    def missed(self, subject: Subject) -> tuple[str, str] | None:
+        """The name of what is not looked for, and what that needs; None where nothing is missed."""
+        if self.needs_judge:
+            return (self.title, NETWORKS) if subject.label_judge is None else None
+        return (self.with_classifier, A_NETWORK) if self.with_classifier and subject.embedder is None else None
 
 
 CHECKS: dict[str, Check] = {
@@ -51,6 +56,6 @@ CHECKS: dict[str, Check] = {
         ("rare_classes", "small_classes", "absent_from_val", "absent_from_test"),
     ),
     "shortcuts": Check("shortcuts", find_shortcuts, ("shortcuts", "weak_shortcuts", "background_shortcuts")),
-    "label_issues": Check("wrong labels", find_label_issues, ("label_issues",), needs_classifier=True),
+    "label_issues": Check("wrong labels", find_label_issues, ("label_issues",), needs_judge=True),
     "odd_images": Check("odd images", find_odd_images, ("unreadable", *(oddity.name for oddity in ODDITIES))),
 }

@@ -15,7 +15,7 @@ from resnetkit.audit.auditing import Audit
 from resnetkit.audit.classes import count_classes
 from resnetkit.audit.copy_findings import find_repeated
 from resnetkit.audit.findings import Mark
-from resnetkit.audit.subject import Subject
+from resnetkit.audit.subject import TRAIN, Subject
 from resnetkit.data.source import DataSource
 from resnetkit.errors import require
 from resnetkit.files import write_durably
@@ -23,7 +23,6 @@ from resnetkit.terminal import csv_line, first_few, quoted
 
 COLUMNS = ("path", "label", "split", "suspect")
 GROUP = "group"  # one more, where the data have groups
-TRAIN = "train"
 CONFLICT, LEAK, COPY, SUSPECT = (
     "a picture that is under two classes",
     "in a later split too",

@@ -14,14 +14,11 @@ from resnetkit.audit.subject import Subject
 from resnetkit.classifier.classifier import load_classifier
 from resnetkit.classifier.prediction import Predictor
 from resnetkit.config import to_dict
-from resnetkit.data.prepared_images import Originals
-from resnetkit.data.types import Split
 from resnetkit.errors import ResnetkitError
 from resnetkit.evaluation.answers import Answers
 from resnetkit.evaluation.metrics import Accuracy
 from resnetkit.evaluation.scoring import answer
 from resnetkit.images.digests import Digests
-from resnetkit.images.prepared_pixels import prepare_seen
 from resnetkit.inference.torch_engines import plain_predictor
 from resnetkit.sources.locate import Located
 
@@ -120,26 +117,9 @@ def find_answers(subject: Subject, judged: Located) -> tuple[dict[str, Answers],
 
 
 def _answer(subject: Subject, predictor: Predictor) -> dict[str, Answers]:
-    found = {}
-    for name in ("val", "test"):
-        rows = subject.rows_of(name)
-        if len(rows):
-            originals = subject.source.listings[name].prepared(prepare_seen, predictor.preprocessing)
-            split = _as_split(subject, name, rows, originals.select(subject.positions[rows]))
-            found[name] = answer(predictor, split, subject.class_names)
-    return found
-
-
-def _as_split(subject: Subject, name: str, rows: npt.NDArray[np.int64], images: Originals) -> Split:
-    return Split(
-        name,
-        images,
-        subject.labels[rows],
-        [subject.identifiers[row] for row in rows.tolist()],
-        subject.aspect_ratios[rows],
-        subject.digests[rows],
-        is_whole=False,
-    )
+    scored = np.concatenate([subject.rows_of(name) for name in ("val", "test")])
+    splits = subject.as_splits(scored, predictor.preprocessing)
+    return {split.name: answer(predictor, split, subject.class_names) for split in splits}
 
 
 def _digests_of(subject: Subject, finding: Finding, split: str) -> Digests:

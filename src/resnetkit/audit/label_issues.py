@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-import numpy as np
-
 from resnetkit.audit.findings import Finding, Mark
 from resnetkit.audit.label_judgement import Judgement
 from resnetkit.audit.subject import Subject
@@ -18,7 +16,7 @@ SHOWN_PAIRS = 3
 
 
 def find_label_issues(subject: Subject) -> Iterator[Finding]:
-    """Look for labels that heads which were fitted to the other images do not believe."""
+    """Look for labels that heads which were fitted to other images do not believe."""
     judgement = subject.judgement
     suspects = judgement.ranked[judgement.is_suspect[judgement.ranked]].tolist()
     if suspects:
@@ -63,22 +61,15 @@ def _tell(subject: Subject, judgement: Judgement, suspects: list[int]) -> str:
 
 def _advise(subject: Subject) -> str:
     """Tell what to do, and what the judgement does not know."""
+    assert subject.label_judge is not None
     advice = [
-        "Look at them, the first ones first: some are right, and rare. Each was judged by a linear head fitted to the "
-        "labels of other images, on what the network sees; wrong labels that look like their class are not found.",
+        "Look at them, the first ones first: some are right, and rare. Wrong labels that look like their class are not "
+        "found.",
+        subject.label_judge.told(subject),
     ]
     unjudged = int((~subject.judgement.is_judged).sum())
     if unjudged:
         advice.append(f"{unjudged:,} images were not judged: their classes have too few others.")
-    assert subject.embedder is not None
-    seen = subject.embedder.seen
-    num_trained_on = 0 if seen is None else int(np.count_nonzero(seen.trained_on(subject.digests)))
-    if num_trained_on:
-        advice.append(
-            f"The network was trained on {num_trained_on:,} of these {len(subject):,} images with the labels that they "
-            "have, so it has learned to see them that way, and wrong ones among them are missed: judge by a network "
-            "that has not met them."
-        )
     return " ".join(advice)
 
 

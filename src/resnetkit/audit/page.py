@@ -81,8 +81,7 @@ def render_page(audit: Audit, command: str, table: str) -> Iterator[str]:
     subject = audit.subject
     sizes = ", ".join(f"{name} {len(subject.rows_of(name)):,}" for name in subject.split_names)
     facts = [("images", sizes), ("classes", f"{len(subject.class_names):,}")]
-    needed = "That needs a network that knows such images (--classifier)."
-    left_out = [f"Not looked for: {title}. {needed}" for title in audit.left_out]
+    left_out = [f"Not looked for: {name}. That needs {needed}." for name, needed in audit.left_out.items()]
     return stream_template(
         "audit/audit.html.jinja",
         title=subject.source.name,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ from PIL import Image
 from resnetkit.audit.copies import SAME_PIXELS, Copies, Copy, find_copies, group_copies
 from resnetkit.audit.feature_copies import confirm_pairs, propose_pairs, shrink_all
 from resnetkit.audit.features import Features, compute_features
-from resnetkit.audit.label_judgement import Judgement, judge_labels
+from resnetkit.audit.label_judgement import Judgement
 from resnetkit.audit.likeness import are_plain
 from resnetkit.audit.registration import READ_PX
 from resnetkit.data.folds import sets_of
@@ -23,6 +24,7 @@ from resnetkit.data.prepared_images import Examination, Examined, FolderImages, 
 from resnetkit.data.source import BadImagesError, DataSource
 from resnetkit.data.spec import DataSpec
 from resnetkit.data.survey import measure_floats, measure_sixteen_bit
+from resnetkit.data.types import Split
 from resnetkit.images.digests import Digests
 from resnetkit.images.file_traits import FileTraits, read_traits
 from resnetkit.images.prepared_pixels import prepare_seen
@@ -33,10 +35,26 @@ from resnetkit.sources.weights import Embedder
 from resnetkit.terminal import progress_bar
 
 THUMBNAIL_PX = 32
+TRAIN = "train"
 TOGETHER = 1024  # thumbnails that are worked on at once, so that what comes between takes little memory
 
 # From data to the network that looks at their images; None: none does.
 FindEmbedder = Callable[[DataSource], Embedder | None]
+
+
+class LabelJudge(Protocol):
+    """Judges labels by what a network makes of the images."""
+
+    def judge(self, subject: Subject) -> Judgement:
+        """Judge the label of each row."""
+        ...
+
+    def told(self, subject: Subject) -> str:
+        """Sentences on how that was done, and on what it does not know."""
+        ...
+
+
+FindLabelJudge = Callable[[DataSource], LabelJudge]
 
 
 @dataclass(frozen=True)
@@ -55,6 +73,7 @@ class Subject:
         traits: of each image's file; None in data that are no files.
         bad_images: files that cannot be read.
         embedder: the network whose features are asked for; None: there is none.
+        label_judge: judges the labels; None: nobody does.
     """
 
     source: DataSource
@@ -70,6 +89,7 @@ class Subject:
     traits: tuple[FileTraits, ...] | None
     bad_images: tuple[BadImage, ...] = ()
     embedder: Embedder | None = None
+    label_judge: LabelJudge | None = None
     progress: bool = False
 
     def __len__(self) -> int:
@@ -138,20 +158,29 @@ class Subject:
     def features(self) -> Features:
         """Features of all images by the embedder's network, float32 ``(N, F)``; computed when they are first asked for.
 
-        Only a check that says it needs a classifier may ask.
+        Only where there is one may they be asked for.
         """
         assert self.embedder is not None
-        parts = []
-        for number, name in enumerate(self.split_names):
-            originals = self.source.listings[name].prepared(prepare_seen, self.embedder.preprocessing)
-            parts.append(originals.select(self.positions[self.splits == number]))
+        parts = [split.images for split in self.as_splits(np.arange(len(self)), self.embedder.preprocessing)]
         return compute_features(self.embedder, parts, progress=self.progress)
 
     @cached_property
     def judgement(self) -> Judgement:
-        """The labels, judged by those features when they are first asked for."""
-        with progress_bar("judging labels", len(self), wanted=self.progress) as advance:
-            return judge_labels(self.features, self.labels, self.sets, len(self.class_names), advance)
+        """The labels, judged when they are first asked for; only a check that needs a judge may ask."""
+        assert self.label_judge is not None
+        return self.label_judge.judge(self)
+
+    def as_splits(self, rows: Indices, preprocessing: Preprocessing) -> list[Split]:
+        """The images at some rows, ascending, prepared as networks see them, by split; those that have any."""
+        found = []
+        for name in self.split_names:
+            own = np.intersect1d(rows, self.rows_of(name))
+            if len(own):
+                images = self.source.listings[name].prepared(prepare_seen, preprocessing).select(self.positions[own])
+                identifiers = [self.identifiers[row] for row in own.tolist()]
+                known = (self.labels[own], identifiers, self.aspect_ratios[own], self.digests[own])
+                found.append(Split(name, images, *known, is_whole=False))
+        return found
 
     def picture(self, row: int, longest_px: int) -> UInt8Images:
         """One image to look at, decoded again, uint8 ``(H, W, 3)``, no larger than that."""
@@ -172,6 +201,7 @@ class Subject:
 def open_subject(
     spec: DataSpec,
     embedder: Embedder | FindEmbedder | None = None,
+    find_judge: FindLabelJudge | None = None,
     *,
     given: GivenData | None = None,
     on_opened: Callable[[DataSource], None] = lambda source: None,
@@ -187,6 +217,7 @@ def open_subject(
     """
     source = open_data(spec, given=given)
     on_opened(source)
+    judge = None if find_judge is None else find_judge(source)
     network = embedder(source) if callable(embedder) else embedder
     preprocessing = _to_look_at(source)
     looks = {}
@@ -224,6 +255,7 @@ def open_subject(
         traits=known if len(known) == len(traits) else None,
         bad_images=bad_images,
         embedder=network,
+        label_judge=judge,
         progress=progress,
     )
 

@@ -37,7 +37,7 @@ def write_audit(audit: Audit, out: Path | None, command: str) -> Path:
         (folder / JSON_FILE).write_text(text, encoding="utf-8")
         rows = (row for finding in audit.findings for row in _rows(audit, finding))
         _write_table(folder / TABLE, COLUMNS, rows)
-        if audit.subject.embedder is not None:
+        if audit.subject.label_judge is not None:
             _write_table(folder / LABELS, LABEL_COLUMNS, label_rows(audit.subject))
     return place
 

@@ -52,6 +52,14 @@ def audit(
             show_default=False,
         ),
     ] = None,
+    train: Annotated[
+        bool,
+        typer.Option(
+            "--train",
+            help="Train two networks to judge labels by, each on one half of the training images to judge the other; "
+            "the first seconds tell how long that takes.",
+        ),
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="New folder to write to; left out: one in audits/.", show_default=False),
@@ -93,6 +101,7 @@ def audit(
     Examples:
       resnetkit audit photos
       resnetkit audit photos --classifier runs/0001-resnet18-photos
+      resnetkit audit digits --train
       resnetkit audit photos --json --strict
       resnetkit audit photos --out audit-of-photos
       resnetkit audit photos --write-list clean.csv
@@ -100,6 +109,7 @@ def audit(
     """
     from resnetkit.audit.auditing import audit_data
     from resnetkit.audit.clean_list import check_listable, check_new_list, clean, write_clean_list
+    from resnetkit.audit.trained_judge import judge_by_training
     from resnetkit.audit.weights_at_hand import embedder_at_hand
     from resnetkit.audit.writing import write_audit
     from resnetkit.data.spec import DataSpec
@@ -112,9 +122,9 @@ def audit(
     if write_list is not None:
         check_new_list(write_list)
     require(
-        not without_suspects or (write_list is not None and classifier is not None),
-        "--without-suspects leaves images out of a list, by what a classifier makes of them",
-        fix="add --write-list FILE.csv and --classifier RUN, or leave it out",
+        not without_suspects or (write_list is not None and (train or classifier is not None)),
+        "--without-suspects leaves images out of a list, by what a network makes of them",
+        fix="add --write-list FILE.csv, and --classifier RUN or --train; or leave it out",
     )
     of_data = {
         "DATA": ("data.source", data),
@@ -133,7 +143,8 @@ def audit(
     judged = None if classifier is None else locate_weights(classifier)
     embedder = embedder_at_hand if judged is None else _open(judged, model, entry, preprocess)
     refuse = check_listable if write_list is not None else lambda source: None
-    found = audit_data(spec, embedder=embedder, judged=judged, on_opened=refuse, progress=True)
+    find_judge = judge_by_training if train else None
+    found = audit_data(spec, embedder=embedder, find_judge=find_judge, judged=judged, on_opened=refuse, progress=True)
     folder = write_audit(found, out, shlex.join([program(), *sys.argv[1:]]))
     if json:
         say_json({**found.as_dict(), "folder": str(folder)})
@@ -174,8 +185,8 @@ def _open(classifier: Located, model: str | None, entry: str | None, preprocess:
 def _print(found: Audit, folder: Path) -> None:
     for text in found.subject.source.told():
         tell(text)
-    for title in found.left_out:
-        tell(f"not looked for: {title}, which needs a network that knows such images (--classifier)")
+    for name, needed in found.left_out.items():
+        tell(f"not looked for: {name}, which needs {needed}")
     for finding in found.findings:
         say(f"{finding.severity:<7}  {finding.sentence}")
     if not found.findings:

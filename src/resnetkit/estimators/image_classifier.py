@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -30,7 +29,7 @@ from resnetkit.inference.torch_engines import plain_predictor
 from resnetkit.machine.device import find_device
 from resnetkit.models.spec import ResNetSpec
 from resnetkit.runs.events import Listener
-from resnetkit.training.interruption import Interrupted
+from resnetkit.training.interruption import stopping_as_others_do
 from resnetkit.training.run import train
 
 MAX_SEED = 2**31 - 1
@@ -121,7 +120,7 @@ class ResNetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         except TypeError as error:
             raise ValueError("labels must be all texts or all numbers, and none missing") from error
         data = GivenData(images, positions.astype(np.int64), tuple(map(str, classes.tolist())))
-        with _place(self.out) as out, _stopping_as_others_do():
+        with _place(self.out) as out, stopping_as_others_do():
             result = train(
                 data,
                 model=self.network,
@@ -211,14 +210,3 @@ def _place(out: str | Path | None) -> Iterator[str | Path]:
         return
     with tempfile.TemporaryDirectory(prefix="resnetkit-fit-") as folder:
         yield folder
-
-
-@contextmanager
-def _stopping_as_others_do() -> Iterator[None]:
-    """Ctrl-C ends more than this fit: a search would take any other exception for a fit that failed, and go on."""
-    try:
-        yield
-    except Interrupted as stop:
-        if stop.signal_number == signal.SIGINT:
-            raise KeyboardInterrupt from stop
-        raise SystemExit(128 + stop.signal_number) from stop

@@ -19,6 +19,20 @@ class Interrupted(Exception):  # noqa: N818 - a request that was granted, not an
         self.signal_number = signal_number
 
 
+@contextmanager
+def stopping_as_others_do() -> Iterator[None]:
+    """Within the block, a run that is asked to stop ends more than itself, as a program does that trains nothing.
+
+    Whoever trains on the way to something else would take :class:`Interrupted` for a run that failed, and go on.
+    """
+    try:
+        yield
+    except Interrupted as stop:
+        if stop.signal_number == signal.SIGINT:
+            raise KeyboardInterrupt from stop
+        raise SystemExit(128 + stop.signal_number) from stop
+
+
 class StopRequest:
     """Signal that asked this process to stop, and the one that all processes have agreed to stop for; 0: none."""
 
