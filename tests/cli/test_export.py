@@ -1,6 +1,8 @@
 """``resnetkit export``: what it writes, what it refuses before any work."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -104,3 +106,58 @@ def test_a_wrong_export_exits_with_1_and_is_not_there(
     assert outcome.code == 1
     assert "does not answer as the classifier does: nothing is written" in outcome.err
     assert not (tmp_path / "exports").exists()
+
+
+def exported_in_a_process(before: str, *arguments: str) -> subprocess.Popen[str]:
+    """The command in a process of its own, where ``before`` has been run."""
+    code = f"import sys\n{before}\nfrom resnetkit.cli.app import main\nmain()"
+    return subprocess.Popen(
+        [sys.executable, "-c", code, "export", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+NO_ROOM = "import resource, torch\nresource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))"
+HANGING = """
+import time
+from resnetkit.exporting import export_folder
+def prove(folder, *_, **__):
+    print("proving", flush=True)
+    time.sleep(600)
+export_folder.prove = prove
+"""
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    (tmp_path / "photos").mkdir()
+    Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save(tmp_path / "photos" / "one.png")
+    return tmp_path / "photos"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["onnx", "openvino", "torch"])
+def test_a_disk_without_room_is_told_and_nothing_stays(file: Path, photos: Path, tmp_path: Path, target: str) -> None:
+    out = tmp_path / "deep" / "out"
+    process = exported_in_a_process(NO_ROOM, str(file), "--to", target, "--images", str(photos), "--out", str(out))
+    _, told = process.communicate()
+    assert process.returncode == 7, told
+    assert f"cannot write {out}" in told
+    assert not out.parent.exists()
+
+
+@pytest.mark.slow
+def test_an_export_that_is_terminated_leaves_nothing(
+    file: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, place = tmp_path / "deep" / "out", tmp_path / "temporary"
+    place.mkdir()
+    monkeypatch.setenv("TMPDIR", str(place))
+    process = exported_in_a_process(HANGING, str(file), "--to", "onnx", "--images", str(photos), "--out", str(out))
+    assert process.stdout is not None
+    assert process.stdout.readline() == "proving\n"
+    assert any(out.parent.iterdir())
+    process.terminate()
+    _, told = process.communicate()
+    assert process.returncode == 143, told
+    assert not out.parent.exists()
+    assert not list(place.glob("resnetkit-*"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -24,6 +25,7 @@ from resnetkit.cli.options import (
     WeightsModelOption,
 )
 from resnetkit.cli.settings import read_demands
+from resnetkit.cli.stopping import leave_nothing_when_terminated
 from resnetkit.pages.formatting import upper_bound
 from resnetkit.terminal import progress_bar, say, say_json, tell
 
@@ -141,6 +143,7 @@ def export(
         tell(f"calibrated on {drawn.words}")
         pixels = drawn.pixels
     with (
+        leave_nothing_when_terminated(),
         open_proof_images(located, whole, images, max_images=max_images) as found,
         progress_bar("answering", len(found)) as move,
     ):
@@ -183,4 +186,5 @@ def _print(exported: Exported, target: Target) -> None:
         say(f"{target.reader} refuses {len(proof.refused):,} of the images, which the classifier itself reads")
     say(f"it answered {proof.answered_by}")
     say(f"wrote {exported.folder}")
-    say(f"next  python {exported.folder}/{target.command}")
+    script, _, rest = target.command.partition(" ")
+    say(f"next  python {quote(str(exported.folder / script))} {rest}".rstrip())

@@ -16,4 +16,7 @@ def write_openvino(subject: Subject, folder: Path) -> None:
     openvino = import_openvino()
     model = prepared_model(subject.graph, subject.classifier.decision)
     read = openvino.Core().read_model(model.SerializeToString())
-    openvino.save_model(read, folder / MODEL_FILE, compress_to_fp16=False)  # which it does unless told otherwise
+    try:
+        openvino.save_model(read, folder / MODEL_FILE, compress_to_fp16=False)  # which it does unless told otherwise
+    except RuntimeError as error:  # of its stream, where the disk is full
+        raise OSError(f"OpenVINO cannot save its model ({error})") from error

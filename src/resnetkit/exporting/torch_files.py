@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import torch
@@ -55,4 +56,6 @@ def export_program(classifier: Classifier, precision: Precision = "fp32") -> tor
 def write_torch(subject: Subject, folder: Path) -> None:
     """Write ``classifier.pt2``."""
     assert subject.precision != "int8"
-    torch.export.save(export_program(subject.classifier, subject.precision), folder / MODEL_FILE)
+    content = io.BytesIO()  # given a path, torch ends this process where the disk is full
+    torch.export.save(export_program(subject.classifier, subject.precision), content)
+    (folder / MODEL_FILE).write_bytes(content.getbuffer())
