@@ -109,21 +109,30 @@ def test_a_few_neighbours_of_each_are_proposed_and_none_of_a_known_picture(monke
 def test_features_alone_make_no_copy() -> None:
     images = [picture(0, SIZE), picture(1, SIZE), PART(picture(1, SIZE))]
     pictures = shrink_all(range(3), lambda row: np.asarray(images[row]))
-    (found,) = confirm_pairs(np.array([[0, 1], [0, 2], [1, 2]]), pictures, num_workers=2)
+    (found,) = confirm_pairs(np.array([[0, 1], [0, 2], [1, 2]]), pictures, np.zeros(3, np.bool_), num_workers=2)
     assert (found.first, found.second) == (1, 2)
     assert all(small.size <= 64 * 64 * 1.1 and small.dtype == np.uint8 for small in pictures.values())
 
 
-def test_drawings_and_cut_outs_are_never_laid_over_one_another(
-    embedder: Embedder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_small_drawings_are_never_laid_over_one_another(embedder: Embedder, monkeypatch: pytest.MonkeyPatch) -> None:
     """The outlines of two letters agree wherever they are laid."""
     draw = np.random.default_rng(0)
-    pixels = np.full((12, 64, 64, 3), 255, np.uint8)
-    pixels[:, 16:40, 16:40] = draw.integers(0, 256, (12, 24, 24, 3))
+    pixels = np.full((12, 48, 48, 3), 255, np.uint8)
+    pixels[:, 16:36, 16:36] = draw.integers(0, 256, (12, 20, 20, 3))
     monkeypatch.setattr("resnetkit.audit.feature_copies.lay_over", lambda one, other: pytest.fail("laid over"))
     audit = audit_data(GivenData(pixels, np.zeros(12, np.int64), ("letter",)), embedder=embedder)
     assert not audit.subject.copies.pairs
+
+
+def test_larger_ones_must_agree_in_nearly_all() -> None:
+    original = picture(1, SIZE)
+    half = original.copy()
+    half.paste(picture(2, SIZE).crop((0, 0, 80, 200)))
+    pictures = shrink_all(range(3), lambda row: np.asarray([original, half, PART(original)][row]))
+    pairs = np.array([[0, 1], [0, 2]])
+    photos, cut_outs = (confirm_pairs(pairs, pictures, np.full(3, plain)) for plain in (False, True))
+    assert [found.second for found in photos] == [1, 2]
+    assert [found.second for found in cut_outs] == [2]
 
 
 def test_grey_thumbnails_are_those_of_pillow_across_blocks(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from resnetkit.audit.copies import Copy
 from resnetkit.audit.features import Features
+from resnetkit.audit.likeness import Mask
 from resnetkit.audit.registration import Overlay, lay_over, shrink
 from resnetkit.images.types import Indices, UInt8Images
 from resnetkit.pages.formatting import plain_percent
@@ -20,7 +21,8 @@ from resnetkit.training.first_look import of_length_one
 
 # An altered photograph is nearly always the nearest of all to its original (benchmarks/trust.md).
 MOST_NEIGHBOURS, LEAST_COSINE = 3, 0.5
-LEAST_AGREEMENT = 0.5  # of what is to be seen: beyond what different photographs reach (benchmarks/trust.md)
+# Of what is to be seen: beyond what different photographs reach (benchmarks/trust.md); outlines of cut-outs agree more.
+LEAST_AGREEMENT, LEAST_OF_PLAIN = 0.5, 0.9
 WHOLE = 0.97  # of a picture: less is a part
 VALUES_AT_ONCE = 2**24  # cosines
 
@@ -81,6 +83,7 @@ def shrink_all(
 def confirm_pairs(
     pairs: Indices,
     pictures: Mapping[int, UInt8Images],
+    is_plain: Mask,
     *,
     num_workers: int = 1,
     on_done: Callable[[int], None] = lambda more: None,
@@ -89,13 +92,15 @@ def confirm_pairs(
 
     Args:
         pictures: of :func:`shrink_all`.
+        is_plain: of all rows, those that show something on an empty background, which must agree in nearly all.
         on_done: called with how many pairs more have been looked at.
     """
     asked, found = pairs.tolist(), []
     with ThreadPoolExecutor(max(1, num_workers)) as pool:
         overlays = pool.map(lambda pair: lay_over(pictures[pair[0]], pictures[pair[1]]), asked)
         for (first, second), overlay in zip(asked, overlays, strict=True):
-            if overlay is not None and overlay.agreement >= LEAST_AGREEMENT:
+            least = LEAST_OF_PLAIN if is_plain[first] or is_plain[second] else LEAST_AGREEMENT
+            if overlay is not None and overlay.agreement >= least:
                 found.append(Copy(first, second, tell_overlay(overlay), overlay.agreement))
             on_done(1)
     return found

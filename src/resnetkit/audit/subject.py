@@ -16,7 +16,7 @@ from resnetkit.audit.feature_copies import confirm_pairs, propose_pairs, shrink_
 from resnetkit.audit.features import Features, compute_features
 from resnetkit.audit.label_judgement import Judgement
 from resnetkit.audit.likeness import are_plain
-from resnetkit.audit.registration import READ_PX
+from resnetkit.audit.registration import FITTED_PX, READ_PX
 from resnetkit.data.folds import sets_of
 from resnetkit.data.given import GivenData
 from resnetkit.data.loading import open_data
@@ -136,17 +136,18 @@ class Subject:
         return found if self.embedder is None else group_copies(len(self), [*found.pairs, *self._by_features(found)])
 
     def _by_features(self, found: Copies) -> list[Copy]:
-        """More copies, among photographs; of the same pixels one image is enough."""
-        again = [pair.second for pair in found.pairs if pair.note == SAME_PIXELS]
-        photos = np.setdiff1d(np.flatnonzero(~are_plain(self.grey)), again)
+        """More copies, but of small drawings, whose outlines are all there is to see."""
+        plain, is_small = are_plain(self.grey), self.source.shapes.shorter_px < FITTED_PX
+        again = [pair.second for pair in found.pairs if pair.note == SAME_PIXELS]  # of these one image is enough
+        tried = np.setdiff1d(np.flatnonzero(~plain) if is_small else np.arange(len(self)), again)
         features = self.features
-        with progress_bar("comparing features", len(photos), wanted=self.progress) as on_done:
-            pairs = propose_pairs(features, found.groups, photos, on_done)
+        with progress_bar("comparing features", len(tried), wanted=self.progress) as on_done:
+            pairs = propose_pairs(features, found.groups, tried, on_done)
         rows, num_workers = np.unique(pairs).tolist(), self.source.spec.num_workers
         with progress_bar("reading what may be copies", len(rows), wanted=self.progress) as on_done:
             pictures = shrink_all(rows, self.reader(READ_PX), num_workers=num_workers, on_done=on_done)
         with progress_bar("laying them over one another", len(pairs), wanted=self.progress) as on_done:
-            return confirm_pairs(pairs, pictures, num_workers=num_workers, on_done=on_done)
+            return confirm_pairs(pairs, pictures, plain, num_workers=num_workers, on_done=on_done)
 
     @cached_property
     def sets(self) -> Indices:
