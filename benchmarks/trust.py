@@ -103,7 +103,7 @@ def main() -> None:
     others = {name: familiarity(predictor.engine.logits(pixels)) for name, pixels in images.items()}
     tell_calibration(logits, labels, halves)
     tell_few(logits, labels)
-    tell_unknown(logits, halves, others)
+    tell_unknown(logits, labels, halves, others)
     tell_sets(predictor, logits, labels, halves)
 
 
@@ -147,12 +147,14 @@ def tell_row(name, temperatures, measured) -> None:
     )
 
 
-def tell_unknown(logits, halves, others) -> None:
+def tell_unknown(logits, labels, halves, others) -> None:
     known = familiarity(logits)
+    fitted = [fit_decision(logits[fit], labels[fit], NO_DIGESTS, "half") for fit, _ in halves]
+    thresholds = [one.granted(Demands(unknown_at=0.05))[0].unknown for one in fitted]
     print("| images | n | AUROC | FPR95 | called unknown at 5 % |")
     for name, values in others.items():
         found = [separation(known[judge], values) for _, judge in halves]
-        called = [float((values < np.sort(known[fit])[int(0.05 * (len(fit) + 1)) - 1]).mean()) for fit, _ in halves]
+        called = [float(unknown.holds(values).mean()) for unknown in thresholds]
         print(
             f"| {name} | {len(values):,} | {spread((f.auroc for f in found), 1)} | "
             f"{spread((f.fpr95 for f in found), 1)} | {spread(called, 1)} |"

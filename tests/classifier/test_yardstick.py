@@ -130,6 +130,21 @@ def test_what_lies_on_a_threshold_is_within_it_whatever_engine_computed_it() -> 
         assert found.in_set[0].tolist() == [True, True, False]
 
 
+@pytest.mark.parametrize(("rate", "num_images", "place"), [(0.29, 99, 29), (0.05, 19, 1), (0.145, 199, 29)])
+def test_as_many_lie_below_as_a_rate_allows_however_it_is_rounded(rate: float, num_images: int, place: int) -> None:
+    made = yardstick(num_images)
+    unknown = made.decision(1.0, Demands(unknown_at=rate)).unknown
+    assert unknown is not None
+    assert unknown.below == np.sort(unpack_numbers(made.familiarity, num_images))[place - 1]
+
+
+def test_an_image_that_set_a_threshold_is_within_it_however_large_its_logits() -> None:
+    logits = 1e4 * np.random.default_rng(0).uniform(1, 2, (50, 1, 3)).astype("f4")
+    for image in logits:
+        own = Yardstick.of(image[None], np.array([0]), Decision(), "one").decision(1.0, Demands(unknown_at=0.5))
+        assert not own.decide(image[None]).is_unknown[0]
+
+
 def test_of_many_images_evenly_spread_ones_are_kept() -> None:
     made = yardstick(MAX_IMAGES + 1234)
     assert made.num_images == MAX_IMAGES

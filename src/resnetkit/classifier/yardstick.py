@@ -105,7 +105,7 @@ class Yardstick:
 
     def _unknown(self, rate: float) -> Unknown:
         """At most the ``rate`` of known images lie below, on average over all images that could have been these."""
-        place = math.floor((self.num_images + 1) * rate)
+        place = math.floor((self.num_images + 1) * rate + 1e-9)
         least = math.ceil(1 / rate) - 1
         self._require_images(place >= 1, least, f"a threshold by which {set_percent(rate)} of known images are unknown")
         return Unknown(float(np.sort(self._numbers("familiarity"))[place - 1]), rate)
