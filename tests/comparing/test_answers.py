@@ -116,7 +116,7 @@ def test_verdicts_claim_no_more_than_the_test() -> None:
     assert open_.verdict.startswith(
         "Not decided: 1.3 points apart (B ahead), 95 % interval \N{MINUS SIGN}0.2 to 2.8, p = 0.098"
     )
-    assert open_.verdict.endswith("; about 1,600 more images would decide")
+    assert open_.verdict.endswith("; were that the true difference, about 1,600 more images would decide")
     (alike,) = compare_answers(two(3, 3, 1000)).pairs
     assert alike.verdict.startswith("Not decided: equally many right")
     assert alike.more_images is None
@@ -163,3 +163,14 @@ def test_the_surest_right_answers_come_first() -> None:
     (pair,) = compare_answers([side("A", a), side("B", b)]).pairs
     assert [(one.row, one.right) for one in pair.only_one] == [(1, 0), (2, 1), (0, 0)]
     assert pair.only_one[0].probabilities == pytest.approx((0.99, 0.9))
+
+
+def test_copies_of_one_run_are_said_to_be_one_classifier() -> None:
+    """A folder that was copied, or two runs whose settings differ in nothing that has an effect."""
+    labels = np.arange(40) % 3
+    a = answers_of(labels.tolist(), labels.tolist(), sure=0.7)
+    again = answers_of(labels.tolist(), labels.tolist(), sure=0.700001)  # another engine rounds otherwise
+    other = answers_of(labels.tolist(), labels.tolist(), sure=0.8)
+    compared = compare_answers([side("A", a), side("copy", again), side("B", other)])
+    told = [note for note in compared.notes if "one classifier" in note]
+    assert told == ["A and copy gave every image the same probabilities: they are one classifier"]

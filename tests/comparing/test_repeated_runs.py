@@ -75,3 +75,11 @@ def test_no_run_is_on_both_sides() -> None:
     a = answered("A", [2, 4])
     with pytest.raises(ResnetkitError, match="A/1 would be on both sides"):
         compare_repeated(a, Answered("again", None, a.runs[1:], a.places[1:], (1,)))
+
+
+@pytest.mark.parametrize("by", ["seeds", "folds"])
+def test_a_copy_of_a_run_on_the_other_side_is_told(by: Literal["seeds", "folds"]) -> None:
+    told = compare_repeated(answered("A", [2, 4], by=by), answered("B", [2, 9], by=by)).notes
+    copies = "A/0 and B/0 gave every image the same probabilities: they are one classifier"
+    assert told.count(copies if by == "seeds" else f"fold 1: {copies}") == 1
+    assert sum("one classifier" in note for note in told) == 1

@@ -14,7 +14,7 @@ from resnetkit.comparing.answers import compare_answers
 from resnetkit.comparing.sides import Side
 from resnetkit.config import to_dict
 from resnetkit.evaluation.answers import Answers, score_answers
-from resnetkit.evaluation.paired import PairedDifference
+from resnetkit.evaluation.paired import resampled_top1
 from resnetkit.runs.folder import RunFolder
 from resnetkit.runs.previous import find_previous
 from resnetkit.runs.record import Record
@@ -64,7 +64,7 @@ def test_only_images_that_count_for_both_are_compared(tmp_path: Path, record: Re
     found = find_previous(own, own.read_record(), later)
     assert found is not None
     both = np.arange(10, 75)
-    assert found.difference == PairedDifference.of(earlier.is_right[both], later.is_right[::-1][both])
+    assert found.difference == resampled_top1(earlier.is_right[both], later.is_right[::-1][both])
     assert [(one.field, one.b) for one in found.changed] == [("seed", "7")]
     scores = score_answers(earlier)
     assert scores is not None
@@ -96,10 +96,7 @@ def test_a_report_and_a_comparison_count_the_same_images(tmp_path: Path, record:
     assert previous.difference is not None
     found = previous.difference
     assert found.num_images == size - 5 - 2 - 1 - 3
-    assert (found.value, found.num_lost, found.num_won, found.num_images) == (
-        *(pair.top1.value, pair.top1.num_lost, pair.top1.num_won),
-        pair.top1.num_images,
-    )
+    assert found == pair.top1
     assert previous.notes == (
         "the run before answered 3 more, which another did not",
         "1 that one was trained on are left out",

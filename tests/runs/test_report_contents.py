@@ -37,7 +37,7 @@ def test_the_top_of_the_page_and_the_network_are_those_of_the_record(record: Rec
         "Network": "resnet20_b, 77,754 parameters",
         "Cost": "0.8 M multiply-adds an image",
         "Images": "1,293 train, 145 val, 359 test",
-        "Training": "12 s",
+        "Training": "12.0 s",
     }
     assert [part["name"] for part in report.parts] == ["stem", "stage 1", "stage 2", "stage 3", "avg-pool", "head"]
     assert report.parts[1]["layers"] == "[3×3, 16 → 3×3, 16] × 1"

@@ -154,10 +154,19 @@ def _tell_receptive_field(a: Side, b: Side) -> str:
     )
 
 
+def _megabytes(count: int) -> str:
+    """A number of bytes in words.
+
+    >>> _megabytes(22_240_000), _megabytes(12_544)
+    ('22.2 MB', '0.013 MB')
+    """
+    return f"{count / 1e6:.1f} MB" if count >= 950_000 else f"{count / 1e6:.2g} MB"
+
+
 def _tell_memory(a: Side, b: Side) -> str:
     parts = [
-        f"{side.name} {side.memory.kept_bytes / 1e6:.1f} MB an image in training, {side.memory.peak_bytes / 1e6:.1f} "
-        f"MB in use, {side.memory.parameter_bytes / 1e6:.1f} MB of weights"
+        f"{side.name} {_megabytes(side.memory.kept_bytes)} an image in training, "
+        f"{_megabytes(side.memory.peak_bytes)} in use, {_megabytes(side.memory.parameter_bytes)} of weights"
         for side in (a, b)
     ]
     return (

@@ -197,6 +197,8 @@ def _print_tensors(compared: TensorComparison, a: str, b: str) -> None:
 
 
 def _print_runs(compared: RunComparison, a: str, b: str) -> None:
+    from resnetkit.pages.formatting import duration
+
     say("", "RUNS")
     say("the same recipe" if not compared.recipe else "values that differ")
     _print_values(compared.recipe, a, b)
@@ -204,7 +206,7 @@ def _print_runs(compared: RunComparison, a: str, b: str) -> None:
     for split, (of_a, of_b) in compared.scores.items():
         say("", f"{split} top-1, each on its own images", f"  {a}: {of_a}", f"  {b}: {of_b}")
     if compared.seconds is not None:
-        say(f"training: {compared.seconds[0]:,.0f} s and {compared.seconds[1]:,.0f} s")
+        say(f"training: {' and '.join(map(duration, compared.seconds))}")
 
 
 def _print_values(values: Sequence[ValueDifference], a: str, b: str) -> None:

@@ -16,7 +16,7 @@ from resnetkit.comparing.compared_answers import (
     PairComparison,
     SideScores,
 )
-from resnetkit.comparing.sides import Side, about_choosing, shared_by
+from resnetkit.comparing.sides import Side, about_choosing, about_copies, shared_by
 from resnetkit.evaluation.answers import Answers
 from resnetkit.evaluation.metrics import SMALLEST_PROBABILITY, Accuracy, expected_calibration_error
 from resnetkit.evaluation.paired import (
@@ -53,7 +53,12 @@ def compare_answers(sides: Sequence[Side]) -> AnswersComparison:
         len(images),
         scores,
         tuple(_decided(pair, p_value, level) for pair, p_value in zip(pairs, corrected, strict=True)),
-        (*images.notes([side.name for side in sides]), *about_choosing(sides), *_about_measures(len(pairs))),
+        (
+            *images.notes([side.name for side in sides]),
+            *about_copies(sides, images),
+            *about_choosing(sides),
+            *_about_measures(len(pairs)),
+        ),
         images,
     )
 
@@ -152,7 +157,7 @@ def _answered_once(
 
 
 def _about_measures(num_pairs: int) -> list[str]:
-    told = ["calibration errors come out too large on few images, so their difference is told without an interval"]
+    told = ["calibration errors come out too large on few images, so they have no intervals"]
     if num_pairs > 1:
         told.append(
             "intervals are not corrected for several comparisons, as p-values are: one without 0 decides nothing"

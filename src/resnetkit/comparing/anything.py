@@ -123,7 +123,7 @@ def compare(a: Comparable, b: Comparable, *others: Comparable) -> Comparison:
     answers, repeats, unanswered = _compare_answered(first, second)
     require(
         any(part is not None for part in (networks, tensors, answers, repeats)),
-        f"{first.name} and {second.name} have nothing to compare: {unanswered or NOTHING}",
+        f"{first.name} and {second.name} have nothing to compare: {unanswered or _in_words(subjects)}",
         fix="compare the weight file with another file or a run, and answers with a run or other answers",
     )
     both_classify = first.classifier is not None and second.classifier is not None
@@ -139,7 +139,21 @@ def compare(a: Comparable, b: Comparable, *others: Comparable) -> Comparison:
     )
 
 
-NOTHING = "one is a bare weight file, the other has no weights"
+def _in_words(subjects: Sequence[Subject]) -> str:
+    """Say of each in what way it could be compared.
+
+    >>> _in_words([find_subject("resnet20")])
+    'resnet20 is a network without weights'
+    """
+    kinds = [
+        "a file of answers"
+        if one.answered is not None
+        else "weights of an unknown network"
+        if one.tensors is not None
+        else "a network without weights"
+        for one in subjects
+    ]
+    return ", ".join(f"{one.name} is {kind}" for one, kind in zip(subjects, kinds, strict=True))
 
 
 def _compare_several(subjects: Sequence[Subject]) -> Comparison:

@@ -111,7 +111,7 @@ class PairComparison:
         if self.more_images is None:
             more = "more images than can be had would be needed"
         else:
-            more = f"about {rounded(self.more_images):,} more images would decide"
+            more = f"were that the true difference, about {rounded(self.more_images):,} more images would decide"
         return f"Not decided: {points} ({self.better} ahead), {interval}, {p_words(self.p_corrected)}; {more}"
 
     def as_values(self) -> dict[str, Any]:

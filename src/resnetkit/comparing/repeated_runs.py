@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from resnetkit.comparing.compared_answers import in_points, p_words
-from resnetkit.comparing.sides import Answered, Side, about_choosing, shared_by
+from resnetkit.comparing.sides import Answered, Side, about_choosing, about_copies, shared_by
 from resnetkit.config import to_dict
 from resnetkit.errors import Code, require
 from resnetkit.evaluation.paired import LEVEL
@@ -133,7 +133,7 @@ def _over_seeds(a: Answered, b: Answered) -> Scored:
     shared = shared_by(runs)
     shares = [_share_right(run, rows) for run, rows in zip(runs, shared.rows, strict=True)]
     of_a, of_b = shares[: len(a.runs)], shares[len(a.runs) :]
-    told = shared.notes([one.name for one in (a, b) for _ in one.runs])
+    told = shared.notes([one.name for one in (a, b) for _ in one.runs]) + about_copies(runs, shared)
     sizes = [len(shared)] * len(runs)
     return _side(a, of_a, sizes[: len(of_a)]), _side(b, of_b, sizes[len(of_a) :]), list(dict.fromkeys(told))
 
@@ -151,7 +151,10 @@ def _over_folds(a: Answered, b: Answered) -> Scored:
         for place, side in enumerate((a, b))
     )
     sizes = [len(shared) for shared in each]
-    told = [f"fold {place}: {text}" for place, one in enumerate(each, 1) for text in one.notes((a.name, b.name))]
+    told = []
+    for place, (both, shared) in enumerate(zip(zip(a.runs, b.runs, strict=True), each, strict=True), 1):
+        found = shared.notes((a.name, b.name)) + about_copies(both, shared)
+        told += [f"fold {place}: {text}" for text in found]
     return _side(a, of_a, sizes), _side(b, of_b, sizes), told
 
 

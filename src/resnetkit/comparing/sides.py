@@ -5,8 +5,11 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Literal
+
+import numpy as np
 
 from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.evaluation.answers import Answers
@@ -19,6 +22,7 @@ from resnetkit.runs.result import finished_result
 
 # Those say most of which no one has seen the images while training went on.
 JUDGED = ("test", "all", "val")
+ROUNDING = 1e-5  # of a probability, by which engines differ
 
 
 @dataclass(frozen=True)
@@ -138,6 +142,18 @@ def _why_none(shared: SharedImages) -> str:
     sentences += [f"of {shared.num_trained_on:,}, one was trained on it"] if shared.num_trained_on else []
     sentences += [f"{shared.num_disputed:,} have two different classes"] if shared.num_disputed else []
     return ", ".join(sentences)
+
+
+def about_copies(sides: Sequence[Side], shared: SharedImages) -> list[str]:
+    """Sentences about sides that are one classifier: copies of a run, or runs whose settings made no difference."""
+    told = []
+    for (one, rows), (other, others) in combinations(zip(sides, shared.rows, strict=True), 2):
+        if one.answers.class_names != other.answers.class_names:
+            continue
+        first, second = one.answers.probabilities, other.answers.probabilities
+        if all(np.allclose(first[rows[part]], second[others[part]], atol=ROUNDING) for part in (slice(9), slice(None))):
+            told.append(f"{one.name} and {other.name} gave every image the same probabilities: they are one classifier")
+    return told
 
 
 def about_choosing(sides: Sequence[Side]) -> list[str]:

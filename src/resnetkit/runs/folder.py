@@ -24,7 +24,7 @@ from resnetkit.files import create_numbered_folder, io_errors, is_locked, last_l
 from resnetkit.folders.table_file import is_table
 from resnetkit.recipes.recipe import Recipe
 from resnetkit.runs.answer_files import read_answers, write_answers, write_predictions
-from resnetkit.runs.finding import EVENTS_NAME, RECORD_NAME
+from resnetkit.runs.finding import EVENTS_NAME, RECORD_NAME, has_repeats
 from resnetkit.runs.record import Record
 from resnetkit.terminal import shown
 
@@ -109,7 +109,9 @@ class RunFolder:
         require(
             self.recipe_file.is_file(),
             f"{self.path} is no run folder: it has no recipe.json",
-            fix="give the folder that train printed, e.g. runs/0001-…",
+            fix=f"give one of the runs in it, e.g. {self.path / '0001-…'}"
+            if has_repeats(self.path)
+            else "give the folder that train printed, e.g. runs/0001-…",
             code=Code.WEIGHTS,
         )
         what = f"{self.recipe_file} is damaged"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from resnetkit.errors import ResnetkitError
 from resnetkit.evaluation.answers import Answers
 from resnetkit.evaluation.metrics import Accuracy
-from resnetkit.evaluation.paired import PairedDifference
+from resnetkit.evaluation.paired import PairedDifference, resampled_top1
 from resnetkit.evaluation.shared_images import share_images
 from resnetkit.pages.differences import ValueDifference
 from resnetkit.runs.differences import differing_records
@@ -76,4 +76,4 @@ def _difference(earlier: Answers, later: Answers) -> tuple[PairedDifference | No
     if not len(shared):
         return None, ()
     first, second = (one.is_right[rows] for one, rows in zip((earlier, later), shared.rows, strict=True))
-    return PairedDifference.of(first, second), tuple(shared.notes(["the run before", "this run"]))
+    return resampled_top1(first, second), tuple(shared.notes(["the run before", "this run"]))

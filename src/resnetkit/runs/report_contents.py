@@ -15,6 +15,7 @@ from resnetkit.evaluation.answers import Answers
 from resnetkit.evaluation.calibration import calibration_of
 from resnetkit.evaluation.mistakes import Mistake
 from resnetkit.images.image_files import tell_ignored
+from resnetkit.pages.formatting import duration
 from resnetkit.recipes.recipe import FineTuning
 from resnetkit.runs.previous import Previous
 from resnetkit.runs.record import Record
@@ -121,7 +122,7 @@ def _summary(record: Record, description: Description, result: Result | None) ->
         ("Network", f"{recipe.model_name}, {description.parameters:,} parameters"),
         ("Cost", f"{description.multiply_adds / 1e6:,.1f} M multiply-adds an image"),
         ("Images", sizes),
-        *(() if result is None else (("Training", f"{result.seconds:,.0f} s"),)),
+        *(() if result is None else (("Training", duration(result.seconds)),)),
         *(() if result is None or result.first_look is None else (("First look", str(result.first_look.top1)),)),
     ]
 
