@@ -48,3 +48,16 @@ def test_every_structure_of_the_catalog_has_a_program(spec: ResNetSpec, make: Ma
     pixels = noise(classifier)
     answers = export_program(classifier).module()(torch.from_numpy(pixels))[0].detach().numpy()
     np.testing.assert_allclose(answers, plain_predictor(classifier).probabilities(pixels), atol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_network_in_the_order_of_channels_last_is_saved_without_a_doubt(
+    make: Make, noise: Noise, tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    classifier = make(SMALL, 16)
+    classifier.network.to(memory_format=torch.channels_last)
+    write_torch(Subject(classifier, "small"), tmp_path)
+    assert not [str(told.message) for told in recwarn if "complete" in str(told.message)]
+    pixels = noise(classifier, 3)
+    answers = torch.export.load(tmp_path / "classifier.pt2").module()(torch.from_numpy(pixels))[0].detach().numpy()
+    np.testing.assert_allclose(answers, plain_predictor(classifier).probabilities(pixels), atol=1e-6)

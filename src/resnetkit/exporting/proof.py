@@ -249,11 +249,12 @@ def _near_enough(proof: Proof, max_loss: float) -> list[Demand]:
                 f"{plain_percent(share, 1)} of the answers stay the same",
             )
         ]
+    points = "point" if max_loss == 1 else "points"
     lost, most = -100 * proof.difference.value, -100 * proof.difference.low
     return [
-        (f"at most {max_loss:g} points of top-1 are lost", lost <= max_loss, f"{lost:.2f} points of top-1 are lost"),
+        (f"at most {max_loss:g} {points} of top-1 are lost", lost <= max_loss, f"{lost:.2f} points of top-1 are lost"),
         (
-            f"at most {2 * max_loss:g} within the 95 % interval",
+            f"the 95 % interval of the loss ends at {2 * max_loss:g} points or below",
             most <= 2 * max_loss,
             f"by {proof.num_labelled:,} labelled images up to {most:.2f} may be",
         ),

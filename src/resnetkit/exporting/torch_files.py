@@ -30,6 +30,9 @@ class WholeClassifier(nn.Module):
         super().__init__()
         preprocessing = classifier.preprocessing
         self.network = fold(classifier.network).to(device="cpu", dtype=dtype)
+        # Channels last, as networks of a file are, torch doubts while it saves them that they are whole.
+        plain = {name: tensor.contiguous() for name, tensor in self.network.state_dict().items()}
+        self.network.load_state_dict(plain, assign=True)
         self.dtype, self.temperature = dtype, classifier.decision.temperature
         self.is_mirrored, self.is_reversed = preprocessing.average_mirrored, preprocessing.channel_order == "bgr"
         mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (preprocessing.mean, preprocessing.std))
