@@ -4,7 +4,7 @@
     python benchmarks/audit.py PHOTOS --plant
 
 PHOTOS is an image folder with train/ and val/. Photographs are filled up to 1,000 by images of CIFAR-10's test batch.
-With ``--weights``, the altered copies of the first 300 are looked for by features too, which takes an hour of a core.
+With ``--weights``, the altered copies of the first 200 are looked for by features too, which takes an hour of a core.
 With ``--plant``, copies are put into a copy of the folder, and the audit of that is compared with what was put in.
 """
 
@@ -32,7 +32,7 @@ from resnetkit.audit.subject import Subject, open_subject
 from resnetkit.data.spec import DataSpec
 from resnetkit.sources.weights import Embedder, open_embedder
 
-NUM_PHOTOS, NUM_BY_FEATURES, NUM_LEAKS, NUM_CONFLICTS = 1000, 300, 12, 8
+NUM_PHOTOS, NUM_BY_FEATURES, NUM_LEAKS, NUM_CONFLICTS = 1000, 200, 12, 8
 ORIGINAL = "original"
 Change = Callable[[Image.Image, np.random.Generator], Image.Image]
 
