@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.comparing.test_answers import answers_of
 
 from resnetkit.classifier.classifier import Classifier
 from resnetkit.comparing.anything import compare, compare_runs
@@ -16,6 +17,7 @@ from resnetkit.images.spec import Preprocessing
 from resnetkit.models.catalog import CATALOG
 from resnetkit.models.resnet import create_model
 from resnetkit.recipes.recipe import Recipe
+from resnetkit.runs.answer_files import write_answers
 from resnetkit.runs.record import DataRecord, Record
 from resnetkit.runs.result import Result
 
@@ -81,3 +83,9 @@ def test_a_run_without_scores_still_has_a_recipe() -> None:
     compared = compare_runs(a_run(RECIPE), replace(a_run(replace(RECIPE, seed=3)), result=None))
     assert [d.field for d in compared.recipe] == ["seed"]
     assert (compared.scores, compared.seconds) == ({}, None)
+
+
+def test_of_two_that_have_nothing_in_common_it_says_what_each_is(tmp_path: Path) -> None:
+    write_answers(tmp_path / "answers.npz", [answers_of([0], [0])])
+    with pytest.raises(ResnetkitError, match="is a file of answers, resnet20 is a network without weights"):
+        compare(tmp_path / "answers.npz", "resnet20")

@@ -8,6 +8,7 @@ import pytest
 
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.runs.finding import REPEATS_NAME, has_repeats
+from resnetkit.runs.folder import RunFolder
 from resnetkit.runs.repeats import Repeats, read_repeats, write_repeats
 
 TWO = Repeats(by="seeds", runs=("0001-resnet20-digits", "0002-resnet20-digits"))
@@ -57,3 +58,10 @@ def test_a_folder_without_one_says_what_to_give(tmp_path: Path) -> None:
 def test_a_name_that_is_no_utf8_is_kept_as_it_is(tmp_path: Path) -> None:
     write_repeats(tmp_path, replace(TWO, runs=("0001-caf\udce9",)))
     assert read_repeats(tmp_path).runs == ("0001-caf\udce9",)
+
+
+def test_where_one_run_is_asked_for_those_in_the_folder_are_named(tmp_path: Path) -> None:
+    write_repeats(tmp_path, TWO)
+    with pytest.raises(ResnetkitError, match="is no run folder") as caught:
+        RunFolder(tmp_path).read_record()
+    assert caught.value.fix.startswith(f"give one of the runs in it, e.g. {tmp_path}")
