@@ -18,6 +18,7 @@ from PIL import Image
 from resnetkit.cli.evaluation_results import _print_scores
 from resnetkit.cli.train import print_result
 from resnetkit.evaluation.metrics import score
+from resnetkit.pages.formatting import plain_percent
 from resnetkit.runs.answer_files import read_answers
 from resnetkit.runs.first_look import FirstLook
 from resnetkit.runs.folder import RunFolder
@@ -117,7 +118,7 @@ def test_predict_formats_agree(cli: Cli, trained: Path, tmp_path: Path) -> None:
     assert (line["path"], line["status"], line["class_1"]) == (str(path), "ok", row["class"])
     assert float(line["probability_1"]) == pytest.approx(row["probability"], abs=1e-6)
     assert float(line["probability_2"]) == pytest.approx(row["top"][1]["probability"], abs=1e-6)
-    assert f"{100 * row['probability']:.1f} %" in table
+    assert plain_percent(row["probability"], 1) in table
     assert str(path) in table
 
 
