@@ -92,7 +92,7 @@ def find_rate(
         write_page(Path(out), found)
     if json:
         values = {"verdict": found.range.verdict, "settings": found.settings, "seconds": found.seconds}
-        say_json({**to_dict(found.range), **values})
+        say_json({**to_dict(found.range), "suggested": found.range.suggested, **values})
         return
     _draw(found.range)
     for text in found.range.warnings:

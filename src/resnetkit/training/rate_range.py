@@ -12,9 +12,9 @@ Floats = npt.NDArray[np.float64]
 
 SMOOTHED_STEPS = 3.0  # standard deviation of the weights of neighbours, of a hundred steps
 FAR = 3.0  # times a range beyond which a rate is said to be out of it
-# Of the fall of the loss, how much a rate has behind it: where the range begins, and what is suggested. Chosen on
-# digits, where half of the fall was worse (benchmarks/trust.md).
-BEGINS, SUGGESTED = 0.8, 0.9
+# Of the fall of the loss, how much the first rate of the range has behind it; half was worse, and 90 % worse than the
+# lowest loss, which is what is suggested (benchmarks/trust.md).
+BEGINS = 0.8
 NEAR_END = 0.05  # of the steps of a sweep
 START = 5  # updates whose mean is the loss at the start
 LEAST_FALL = 0.05  # of the loss at the start
@@ -47,14 +47,13 @@ class Reading:
     """Rates of one sweep.
 
     Attributes:
-        begins, suggested: the first with so much of the fall behind them.
+        begins: the first with most of the fall behind it.
         lowest: of the lowest loss.
         steepest: where the loss falls most from one update to the next.
         valley: fastai's suggestion, about two thirds into the longest falling stretch.
     """
 
     begins: float
-    suggested: float
     lowest: float
     steepest: float
     valley: float
@@ -66,7 +65,7 @@ class RateRange:
 
     Attributes:
         low, high: rates between which a run may choose: the medians of where the sweeps' begin and are lowest.
-        suggested: the median of theirs, so never outside; ``spread``: the least and the highest of theirs.
+        spread: the least and the highest rate at which a sweep's loss is lowest.
         readings: by sweep; empty, like the range, where the loss of a sweep did not fall.
         warnings: sentences on what the sweeps do not say.
     """
@@ -77,9 +76,13 @@ class RateRange:
     readings: tuple[Reading, ...]
     low: float | None
     high: float | None
-    suggested: float | None
     spread: tuple[float, float] | None
     warnings: tuple[str, ...]
+
+    @property
+    def suggested(self) -> float | None:
+        """The upper end: of the range, no rate trained better."""
+        return self.high
 
     @property
     def diverged_at(self) -> tuple[float, ...]:
@@ -96,7 +99,7 @@ class RateRange:
     @property
     def verdict(self) -> str:
         """A sentence on the recipe's own rate."""
-        if self.low is None or self.high is None or self.suggested is None:
+        if self.low is None or self.high is None:
             return "the sweeps say nothing of the recipe's own rate"
         name = f"the recipe's own {self.own:g}"
         if self.low <= self.own <= self.high:
@@ -104,7 +107,7 @@ class RateRange:
         side, factor = ("below", self.low / self.own) if self.own < self.low else ("above", self.own / self.high)
         if factor <= FAR:
             return f"{name} lies {side} by a factor of {factor:.1f}: near enough, nothing to change"
-        return f"{name} lies {side} by a factor of {factor:.1f}: {self.suggested:.2g} is worth a try"
+        return f"{name} lies {side} by a factor of {factor:.1f}: {self.high:.2g} is worth a try"
 
 
 def read_sweeps(rates: Sequence[float], sweeps: Sequence[Sweep], own: float) -> RateRange:
@@ -112,16 +115,14 @@ def read_sweeps(rates: Sequence[float], sweeps: Sequence[Sweep], own: float) -> 
     each = [(sweep, _read(rates, sweep)) for sweep in sweeps]
     if unread := [sweep for sweep, one in each if one is None]:
         told = _reasons(unread)
-        return RateRange(tuple(rates), tuple(sweeps), own, (), None, None, None, None, tuple(told))
+        return RateRange(tuple(rates), tuple(sweeps), own, (), None, None, None, tuple(told))
     readings = [one for _, one in each if one is not None]
-    suggested = [one.suggested for one in readings]
-    # In every sweep these three ascend, and so do their medians, which means of some and ends of others need not.
-    low, middle, high = (
-        _median(ones) for ones in ([one.begins for one in readings], suggested, [one.lowest for one in readings])
-    )
+    lowest = [one.lowest for one in readings]
+    # In every sweep the range begins below the lowest loss, and so do the medians.
+    low, high = _median([one.begins for one in readings]), _median(lowest)
     warnings = _warnings(rates, sweeps, readings, (low, high))
-    spread = (min(suggested), max(suggested))
-    return RateRange(tuple(rates), tuple(sweeps), own, tuple(readings), low, high, middle, spread, tuple(warnings))
+    spread = (min(lowest), max(lowest))
+    return RateRange(tuple(rates), tuple(sweeps), own, tuple(readings), low, high, spread, tuple(warnings))
 
 
 def smoothed(losses: Sequence[float], num_steps: int) -> Floats:
@@ -157,9 +158,9 @@ def _read(rates: Sequence[float], sweep: Sweep) -> Reading | None:
     fall = start - float(curve[bottom])
     if bottom < START or fall < LEAST_FALL * start:
         return None
-    behind = [int(np.argmax(curve <= start - share * fall)) for share in (BEGINS, SUGGESTED)]
+    begins = int(np.argmax(curve <= start - BEGINS * fall))
     steepest = int(np.gradient(curve)[: bottom + 1].argmin())
-    return Reading(rates[behind[0]], rates[behind[1]], rates[bottom], rates[steepest], rates[_valley(curve)])
+    return Reading(rates[begins], rates[bottom], rates[steepest], rates[_valley(curve)])
 
 
 def _valley(curve: Floats) -> int:
@@ -185,10 +186,10 @@ def _warnings(
         found.append(f"the loss was still falling at the highest rates: go beyond {rates[-1]:.2g} (--to)")
     elif all(sweep.diverged_at is None for sweep in sweeps):
         found.append(f"no sweep ran away up to {rates[-1]:.2g}: where training diverges is not known")
-    suggested = [one.suggested for one in readings]
+    lowest = [one.lowest for one in readings]
     if low == high:
         found.append("nearly all of the fall is in one update: more --steps, or a --from and --to that lie closer")
     apart = any(one.lowest < low or one.begins > high for one in readings)
-    if apart or max(suggested) > FAR * min(suggested):
+    if apart or max(lowest) > FAR * min(lowest):
         found.append("the sweeps disagree: more of them (--sweeps), or longer ones (--steps), would tell more")
     return found

@@ -70,7 +70,7 @@ class FoundRate:
             words = " ".join(f"--set {path}={value:g}" for path, value in self.settings.items())
             low, high = read.spread
             said.append(
-                f"range {read.low:.2g} to {read.high:.2g}; suggested {read.suggested:.2g} "
+                f"range {read.low:.2g} to {read.high:.2g}; suggested {read.suggested:.2g}, where the loss was lowest "
                 f"({low:.2g} to {high:.2g} over sweeps): {words}"
             )
         if read.diverged_at:
