@@ -81,7 +81,7 @@ class RateRange:
 
     @property
     def suggested(self) -> float | None:
-        """The upper end: of the range, no rate trained better."""
+        """The upper end: within the range, no rate trained better beyond chance."""
         return self.high
 
     @property
