@@ -17,7 +17,8 @@ export function wilson(correct, n) {
   const middle = share + (Z * Z) / (2 * n);
   const half = Z * Math.sqrt((share * (1 - share)) / n + (Z * Z) / (4 * n * n));
   const whole = 1 + (Z * Z) / n;
-  return [Math.max(0, (middle - half) / whole), Math.min(1, (middle + half) / whole)];
+  // The ends are exact: of none or all right, rounding leaves what is shown as more than nothing or less than certain.
+  return [correct > 0 ? (middle - half) / whole : 0, correct < n ? (middle + half) / whole : 1];
 }
 
 /** For each threshold of 101, how many images are answered, and how many of these rightly; unknown ones at none. */
