@@ -16,6 +16,7 @@ from resnetkit import files
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.files import (
     append_durably,
+    check_new_folder,
     create_numbered_folder,
     durable_folder,
     io_errors,
@@ -184,6 +185,29 @@ def test_a_folder_that_is_there_is_not_replaced(tmp_path: Path) -> None:
     assert raised.value.code is Code.IO
     assert (tmp_path / "step-1" / "weights").read_bytes() == b"old"
     assert names(tmp_path) == ["step-1"]
+
+
+@pytest.mark.parametrize("place", ["link", "dangling", ".", "/", "full", "file"])
+def test_what_no_folder_can_take_the_place_of_is_refused_before_any_work(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here" / "empty").mkdir(parents=True)
+    (tmp_path / "full" / "inner").mkdir(parents=True)
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("here/empty")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    monkeypatch.chdir(tmp_path / "here" / "empty")  # so "." holds nothing
+    with pytest.raises(ResnetkitError, match="is there already"):
+        check_new_folder(Path(place) if place in "./" else tmp_path / place)
+
+
+def test_an_empty_folder_and_one_that_is_missing_can_be_filled(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for place in (tmp_path / "empty", tmp_path / "deep" / "missing"):
+        check_new_folder(place)
+        with durable_folder(place) as folder:
+            (folder / "inner").touch()
+        assert names(place) == ["inner"]
 
 
 @needs_proc

@@ -155,8 +155,12 @@ def create_numbered_folder(parent: Path, name: str) -> Path:
 
 
 def check_new_folder(folder: Path) -> None:
-    """Refuse a folder that holds something, or a file of that name."""
-    is_free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+    """Refuse a folder that holds something, a file of that name, and what no finished folder can take the place of.
+
+    That is a link, the root of a disk, and the folder that one is in: only after all work would the disk say so.
+    """
+    is_bound = folder.is_symlink() or folder.is_mount() or not folder.name
+    is_free = not is_bound and (not folder.exists() or (folder.is_dir() and not any(folder.iterdir())))
     require(is_free, f"{folder} is there already", fix="give another folder with --out, or remove it first")
 
 
