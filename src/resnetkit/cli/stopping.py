@@ -11,7 +11,10 @@ from types import FrameType
 
 @contextmanager
 def leave_nothing_when_terminated() -> Iterator[None]:
-    """Within the block, SIGTERM unwinds this process as an exit does. Outside the main thread nothing is changed."""
+    """Within the block, SIGTERM unwinds this process as an exit does; one that comes meanwhile does not cut that short.
+
+    Outside the main thread nothing is changed.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -23,4 +26,5 @@ def leave_nothing_when_terminated() -> Iterator[None]:
 
 
 def _leave(signal_number: int, _frame: FrameType | None) -> None:
+    signal.signal(signal_number, signal.SIG_IGN)  # until the block has ended
     raise SystemExit(128 + signal_number)
