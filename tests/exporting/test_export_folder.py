@@ -281,6 +281,24 @@ def test_in_a_process_of_its_own_it_knows_nothing_of_this_package(
         assert float(said.split()[2]) == pytest.approx(row.probability, abs=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("error", "told"), [("MemoryError()", "MemoryError"), ("OSError('of two\\nlines')", "of two lines")]
+)
+def test_an_image_is_refused_with_a_reason_on_one_line(error: str, told: str, tmp_path: Path) -> None:
+    script = f"""
+def open_model():
+    return lambda image: ([1.0, 0.0], [[1.0, 0.0]])
+def read_image(path):
+    if path == "bad.png":
+        raise {error}
+"""
+    (tmp_path / "predict.py").write_text(script)
+    (tmp_path / "asked.json").write_text(json.dumps({"paths": ["good.png", "bad.png"], "absent": []}))
+    runner.main(tmp_path, tmp_path / "asked.json", tmp_path / "answers.npz")
+    with np.load(tmp_path / "answers.npz") as arrays:
+        assert json.loads(arrays["said"].tobytes())["refused"] == {"1": f"cannot be read ({told})"}
+
+
 @pytest.mark.slow
 def test_names_that_a_stream_cannot_write_end_nothing(make: Make, folder_of_images: Path, tmp_path: Path) -> None:
     classifier = replace(make(SMALL, 20), class_names=("猫", "chien", "two\nlines {% raw %}"))

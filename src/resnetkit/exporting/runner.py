@@ -31,7 +31,7 @@ def main(folder: Path, asked: Path, answers: Path) -> None:
         try:
             image = predict.read_image(path)
         except Exception as error:
-            refused[position] = f"cannot be read ({error or type(error).__name__})"
+            refused[position] = f"cannot be read ({' '.join(str(error).split()) or type(error).__name__})"
         else:
             probabilities, logits = answer(image)
             status, in_set = decide(probabilities, logits)
