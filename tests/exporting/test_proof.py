@@ -77,6 +77,15 @@ def test_other_precisions_may_lose_a_point_and_no_more_than_two_within_the_inter
     assert lossy(1000, 15, max_loss=2.0).holds
 
 
+@pytest.mark.parametrize(
+    ("max_loss", "most", "twice"),
+    [(1.0, "1 point of top-1 is", "2 points"), (0.5, "0.5 points of top-1 are", "1 point")],
+)
+def test_what_is_asked_is_said_in_words_that_fit_its_number(max_loss: float, most: str, twice: str) -> None:
+    bar = lossy(1000, 0, max_loss=max_loss).bar
+    assert bar[:2] == (f"at most {most} lost", f"the 95 % interval of the loss ends at {twice} or below")
+
+
 def test_without_labels_most_answers_must_stay() -> None:
     own = answers(np.arange(100) % 3)
     for num_changed, holds in ((4, True), (6, False)):

@@ -249,12 +249,15 @@ def _near_enough(proof: Proof, max_loss: float) -> list[Demand]:
                 f"{plain_percent(share, 1)} of the answers stay the same",
             )
         ]
-    points = "point" if max_loss == 1 else "points"
     lost, most = -100 * proof.difference.value, -100 * proof.difference.low
     return [
-        (f"at most {max_loss:g} {points} of top-1 are lost", lost <= max_loss, f"{lost:.2f} points of top-1 are lost"),
         (
-            f"the 95 % interval of the loss ends at {2 * max_loss:g} points or below",
+            f"at most {_points(max_loss)} of top-1 {'is' if max_loss == 1 else 'are'} lost",
+            lost <= max_loss,
+            f"{lost:.2f} points of top-1 are lost",
+        ),
+        (
+            f"the 95 % interval of the loss ends at {_points(2 * max_loss)} or below",
             most <= 2 * max_loss,
             f"by {proof.num_labelled:,} labelled images up to {most:.2f} may be",
         ),
@@ -265,3 +268,7 @@ def _largest(values: npt.NDArray[np.float32], expected: npt.NDArray[np.float32])
     """The largest difference; infinite where something is not finite, which is no answer."""
     differences = np.abs(values.astype(np.float64) - expected)
     return float(np.nan_to_num(differences, nan=np.inf).max(initial=0.0))
+
+
+def _points(number: float) -> str:
+    return "1 point" if number == 1 else f"{number:g} points"

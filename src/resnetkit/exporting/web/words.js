@@ -87,7 +87,7 @@ const CHINESE = {
   insecure: () => "浏览器只允许在 https:// 地址和 localhost 上使用",
   empty: () => "文件是空的。",
   unreadable: () => "浏览器无法将此文件读作图片：文件已损坏，或浏览器不支持这种格式。请换成 JPEG 或 PNG。",
-  largeFile: ({ limit }) => `文件超过 ${megabytes(limit)} MB,这是该分类器的上限。`,
+  largeFile: ({ limit }) => `文件超过 ${megabytes(limit)} MB，这是该分类器的上限。`,
   manyPixels: ({ width, height, limit }) =>
     `图片有 ${width} × ${height} 像素，超过该分类器的上限 ${limit.toLocaleString("zh-CN")}。`,
   deepGrey: () => "这是 16 位灰度图片，浏览器无法按该分类器的要求读取其数值。resnetkit 的 predict 可以。",
