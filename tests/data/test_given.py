@@ -1,5 +1,6 @@
 """Images that a program holds are data as a folder's are: the same pixels, splits, checks and refusals."""
 
+import tracemalloc
 from io import BytesIO
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from resnetkit.data.source import BadImagesError, DataSource
 from resnetkit.data.spec import DataSpec
 from resnetkit.errors import ResnetkitError
 from resnetkit.images.image_inputs import take_images
+from resnetkit.images.prepared_pixels import prepare_seen
 from resnetkit.images.spec import Preprocessing
 
 NAMES = ("cat", "dog")
@@ -66,6 +68,28 @@ def test_to_prepare_an_array_anew_copies_none_of_it(photos: np.ndarray, kind: st
             assert np.shares_memory(images.stored, array), split
         assert np.array_equal(whole.as_array(), channels_first[rows])
         assert np.array_equal(some.select(np.array([1])).as_array(), channels_first[rows[:1]])
+
+
+@pytest.mark.parametrize("seen", [SEEN, Preprocessing(64, 64)], ids=["prepared", "as they are"])
+def test_to_read_a_few_of_an_array_copies_no_others_however_it_lies_in_memory(seen: Preprocessing) -> None:
+    """As tensors lie, and colours turned round: an array of millions is read a few at a time."""
+    draw = np.random.default_rng(0)
+    for array in (
+        draw.integers(0, 256, (200, 3, 64, 64), dtype=np.uint8).transpose(0, 2, 3, 1),
+        draw.integers(0, 256, (200, 64, 64, 3), dtype=np.uint8)[..., ::-1],
+    ):
+        images = given(array, validation_fraction=0.0).listings["train"].prepared(prepare_seen, seen)
+        images.read(np.array([0]))
+        tracemalloc.start()
+        try:
+            read = images.read(np.array([7, 3]))
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert peak < array.nbytes / 4
+        assert read.transpose(0, 2, 3, 1).flags.c_contiguous, "channels last"
+        if seen is not SEEN:
+            assert np.array_equal(read, array[[7, 3]].transpose(0, 3, 1, 2))
 
 
 @pytest.mark.parametrize("keep", [10**9, 0])

@@ -169,8 +169,9 @@ class PixelImages:
     def _at(self, indices: Indices) -> UInt8Images:
         """Some images as they are stored, copied into channels-last memory."""
         chosen = indices if self.rows is None else self.rows[indices]
-        copied: UInt8Images = np.take(self.stored.transpose(0, 2, 3, 1), chosen, axis=0).transpose(0, 3, 1, 2)
-        return copied
+        # np.take would copy the whole array first where it lies otherwise, as tensors do, and colours turned round.
+        copied = np.ascontiguousarray(self.stored.transpose(0, 2, 3, 1)[chosen])
+        return copied.transpose(0, 3, 1, 2)
 
     def _prepared(self, original: UInt8Images) -> UInt8Images:
         wanted = self.preprocessing
