@@ -48,6 +48,7 @@ def is_wrong(audit: Audit, digits: Flipped, row: int) -> bool:
 
 
 def test_most_of_the_first_are_wrong(audit: Audit, digits: Flipped) -> None:
+    assert not any("labels" in name for name in audit.left_out), "all were judged"
     first = [is_wrong(audit, digits, mark.row) for mark in issues_of(audit).marks[:20]]
     assert np.mean(first) > 0.8
 
@@ -94,6 +95,14 @@ def test_without_a_classifier_they_are_not_looked_for(digits: Flipped, tmp_path:
     assert "wrong labels" in audit.left_out
     assert "num_label_issues" not in audit.as_dict()
     assert not (write_audit(audit, tmp_path / "audit", "resnetkit audit") / LABELS).exists()
+
+
+def test_how_many_could_not_be_judged_is_told(pretrained: Path) -> None:
+    """Else a count of 0 would say that none of their labels is wrong."""
+    few = audit_of(flipped_digits(0, num_images=30), pretrained)
+    assert few.counts["label_issues"] == 0
+    assert "enough other images of their classes" in few.left_out["wrong labels of 30 images"]
+    assert "wrong labels of 30 images" in few.as_dict()["left_out"]
 
 
 def test_images_of_one_object_or_picture_do_not_confirm_each_other(tmp_path: Path) -> None:

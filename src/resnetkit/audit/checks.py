@@ -15,6 +15,7 @@ from resnetkit.audit.subject import Subject
 
 A_NETWORK = "a network that knows such images (--classifier)"
 NETWORKS = f"{A_NETWORK}, or some that are trained for it (--train)"
+OTHERS = "enough other images of their classes, and of another class"
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Check:
         look: gives what it finds; findings of nothing need not be given.
         finds: the names of all its findings, of which programs get the count, 0 too.
         needs_judge: it asks for :attr:`~resnetkit.audit.subject.Subject.judgement`, and is left out, said so, where
-            nobody judges labels.
+            nobody judges labels, and for images that could not be judged.
         with_classifier: names what it looks for only where a classifier was given.
     """
 
@@ -39,8 +40,12 @@ class Check:
     def missed(self, subject: Subject) -> tuple[str, str] | None:
         """The name of what is not looked for, and what that needs; None where nothing is missed."""
         if self.needs_judge:
-            return (self.title, NETWORKS) if subject.label_judge is None else None
+            return (self.title, NETWORKS) if subject.label_judge is None else self._unjudged(subject)
         return (self.with_classifier, A_NETWORK) if self.with_classifier and subject.embedder is None else None
+
+    def _unjudged(self, subject: Subject) -> tuple[str, str] | None:
+        number = int((~subject.judgement.is_judged).sum())
+        return (f"{self.title} of {number:,} {'image' if number == 1 else 'images'}", OTHERS) if number else None
 
 
 CHECKS: dict[str, Check] = {

@@ -62,15 +62,10 @@ def _tell(subject: Subject, judgement: Judgement, suspects: list[int]) -> str:
 def _advise(subject: Subject) -> str:
     """Tell what to do, and what the judgement does not know."""
     assert subject.label_judge is not None
-    advice = [
+    return (
         "Look at them, the first ones first: some are right, and rare. Wrong labels that look like their class are not "
-        "found.",
-        subject.label_judge.told(subject),
-    ]
-    unjudged = int((~subject.judgement.is_judged).sum())
-    if unjudged:
-        advice.append(f"{unjudged:,} images were not judged: their classes have too few others.")
-    return " ".join(advice)
+        f"found. {subject.label_judge.told(subject)}"
+    )
 
 
 def _mark(subject: Subject, judgement: Judgement, row: int) -> Mark:

@@ -34,7 +34,7 @@ class Judgement:
 
     Attributes:
         labels: int64 ``(N,)``, as given.
-        probabilities: float64 ``(N, K)``, of each class; not of the image's own label, nor of one of the same pixels.
+        probabilities: float64 ``(N, K)``, of each class; not by the image's own label, nor by one of its set.
         is_judged: bool ``(N,)``; not where the others of its class are too few to say what it looks like.
     """
 
