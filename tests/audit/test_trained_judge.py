@@ -96,19 +96,23 @@ def test_no_network_is_asked_about_what_it_has_met_nor_a_copy(tmp_path: Path, mo
         assert len(trained) > len(subject.rows_of("train")) / 4
 
 
-def test_what_is_stopped_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    there = []
+@pytest.mark.parametrize(("number", "ending"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)])
+def test_what_is_stopped_leaves_no_folder(
+    number: signal.Signals, ending: type[BaseException], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there: list[Path] = []
 
     def stop(self: Listener, report: StepReport) -> None:
-        there.extend(tmp_path.iterdir())
-        signal.raise_signal(signal.SIGINT)
+        if not there:  # to ask twice would end the run at once, however it is asked
+            there.extend(tmp_path.glob("resnetkit-*"))
+            signal.raise_signal(number)
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(trained_judge._Progress, "step_ended", stop)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(ending):
         audit_of(flipped_digits(0, num_images=80))
     assert there
-    assert not list(tmp_path.iterdir())
+    assert not list(tmp_path.glob("resnetkit-*")), "of ours; torch makes a folder of its own"
 
 
 def test_data_without_training_images_are_refused_before_any_is_decoded(

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import signal
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -164,6 +166,34 @@ def test_small_images_are_judged_by_networks_that_are_trained_for_it(cli: Cli, n
         rows = list(csv.DictReader(file))
     assert {row["split"] for row in rows} == {"train", "val", "test"}
     assert Path("clean.csv").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("stopped", "options"), [("trained_judge.run_chosen", ["--train"]), ("writing.render_page", [])]
+)
+def test_an_audit_that_is_stopped_leaves_nothing(
+    cli: Cli,
+    numbers: str,
+    number: signal.Signals,
+    stopped: str,
+    options: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def stop(*_: object) -> None:
+        assert signal.getsignal(number) != signal.SIG_DFL, "this process would be gone, and what it wrote not"
+        signal.raise_signal(number)
+
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    monkeypatch.setattr(f"resnetkit.audit.{stopped}", stop)
+    before = signal.getsignal(number)
+    assert cli("audit", numbers, *options)[0] == 128 + number
+    assert signal.getsignal(number) == before
+    assert not list(temporary.glob("resnetkit-*"))
+    assert not list(Path("audits").glob("*"))
 
 
 @pytest.mark.usefixtures("at_once")

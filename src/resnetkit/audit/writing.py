@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from resnetkit.audit.auditing import Audit
@@ -29,8 +30,7 @@ def write_audit(audit: Audit, out: Path | None, command: str) -> Path:
         out: a folder that is empty or not there; None: a new one in :data:`PLACE`.
         command: repeats the audit.
     """
-    place = create_numbered_folder(Path(PLACE), audit.subject.source.name) if out is None else out
-    with durable_folder(place) as folder:
+    with _place(out, audit.subject.source.name) as place, durable_folder(place) as folder:
         with open(folder / PAGE, "w", encoding="utf-8", errors="surrogateescape") as page:
             page.writelines(render_page(audit, command, TABLE))
         text = json.dumps(audit.as_dict(), indent=2) + "\n"
@@ -40,6 +40,19 @@ def write_audit(audit: Audit, out: Path | None, command: str) -> Path:
         if audit.subject.label_judge is not None:
             _write_table(folder / LABELS, LABEL_COLUMNS, label_rows(audit.subject))
     return place
+
+
+@contextmanager
+def _place(out: Path | None, name: str) -> Iterator[Path]:
+    """The folder to write to; a new one of ours is gone again where nothing comes to stand in it."""
+    place = create_numbered_folder(Path(PLACE), name) if out is None else out
+    try:
+        yield place
+    except BaseException:
+        if out is None:
+            with suppress(OSError):  # not empty: it was written, and what failed came later
+                place.rmdir()
+        raise
 
 
 def _write_table(path: Path, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:

@@ -25,6 +25,7 @@ from resnetkit.cli.options import (
 )
 from resnetkit.cli.program import program
 from resnetkit.cli.settings import read_settings, warn_of_idle, with_limits
+from resnetkit.cli.stopping import leave_nothing_when_terminated
 from resnetkit.terminal import say, say_json, tell, warn
 
 if TYPE_CHECKING:
@@ -144,8 +145,11 @@ def audit(
     embedder = embedder_at_hand if judged is None else _open(judged, model, entry, preprocess)
     refuse = check_listable if write_list is not None else lambda source: None
     find_judge = judge_by_training if train else None
-    found = audit_data(spec, embedder=embedder, find_judge=find_judge, judged=judged, on_opened=refuse, progress=True)
-    folder = write_audit(found, out, shlex.join([program(), *sys.argv[1:]]))
+    with leave_nothing_when_terminated():
+        found = audit_data(
+            spec, embedder=embedder, find_judge=find_judge, judged=judged, on_opened=refuse, progress=True
+        )
+        folder = write_audit(found, out, shlex.join([program(), *sys.argv[1:]]))
     if json:
         say_json({**found.as_dict(), "folder": str(folder)})
     else:
