@@ -206,6 +206,16 @@ def test_with_train_a_classifier_is_there_for_its_score(cli: Cli, numbers: str, 
     assert "training networks" in err
 
 
+@pytest.mark.usefixtures("at_once")
+def test_fields_that_matter_to_its_training_are_not_said_to_do_nothing(cli: Cli, numbers: str) -> None:
+    given = ("audit", numbers, "--set", "data.max_memory_bytes=100000", "--set", "data.cache=off")
+    assert "data.max_memory_bytes has no effect" in cli(*given)[2]
+    err = cli(*given, "--train")[2]
+    assert "data.cache has no effect on an audit" in err
+    assert "max_memory_bytes" not in err
+    assert "trains nothing" not in err
+
+
 def test_fields_of_the_data_are_set_as_train_sets_them(cli: Cli, leaky: str) -> None:
     rows = [f"{path},7,{path.parent.name}" for path in sorted(Path(leaky).glob("train/*/*.png"))]
     Path("list.csv").write_text("\n".join(["path,age,breed", *rows]))

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from resnetkit.sources.weights import Embedder
 
 # Fields of the data that say how they are kept while they are trained on, and what stops that.
-OF_TRAINING = ("on_bad_image", "on_doubt", "check", "cache", "max_memory_bytes")
+OF_TRAINING = ("on_bad_image", "on_doubt", "check", "cache")
 
 
 def audit(
@@ -137,7 +137,7 @@ def audit(
     }
     spec = DataSpec(data, data_dir=data_dir, layout=layout or "auto", group_by=group_by)
     spec = replace(spec, limits=with_limits(spec.limits, max_pixels, max_file_bytes))
-    spec = _with_settings(spec, read_settings(set_, of_data, command="audit"))
+    spec = _with_settings(spec, read_settings(set_, of_data, command="audit"), trains=train)
     if classifier is None:
         idle = {"--model": model, "--entry": entry, "--preprocess": preprocess}
         warn_of_idle({option: bool(value) for option, value in idle.items()}, "without --classifier")
@@ -164,14 +164,17 @@ def audit(
         raise typer.Exit(1)
 
 
-def _with_settings(spec: DataSpec, settings: Mapping[str, str]) -> DataSpec:
+def _with_settings(spec: DataSpec, settings: Mapping[str, str], *, trains: bool) -> DataSpec:
     """The data as settings change them, with a warning for what matters to a training alone."""
     from resnetkit.config import override
     from resnetkit.data.spec import DataAlone
 
     changed = override(DataAlone(spec), settings).data
-    idle = {f"data.{name}": getattr(changed, name) != getattr(spec, name) for name in OF_TRAINING}
-    warn_of_idle(idle, "on an audit, which looks at every image once and trains nothing")
+    names, why = [*OF_TRAINING, "max_memory_bytes"], "looks at every image once and trains nothing"
+    if trains:
+        names, why = [*OF_TRAINING], "looks at every image, and trains on those that it can read"
+    idle = {f"data.{name}": getattr(changed, name) != getattr(spec, name) for name in names}
+    warn_of_idle(idle, f"on an audit, which {why}")
     return changed
 
 
