@@ -1,5 +1,6 @@
 """Copies that features propose and pixels confirm, and those that features alone would have taken for some."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from resnetkit import create_model
 from resnetkit.audit.auditing import Audit, audit_data
 from resnetkit.audit.clean_list import LEAK, clean
 from resnetkit.audit.feature_copies import MOST_NEIGHBOURS, confirm_pairs, propose_pairs, shrink_all
+from resnetkit.audit.subject import open_subject
 from resnetkit.data.given import GivenData
 from resnetkit.data.prepared_images import Originals
 from resnetkit.images.spec import Preprocessing
@@ -108,7 +110,14 @@ def test_a_few_neighbours_of_each_are_proposed_and_none_of_a_known_picture(monke
 
 def test_features_alone_make_no_copy() -> None:
     images = [picture(0, SIZE), picture(1, SIZE), PART(picture(1, SIZE))]
-    pictures = shrink_all(range(3), lambda row: np.asarray(images[row]))
+    tellers: list[threading.Thread] = []
+    pictures = shrink_all(
+        range(3),
+        lambda row: np.asarray(images[row]),
+        num_workers=2,
+        on_done=lambda more: tellers.append(threading.current_thread()),
+    )
+    assert tellers == [threading.current_thread()] * 3, "bars in notebooks are drawn by one thread"
     (found,) = confirm_pairs(np.array([[0, 1], [0, 2], [1, 2]]), pictures, np.zeros(3, np.bool_), num_workers=2)
     assert (found.first, found.second) == (1, 2)
     assert all(small.size <= 64 * 64 * 1.1 and small.dtype == np.uint8 for small in pictures.values())
@@ -120,8 +129,12 @@ def test_small_drawings_are_never_laid_over_one_another(embedder: Embedder, monk
     pixels = np.full((12, 48, 48, 3), 255, np.uint8)
     pixels[:, 16:36, 16:36] = draw.integers(0, 256, (12, 20, 20, 3))
     monkeypatch.setattr("resnetkit.audit.feature_copies.lay_over", lambda one, other: pytest.fail("laid over"))
-    audit = audit_data(GivenData(pixels, np.zeros(12, np.int64), ("letter",)), embedder=embedder)
+    letters = GivenData(pixels, np.zeros(12, np.int64), ("letter",))
+    audit = audit_data(letters, embedder=embedder)
     assert not audit.subject.copies.pairs
+    assert list(audit_data(letters).left_out) == ["wrong labels"], "no classifier would find copies that are cut off"
+    monkeypatch.setattr("resnetkit.audit.subject.compute_features", lambda *_, **__: pytest.fail("for nothing"))
+    assert not open_subject(letters.spec, embedder, given=letters).copies.pairs
 
 
 def test_larger_ones_must_agree_in_nearly_all() -> None:

@@ -28,7 +28,8 @@ class Check:
         finds: the names of all its findings, of which programs get the count, 0 too.
         needs_judge: it asks for :attr:`~resnetkit.audit.subject.Subject.judgement`, and is left out, said so, where
             nobody judges labels, and for images that could not be judged.
-        with_classifier: names what it looks for only where a classifier was given.
+        with_classifier: names what it looks for only where a classifier was given, among
+            :attr:`~resnetkit.audit.subject.Subject.is_laid_over`.
     """
 
     title: str
@@ -41,7 +42,8 @@ class Check:
         """The name of what is not looked for, and what that needs; None where nothing is missed."""
         if self.needs_judge:
             return (self.title, NETWORKS) if subject.label_judge is None else self._unjudged(subject)
-        return (self.with_classifier, A_NETWORK) if self.with_classifier and subject.embedder is None else None
+        is_missed = self.with_classifier and subject.embedder is None and subject.is_laid_over.any()
+        return (self.with_classifier, A_NETWORK) if is_missed else None
 
     def _unjudged(self, subject: Subject) -> tuple[str, str] | None:
         number = int((~subject.judgement.is_judged).sum())

@@ -70,14 +70,12 @@ def shrink_all(
             :data:`~resnetkit.audit.registration.READ_PX` where it has as many.
         on_done: called with how many more have been read.
     """
-
-    def shrink_one(row: int) -> UInt8Images:
-        small = shrink(read(row))
-        on_done(1)
-        return small
-
+    pictures = {}
     with ThreadPoolExecutor(max(1, num_workers)) as pool:
-        return dict(zip(rows, pool.map(shrink_one, rows), strict=True))
+        for row, picture in zip(rows, pool.map(lambda row: shrink(read(row)), rows), strict=True):
+            pictures[row] = picture
+            on_done(1)
+    return pictures
 
 
 def confirm_pairs(

@@ -135,12 +135,19 @@ class Subject:
             found = find_copies(self.digests, self.grey, num_workers=self.source.spec.num_workers, on_done=on_done)
         return found if self.embedder is None else group_copies(len(self), [*found.pairs, *self._by_features(found)])
 
+    @cached_property
+    def is_laid_over(self) -> npt.NDArray[np.bool_]:
+        """Mask of the images to lay over others: all but small drawings, whose outlines are all there is to see."""
+        is_small = self.source.shapes.shorter_px < FITTED_PX
+        return ~are_plain(self.grey) if is_small else np.ones(len(self), np.bool_)
+
     def _by_features(self, found: Copies) -> list[Copy]:
-        """More copies, but of small drawings, whose outlines are all there is to see."""
-        plain, is_small = are_plain(self.grey), self.source.shapes.shorter_px < FITTED_PX
+        """More copies, of which a part may be cut off."""
         again = [pair.second for pair in found.pairs if pair.note == SAME_PIXELS]  # of these one image is enough
-        tried = np.setdiff1d(np.flatnonzero(~plain) if is_small else np.arange(len(self)), again)
-        features = self.features
+        tried = np.setdiff1d(np.flatnonzero(self.is_laid_over), again)
+        if len(tried) < 2:
+            return []
+        features, plain = self.features, are_plain(self.grey)
         with progress_bar("comparing features", len(tried), wanted=self.progress) as on_done:
             pairs = propose_pairs(features, found.groups, tried, on_done)
         rows, num_workers = np.unique(pairs).tolist(), self.source.spec.num_workers
