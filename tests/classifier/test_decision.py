@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from resnetkit.classifier.decision import Decision
+from resnetkit.classifier.decision import Decision, Sure, Unknown
 from resnetkit.config import from_dict, to_dict
 from resnetkit.errors import ResnetkitError
 
@@ -37,6 +37,15 @@ def test_large_logits_overflow_nothing_and_what_is_no_number_stays_so() -> None:
     answer = Decision().probabilities(np.array([[[3e38, -3e38]], [[0, np.nan]], [[0, np.inf]]], np.float32))
     assert answer[0].tolist() == [1, 0]
     assert np.isnan(answer[1:]).all()
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("decision", [Decision(), Decision(unknown=Unknown(-9.0, 0.1), sure=Sure(0.5, 0.9))])
+def test_what_is_no_number_is_no_answer(decision: Decision) -> None:
+    logits = np.array([[[1, 0]], [[0, np.nan]], [[0, np.inf]], [[-np.inf, -np.inf]]], np.float32)
+    decided = decision.decide(logits)
+    assert decided.statuses == ("ok", "error", "error", "error")
+    assert decided.is_ok.tolist() == [True, False, False, False]
 
 
 @pytest.mark.parametrize("temperature", [0, -1, float("inf"), float("nan")])

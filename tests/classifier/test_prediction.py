@@ -148,6 +148,20 @@ def test_unreadable_files_are_rows_and_are_not_computed(tmp_path: Path) -> None:
         predictor().predict_proba(paths)
 
 
+class Doubtful(Brightness):
+    """Of a black image it computes no number."""
+
+    def logits(self, pixels: np.ndarray) -> np.ndarray:
+        return np.where(pixels.any((1, 2, 3))[:, None, None], super().logits(pixels), np.float32(np.nan))
+
+
+def test_an_answer_that_is_no_number_is_a_row_without_a_class(tmp_path: Path) -> None:
+    black, grey = predictor(Doubtful()).predict(shades(tmp_path, 2))
+    assert (black.status, black.reason) == ("error", "has an answer that is not a number")
+    assert (black.class_name, black.probability, black.top) == (None, None, ())
+    assert (grey.status, grey.class_name) == ("ok", "dark")
+
+
 @dataclass
 class Recorder(Brightness):
     """Keeps the pixels that it is given."""

@@ -85,7 +85,7 @@ def test_a_file_is_counted_only_where_it_was_asked_for(
 ) -> None:
     words = ("--engine", "torch", "--out", str(tmp_path / "rows"))
     gone = cli("predict", str(trained), str(tmp_path / "gone.png"), *words)
-    assert (gone.code, gone.err) == (1, "1 of 1 files could not be read\n")
+    assert (gone.code, gone.err) == (1, "1 of 1 files could not be read or answered\n")
     assert cli("predict", str(trained), str(folder), *words).code == 0
 
 

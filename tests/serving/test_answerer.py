@@ -4,6 +4,7 @@ import random
 import threading
 import time
 
+import numpy as np
 import pytest
 from tests.serving.known import BROKEN, KnownEngine, Told, grey, known_predictor, png, soon, value_of
 
@@ -167,6 +168,28 @@ def test_an_engine_that_fails_fails_its_requests_alone() -> None:
     assert "ZeroDivisionError" in str(outcome)
     engine.before = lambda: None
     assert isinstance(ask_pixels(answerer, 1).wait(), list)
+    answerer.close()
+
+
+class Doubtful(KnownEngine):
+    """Of an image of the value 1 it computes no number."""
+
+    def logits(self, pixels: np.ndarray) -> np.ndarray:
+        return np.where(pixels[:, :1, 0, :1] == 1, np.float32(np.nan), super().logits(pixels))
+
+
+def test_an_answer_that_is_no_number_fails_its_request_alone() -> None:
+    free, engine = threading.Event(), Doubtful()
+    engine.before = free.wait
+    answerer = Answerer(known_predictor(engine), ServerSettings())
+    tolds = [ask_pixels(answerer, *values) for values in ((5,), (1, 2), (3,))]  # the last two share a batch
+    free.set()
+    first, doubtful, other = (told.wait() for told in tolds)
+    assert isinstance(doubtful, NotAnswered)
+    assert "has an answer that is not a number" in str(doubtful)
+    assert isinstance(first, list)
+    assert isinstance(other, list)
+    assert [value_of(answer) for answer in other] == [3]
     answerer.close()
 
 

@@ -18,8 +18,9 @@ Logits = npt.NDArray[np.float32]
 Probabilities = npt.NDArray[np.float32]
 Familiarities = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
-Status = Literal["ok", "unsure", "unknown"]
+Status = Literal["ok", "unsure", "unknown", "error"]
 
+NO_NUMBER = "has an answer that is not a number"  # why an image has the status error
 ROUNDING = 1e-5  # by so much engines may differ in a probability: what lies on a threshold is within it
 
 
@@ -110,9 +111,12 @@ class Decided:
 
     @cached_property
     def statuses(self) -> tuple[Status, ...]:
-        """The status of each image: ``unknown`` goes before ``unsure``, and what is neither is ``ok``."""
-        pairs = zip(self.is_unknown.tolist(), self.is_unsure.tolist(), strict=True)
-        return tuple("unknown" if unknown else "unsure" if unsure else "ok" for unknown, unsure in pairs)
+        """The status of each image: ``error`` where its probabilities are no numbers, for then it has no answer; else
+        ``unknown`` goes before ``unsure``, and what is neither is ``ok``.
+        """
+        is_number = np.isfinite(self.probabilities).all(axis=1)
+        kinds = [~is_number, self.is_unknown, self.is_unsure]
+        return tuple(np.select(kinds, ["error", "unknown", "unsure"], "ok").tolist())
 
     @property
     def is_ok(self) -> Mask:
@@ -214,7 +218,8 @@ def familiarity(logits: Logits) -> Familiarities:
     """
     exact = logits.astype(np.float64)
     highest = exact.max(axis=2, keepdims=True)
-    energies = highest[:, :, 0] + np.log(np.exp(exact - highest).sum(axis=2))
+    with np.errstate(invalid="ignore"):  # inf - inf
+        energies = highest[:, :, 0] + np.log(np.exp(exact - highest).sum(axis=2))
     measured: Familiarities = energies.mean(axis=1).astype(np.float32)
     return measured
 

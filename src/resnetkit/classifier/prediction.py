@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from resnetkit.classifier.decision import Decided, Decision, Logits, Mask, Probabilities
+from resnetkit.classifier.decision import NO_NUMBER, Decided, Decision, Logits, Mask, Probabilities
 from resnetkit.classifier.engine import Engine
 from resnetkit.classifier.yardstick import Yardstick
 from resnetkit.data.seen import SeenImages
@@ -36,8 +36,8 @@ class Prediction:
     Attributes:
         source: the path, or the position in the input where it was no file.
         status: ``ok``; ``unsure`` or ``unknown`` where the classifier's decision has a threshold for that and the image
-            lies below it, then there is no class; or ``error`` for an image that could not be read, then ``reason``
-            says why.
+            lies below it, then there is no class; or ``error`` for an image that could not be read, or whose answer is
+            not a number, then ``reason`` says why.
         top: the most probable classes with their probabilities, best first; of an image that is unknown or unsure too.
         note: what of the image the classifier could not look at; empty where nothing was lost.
         classes: those that hold the true one with the probability that the decision's sets were made for, best first;
@@ -174,9 +174,13 @@ class Predictor:
         """The answers for prepared images, which are yet to be given their names."""
         decided = self.decide(pixels)
         for row, probabilities in enumerate(decided.probabilities):
+            status = decided.statuses[row]
+            if status == "error":
+                yield Prediction("", status, NO_NUMBER)
+                continue
             ranked = rank_classes(probabilities, self.class_names, top)
             classes = name_set(probabilities, decided.set_of(row), self.class_names)
-            yield Prediction("", decided.statuses[row], top=ranked, classes=classes)
+            yield Prediction("", status, top=ranked, classes=classes)
 
     def _no_logits(self) -> Logits:
         return np.empty((0, 1, len(self.class_names)), np.float32)

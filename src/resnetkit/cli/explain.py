@@ -166,7 +166,7 @@ def explain(
             tell(f"a map of {coarsest}×{coarsest} values cannot say much of places: --layer stage1 has more of them")
     num_errors = sum(row["status"] == "error" for row in rows)
     if num_errors:
-        tell(f"{num_errors} of {len(files)} files could not be read")
+        tell(f"{num_errors} of {len(files)} files could not be read or answered")
         raise typer.Exit(1)
 
 

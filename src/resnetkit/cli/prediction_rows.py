@@ -57,7 +57,7 @@ class Counts:
             counted = f"in {self.first_read:,} of {self.files:,} files"
             tell(f"note: several pages or frames, of which the first is read, {counted}")
         if self.errors:
-            tell(f"{self.errors:,} of {self.files:,} files could not be read")
+            tell(f"{self.errors:,} of {self.files:,} files could not be read or answered")
             raise typer.Exit(1)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from resnetkit.anatomy.table import describe
+from resnetkit.classifier.decision import NO_NUMBER
 from resnetkit.classifier.description import Description
 from resnetkit.errors import Code, ResnetkitError, did_you_mean
 from resnetkit.explanation.explanation import Asked, Explanation, Explanations, HeatMap
@@ -186,8 +187,8 @@ def _explain(
 
     decided = subject.decision.decide(subject.logits(seen.pixels))
     status, probabilities = decided.statuses[0], decided.probabilities[0]
-    if not np.isfinite(probabilities).all():
-        return Explanation(source, "error", "has an answer that is not a number")
+    if status == "error":
+        return Explanation(source, status, NO_NUMBER)
     against = None if asked.against is None else class_names.index(asked.against)
     if asked.class_name is not None:
         answer = class_names.index(asked.class_name)

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from resnetkit.classifier.decision import Decided, Logits
+from resnetkit.classifier.decision import NO_NUMBER, Decided, Logits
 from resnetkit.classifier.prediction import Predictor
 from resnetkit.errors import summarize
 from resnetkit.images.decoding import read_header
@@ -167,7 +167,10 @@ class Answerer:
                     image.request.end(_failed(error))
                 continue
             for row, image in enumerate(batch):
-                image.request.answer(image.place, _answer(image.note, decided, logits, row))
+                if decided.statuses[row] == "error":
+                    image.request.end(NotAnswered(f"the answer could not be computed (an image {NO_NUMBER})"))
+                else:
+                    image.request.answer(image.place, _answer(image.note, decided, logits, row))
 
     @contextmanager
     def _at_work(self) -> Iterator[None]:
