@@ -174,3 +174,10 @@ def test_copies_of_one_run_are_said_to_be_one_classifier() -> None:
     compared = compare_answers([side("A", a), side("copy", again), side("B", other)])
     told = [note for note in compared.notes if "one classifier" in note]
     assert told == ["A and copy gave every image the same probabilities: they are one classifier"]
+
+
+def test_answers_that_are_all_certain_make_no_two_one_classifier() -> None:
+    labels = [0, 1, 2, 0]
+    certain = answers_of(labels, labels, sure=1.0), answers_of(labels, labels, sure=0.999999)
+    compared = compare_answers([side(name, one) for name, one in zip("AB", certain, strict=True)])
+    assert not [note for note in compared.notes if "one classifier" in note]

@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 
+from resnetkit.classifier.decision import ROUNDING
 from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.evaluation.answers import Answers
 from resnetkit.evaluation.shared_images import SharedImages, share_images
@@ -22,7 +23,7 @@ from resnetkit.runs.result import finished_result
 
 # Those say most of which no one has seen the images while training went on.
 JUDGED = ("test", "all", "val")
-ROUNDING = 1e-5  # of a probability, by which engines differ
+SUREST = 0.99  # where all answers are surer, other classifiers may well give the same probabilities
 
 
 @dataclass(frozen=True)
@@ -145,12 +146,17 @@ def _why_none(shared: SharedImages) -> str:
 
 
 def about_copies(sides: Sequence[Side], shared: SharedImages) -> list[str]:
-    """Sentences about sides that are one classifier: copies of a run, or runs whose settings made no difference."""
+    """Sentences about sides that are one classifier: copies of a run, or runs whose settings made no difference.
+
+    Nothing is said where each answer is as good as certain: such answers are alike whoever gives them.
+    """
     told = []
     for (one, rows), (other, others) in combinations(zip(sides, shared.rows, strict=True), 2):
         if one.answers.class_names != other.answers.class_names:
             continue
         first, second = one.answers.probabilities, other.answers.probabilities
+        if one.answers.confidences[rows].min() > SUREST:
+            continue
         if all(np.allclose(first[rows[part]], second[others[part]], atol=ROUNDING) for part in (slice(9), slice(None))):
             told.append(f"{one.name} and {other.name} gave every image the same probabilities: they are one classifier")
     return told
