@@ -9,7 +9,8 @@ from tests.comparing.test_answers import answers_of
 
 from resnetkit.classifier.classifier import Classifier
 from resnetkit.comparing.anything import compare, compare_runs
-from resnetkit.comparing.subject import Run, find_subject
+from resnetkit.comparing.sides import Answered, Side
+from resnetkit.comparing.subject import Run, Subject, find_subject
 from resnetkit.data.spec import DataSpec
 from resnetkit.errors import Code, ResnetkitError
 from resnetkit.evaluation.metrics import score
@@ -89,3 +90,7 @@ def test_of_two_that_have_nothing_in_common_it_says_what_each_is(tmp_path: Path)
     write_answers(tmp_path / "answers.npz", [answers_of([0], [0])])
     with pytest.raises(ResnetkitError, match="is a file of answers, resnet20 is a network without weights"):
         compare(tmp_path / "answers.npz", "resnet20")
+    runs = Answered("five", "seeds", (Side("five/1", answers_of([0], [0])),), (tmp_path,))
+    repeats = Subject("five", CATALOG["resnet20"].spec, 32, answered=runs)
+    with pytest.raises(ResnetkitError, match=r"five is a folder of repeats, w\.pt is weights of an unknown network"):
+        compare(repeats, Subject("w.pt", tensors={}))

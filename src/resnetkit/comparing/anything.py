@@ -145,15 +145,13 @@ def _in_words(subjects: Sequence[Subject]) -> str:
     >>> _in_words([find_subject("resnet20")])
     'resnet20 is a network without weights'
     """
-    kinds = [
-        "a file of answers"
-        if one.answered is not None
-        else "weights of an unknown network"
-        if one.tensors is not None
-        else "a network without weights"
-        for one in subjects
-    ]
-    return ", ".join(f"{one.name} is {kind}" for one, kind in zip(subjects, kinds, strict=True))
+    return ", ".join(f"{one.name} is {_kind(one)}" for one in subjects)
+
+
+def _kind(one: Subject) -> str:
+    if one.answered is not None:
+        return "a file of answers" if one.answered.by is None else "a folder of repeats"
+    return "a network without weights" if one.tensors is None else "weights of an unknown network"
 
 
 def _compare_several(subjects: Sequence[Subject]) -> Comparison:
