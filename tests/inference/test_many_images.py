@@ -159,7 +159,7 @@ def test_a_folder_that_was_hardly_begun_is_gone_on_with(tmp_path: Path, predicti
 
 
 def test_a_folder_of_rows_is_not_called_like_a_file_of_another_format(tmp_path: Path, predicting: Predicting) -> None:
-    refused = pytest.raises(ResnetkitError, match=r"called like a file of csv.*\n.*answers\.parquet")
+    refused = pytest.raises(ResnetkitError, match=r"called like a file of csv.*\n.*answers\.parquet.*predict.*evaluate")
     with refused, opened_rows(tmp_path / "answers.CSV", predicting):
         pass
     assert not list(tmp_path.iterdir())

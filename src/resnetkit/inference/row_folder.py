@@ -60,7 +60,7 @@ class RowFolder:
         require(
             ending not in OTHER_FORMATS or self.folder.is_dir(),
             f"rows are kept in a folder of Parquet files, and {self.folder} is called like a file of {ending[1:]}",
-            fix=f"--out {parquet}; or print them: predict --format csv > {self.folder}",
+            fix=f"--out {parquet}; in one file: predict --format csv > FILE.csv, or evaluate --answers FILE.csv",
         )
         require(
             self.folder.is_dir() or not os.path.lexists(self.folder), f"{self.folder} is a file", fix="give a new name"
