@@ -110,7 +110,7 @@ def test_what_is_stopped_leaves_no_folder(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(trained_judge._Progress, "step_ended", stop)
     with pytest.raises(ending):
-        audit_of(flipped_digits(0, num_images=80))
+        audit_of(flipped_digits(0, num_images=160))
     assert there
     assert not list(tmp_path.glob("resnetkit-*")), "of ours; torch makes a folder of its own"
 
@@ -125,6 +125,17 @@ def test_data_without_training_images_are_refused_before_any_is_decoded(
     (tmp_path / "list.csv").write_text("\n".join(["path,label,split", *rows]))
     with pytest.raises(ResnetkitError, match="no training images, so no network can be trained"):
         audit_data(str(tmp_path / "list.csv"), find_judge=judge_by_training)
+
+
+def test_no_network_is_trained_where_no_label_could_be_judged_by_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten images of each class are five of each half, of which four are too few for a head to learn from."""
+    watched = Watched(monkeypatch)
+    images = np.random.default_rng(0).integers(0, 256, (24, 8, 8), dtype=np.uint8)
+    for few, is_judged in ((20, False), (24, True)):
+        given = GivenData(images[:few], np.arange(few) % 2, ("a", "b"), replace(NO_TEST, validation_fraction=0.0))
+        audit = audit_data(given, find_judge=judge_by_training)
+        assert bool(watched.trained) == is_judged
+        assert (f"wrong labels of {few} images" in audit.left_out) != is_judged
 
 
 def test_too_few_images_are_not_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

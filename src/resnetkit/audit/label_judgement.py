@@ -91,6 +91,12 @@ class Judgement:
         return np.where(self.confident != self.labels, self.confident, others.argmax(1))
 
 
+def can_judge(labels: Indices) -> bool:
+    """Tell whether any of these labels could be judged by the others: of two classes at least there are enough."""
+    counts = np.sort(np.bincount(labels))
+    return len(counts) > 1 and bool(counts[-1] > LEAST_OTHERS and counts[-2] >= LEAST_OTHERS)
+
+
 def judge_labels(
     features: Features,
     labels: Indices,

@@ -13,7 +13,7 @@ import numpy as np
 
 from resnetkit.audit.feature_judge import judge_rows
 from resnetkit.audit.features import compute_features
-from resnetkit.audit.label_judgement import Judgement
+from resnetkit.audit.label_judgement import Judgement, can_judge
 from resnetkit.audit.subject import TRAIN, Subject
 from resnetkit.data.folds import folds_in_order
 from resnetkit.data.source import DataSource
@@ -136,9 +136,9 @@ class _Planned:
 
 
 def _plan_all(subject: Subject, halves: list[Indices]) -> list[_Planned]:
-    """A network for each half with rows to judge, where the training images of the other are of several classes."""
+    """A network for each half that can be judged, where the training images of the other are of several classes."""
     train = subject.rows_of(TRAIN)
-    pairs = [(asked, np.setdiff1d(train, asked)) for asked in halves if len(asked)]
+    pairs = [(asked, np.setdiff1d(train, asked)) for asked in halves if can_judge(subject.labels[asked])]
     return [_plan(subject, asked, rows) for asked, rows in pairs if len(np.unique(subject.labels[rows])) > 1]
 
 
