@@ -4,7 +4,8 @@ First a place is looked for among scales and offsets, mirrored and not, by the c
 pictures without their slow changes of brightness (a Fourier transform gives it for all offsets at once). From there
 an affine map is fitted by least squares (Lucas and Kanade 1981; weights of Cauchy's, so that words written over one of
 them do not pull at it). What counts is then a share: of the places where there is anything to see, those around which
-both pictures look the same. It hardly changes with brightness, and hardly anything but the same picture reaches half (benchmarks/trust.md).
+both pictures look the same. It hardly changes with brightness, and hardly anything but the same picture
+reaches half (benchmarks/trust.md).
 """
 
 from __future__ import annotations
