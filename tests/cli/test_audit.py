@@ -40,6 +40,7 @@ def test_it_says_what_it_found_and_writes_a_page_and_tables(cli: Cli, leaky: str
     (row,) = csv.DictReader((folder / "findings.csv").read_text().splitlines())
     assert (row["finding"], row["path"], row["other_path"]) == ("leaks", "val/cat/leak,1.png", "train/cat/2.png")
     assert json.loads((folder / "findings.json").read_text())["num_leaks"] == 1
+    assert "<summary>1 path</summary>" in (folder / "report.html").read_text(encoding="utf-8")
 
 
 def test_json_has_counts_and_pairs(cli: Cli, leaky: str) -> None:
