@@ -136,10 +136,15 @@ class Subject:
         return found if self.embedder is None else group_copies(len(self), [*found.pairs, *self._by_features(found)])
 
     @cached_property
+    def is_plain(self) -> npt.NDArray[np.bool_]:
+        """Mask of the images that show something on an empty background."""
+        return are_plain(self.grey)
+
+    @cached_property
     def is_laid_over(self) -> npt.NDArray[np.bool_]:
         """Mask of the images to lay over others: all but small drawings, whose outlines are all there is to see."""
         is_small = self.source.shapes.shorter_px < FITTED_PX
-        return ~are_plain(self.grey) if is_small else np.ones(len(self), np.bool_)
+        return ~self.is_plain if is_small else np.ones(len(self), np.bool_)
 
     def _by_features(self, found: Copies) -> list[Copy]:
         """More copies, of which a part may be cut off."""
@@ -147,14 +152,14 @@ class Subject:
         tried = np.setdiff1d(np.flatnonzero(self.is_laid_over), again)
         if len(tried) < 2:
             return []
-        features, plain = self.features, are_plain(self.grey)
+        features = self.features
         with progress_bar("comparing features", len(tried), wanted=self.progress) as on_done:
             pairs = propose_pairs(features, found.groups, tried, on_done)
         rows, num_workers = np.unique(pairs).tolist(), self.source.spec.num_workers
         with progress_bar("reading what may be copies", len(rows), wanted=self.progress) as on_done:
             pictures = shrink_all(rows, self.reader(READ_PX), num_workers=num_workers, on_done=on_done)
         with progress_bar("laying them over one another", len(pairs), wanted=self.progress) as on_done:
-            return confirm_pairs(pairs, pictures, plain, num_workers=num_workers, on_done=on_done)
+            return confirm_pairs(pairs, pictures, self.is_plain, num_workers=num_workers, on_done=on_done)
 
     @cached_property
     def sets(self) -> Indices:
