@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from resnetkit.config import from_dict
+from resnetkit.config import from_dict, to_dict
 from resnetkit.errors import ResnetkitError
 from resnetkit.evaluation.calibration import Calibrated
 from resnetkit.evaluation.decision_scores import DecisionScores
@@ -67,6 +67,19 @@ class Result:
 
     def _repr_html_(self) -> str:
         return show(self)
+
+
+def record_result(result: Result, step: int) -> None:
+    """Write the event that ends a run, from which :func:`finished_result` reads its result again."""
+    result.folder.record(
+        "end",
+        step=step,
+        seconds=result.seconds,
+        scores={name: to_dict(value) for name, value in result.scores.items()},
+        num_trained_on=result.num_trained_on,
+        calibration={name: to_dict(value) for name, value in result.calibration.items()},
+        decided=None if result.decided is None else to_dict(result.decided),
+    )
 
 
 def finished_result(folder: RunFolder) -> Result | None:

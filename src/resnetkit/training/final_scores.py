@@ -11,7 +11,6 @@ from resnetkit.classifier.classifier import Classifier
 from resnetkit.classifier.decision import Logits, familiarity
 from resnetkit.classifier.engine import Engine
 from resnetkit.classifier.prediction import Predictor
-from resnetkit.config import to_dict
 from resnetkit.data.types import LoadedData, Split
 from resnetkit.evaluation.answers import Answers, score_answers
 from resnetkit.evaluation.calibration import Calibrated, calibration_of
@@ -28,7 +27,7 @@ from resnetkit.runs.record import Record
 from resnetkit.runs.report import write_report
 from resnetkit.runs.report_contents import report_on
 from resnetkit.runs.report_images import root_of
-from resnetkit.runs.result import Result
+from resnetkit.runs.result import Result, record_result
 from resnetkit.training.final_decision import with_fitted_decision
 from resnetkit.training.met_images import MetImages
 from resnetkit.training.state import Progress
@@ -85,15 +84,7 @@ def finish(
     previous = find_previous(folder, record, None if shown is None else shown.answers)
     report = report_on(record, result, folder.events("epoch"), shown, previous=previous)
     write_report(folder.report_file, report)
-    folder.record(
-        "end",
-        step=progress.step,
-        seconds=progress.seconds,
-        scores={name: to_dict(value) for name, value in scores.items()},
-        num_trained_on=num_trained_on,
-        calibration={name: to_dict(value) for name, value in calibration.items()},
-        decided=None if decided is None else to_dict(decided),
-    )
+    record_result(result, progress.step)
     folder.sync()
     return result
 
