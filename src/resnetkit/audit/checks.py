@@ -12,6 +12,7 @@ from resnetkit.audit.label_issues import find_label_issues
 from resnetkit.audit.oddities import ODDITIES, find_odd_images
 from resnetkit.audit.shortcuts import find_shortcuts
 from resnetkit.audit.subject import Subject
+from resnetkit.pages.formatting import counted
 
 A_NETWORK = "a network that knows such images (--classifier)"
 NETWORKS = f"{A_NETWORK}, or some that are trained for it (--train)"
@@ -47,7 +48,7 @@ class Check:
 
     def _unjudged(self, subject: Subject) -> tuple[str, str] | None:
         number = int((~subject.judgement.is_judged).sum())
-        return (f"{self.title} of {number:,} {'image' if number == 1 else 'images'}", OTHERS) if number else None
+        return (f"{self.title} of {counted(number, 'image')}", OTHERS) if number else None
 
 
 CHECKS: dict[str, Check] = {

@@ -7,7 +7,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from resnetkit.cli.program import program
-from resnetkit.pages.formatting import plain_percent
+from resnetkit.pages.formatting import counted, plain_percent
 from resnetkit.terminal import say, say_json
 
 if TYPE_CHECKING:
@@ -57,17 +57,12 @@ def print_result(result: Result, *, as_json: bool) -> None:
     if result.left_out:
         names = ", ".join(os.path.basename(bad.path) for bad in result.left_out[:3])
         more = ", …" if len(result.left_out) > 3 else ""
-        files = "1 file" if len(result.left_out) == 1 else f"{len(result.left_out):,} files"
-        say(f"note  without {files} that cannot be read: {names}{more}")
+        say(f"note  without {counted(len(result.left_out), 'file')} that cannot be read: {names}{more}")
     say(f"run   {result.run}  (report: {result.run / 'report.html'})")
     for name in trackers_of(result.folder):
         if viewer := TRACKERS[name].tell_viewer(result.folder):
             say(f"track {viewer}")
     say(f"next  {program()} predict {shlex.quote(str(result.run))} IMAGE…")
-
-
-def _counted(number: int, what: str) -> str:
-    return f"1 {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def _remark(split: str, result: Result) -> str:
@@ -178,7 +173,7 @@ def print_dry_run(found: DryRun, *, as_json: bool) -> None:
     say(f"images  {images}; as {prepared.channels} × {size} × {size}, {kept}")
     say(f"network {recipe.model_name}, {found.num_parameters:,} parameters")
     at_most = " at most" if recipe.early_stopping_epochs else ""
-    epochs, updates = _counted(recipe.epochs, "epoch"), _counted(found.steps_per_epoch, "update")
+    epochs, updates = counted(recipe.epochs, "epoch"), counted(found.steps_per_epoch, "update")
     rate = f"{recipe.optimizer.kind} at a learning rate of {recipe.optimizer.learning_rate:g}"
     say(
         f"recipe  {recipe.name}: {epochs} of {updates}{at_most}, "

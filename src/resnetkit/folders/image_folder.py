@@ -13,6 +13,7 @@ from resnetkit.folders.layout_option import AUTO, CLASSES, UNSPLIT, type_layout
 from resnetkit.folders.layout_refusals import WANTED
 from resnetkit.folders.names import alike, apart, lookalikes, one_form
 from resnetkit.images.image_files import LeftOut, count_unread
+from resnetkit.pages.formatting import counted
 from resnetkit.terminal import listed, quoted
 
 SHOWN_ASIDES = 5
@@ -256,9 +257,4 @@ def _pruned(folder: Folder, used: Set[str]) -> Iterator[Folder]:
 
 
 def _count(folder: Folder | None) -> str:
-    return count_of(folder.num_images if folder else 0)
-
-
-def count_of(number: int) -> str:
-    """A number of images in words."""
-    return "1 image" if number == 1 else f"{number:,} images"
+    return counted(folder.num_images if folder else 0, "image")

@@ -17,6 +17,7 @@ from resnetkit.folders.listed_files import ListedFiles, files_of, holds_image
 from resnetkit.folders.names import apart, lookalikes, one_form
 from resnetkit.folders.split_words import read_name
 from resnetkit.folders.table_file import Table, is_table, read_table, tell_lines
+from resnetkit.pages.formatting import counted
 from resnetkit.terminal import first_few, quoted
 
 HELD_APART = re.compile(r"\s*[|;,]\s*")  # between the labels of an image that has several
@@ -244,7 +245,6 @@ def _refuse(file: Path, what: str, fix: str, rows: Iterable[tuple[int, str]]) ->
     """Refuse all rows of a kind together, where there are any."""
     found = list(rows)
     if found:
-        counted = "1 row" if len(found) == 1 else f"{len(found):,} rows"
         lines, cells = zip(*found, strict=True)
         why = tell_lines(list(lines), list(cells))
-        raise ResnetkitError(Code.DATA, f"{file} has {counted} {what}", why=why, fix=fix)
+        raise ResnetkitError(Code.DATA, f"{file} has {counted(len(found), 'row')} {what}", why=why, fix=fix)

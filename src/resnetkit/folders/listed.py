@@ -9,12 +9,13 @@ from pathlib import Path
 
 from resnetkit.errors import Code, ResnetkitError, require
 from resnetkit.folders.folder_tree import natural_key, read_tree
-from resnetkit.folders.image_folder import ImageFolder, Listing, count_of, tell_absent
+from resnetkit.folders.image_folder import ImageFolder, Listing, tell_absent
 from resnetkit.folders.layout_option import UNSPLIT
 from resnetkit.folders.names import one_form
 from resnetkit.folders.split_words import read_name
 from resnetkit.folders.table_file import read_table
 from resnetkit.images.image_files import is_image
+from resnetkit.pages.formatting import counted
 from resnetkit.terminal import listed
 
 TABLES = ("metadata.csv", "metadata.jsonl")  # the hub's names for them
@@ -71,7 +72,7 @@ def scan_listed(
         return None
     tree = read_tree(root)
     others = set(tree.all_images()).difference(path for path, _ in pairs)
-    warnings = [f"not read: {count_of(len(others))} that {listed(used)} does not list"] if others else []
+    warnings = [f"not read: {counted(len(others), 'image')} that {listed(used)} does not list"] if others else []
     notes = [f"classes as {listed(used)} says them, file by file"]
     found = as_folder(root, splits, known=known, notes=notes)
     return replace(found, ignored_files=tree.all_left_out().beside, warnings=(*found.warnings, *warnings))

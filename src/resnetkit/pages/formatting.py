@@ -11,6 +11,15 @@ NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 _ONE_DIGIT_UP = Context(prec=1, rounding=ROUND_CEILING)
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things in words.
+
+    >>> counted(1, "image"), counted(2000, "image"), counted(0, "image")
+    ('1 image', '2,000 images', '0 images')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def percent(share: float, decimals: int | None = None) -> str:
     """A share as a percentage that no line break tears apart; the arguments are those of :func:`percent_digits`.
 

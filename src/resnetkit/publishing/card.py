@@ -11,7 +11,7 @@ from resnetkit.classifier.decision_words import iter_facts
 from resnetkit.classifier.description import Description
 from resnetkit.config import to_dict
 from resnetkit.evaluation import decision_score_words
-from resnetkit.pages.formatting import duration, flatten, plain_percent
+from resnetkit.pages.formatting import counted, duration, flatten, plain_percent
 from resnetkit.publishing.front_matter import front_matter, say_interval, say_range
 from resnetkit.publishing.subject import Subject
 from resnetkit.runs.result import warnings_about_recall
@@ -132,7 +132,7 @@ def _say_epochs(subject: Subject) -> str:
     kept = made.get("kept_epoch", ran)
     stopped = f" of {planned:,}, where validation stopped it" if ran < planned else ""
     taken = f", of which the weights of epoch {kept:,} are kept" if kept != ran else ""
-    return ("1 epoch" if ran == 1 else f"{ran:,} epochs") + stopped + taken
+    return counted(ran, "epoch") + stopped + taken
 
 
 def _limits(subject: Subject) -> Iterator[str]:
